@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inventory as read: what the file says, defaults already applied to every node, each thing
+ * with the place where it stands, so that a finding can point at it. Nothing is derived here: who
+ * is linked with whom is topology.h, what a node may use is view.h, whether the whole makes sense
+ * is check.h.
+ *
+ * An inventory is immutable once parsed and owns all its memory in one arena. Nodes are known by
+ * their index, which is their place in the file.
+ */
+#ifndef SHUNT_MESH_INVENTORY_H
+#define SHUNT_MESH_INVENTORY_H
+
+#include "base/key.h"
+#include "base/prefix.h"
+#include <net/if.h>
+
+/* 1-based, as an editor counts; line 0: nowhere. */
+struct mesh_pos {
+	uint32_t line;
+	uint32_t column;
+};
+
+enum mesh_topology { MESH_HUB_AND_SPOKE, MESH_FULL_MESH };
+enum mesh_role { MESH_SPOKE, MESH_HUB, MESH_CLIENT };
+enum mesh_on_dead { MESH_FALL_BACK, MESH_HOLD, MESH_RELEASE };
+enum mesh_probe { MESH_PROBE_BFD, MESH_PROBE_ECHO, MESH_PROBE_HANDSHAKE };
+
+#define MESH_KEEPALIVE_AUTO (-1)
+#define MESH_KEEPALIVE_AUTO_SECONDS 25
+/* A metric that isn't stated: as a hub's metric it loses to every stated one, as a prefix's it is
+ * 0. */
+#define MESH_METRIC_NONE UINT32_MAX
+
+struct mesh_liveness {
+	enum mesh_probe probe;
+	bool probe_set; /* stated on the node itself or in defaults, not implied */
+	int64_t interval_ns;
+	unsigned multiplier;
+	int64_t hold_ns;
+};
+
+struct mesh_address {
+	ip_addr addr;
+	struct mesh_pos pos;
+};
+
+struct mesh_network {
+	ip_prefix prefix; /* host bits cleared */
+	bool had_host_bits;
+	uint32_t metric; /* MESH_METRIC_NONE: not stated */
+	enum mesh_on_dead on_dead;
+	struct mesh_pos pos;
+};
+
+struct mesh_node {
+	const char *name;
+	unsigned index; /* place in the file, from 0 */
+	enum mesh_role role;
+	wg_key public_key; /* zero if key_valid is false */
+	bool key_valid;	   /* base64 of exactly 32 bytes; weakness is judged by check.h */
+	const char *public_key_text;
+	const struct mesh_address *addresses;
+	size_t n_addresses;
+	const char
+		*endpoint_host; /* NULL: none. A name or a numeric address, IPv6 without brackets */
+	uint16_t endpoint_port;
+	uint32_t metric; /* of transit through this hub; MESH_METRIC_NONE: not stated */
+	bool nat;
+	const struct mesh_network *networks;
+	size_t n_networks;
+	char interface[IFNAMSIZ];
+	uint16_t listen_port;
+	int keepalive; /* seconds, 0: off, MESH_KEEPALIVE_AUTO */
+	uint16_t mtu;
+	struct mesh_liveness liveness; /* how others probe this node */
+	const char *private_key_file;
+	struct mesh_pos pos;	 /* of the name */
+	struct mesh_pos key_pos; /* of public_key's value; these three fall back to pos */
+	struct mesh_pos endpoint_pos;
+	struct mesh_pos mtu_pos;
+};
+
+struct mesh_overlay {
+	ip_prefix prefix; /* host bits cleared */
+	bool had_host_bits;
+	struct mesh_pos pos;
+};
+
+/* A pair as listed under links; the pair (a, b) with a < b, no pair twice. */
+struct mesh_link {
+	unsigned a, b;
+	const char *preshared_key_file; /* NULL: none */
+	struct mesh_pos pos;
+};
+
+struct mesh_inventory {
+	const char *file; /* as the user named it */
+	const char *name;
+	enum mesh_topology topology;
+	const struct mesh_overlay *overlays;
+	size_t n_overlays;
+	const struct mesh_node *nodes;
+	size_t n_nodes;
+	const struct mesh_link *links;
+	size_t n_links;
+	struct mesh_pos topology_pos;
+};
+
+/* One reason why a text can't be read as an inventory: file:line:column and a sentence with the key
+ * named. */
+struct mesh_error {
+	struct mesh_pos pos;
+	char *message;
+};
+
+struct mesh_errors {
+	struct mesh_error *items;
+	size_t n;
+	size_t cap;
+};
+
+void mesh_errors_done(struct mesh_errors *e);
+
+/*
+ * Reads an inventory from text (not zero-terminated). 0 and *ret, which the caller frees; or
+ * -EINVAL with every error found in errors, in the order of the file, *ret untouched. file is only
+ * for naming.
+ */
+int mesh_inventory_parse(const char *file, const char *text, size_t len,
+	struct mesh_inventory **ret, struct mesh_errors *errors);
+/* The same from a file; an error of open or read stands in errors too (line 0) and is returned. */
+int mesh_inventory_read(const char *file, struct mesh_inventory **ret, struct mesh_errors *errors);
+/* Accepts NULL. */
+void mesh_inventory_free(struct mesh_inventory *inv);
+
+/* NULL if there is no node of that name. */
+const struct mesh_node *mesh_inventory_node(const struct mesh_inventory *inv, const char *name);
+
+const char *mesh_role_name(enum mesh_role r);	      /* "hub" */
+const char *mesh_on_dead_name(enum mesh_on_dead d);   /* "fall-back" */
+const char *mesh_probe_name(enum mesh_probe p);	      /* "bfd" */
+const char *mesh_topology_name(enum mesh_topology t); /* "hub-and-spoke" */
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The mesh as one node sees it: its peers, and every candidate of every prefix in the order of
+ * preference. This is what the daemon feeds to its RIB and what a rendered file takes its winners
+ * from; both get the order from mesh_candidate_cmp, which is total and the same on every node.
+ *
+ * For a prefix of another node (its networks, and its overlay addresses as host prefixes) the
+ * candidates are the origin as a direct peer and each hub linked both with the node and with the
+ * origin. A node's own prefixes are no candidates of anything: they always win and are never
+ * programmed. A client's prefixes have one candidate: the client itself where it is a direct peer
+ * that actually lists this node, its hub elsewhere. On a client, all prefixes of nodes it isn't
+ * linked with directly have one candidate, its hub.
+ */
+#ifndef SHUNT_MESH_VIEW_H
+#define SHUNT_MESH_VIEW_H
+
+#include "mesh/topology.h"
+
+struct mesh_view_peer {
+	unsigned node;			/* index in the inventory */
+	const char *preshared_key_file; /* NULL: none */
+	int keepalive;			/* seconds, 0: off */
+	bool runs_shuntd;		/* both ends do: BFD, and it signals drain and hold */
+	/* The pair of overlay addresses to probe between, of one family (IPv4 if both have it);
+	 * family 0: none in common. */
+	ip_addr local, remote;
+};
+
+struct mesh_candidate {
+	ip_prefix prefix;
+	unsigned origin;     /* node that carries the prefix */
+	unsigned via;	     /* the peer to hand packets to: the origin itself, or a hub */
+	uint32_t metric;     /* the origin's for the prefix; not stated: 0 */
+	bool transit;	     /* via is a hub and not the origin */
+	uint32_t hub_metric; /* of via if transit, otherwise 0 */
+	enum mesh_on_dead on_dead;
+	bool address; /* the prefix is an overlay address of the origin; as a direct peer's own it
+			 never moves */
+};
+
+struct mesh_view {
+	const struct mesh_inventory *inv;
+	unsigned self;
+	struct mesh_view_peer *peers; /* by node index, ascending */
+	size_t n_peers;
+	struct mesh_candidate *candidates; /* by prefix, then by mesh_candidate_cmp */
+	size_t n_candidates;
+};
+
+/* Fills ret, which the caller releases with mesh_view_done and which borrows the inventory. Needs
+ * an inventory without errors. */
+void mesh_view_build(const struct mesh_topology_index *t, unsigned node, struct mesh_view *ret);
+void mesh_view_done(struct mesh_view *v);
+
+/* Preference of two candidates of one prefix: metric, direct before transit, hub metric, place of
+ * via, place of origin. */
+int mesh_candidate_cmp(const struct mesh_candidate *a, const struct mesh_candidate *b);
+
+#endif
