@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* No exit handlers and no core: they may want memory, and a core holds keys. */
+static _Noreturn void out_of_memory(void)
+{
+	static const char text[] = ": out of memory\n";
+	const char *name = program_invocation_short_name;
+
+	if (write(STDERR_FILENO, name, strlen(name)) >= 0 &&
+		write(STDERR_FILENO, text, sizeof(text) - 1) >= 0)
+		_exit(EXIT_FAILURE);
+	_exit(EXIT_FAILURE);
+}
+
+void *mem_alloc(size_t n)
+{
+	void *p = malloc(n ? n : 1);
+
+	if (!p)
+		out_of_memory();
+	return p;
+}
+
+void *mem_zalloc(size_t n, size_t size)
+{
+	void *p = n && size ? calloc(n, size) : calloc(1, 1);
+
+	if (!p)
+		out_of_memory();
+	return p;
+}
+
+void *mem_realloc(void *old, size_t n, size_t size)
+{
+	size_t total;
+	void *p;
+
+	if (__builtin_mul_overflow(n, size, &total))
+		out_of_memory();
+	p = realloc(old, total ? total : 1);
+	if (!p)
+		out_of_memory();
+	return p;
+}
+
+char *mem_strdup(const char *s)
+{
+	size_t n = strlen(s) + 1;
+
+	return memcpy(mem_alloc(n), s, n);
+}
+
+char *mem_printf(const char *fmt, ...)
+{
+	va_list ap;
+	char *s;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&s, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		out_of_memory();
+	return s;
+}
+
+void mem_free_ptr(void *pointer_to_pointer)
+{
+	void *p;
+
+	memcpy(&p, pointer_to_pointer, sizeof(p));
+	free(p);
+}
