@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A WireGuard device, whoever implements it: the kernel's by generic netlink, any userspace one by
+ * its UAPI socket. Two operations, get and set; a set says only what changes, and nothing here ever
+ * removes first, replaces the allowed IPs of a peer, or touches what it isn't told to.
+ *
+ * Allowed IPs move by being added to their new peer (one atomic step). Removing one that nobody
+ * takes over uses the incremental flag where the device has it, and else the parking peer: the
+ * prefix is added to a keyless throw-away peer, which is then removed. Which of the two is learned
+ * at the first removal.
+ */
+#ifndef SHUNT_DEVICE_DEVICE_H
+#define SHUNT_DEVICE_DEVICE_H
+
+#include "base/key.h"
+#include "base/prefix.h"
+#include <net/if.h>
+#include <time.h>
+
+enum device_kind { DEVICE_AUTO, DEVICE_KERNEL, DEVICE_UAPI };
+
+struct device_peer {
+	wg_key key;
+	bool has_psk;
+	wg_key psk;
+	sock_addr endpoint; /* AF_UNSPEC: none known */
+	uint16_t keepalive; /* seconds, 0: off */
+	uint64_t rx_bytes, tx_bytes;
+	struct timespec last_handshake; /* wall clock; zero: never */
+	ip_prefix *allowed;
+	size_t n_allowed;
+};
+
+/* What the device reports: the mirror. Private key material is reduced to the public key. */
+struct device_state {
+	bool has_key;
+	wg_key public_key;
+	uint16_t listen_port;
+	uint32_t fwmark;
+	struct device_peer *peers; /* sorted by key bytes */
+	size_t n_peers;
+};
+
+struct device_peer_change {
+	wg_key key;
+	bool remove;	  /* nothing else counts then */
+	bool update_only; /* don't create the peer */
+	bool set_psk;
+	wg_key psk; /* zero: none */
+	bool set_endpoint;
+	sock_addr endpoint;
+	bool set_keepalive;
+	uint16_t keepalive;
+	const ip_prefix *add; /* moves each prefix here, whoever owns it now */
+	size_t n_add;
+	const ip_prefix *del; /* removes each prefix if this peer owns it */
+	size_t n_del;
+};
+
+struct device_change {
+	bool set_private_key;
+	wg_key private_key;
+	bool set_listen_port;
+	uint16_t listen_port;
+	bool set_fwmark;
+	uint32_t fwmark;
+	const struct device_peer_change
+		*peers; /* applied in this order; all additions before any removal */
+	size_t n_peers;
+};
+
+struct device;
+
+struct device_options {
+	enum device_kind kind;
+	const char *ifname;
+	const char
+		*userspace; /* program to start if kind allows and no socket is there; NULL: none */
+	const char *socket_dir; /* NULL: /var/run/wireguard */
+};
+
+/*
+ * Adopts the interface of that name or creates it, by the kind: AUTO takes an existing UAPI socket
+ * first, then an existing kernel device, then creates the kernel's, then starts the userspace
+ * program, which lives on without us. *ret_created tells whether it is new. -EEXIST: an interface
+ * of that name is there and isn't WireGuard; -EPERM, -ENOENT (program not found), -EOPNOTSUPP (no
+ * kernel WireGuard) and others; why gets a sentence for people.
+ */
+int device_open(const struct device_options *o, struct device **ret, bool *ret_created, char *why,
+	size_t why_size);
+/* Lets go of it; the device lives on. Accepts NULL. */
+void device_close(struct device *d);
+/* Takes the interface down and away (a userspace process ends by it). */
+int device_destroy(struct device *d);
+
+const char *device_ifname(const struct device *d);
+enum device_kind device_kind_of(const struct device *d); /* KERNEL or UAPI */
+/* For people: "kernel", or the userspace program's name as far as it is known. */
+const char *device_name(const struct device *d);
+/* How many owners a prefix may have on it. */
+unsigned device_max_owners(const struct device *d);
+
+/*
+ * Reads the whole device: every chunk, and again if it changed meanwhile (NLM_F_DUMP_INTR), up to a
+ * bound, then -EAGAIN; never a partial answer. The caller releases ret with device_state_done.
+ * -ENODEV: it vanished.
+ */
+int device_get(struct device *d, struct device_state *ret);
+void device_state_done(struct device_state *s);
+/* NULL if absent. */
+const struct device_peer *device_state_peer(const struct device_state *s, const wg_key *key);
+
+/*
+ * Applies the change, split into as many messages as it takes; additions of all peers come first,
+ * then removals. Stops at the first error: what was before it stays applied. -EADDRINUSE: the port
+ * is taken. -ENODEV: it vanished.
+ */
+int device_set(struct device *d, const struct device_change *c);
+
+#endif

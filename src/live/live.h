@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Liveness of a node's peers: who is up, who is last resort, who is down, and why. A pure core in
+ *virtual time: packets and instants in, packets to send and verdicts out. Peers are the caller's
+ *small numbers.
+ *
+ * Three probes: BFD (RFC 5880, bfd.h), ICMP echo towards stock peers, and handshake age with
+ *received bytes for peers that answer neither. The verdict on a peer is apart from the state of its
+ *BFD session: a session that runs out while the peer answers echoes is a dead daemon, not a dead
+ *node, and the verdict stays.
+ *
+ *   signals      the peer runs shuntd: it tells drain and hold by diagnostic 6 while Up, so no
+ *local hold is laid on it, and it counts as up only once a packet of it in state Up was seen, since
+ *only that one tells whether it holds. hold	  a peer that doesn't signal and returns is last
+ *resort for its hold time, doubled with each flap up to LIVE_HOLD_MAX, forgotten after
+ *LIVE_FLAP_FORGET up. self	  when all our own sessions with signalling peers were down (or the
+ *device is new: a cold start) and the first comes up again, we hold: every packet of ours carries
+ *diagnostic 6 until our hold time is over and the owner, asked by LIVE_EVENT_HOLD_OVER, has
+ *programmed its FIB and called live_hold_clear. adopted	  peers that the adopted FIB uses
+ *count as up for LIVE_ADOPT_GRACE after the start.
+ */
+#ifndef SHUNT_LIVE_LIVE_H
+#define SHUNT_LIVE_LIVE_H
+
+#include "base/prefix.h"
+#include "base/time.h"
+#include "live/bfd.h"
+
+#define LIVE_HOLD_MAX (60 * NS_PER_S)
+#define LIVE_FLAP_FORGET (600 * NS_PER_S)
+#define LIVE_ADOPT_GRACE (3 * NS_PER_S)
+
+enum live_probe { LIVE_PROBE_NONE, LIVE_PROBE_BFD, LIVE_PROBE_ECHO, LIVE_PROBE_HANDSHAKE };
+enum live_state { LIVE_DOWN, LIVE_LAST_RESORT, LIVE_UP };
+
+/* Why a peer's verdict is what it is; live_cause_text has the sentence. */
+enum live_cause {
+	LIVE_CAUSE_NEW,		  /* never heard of since we started */
+	LIVE_CAUSE_ADOPTED,	  /* counts as up after our start until its session had its time */
+	LIVE_CAUSE_SESSION_UP,	  /* BFD is up at both ends */
+	LIVE_CAUSE_ECHO,	  /* answers echoes (stock peer) */
+	LIVE_CAUSE_HANDSHAKE,	  /* recent handshake or growing received bytes */
+	LIVE_CAUSE_UNPROBED,	  /* no probe possible or wanted: counts as up */
+	LIVE_CAUSE_DAEMON_SILENT, /* BFD is gone but the peer answers echoes */
+	LIVE_CAUSE_PEER_SIGNALS,  /* diagnostic 6: it drains or holds */
+	LIVE_CAUSE_HELD,	  /* our local hold on a returned peer */
+	LIVE_CAUSE_EXPIRED,	  /* nothing heard within the detection time, echoes unanswered */
+	LIVE_CAUSE_PEER_DOWN,	  /* it says it doesn't hear us (Down with diagnostic 1), or that it
+				     goes down */
+	LIVE_CAUSE_PEER_ADMIN_DOWN,
+	LIVE_CAUSE_NO_ECHO, /* stock peer: echoes unanswered */
+	LIVE_CAUSE_STALE,   /* handshake too old and nothing received */
+};
+
+struct live_peer_config {
+	uint32_t peer;
+	enum live_probe probe;
+	bool signals; /* runs shuntd */
+	bool adopted; /* used by the FIB that was found at start; read when the peer is added only
+		       */
+	ip_addr local, remote;
+	int64_t interval_ns;
+	unsigned multiplier;
+	int64_t hold_ns;
+};
+
+struct live_self_config {
+	int64_t hold_ns;
+	bool cold_start; /* the device is new: hold at the first session */
+	bool drained;	 /* as the state directory remembers */
+	uint64_t seed;	 /* of jitter, discriminators and echo identifiers */
+};
+
+enum live_event_type {
+	LIVE_EVENT_PEER,      /* the verdict or its cause changed */
+	LIVE_EVENT_SELF,      /* what we signal changed: drained and holding say it */
+	LIVE_EVENT_HOLD_OVER, /* program your own FIB, then call live_hold_clear */
+};
+
+struct live_event {
+	enum live_event_type type;
+	uint32_t peer;
+	enum live_state state;
+	enum live_cause cause;
+	bool drained, holding;
+	instant at;
+};
+
+/* What the core wants done. Called from within live_* functions; must not call back into the core.
+ */
+struct live_ops {
+	void (*send_bfd)(uint32_t peer, const uint8_t packet[static BFD_PACKET_LEN], void *data);
+	/* An ICMP or ICMPv6 echo request to the peer's remote address with this identifier and
+	 * sequence number. */
+	void (*send_echo)(uint32_t peer, uint16_t id, uint16_t seq, void *data);
+	void (*event)(const struct live_event *e, void *data);
+};
+
+/* For status: one peer whole. */
+struct live_peer_info {
+	struct live_peer_config config;
+	enum live_state state;
+	enum live_cause cause;
+	instant since;	    /* of the verdict */
+	unsigned flaps;	    /* not yet forgotten */
+	instant hold_until; /* local hold; INSTANT_NEVER: none */
+	enum bfd_state session, remote_session;
+	enum bfd_diag diag, remote_diag;
+	uint32_t local_discriminator, remote_discriminator;
+	int64_t tx_interval_ns, detection_time_ns; /* as negotiated; 0: no session */
+	uint64_t packets_sent, packets_received;
+};
+
+struct live;
+
+struct live *live_new(
+	const struct live_self_config *self, const struct live_ops *ops, void *data, instant now);
+void live_free(struct live *l);
+
+/* Adds the peer or changes it in place: new intervals are negotiated by a Poll Sequence (RFC
+ * 5880 6.8.3), no session is lost. */
+void live_peer_set(struct live *l, const struct live_peer_config *c, instant now);
+/* Forgets the peer; sends nothing. */
+void live_peer_remove(struct live *l, uint32_t peer, instant now);
+
+/* A UDP payload from src to dst on BFD_PORT; anything with another TTL than 255 or from nobody we
+ * know is dropped (RFC 5881 section 5). */
+void live_on_bfd(struct live *l, const ip_addr *src, const ip_addr *dst, unsigned ttl,
+	const void *bytes, size_t len, instant now);
+void live_on_echo_reply(struct live *l, const ip_addr *src, uint16_t id, uint16_t seq, instant now);
+/* What the device reports; handshake_age_ns < 0: never. Feed it every second or so for
+ * LIVE_PROBE_HANDSHAKE. */
+void live_on_handshake(
+	struct live *l, uint32_t peer, int64_t handshake_age_ns, uint64_t rx_bytes, instant now);
+
+/* Drained or not; signalled at once on all sessions. */
+void live_drain(struct live *l, bool drained, instant now);
+/* Ends our hold: our FIB is programmed. Signalled at once on all sessions, back to back. */
+void live_hold_clear(struct live *l, instant now);
+
+instant live_deadline(const struct live *l);
+/* Does what is due at now. */
+void live_step(struct live *l, instant now);
+
+/* False if unknown. */
+bool live_peer_info(const struct live *l, uint32_t peer, struct live_peer_info *ret);
+bool live_is_holding(const struct live *l);
+bool live_is_drained(const struct live *l);
+
+const char *live_state_name(enum live_state s); /* "last-resort" */
+const char *live_cause_name(enum live_cause c); /* stable, for JSON: "daemon-silent" */
+const char *live_cause_text(
+	enum live_cause c); /* for people: "its daemon is silent, but it answers echoes" */
+
+#endif

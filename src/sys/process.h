@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Privileges, notification of the service manager, and sysctls. */
+#ifndef SHUNT_SYS_PROCESS_H
+#define SHUNT_SYS_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* True if this process has the capability (CAP_NET_ADMIN, CAP_NET_RAW, ...) in its effective set.
+ */
+bool process_has_cap(int cap);
+/*
+ * Drops all capabilities but these from the effective, permitted and inheritable sets and sets
+ * no_new_privs. Children get the same (as ambient ones where the user isn't root). 0 or negative
+ * errno.
+ */
+int process_keep_caps(const int *caps, size_t n);
+
+/* sd_notify: sends state ("READY=1", "RELOADING=1\nMONOTONIC_USEC=...") to $NOTIFY_SOCKET; silently
+ * nothing where there is none. */
+void process_notify(const char *state);
+
+/* Reads /proc/sys/<path>; 0 and the number, or negative errno. */
+int sysctl_read_int(const char *path, int *ret);
+int sysctl_write_int(const char *path, int value);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel's links, addresses, routes and rules by rtnetlink. One request at a time on a socket
+ * of its own; a second socket, rtnl_monitor, tells of changes. Dumps read every chunk and are
+ * repeated when interrupted.
+ */
+#ifndef SHUNT_SYS_RTNL_H
+#define SHUNT_SYS_RTNL_H
+
+#include "base/prefix.h"
+#include <net/if.h>
+
+/* Our mark on kernel routes and rules: RTPROT, shown by `ip route` as "proto 213". */
+#define RTNL_PROTO_SHUNT 213
+
+struct rtnl;
+
+int rtnl_open(struct rtnl **ret);
+void rtnl_close(struct rtnl *r);
+
+struct rtnl_link {
+	int index;
+	char name[IFNAMSIZ];
+	char kind[32];	/* "wireguard", "tun", ... or empty */
+	unsigned flags; /* IFF_* */
+	unsigned mtu;
+};
+
+/* -ENODEV if there is none. */
+int rtnl_link_get(struct rtnl *r, const char *ifname, struct rtnl_link *ret);
+/* mtu 0: leave. */
+int rtnl_link_set(struct rtnl *r, int ifindex, bool up, unsigned mtu);
+/* kind "wireguard". -EOPNOTSUPP: the kernel knows no such kind; -EEXIST. */
+int rtnl_link_add(struct rtnl *r, const char *ifname, const char *kind);
+int rtnl_link_del(struct rtnl *r, int ifindex);
+
+/* prefix carries the address with its host bits. Added without duplicate address detection. Adding
+ * what is there is 0. */
+int rtnl_addr_add(struct rtnl *r, int ifindex, const ip_prefix *address);
+int rtnl_addr_del(struct rtnl *r, int ifindex, const ip_prefix *address);
+/* All global addresses of the interface; *ret is malloc'd. */
+int rtnl_addr_list(struct rtnl *r, int ifindex, ip_prefix **ret, size_t *ret_n);
+
+struct rtnl_route {
+	ip_prefix dst;
+	int ifindex;
+	uint32_t table; /* 0: main */
+	uint8_t protocol;
+	uint32_t metric;
+};
+
+/* Creates the route or leaves an identical one of ours. A foreign route to the same prefix, table
+ * and metric: -EEXIST, untouched. */
+int rtnl_route_add(struct rtnl *r, const struct rtnl_route *route);
+/* Removes only a route of that protocol on that interface; absent is 0. */
+int rtnl_route_del(struct rtnl *r, const struct rtnl_route *route);
+/* Routes of all protocols (0) or of one, in all tables; *ret is malloc'd. */
+int rtnl_route_list(struct rtnl *r, uint8_t protocol, struct rtnl_route **ret, size_t *ret_n);
+/* The route the kernel takes to an address: the interface and whether it is one. -ENETUNREACH:
+ * none. */
+int rtnl_route_get(struct rtnl *r, const ip_addr *dst, uint32_t fwmark, struct rtnl_route *ret);
+
+/* Policy rules as for a default route through the device: `not fwmark M lookup table`, `lookup main
+ * suppress_prefixlength 0`. */
+struct rtnl_rule {
+	int family;
+	uint32_t fwmark; /* 0: no match on it */
+	bool invert;	 /* not */
+	uint32_t table;
+	int suppress_prefixlen; /* -1: none */
+	uint32_t priority;	/* 0: the kernel chooses */
+};
+
+/* Adds the rule under our protocol unless it is there. */
+int rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule);
+int rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule);
+/* Our rules of one family. */
+int rtnl_rule_list(struct rtnl *r, int family, struct rtnl_rule **ret, size_t *ret_n);
+
+struct rtnl_monitor;
+
+/* What changed; a hint to look, never a truth to act upon. */
+enum rtnl_monitor_what { RTNL_LINK = 1, RTNL_ADDR = 2, RTNL_ROUTE = 4, RTNL_OVERRUN = 8 };
+
+/* Listens to links, addresses and routes of both families. */
+int rtnl_monitor_open(struct rtnl_monitor **ret);
+void rtnl_monitor_close(struct rtnl_monitor *m);
+int rtnl_monitor_fd(const struct rtnl_monitor *m);
+/* Reads all that waits; the union of enum rtnl_monitor_what, or negative errno. After an overrun
+ * all must be looked at. */
+int rtnl_monitor_read(struct rtnl_monitor *m);
+
+#endif
