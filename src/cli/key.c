@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shunt key: makes keys. The secret half goes to a file that nobody else may read and is never
+ * printed; an existing file is never harmed, since a lost private key means a visit to every peer.
+ */
+#include "base/key.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int write_synced(int fd, const void *bytes, size_t n)
+{
+	ssize_t done = write(fd, bytes, n);
+	if (done < 0)
+		return -errno;
+	if ((size_t)done != n)
+		return -ENOSPC;
+	return fsync(fd) ? -errno : 0;
+}
+
+/* Gives the file its name; without replace, -EEXIST if the name is taken. */
+static int give_name(const char *from, const char *to, bool replace)
+{
+	if (replace)
+		return rename(from, to) ? -errno : 0;
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	/* A filesystem without the flag. */
+	if (link(from, to))
+		return -errno;
+	unlink(from);
+	return 0;
+}
+
+static void sync_folder_of(const char *path)
+{
+	AUTO_FREE char *copy = mem_strdup(path);
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	fsync(fd);
+	close(fd);
+}
+
+/* Writes the key's line to a new file of mode 0600 that has its name only once it is whole. */
+static int write_secret(const char *path, const wg_key *key, bool replace)
+{
+	char line[WG_KEY_BASE64_LEN + 1];
+	AUTO_FREE char *aside = mem_printf("%s.XXXXXX", path);
+	int fd = mkostemp(aside, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	wg_key_to_base64(key, line);
+	line[WG_KEY_BASE64_LEN - 1] = '\n';
+	int err = write_synced(fd, line, WG_KEY_BASE64_LEN);
+	explicit_bzero(line, sizeof(line));
+	close(fd);
+	if (!err)
+		err = give_name(aside, path, replace);
+	if (err)
+		unlink(aside);
+	else
+		sync_folder_of(path);
+	return err;
+}
+
+static int report_unwritten(const char *path, int err)
+{
+	if (err == -EEXIST) {
+		cli_error("%s is there already and stays as it is; --force replaces it", path);
+		return CLI_REFUSED;
+	}
+	cli_error("%s: %s", path, strerror(-err));
+	return CLI_FAILED;
+}
+
+static void print_public(const wg_key *private_key)
+{
+	char text[WG_KEY_BASE64_LEN];
+	wg_key public_key = wg_key_public(private_key);
+	puts(wg_key_to_base64(&public_key, text));
+}
+
+static int make_pair(const char *path, bool replace)
+{
+	wg_key key;
+	wg_key_generate(&key);
+	int err = write_secret(path, &key, replace);
+	if (!err)
+		print_public(&key);
+	wg_key_wipe(&key);
+	return err ? report_unwritten(path, err) : CLI_OK;
+}
+
+static int make_preshared(const char *path, bool replace)
+{
+	wg_key key;
+	/* 32 bytes of the generator, of which five bits are fixed as in a private key: 251 remain.
+	 */
+	wg_key_generate(&key);
+	int err = write_secret(path, &key, replace);
+	wg_key_wipe(&key);
+	return err ? report_unwritten(path, err) : CLI_OK;
+}
+
+static int show_public(const char *path)
+{
+	wg_key key;
+	struct stat st;
+	int err = wg_key_read_file(&key, path);
+	if (err == -EINVAL) {
+		cli_error(
+			"%s holds no private key: one line of 44 characters of base64 was expected",
+			path);
+		return CLI_USAGE;
+	}
+	if (err) {
+		cli_error("%s: %s", path, strerror(-err));
+		return CLI_USAGE;
+	}
+	if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077))
+		cli_error("%s can be read by others: chmod 600 mends it", path);
+	print_public(&key);
+	wg_key_wipe(&key);
+	return CLI_OK;
+}
+
+static const struct option options[] = {
+	{"output", required_argument, NULL, 'o'},
+	{"force", no_argument, NULL, 'f'},
+	{"public", required_argument, NULL, 'p'},
+	{"preshared", required_argument, NULL, 's'},
+	{0},
+};
+
+static int run(int argc, char **argv)
+{
+	const char *path = NULL;
+	int what = 'o';
+	bool force = false;
+	for (int c; (c = getopt_long(argc, argv, ":o:f", options, NULL)) != -1;) {
+		if (c == '?' || c == ':')
+			return cli_option_error(&cli_key, argv);
+		if (c == 'f') {
+			force = true;
+			continue;
+		}
+		if (path)
+			return cli_usage_error(&cli_key, "one file at a time");
+		what = c;
+		path = optarg;
+	}
+	if (!path && optind < argc)
+		path = argv[optind++];
+	if (!path || !*path || optind < argc)
+		return cli_usage_error(&cli_key, "one file is needed");
+	if (what == 'p')
+		return show_public(path);
+	return what == 's' ? make_preshared(path, force) : make_pair(path, force);
+}
+
+const struct cli_verb cli_key = {
+	.name = "key",
+	.usage = "[-o] FILE [--force] | --preshared FILE [--force] | --public FILE",
+	.summary = "make a key pair, or tell the public key of a private one",
+	.help = "The private key goes to FILE (mode 0600, one line of base64), the public key, "
+		"which\n"
+		"belongs into the inventory, to standard output. Run it on the node that the key "
+		"is\n"
+		"for: a private key never travels.\n"
+		"\n"
+		"  -o, --output FILE   make a key pair; the same as FILE alone\n"
+		"  --preshared FILE    make a preshared key for a link; print nothing\n"
+		"  --public FILE       print the public key of the private key in FILE\n"
+		"  -f, --force         replace FILE if it is there (otherwise it is refused)\n",
+	.run = run,
+};
