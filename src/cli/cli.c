@@ -28,14 +28,15 @@ int cli_usage_error(const struct cli_verb *verb, const char *fmt, ...)
 	return CLI_USAGE;
 }
 
-int cli_option_error(const struct cli_verb *verb, char **argv)
+int cli_option_error(const struct cli_verb *verb, int answer, char **argv)
 {
 	const char *word = argv[optind - 1];
 	char letter[3] = {'-', (char)optopt, 0};
 	/* A cluster of short options is named by its letter, a long option by what was typed. */
 	if (optopt > 0 && optopt < 256 && strncmp(word, "--", 2) != 0)
 		word = letter;
-	return cli_usage_error(verb, "what to do with %s?", word);
+	return cli_usage_error(
+		verb, answer == ':' ? "%s needs a value" : "%s is unknown or misplaced", word);
 }
 
 int cli_finish(int code)

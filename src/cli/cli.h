@@ -42,8 +42,9 @@ void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Says what is wrong with the command line and where help is; returns CLI_USAGE. */
 int cli_usage_error(const struct cli_verb *verb, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-/* The same for what getopt_long answered '?' or ':' to, with opterr = 0. */
-int cli_option_error(const struct cli_verb *verb, char **argv);
+/* The same where getopt_long answered '?' (unknown) or ':' (a value is missing; the short options
+ * must begin with ':'). */
+int cli_option_error(const struct cli_verb *verb, int answer, char **argv);
 /* Flushes standard output; an exit code worse than code if that failed. The last thing a verb
  * does. */
 int cli_finish(int code);

@@ -150,7 +150,7 @@ static int run(int argc, char **argv)
 	bool force = false;
 	for (int c; (c = getopt_long(argc, argv, ":o:f", options, NULL)) != -1;) {
 		if (c == '?' || c == ':')
-			return cli_option_error(&cli_key, argv);
+			return cli_option_error(&cli_key, c, argv);
 		if (c == 'f') {
 			force = true;
 			continue;
