@@ -5,6 +5,13 @@
  *
  * Hub-and-spoke links every spoke and client with every hub and the hubs with each other; full-mesh
  * links all; `links` adds pairs, or attributes to a pair that is there anyway.
+ *
+ * Clients. A client runs no shuntd, so its file is as it was rendered until someone renders it
+ * again. In hub-and-spoke that file lists one hub, the client's hub, and whoever is linked with it
+ * explicitly. The other hubs list the client all the same (it may be given another file at any
+ * time) but send it nothing: its prefixes are reached through its hub. So of a client and another
+ * hub mesh_linked is true and mesh_direct is false; of every other pair the two agree. In a full
+ * mesh a client lists everybody, and nothing is special about it.
  */
 #ifndef SHUNT_MESH_TOPOLOGY_H
 #define SHUNT_MESH_TOPOLOGY_H
@@ -15,16 +22,21 @@ struct mesh_topology_index; /* hubs in order, explicit links by pair and by node
 
 /* Borrows inv, which must outlive it. */
 struct mesh_topology_index *mesh_topology_new(const struct mesh_inventory *inv);
+/* Accepts NULL. */
 void mesh_topology_free(struct mesh_topology_index *t);
+const struct mesh_inventory *mesh_topology_inventory(const struct mesh_topology_index *t);
 
-/* True if the two (different) nodes have a tunnel. */
+/* True if the topology or an entry under links pairs the two (different) nodes. Symmetric. */
 bool mesh_linked(const struct mesh_topology_index *t, unsigned a, unsigned b);
+/* True if the two nodes are linked and list each other, so that packets pass between them without a
+ * third node. Symmetric. */
+bool mesh_direct(const struct mesh_topology_index *t, unsigned a, unsigned b);
 /* The pair's entry under links, or NULL; order of a and b is indifferent. */
 const struct mesh_link *mesh_link_between(
 	const struct mesh_topology_index *t, unsigned a, unsigned b);
 
-/* The nodes that are linked with node, ascending; *ret is malloc'd, the caller frees it. Returns
- * their number. */
+/* The nodes that node's configuration lists, ascending: those linked with it, on a client those it
+ * is direct with. *ret is malloc'd, the caller frees it. Returns their number. */
 size_t mesh_peers_of(const struct mesh_topology_index *t, unsigned node, unsigned **ret);
 
 /*
@@ -33,9 +45,19 @@ size_t mesh_peers_of(const struct mesh_topology_index *t, unsigned node, unsigne
  */
 size_t mesh_hubs(const struct mesh_topology_index *t, const unsigned **ret);
 
+/* The entries under links that name node, ascending by the other end. Borrowed. */
+struct mesh_explicit {
+	unsigned peer;
+	const struct mesh_link *link;
+};
+size_t mesh_explicit_of(
+	const struct mesh_topology_index *t, unsigned node, const struct mesh_explicit **ret);
+
 /*
- * The hub through which a client is reached by those that aren't linked with it directly: the first
- * of mesh_hubs that is linked with it. -1: none. For nodes of other roles as well: -1.
+ * The hub through which a client is reached by those that aren't direct with it: of the hubs that
+ * stand in an entry under links with it, or of all hubs if none does, the first of mesh_hubs. So
+ * `links: [[laptop, hub-b]]` is how an operator gives a client another hub. -1: there is no hub, or
+ * the node is no client.
  */
 int mesh_client_hub(const struct mesh_topology_index *t, unsigned client);
 

@@ -6,10 +6,19 @@
  *
  * For a prefix of another node (its networks, and its overlay addresses as host prefixes) the
  * candidates are the origin as a direct peer and each hub linked both with the node and with the
- * origin. A node's own prefixes are no candidates of anything: they always win and are never
- * programmed. A client's prefixes have one candidate: the client itself where it is a direct peer
- * that actually lists this node, its hub elsewhere. On a client, all prefixes of nodes it isn't
- * linked with directly have one candidate, its hub.
+ * origin. Three kinds of prefixes have one candidate per origin only:
+ *   - the overlay address of a direct peer: the peer itself, since liveness is measured there;
+ *   - any prefix of a client: the client where it is direct with this node, otherwise the client's
+ *     hub, since nobody tells the client when to answer by another way;
+ *   - seen from a client, any prefix: the origin where it is direct, otherwise the client's hub.
+ * A node's own prefixes are no candidates of anything, also where others carry them too: they
+ * always win and are never programmed.
+ *
+ * Why both ends agree: two nodes that aren't direct both order the same hubs by the same rule, and
+ * a hub is direct with both of them. Where a client is an end, the one hub is the same seen from
+ * either side; another hub hands the client's packets to that hub and takes them from it. What can
+ * still disagree is a prefix with several origins after the loss of one: see asymmetric-path in
+ * check_paths.c.
  */
 #ifndef SHUNT_MESH_VIEW_H
 #define SHUNT_MESH_VIEW_H
@@ -22,7 +31,8 @@ struct mesh_view_peer {
 	int keepalive;			/* seconds, 0: off */
 	bool runs_shuntd;		/* both ends do: BFD, and it signals drain and hold */
 	/* The pair of overlay addresses to probe between, of one family (IPv4 if both have it);
-	 * family 0: none in common. */
+	 * family 0: nothing to probe, they have none in common or the peer is another hub's client
+	 * (linked but not direct). */
 	ip_addr local, remote;
 };
 

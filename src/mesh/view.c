@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+#include "mesh/view.h"
+
+#include "base/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* A prefix at its origin: one of its networks, or one of its addresses. */
+struct origin_prefix {
+	ip_prefix prefix;
+	unsigned origin;
+	const struct mesh_network *network; /* NULL: an address */
+};
+
+/* Through whom an origin is reached, in no order. */
+struct vias {
+	unsigned *node;
+	size_t n;
+};
+
+static int cmp_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+int mesh_candidate_cmp(const struct mesh_candidate *a, const struct mesh_candidate *b)
+{
+	if (a->metric != b->metric)
+		return cmp_u32(a->metric, b->metric);
+	if (a->transit != b->transit)
+		return a->transit ? 1 : -1;
+	if (a->hub_metric != b->hub_metric)
+		return cmp_u32(a->hub_metric, b->hub_metric);
+	if (a->via != b->via)
+		return cmp_u32(a->via, b->via);
+	return cmp_u32(a->origin, b->origin);
+}
+
+static int candidate_cmp(const void *a, const void *b)
+{
+	const struct mesh_candidate *x = a, *y = b;
+	int d = ip_prefix_cmp(&x->prefix, &y->prefix);
+
+	return d ? d : mesh_candidate_cmp(x, y);
+}
+
+static int prefix_cmp(const void *a, const void *b)
+{
+	return ip_prefix_cmp(a, b);
+}
+
+static int origin_prefix_cmp(const void *a, const void *b)
+{
+	const struct origin_prefix *x = a, *y = b;
+	int d = ip_prefix_cmp(&x->prefix, &y->prefix);
+
+	return d ? d : cmp_u32(x->origin, y->origin);
+}
+
+/* The node's own prefixes, sorted, for bsearch. */
+static ip_prefix *own_prefixes(const struct mesh_node *node, size_t *ret_n)
+{
+	ip_prefix *own = mem_zalloc(node->n_networks + node->n_addresses + 1, sizeof(*own));
+	size_t n = 0;
+
+	for (size_t i = 0; i < node->n_networks; i++)
+		own[n++] = node->networks[i].prefix;
+	for (size_t i = 0; i < node->n_addresses; i++)
+		own[n++] = ip_prefix_host(&node->addresses[i].addr);
+	qsort(own, n, sizeof(*own), prefix_cmp);
+	*ret_n = n;
+	return own;
+}
+
+/* All prefixes of all other nodes that self doesn't carry too, sorted. */
+static struct origin_prefix *foreign_prefixes(
+	const struct mesh_inventory *inv, unsigned self, size_t *ret_n)
+{
+	struct origin_prefix *all;
+	size_t n = 0, kept = 0, n_own;
+	AUTO_FREE ip_prefix *own = own_prefixes(&inv->nodes[self], &n_own);
+
+	for (size_t i = 0; i < inv->n_nodes; i++)
+		n += inv->nodes[i].n_networks + inv->nodes[i].n_addresses;
+	all = mem_zalloc(n + 1, sizeof(*all));
+	n = 0;
+	for (unsigned i = 0; i < inv->n_nodes; i++) {
+		const struct mesh_node *node = &inv->nodes[i];
+
+		for (size_t k = 0; k < node->n_networks && i != self; k++)
+			all[n++] = (struct origin_prefix){
+				node->networks[k].prefix, i, &node->networks[k]};
+		for (size_t k = 0; k < node->n_addresses && i != self; k++)
+			all[n++] = (struct origin_prefix){
+				ip_prefix_host(&node->addresses[k].addr), i, NULL};
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!bsearch(&all[i].prefix, own, n_own, sizeof(*own), prefix_cmp))
+			all[kept++] = all[i];
+	qsort(all, kept, sizeof(*all), origin_prefix_cmp);
+	*ret_n = kept;
+	return all;
+}
+
+/* The one hub that carries packets between self and an origin that isn't direct with it, where one
+ * of the two is a client; -1: none. */
+static int client_via(const struct mesh_topology_index *t, unsigned self, unsigned origin)
+{
+	const struct mesh_inventory *inv = mesh_topology_inventory(t);
+
+	if (inv->nodes[self].role == MESH_CLIENT)
+		return mesh_client_hub(t, self);
+	return mesh_client_hub(t, origin);
+}
+
+static void find_vias(const struct mesh_topology_index *t, unsigned self, unsigned origin,
+	bool address, struct vias *ret)
+{
+	const struct mesh_inventory *inv = mesh_topology_inventory(t);
+	bool direct = mesh_direct(t, self, origin);
+	const unsigned *hubs;
+	size_t n_hubs = mesh_hubs(t, &hubs);
+
+	ret->n = 0;
+	if (direct)
+		ret->node[ret->n++] = origin;
+	if (inv->nodes[self].role == MESH_CLIENT || inv->nodes[origin].role == MESH_CLIENT) {
+		int hub = client_via(t, self, origin);
+
+		if (!direct && hub >= 0)
+			ret->node[ret->n++] = (unsigned)hub;
+		return;
+	}
+	if (direct && address)
+		return;
+	for (size_t i = 0; i < n_hubs; i++)
+		if (mesh_direct(t, self, hubs[i]) && mesh_direct(t, hubs[i], origin))
+			ret->node[ret->n++] = hubs[i];
+}
+
+static struct mesh_candidate make_candidate(
+	const struct mesh_inventory *inv, const struct origin_prefix *p, unsigned via)
+{
+	struct mesh_candidate c = {
+		.prefix = p->prefix,
+		.origin = p->origin,
+		.via = via,
+		.transit = via != p->origin,
+		.address = !p->network,
+	};
+
+	if (p->network && p->network->metric != MESH_METRIC_NONE)
+		c.metric = p->network->metric;
+	if (p->network)
+		c.on_dead = p->network->on_dead;
+	if (c.transit)
+		c.hub_metric = inv->nodes[via].metric;
+	return c;
+}
+
+static void build_candidates(
+	const struct mesh_topology_index *t, unsigned self, struct mesh_view *ret)
+{
+	const struct mesh_inventory *inv = mesh_topology_inventory(t);
+	const unsigned *hubs;
+	size_t n_vias = mesh_hubs(t, &hubs) + 1, n;
+	AUTO_FREE struct origin_prefix *all = foreign_prefixes(inv, self, &n);
+	AUTO_FREE unsigned *via_nodes = mem_zalloc(n_vias, sizeof(*via_nodes));
+	struct vias vias = {via_nodes, 0};
+	size_t cap = n + 1;
+
+	ret->candidates = mem_zalloc(cap, sizeof(*ret->candidates));
+	for (size_t i = 0; i < n; i++) {
+		find_vias(t, self, all[i].origin, !all[i].network, &vias);
+		if (ret->n_candidates + vias.n > cap) {
+			cap = 2 * cap + vias.n;
+			ret->candidates =
+				mem_realloc(ret->candidates, cap, sizeof(*ret->candidates));
+		}
+		for (size_t k = 0; k < vias.n; k++)
+			ret->candidates[ret->n_candidates++] =
+				make_candidate(inv, &all[i], vias.node[k]);
+	}
+	qsort(ret->candidates, ret->n_candidates, sizeof(*ret->candidates), candidate_cmp);
+}
+
+static const ip_addr *address_of(const struct mesh_node *node, int family)
+{
+	for (size_t i = 0; i < node->n_addresses; i++)
+		if (node->addresses[i].addr.family == family)
+			return &node->addresses[i].addr;
+	return NULL;
+}
+
+static void set_probe_addresses(
+	const struct mesh_node *self, const struct mesh_node *other, struct mesh_view_peer *ret)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		const ip_addr *local = address_of(self, families[i]);
+		const ip_addr *remote = address_of(other, families[i]);
+
+		if (local && remote) {
+			ret->local = *local;
+			ret->remote = *remote;
+			return;
+		}
+	}
+}
+
+static void build_peers(const struct mesh_topology_index *t, unsigned self, struct mesh_view *ret)
+{
+	const struct mesh_inventory *inv = mesh_topology_inventory(t);
+	AUTO_FREE unsigned *peers = NULL;
+
+	ret->n_peers = mesh_peers_of(t, self, &peers);
+	ret->peers = mem_zalloc(ret->n_peers + 1, sizeof(*ret->peers));
+	for (size_t i = 0; i < ret->n_peers; i++) {
+		const struct mesh_node *node = &inv->nodes[peers[i]];
+		const struct mesh_link *link = mesh_link_between(t, self, peers[i]);
+		struct mesh_view_peer *p = &ret->peers[i];
+
+		p->node = peers[i];
+		p->preshared_key_file = link ? link->preshared_key_file : NULL;
+		p->keepalive = mesh_keepalive(inv, self, peers[i]);
+		p->runs_shuntd = inv->nodes[self].role != MESH_CLIENT && node->role != MESH_CLIENT;
+		if (mesh_direct(t, self, peers[i]))
+			set_probe_addresses(&inv->nodes[self], node, p);
+	}
+}
+
+void mesh_view_build(const struct mesh_topology_index *t, unsigned node, struct mesh_view *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->inv = mesh_topology_inventory(t);
+	ret->self = node;
+	build_peers(t, node, ret);
+	build_candidates(t, node, ret);
+}
+
+void mesh_view_done(struct mesh_view *v)
+{
+	free(v->peers);
+	free(v->candidates);
+	memset(v, 0, sizeof(*v));
+}
