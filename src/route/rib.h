@@ -5,9 +5,10 @@
  * names (peers and origins are the caller's small numbers).
  *
  * Decision process, per prefix, one step after another (DESIGN.md rule 3):
- *   1  usable: the next hop is up before it is last resort (drained or holding); a next hop that is
- * down is out. A transit candidate whose origin is a direct peer of ours that is down counts after
- * all others: the origin itself may be dead, and then another origin of an anycast prefix must win.
+ *   1  usable: a next hop that is down is out. A transit candidate whose origin is known down (a
+ * direct peer of ours that had an event and is down) counts after all others: the origin itself may
+ * be dead, and then another origin of an anycast prefix must win. Within that, up comes before last
+ * resort (drained or holding).
  *   2  administrative distance of the source
  *   3  the prefix's metric at its origin
  *   4  direct before transit
@@ -20,7 +21,7 @@
  * No usable candidate: on_dead tells. RIB_FALL_BACK withdraws the owners and keeps the kernel
  * route, RIB_HOLD keeps the last owners (or, if there never were any, the first candidate in
  * order), RIB_RELEASE withdraws both. A pinned prefix (a direct peer's own overlay address) has its
- * one candidate as owner whatever its state.
+ * one candidate as owner whatever its state (given several, the first of them by steps 2 to 6).
  */
 #ifndef SHUNT_ROUTE_RIB_H
 #define SHUNT_ROUTE_RIB_H
@@ -28,6 +29,8 @@
 #include "base/prefix.h"
 
 #define RIB_MAX_OWNERS 16
+#define RIB_MAX_ID (1u << 24) /* peers and origins stay below; tables are as long as the largest \
+			       */
 
 enum rib_state { RIB_DOWN, RIB_LAST_RESORT, RIB_UP };
 enum rib_on_dead { RIB_FALL_BACK, RIB_HOLD, RIB_RELEASE };
@@ -48,6 +51,7 @@ enum rib_reason {
 	RIB_LATER_IN_FILE,
 	RIB_CUT_FROM_SET, /* equal to the winner, but the FIB holds no more owners */
 	RIB_HELD,	  /* not usable, yet kept: on_dead is hold, or the prefix is pinned */
+	RIB_WITHDRAWN,	  /* in a change only: no candidate goes through that peer any more */
 };
 
 struct rib_candidate {

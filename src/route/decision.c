@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The decision process. decision_compare is its only definition: one `if` per step, the first
+ * that tells two candidates apart decides and names the loser's reason. Choosing, explaining and
+ * the canonical order of stored candidates all go through it.
+ *
+ * Step 1 orders candidates by what is known about the path, before anything the operator wrote:
+ *
+ *	up, origin not known down  <  last resort, origin not known down
+ *	                           <  up, origin down  <  last resort, origin down  <<  down
+ *
+ * Why the origin counts, and why it counts before last resort: an anycast prefix is carried by
+ * site-1 (metric 10) and site-2 (metric 20). site-1 dies. Its candidate as a direct peer is out,
+ *but the one through hub-b, for the same origin site-1, has a next hop that is up and the better
+ * metric: it would win over the living site-2, and hub-b would hand the packets to a dead site. A
+ * node that has a session with the origin itself knows better, so such a candidate counts after
+ * all others. It does not count as unusable, for the session may have failed on the direct line
+ * alone, and for a prefix with one origin the way through a hub is then the one that works. A
+ * draining or holding next hop, in contrast, does forward: it comes before any path whose origin is
+ * likely dead.
+ *
+ * An origin that isn't a direct peer, or one that nothing has been said about yet, is not known
+ * down: most origins behind a hub are of that kind.
+ *
+ * What is installed now is not among the arguments, on purpose: the order must be the same on every
+ * node (a device with one owner per prefix drops what arrives from anyone but the owner), and nodes
+ * differ in their history. decision_hold alone sees the last owners, once nobody can carry the
+ * prefix anyway.
+ */
+#include "route/decision.h"
+
+static int decided(bool a_first, enum rib_reason why, enum rib_reason *ret_why)
+{
+	if (ret_why)
+		*ret_why = why;
+	return a_first ? -1 : 1;
+}
+
+static bool is_down(const struct decision_contender *x)
+{
+	return x->state == RIB_DOWN;
+}
+
+int decision_compare(const struct decision_contender *a, const struct decision_contender *b,
+	enum rib_reason *ret_why)
+{
+	const struct rib_candidate *ca = a->candidate, *cb = b->candidate;
+
+	/* 1: usable, and how surely. Among the unusable nothing of this step counts. */
+	if (is_down(a) != is_down(b))
+		return decided(is_down(b), RIB_PEER_DOWN, ret_why);
+	if (!is_down(a) && a->origin_down != b->origin_down)
+		return decided(b->origin_down, RIB_ORIGIN_DOWN, ret_why);
+	if (a->state != b->state)
+		return decided(a->state == RIB_UP, RIB_PEER_LAST_RESORT, ret_why);
+	/* 2: administrative distance of the source. */
+	if (ca->distance != cb->distance)
+		return decided(ca->distance < cb->distance, RIB_HIGHER_DISTANCE, ret_why);
+	/* 3: the prefix's metric at its origin. */
+	if (ca->metric != cb->metric)
+		return decided(ca->metric < cb->metric, RIB_HIGHER_METRIC, ret_why);
+	/* 4: direct before transit. */
+	if (ca->transit != cb->transit)
+		return decided(cb->transit, RIB_IS_TRANSIT, ret_why);
+	/* 5: the hub's metric. */
+	if (ca->hub_metric != cb->hub_metric)
+		return decided(ca->hub_metric < cb->hub_metric, RIB_HIGHER_HUB_METRIC, ret_why);
+	/* 6: the place in the inventory, of the next hop and then of the origin. */
+	if (ca->place != cb->place)
+		return decided(ca->place < cb->place, RIB_LATER_IN_FILE, ret_why);
+	if (ca->origin_place != cb->origin_place)
+		return decided(ca->origin_place < cb->origin_place, RIB_LATER_IN_FILE, ret_why);
+	/* Places name nodes, so the numbers differ only if the caller gave two nodes one place. */
+	if (ca->peer != cb->peer)
+		return decided(ca->peer < cb->peer, RIB_LATER_IN_FILE, ret_why);
+	if (ca->origin != cb->origin)
+		return decided(ca->origin < cb->origin, RIB_LATER_IN_FILE, ret_why);
+	if (ret_why)
+		*ret_why = RIB_WINS;
+	return 0;
+}
+
+int decision_candidate_cmp(const void *a, const void *b)
+{
+	struct decision_contender ca = {.candidate = a, .state = RIB_UP};
+	struct decision_contender cb = {.candidate = b, .state = RIB_UP};
+
+	return decision_compare(&ca, &cb, NULL);
+}
+
+bool decision_owns(const struct rib_owners *owners, uint32_t peer)
+{
+	for (unsigned i = 0; i < owners->n; i++)
+		if (owners->peer[i] == peer)
+			return true;
+	return false;
+}
+
+/* The best of a list; ties (the same candidate twice) go to the earlier. */
+static size_t best(const struct decision_contender *list, size_t n)
+{
+	size_t w = 0;
+
+	for (size_t i = 1; i < n; i++)
+		if (decision_compare(&list[i], &list[w], NULL) < 0)
+			w = i;
+	return w;
+}
+
+/* Whether a contender between the winner and i, equal to the winner through step 5, has the same
+ * next hop as i: then i adds nothing to the set, be it cut or not. */
+static bool next_hop_in_set(const struct decision_contender *list, const enum rib_reason *reasons,
+	size_t winner, size_t i)
+{
+	for (size_t j = winner; j < i; j++)
+		if ((reasons[j] == RIB_WINS || reasons[j] == RIB_CUT_FROM_SET) &&
+			list[j].candidate->peer == list[i].candidate->peer)
+			return true;
+	return false;
+}
+
+/* The reason of a contender that lost to the winner in step 6 only, or not even there. */
+static enum rib_reason join_set(const struct decision_contender *list, enum rib_reason *reasons,
+	size_t winner, size_t i, unsigned max_owners, struct rib_owners *owners)
+{
+	if (next_hop_in_set(list, reasons, winner, i))
+		return RIB_LATER_IN_FILE;
+	if (owners->n == max_owners)
+		return RIB_CUT_FROM_SET;
+	owners->peer[owners->n++] = list[i].candidate->peer;
+	return RIB_WINS;
+}
+
+void decision_run(const struct decision_contender *list, size_t n, unsigned max_owners,
+	struct rib_owners *ret_owners, enum rib_reason *reasons)
+{
+	size_t winner = best(list, n);
+	enum rib_reason why;
+
+	ret_owners->n = 0;
+	if (!n || is_down(&list[winner])) {
+		for (size_t i = 0; i < n; i++)
+			reasons[i] = RIB_PEER_DOWN;
+		return;
+	}
+	ret_owners->peer[ret_owners->n++] = list[winner].candidate->peer;
+	reasons[winner] = RIB_WINS;
+	for (size_t i = 0; i < n; i++) {
+		if (i == winner)
+			continue;
+		decision_compare(&list[winner], &list[i], &why);
+		if (why == RIB_LATER_IN_FILE || why == RIB_WINS)
+			why = join_set(list, reasons, winner, i, max_owners, ret_owners);
+		reasons[i] = why;
+	}
+}
+
+void decision_hold(const struct decision_contender *list, size_t n, const struct rib_owners *last,
+	struct rib_owners *ret_owners)
+{
+	struct rib_owners kept = {0};
+
+	for (unsigned o = 0; o < last->n; o++)
+		for (size_t i = 0; i < n; i++)
+			if (list[i].candidate->peer == last->peer[o]) {
+				kept.peer[kept.n++] = last->peer[o];
+				break;
+			}
+	if (!kept.n)
+		kept.peer[kept.n++] = list[best(list, n)].candidate->peer;
+	*ret_owners = kept;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* The decision process on one prefix's candidates, apart from how the RIB stores them. */
+#ifndef SHUNT_ROUTE_DECISION_H
+#define SHUNT_ROUTE_DECISION_H
+
+#include "route/rib.h"
+
+/* A candidate together with the two facts that step 1 asks for. */
+struct decision_contender {
+	const struct rib_candidate *candidate;
+	enum rib_state state; /* of its next hop */
+	bool origin_down;     /* transit, and its origin is a direct peer known to be down */
+};
+
+/* Negative: a before b. Never 0 for candidates that differ in anything but the caller's numbers'
+ * names; *ret_why (may be NULL) gets the step that decided, as the loser's reason, or RIB_WINS if
+ * the two are the same. */
+int decision_compare(const struct decision_contender *a, const struct decision_contender *b,
+	enum rib_reason *ret_why);
+
+/* For qsort: candidates as if every next hop were up. */
+int decision_candidate_cmp(const void *a, const void *b);
+
+/* The owners among n contenders, at most max_owners: the best usable one and what is equal to it
+ * through step 5. The contenders stand in decision_candidate_cmp order; reasons[i] gets the reason
+ * of the i-th. Nobody usable: no owners, every reason RIB_PEER_DOWN. */
+void decision_run(const struct decision_contender *list, size_t n, unsigned max_owners,
+	struct rib_owners *ret_owners, enum rib_reason *reasons);
+
+/* The owners of a prefix that has candidates, none of them usable, and whose on_dead is
+ * RIB_HOLD: those of last that still are some candidate's next hop, or else the first candidate. */
+void decision_hold(const struct decision_contender *list, size_t n, const struct rib_owners *last,
+	struct rib_owners *ret_owners);
+
+bool decision_owns(const struct rib_owners *owners, uint32_t peer);
+
+#endif
