@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: MIT */
+#include "route/rib.h"
+
+#include "base/mem.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* The nodes of these tests; the number is the place in the inventory, too. */
+enum { HUB_A = 1, HUB_B, HUB_C, SITE_1, SITE_2, SITE_3 };
+
+static ip_prefix prefix(const char *text)
+{
+	ip_prefix p = {0};
+
+	assert_true(ip_prefix_parse(&p, text));
+	return p;
+}
+
+static struct rib_candidate direct(uint32_t peer, uint32_t metric)
+{
+	return (struct rib_candidate){.peer = peer,
+		.origin = peer,
+		.distance = RIB_DISTANCE_INVENTORY,
+		.metric = metric,
+		.place = peer,
+		.origin_place = peer};
+}
+
+static struct rib_candidate transit(
+	uint32_t hub, uint32_t hub_metric, uint32_t origin, uint32_t metric)
+{
+	return (struct rib_candidate){.peer = hub,
+		.origin = origin,
+		.distance = RIB_DISTANCE_INVENTORY,
+		.transit = true,
+		.metric = metric,
+		.hub_metric = hub_metric,
+		.place = hub,
+		.origin_place = origin};
+}
+
+struct fixture {
+	struct rib *rib;
+	struct rib_diff diff;
+};
+
+static struct fixture fixture_new(unsigned max_owners)
+{
+	return (struct fixture){.rib = rib_new(max_owners)};
+}
+
+static void fixture_done(struct fixture *f)
+{
+	rib_diff_done(&f->diff);
+	rib_free(f->rib);
+}
+
+static struct rib_event peer_event(uint32_t id, enum rib_state state)
+{
+	return (struct rib_event){.type = RIB_EVENT_PEER, .u.peer.id = id, .u.peer.state = state};
+}
+
+static struct rib_event prefix_event(const char *text, const struct rib_candidate *candidates,
+	size_t n, enum rib_on_dead on_dead)
+{
+	struct rib_event ev = {.type = RIB_EVENT_PREFIX};
+
+	ev.u.prefix.prefix = prefix(text);
+	ev.u.prefix.candidates = candidates;
+	ev.u.prefix.n = n;
+	ev.u.prefix.on_dead = on_dead;
+	return ev;
+}
+
+static void set_peer(struct fixture *f, uint32_t id, enum rib_state state)
+{
+	struct rib_event ev = peer_event(id, state);
+
+	rib_step(f->rib, &ev, 1, &f->diff);
+}
+
+static void set_prefix(struct fixture *f, const char *text, const struct rib_candidate *candidates,
+	size_t n, enum rib_on_dead on_dead)
+{
+	struct rib_event ev = prefix_event(text, candidates, n, on_dead);
+
+	rib_step(f->rib, &ev, 1, &f->diff);
+}
+
+static void pin_prefix(struct fixture *f, const char *text, struct rib_candidate c)
+{
+	struct rib_event ev = prefix_event(text, &c, 1, RIB_FALL_BACK);
+
+	ev.u.prefix.pinned = true;
+	rib_step(f->rib, &ev, 1, &f->diff);
+}
+
+static void set_up(struct fixture *f, uint32_t first, uint32_t last)
+{
+	for (uint32_t id = first; id <= last; id++)
+		set_peer(f, id, RIB_UP);
+}
+
+static struct rib_answer explain(struct fixture *f, const char *text)
+{
+	ip_prefix p = prefix(text);
+	struct rib_answer a;
+
+	assert_true(rib_explain(f->rib, &p, &a));
+	return a;
+}
+
+/* Owners as text: "1,2", or "-". */
+static const char *owners_text(const struct rib_owners *o, char buf[static 128])
+{
+	size_t n = 0;
+
+	strcpy(buf, "-");
+	for (unsigned i = 0; i < o->n; i++)
+		n += (size_t)snprintf(buf + n, 128 - n, "%s%u", i ? "," : "", (unsigned)o->peer[i]);
+	return buf;
+}
+
+static void expect_owners(struct fixture *f, const char *text, const char *want)
+{
+	char buf[128];
+	struct rib_answer a = explain(f, text);
+
+	assert_string_equal(owners_text(&a.owners, buf), want);
+}
+
+/* The i-th change of the last step. */
+static void expect_change(struct fixture *f, size_t i, const char *text, const char *from,
+	const char *to, enum rib_reason why)
+{
+	const struct rib_change *c = &f->diff.items[i];
+	ip_prefix p = prefix(text);
+	char buf[128];
+
+	assert_true(i < f->diff.n);
+	assert_true(ip_prefix_eq(&c->prefix, &p));
+	assert_string_equal(owners_text(&c->old_owners, buf), from);
+	assert_string_equal(owners_text(&c->owners, buf), to);
+	assert_string_equal(rib_reason_name(c->why), rib_reason_name(why));
+}
+
+/* Candidates, in order, as "peer/origin:reason ...". */
+static void expect_reasons(struct fixture *f, const char *text, const char *want)
+{
+	struct rib_answer a = explain(f, text);
+	char buf[512] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < a.n; i++)
+		n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%s%u/%u:%s", i ? " " : "",
+			(unsigned)a.candidates[i].peer, (unsigned)a.candidates[i].origin,
+			rib_reason_name(a.reasons[i]));
+	assert_string_equal(buf, want);
+}
+
+/*
+ * Each row: two candidates for one prefix. All steps before the one under test find them equal,
+ * all steps behind it would prefer the loser.
+ */
+struct pair {
+	const char *name;
+	struct rib_candidate winner, loser;
+	enum rib_state winner_state, loser_state;
+	uint32_t down_origin; /* gets an event DOWN; 0: none */
+	enum rib_reason why;
+};
+
+/* An unset field is 0, and 0 is the best. */
+static const struct pair pairs[] = {
+	{"down", {.peer = 2, .origin = 8, .transit = true, .metric = 1, .place = 2},
+		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_LAST_RESORT, RIB_DOWN, 8,
+		RIB_PEER_DOWN},
+	{"origin down before last resort",
+		{.peer = 2, .origin = 8, .transit = true, .metric = 1, .place = 2},
+		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_LAST_RESORT, RIB_UP, 9,
+		RIB_ORIGIN_DOWN},
+	{"last resort", {.peer = 2, .origin = 9, .distance = 1, .transit = true, .place = 2},
+		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_UP, RIB_LAST_RESORT, 0,
+		RIB_PEER_LAST_RESORT},
+	{"last resort, both origins down",
+		{.peer = 2, .origin = 9, .distance = 1, .transit = true, .place = 2},
+		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_UP, RIB_LAST_RESORT, 9,
+		RIB_PEER_LAST_RESORT},
+	{"distance", {.peer = 2, .origin = 8, .transit = true, .metric = 1, .place = 2},
+		{.peer = 1, .origin = 1, .distance = 1, .place = 1}, RIB_UP, RIB_UP, 0,
+		RIB_HIGHER_DISTANCE},
+	{"metric",
+		{.peer = 2, .origin = 8, .transit = true, .metric = 1, .hub_metric = 1, .place = 2},
+		{.peer = 1, .origin = 1, .metric = 2, .place = 1}, RIB_UP, RIB_UP, 0,
+		RIB_HIGHER_METRIC},
+	{"direct", {.peer = 2, .origin = 2, .hub_metric = 1, .place = 2},
+		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_UP, RIB_UP, 0,
+		RIB_IS_TRANSIT},
+	{"hub metric", {.peer = 2, .origin = 9, .transit = true, .hub_metric = 1, .place = 2},
+		{.peer = 1, .origin = 8, .transit = true, .hub_metric = 2, .place = 1}, RIB_UP,
+		RIB_UP, 0, RIB_HIGHER_HUB_METRIC},
+	{"hub metric, both last resort",
+		{.peer = 2, .origin = 9, .transit = true, .hub_metric = 1, .place = 2},
+		{.peer = 1, .origin = 8, .transit = true, .hub_metric = 2, .place = 1},
+		RIB_LAST_RESORT, RIB_LAST_RESORT, 0, RIB_HIGHER_HUB_METRIC},
+	{"place of the next hop", {.peer = 2, .origin = 9, .transit = true, .place = 1},
+		{.peer = 1, .origin = 8, .transit = true, .place = 2}, RIB_UP, RIB_UP, 0,
+		RIB_CUT_FROM_SET},
+	{"place of the origin",
+		{.peer = 1, .origin = 9, .transit = true, .place = 1, .origin_place = 8},
+		{.peer = 1, .origin = 8, .transit = true, .place = 1, .origin_place = 9}, RIB_UP,
+		RIB_UP, 0, RIB_LATER_IN_FILE},
+};
+
+static void check_pair(const struct pair *row, bool loser_first)
+{
+	struct fixture f = fixture_new(1);
+	struct rib_candidate c[2] = {row->winner, row->loser};
+	struct rib_answer a;
+
+	if (loser_first) {
+		c[0] = row->loser;
+		c[1] = row->winner;
+	}
+	set_prefix(&f, "10.0.0.0/8", c, 2, RIB_FALL_BACK);
+	set_peer(&f, row->loser.peer, row->loser_state);
+	set_peer(&f, row->winner.peer, row->winner_state);
+	if (row->down_origin)
+		set_peer(&f, row->down_origin, RIB_DOWN);
+	a = explain(&f, "10.0.0.0/8");
+	if (a.owners.n != 1 || a.owners.peer[0] != row->winner.peer || a.reasons[1] != row->why)
+		fail_msg("%s: owner %u, loser's reason %s", row->name, (unsigned)a.owners.peer[0],
+			rib_reason_name(a.reasons[1]));
+	assert_int_equal(a.reasons[0], RIB_WINS);
+	assert_int_equal(a.candidates[0].origin, row->winner.origin);
+	fixture_done(&f);
+}
+
+static void test_each_step_decides_alone(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		check_pair(&pairs[i], false);
+		check_pair(&pairs[i], true);
+	}
+}
+
+static void test_history_decides_nothing(void **state)
+{
+	struct rib_candidate c[] = {transit(HUB_A, 10, SITE_1, 0), transit(HUB_B, 10, SITE_1, 0)};
+	struct fixture f = fixture_new(1);
+
+	set_prefix(&f, "10.20.1.0/24", c, 2, RIB_FALL_BACK);
+	set_peer(&f, HUB_B, RIB_UP);
+	expect_owners(&f, "10.20.1.0/24", "2");
+	set_peer(&f, HUB_A, RIB_UP);
+	expect_change(&f, 0, "10.20.1.0/24", "2", "1", RIB_CUT_FROM_SET);
+	fixture_done(&f);
+}
+
+static void test_unknown_origin_is_not_down(void **state)
+{
+	struct rib_candidate c[] = {transit(HUB_A, 10, SITE_1, 0), transit(HUB_A, 10, SITE_2, 5)};
+	struct fixture f = fixture_new(1);
+
+	set_prefix(&f, "192.0.2.53/32", c, 2, RIB_FALL_BACK);
+	set_peer(&f, HUB_A, RIB_UP);
+	expect_reasons(&f, "192.0.2.53/32", "1/4:wins 1/5:higher-metric");
+	set_peer(&f, SITE_1, RIB_DOWN);
+	assert_int_equal(f.diff.n, 0); /* the same next hop */
+	expect_reasons(&f, "192.0.2.53/32", "1/5:wins 1/4:origin-down");
+	set_peer(&f, SITE_1, RIB_LAST_RESORT);
+	expect_reasons(&f, "192.0.2.53/32", "1/4:wins 1/5:higher-metric");
+	fixture_done(&f);
+}
+
+/* A hub's view of an anycast prefix on two sites: the dead site must not be reached through the
+ * other hub. */
+static void test_anycast_origin_dies(void **state)
+{
+	struct rib_candidate c[] = {direct(SITE_1, 10), transit(HUB_B, 20, SITE_1, 10),
+		direct(SITE_2, 20), transit(HUB_B, 20, SITE_2, 20)};
+	struct fixture f = fixture_new(1);
+
+	set_up(&f, HUB_B, SITE_2);
+	set_prefix(&f, "192.0.2.53/32", c, 4, RIB_FALL_BACK);
+	expect_owners(&f, "192.0.2.53/32", "4");
+	set_peer(&f, SITE_1, RIB_DOWN);
+	expect_change(&f, 0, "192.0.2.53/32", "4", "5", RIB_PEER_DOWN);
+	expect_reasons(
+		&f, "192.0.2.53/32", "5/5:wins 2/5:is-transit 2/4:origin-down 4/4:peer-down");
+	set_peer(&f, SITE_2, RIB_DOWN);
+	expect_change(&f, 0, "192.0.2.53/32", "5", "2", RIB_PEER_DOWN);
+	fixture_done(&f);
+}
+
+static const struct rib_candidate two_hubs[] = {
+	{.peer = HUB_A, .origin = SITE_1, .transit = true, .hub_metric = 10, .place = 1},
+	{.peer = HUB_B, .origin = SITE_1, .transit = true, .hub_metric = 20, .place = 2},
+};
+
+static void test_fall_back_keeps_the_route(void **state)
+{
+	struct fixture f = fixture_new(1);
+
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_FALL_BACK);
+	expect_change(&f, 0, "10.20.1.0/24", "-", "-", RIB_WINS);
+	assert_true(!f.diff.items[0].old_route && f.diff.items[0].route);
+	set_peer(&f, HUB_A, RIB_UP);
+	expect_change(&f, 0, "10.20.1.0/24", "-", "1", RIB_WINS);
+	set_peer(&f, HUB_A, RIB_DOWN);
+	expect_change(&f, 0, "10.20.1.0/24", "1", "-", RIB_PEER_DOWN);
+	assert_true(f.diff.items[0].old_route && f.diff.items[0].route);
+	expect_reasons(&f, "10.20.1.0/24", "1/4:peer-down 2/4:peer-down");
+	fixture_done(&f);
+}
+
+static void test_hold_keeps_the_last_owner(void **state)
+{
+	struct fixture f = fixture_new(1);
+
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_HOLD);
+	expect_change(&f, 0, "10.20.1.0/24", "-", "1", RIB_WINS); /* never any: the first */
+	expect_reasons(&f, "10.20.1.0/24", "1/4:held 2/4:peer-down");
+	set_peer(&f, HUB_B, RIB_UP);
+	expect_change(&f, 0, "10.20.1.0/24", "1", "2", RIB_PEER_DOWN);
+	set_peer(&f, HUB_B, RIB_DOWN);
+	assert_int_equal(f.diff.n, 0);
+	expect_reasons(&f, "10.20.1.0/24", "1/4:peer-down 2/4:held");
+	fixture_done(&f);
+}
+
+static void test_hold_drops_an_owner_that_is_no_candidate(void **state)
+{
+	struct fixture f = fixture_new(1);
+	struct rib_candidate more[3] = {two_hubs[0], two_hubs[1], transit(HUB_C, 1, SITE_1, 10)};
+
+	set_peer(&f, HUB_B, RIB_UP);
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_HOLD);
+	set_peer(&f, HUB_B, RIB_DOWN);
+	expect_owners(&f, "10.20.1.0/24", "2");
+	set_prefix(&f, "10.20.1.0/24", more, 3, RIB_HOLD); /* hub-c would be first */
+	assert_int_equal(f.diff.n, 0);
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 1, RIB_HOLD);
+	expect_change(&f, 0, "10.20.1.0/24", "2", "1", RIB_WITHDRAWN);
+	expect_reasons(&f, "10.20.1.0/24", "1/4:held");
+	fixture_done(&f);
+}
+
+static void test_release_withdraws_the_route(void **state)
+{
+	struct fixture f = fixture_new(1);
+
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_RELEASE);
+	assert_int_equal(f.diff.n, 0);
+	set_peer(&f, HUB_B, RIB_LAST_RESORT);
+	expect_change(&f, 0, "10.20.1.0/24", "-", "2", RIB_WINS);
+	assert_true(!f.diff.items[0].old_route && f.diff.items[0].route);
+	set_peer(&f, HUB_B, RIB_DOWN);
+	expect_change(&f, 0, "10.20.1.0/24", "2", "-", RIB_PEER_DOWN);
+	assert_true(f.diff.items[0].old_route && !f.diff.items[0].route);
+	fixture_done(&f);
+}
+
+static void test_on_dead_can_change_while_dead(void **state)
+{
+	struct fixture f = fixture_new(1);
+
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_HOLD);
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_FALL_BACK);
+	expect_change(&f, 0, "10.20.1.0/24", "1", "-", RIB_PEER_DOWN);
+	assert_true(f.diff.items[0].route);
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_RELEASE);
+	expect_change(&f, 0, "10.20.1.0/24", "-", "-", RIB_WINS);
+	assert_false(f.diff.items[0].route);
+	fixture_done(&f);
+}
+
+static void test_pinned_never_moves(void **state)
+{
+	struct fixture f = fixture_new(1);
+
+	pin_prefix(&f, "10.10.0.11/32", direct(SITE_1, 0));
+	expect_change(&f, 0, "10.10.0.11/32", "-", "4", RIB_WINS);
+	assert_true(f.diff.items[0].route);
+	expect_reasons(&f, "10.10.0.11/32", "4/4:held");
+	set_peer(&f, SITE_1, RIB_UP);
+	assert_int_equal(f.diff.n, 0);
+	expect_reasons(&f, "10.10.0.11/32", "4/4:wins");
+	set_peer(&f, SITE_1, RIB_DOWN);
+	assert_int_equal(f.diff.n, 0);
+	assert_true(explain(&f, "10.10.0.11/32").pinned);
+	fixture_done(&f);
+}
+
+static void test_set_of_equal_candidates(void **state)
+{
+	struct rib_candidate c[] = {transit(HUB_C, 10, SITE_1, 0), transit(HUB_A, 10, SITE_2, 0),
+		transit(HUB_B, 10, SITE_1, 0), transit(HUB_A, 10, SITE_1, 0),
+		transit(SITE_3, 11, SITE_1, 0)};
+	struct fixture f = fixture_new(2);
+
+	set_prefix(&f, "10.0.0.0/8", c, 5, RIB_HOLD);
+	set_up(&f, HUB_A, SITE_3);
+	expect_owners(&f, "10.0.0.0/8", "1,2");
+	expect_reasons(&f, "10.0.0.0/8",
+		"1/4:wins 1/5:later-in-file 2/4:wins 3/4:cut-from-set 6/4:higher-hub-metric");
+	set_peer(&f, HUB_A, RIB_LAST_RESORT); /* leaves the set: another class */
+	expect_change(&f, 0, "10.0.0.0/8", "1,2", "2,3", RIB_PEER_LAST_RESORT);
+	set_peer(&f, HUB_A, RIB_UP); /* hub-b is no longer first, but lost nothing */
+	expect_change(&f, 0, "10.0.0.0/8", "2,3", "1,2", RIB_WINS);
+	set_peer(&f, SITE_1, RIB_DOWN); /* only hub-a's way to site-2 is sure */
+	expect_change(&f, 0, "10.0.0.0/8", "1,2", "1", RIB_WINS);
+	fixture_done(&f);
+}
+
+static void test_hold_keeps_a_set(void **state)
+{
+	struct rib_candidate c[] = {transit(HUB_A, 10, SITE_1, 0), transit(HUB_B, 10, SITE_1, 0),
+		transit(HUB_C, 10, SITE_1, 0)};
+	struct rib_event down[] = {peer_event(HUB_A, RIB_DOWN), peer_event(HUB_B, RIB_DOWN),
+		peer_event(HUB_C, RIB_DOWN)};
+	struct fixture f = fixture_new(4);
+
+	set_up(&f, HUB_A, HUB_C);
+	set_prefix(&f, "10.0.0.0/8", c, 3, RIB_HOLD);
+	rib_step(f.rib, down, 3, &f.diff);
+	assert_int_equal(f.diff.n, 0);
+	expect_reasons(&f, "10.0.0.0/8", "1/4:held 2/4:held 3/4:held");
+	set_prefix(&f, "10.0.0.0/8", c + 1, 2, RIB_HOLD);
+	expect_change(&f, 0, "10.0.0.0/8", "1,2,3", "2,3", RIB_WITHDRAWN);
+	fixture_done(&f);
+}
+
+static void test_events_of_one_step_are_one(void **state)
+{
+	struct rib_event flap[] = {peer_event(HUB_A, RIB_DOWN), peer_event(HUB_A, RIB_UP)};
+	struct rib_event swap[] = {peer_event(HUB_A, RIB_DOWN), peer_event(HUB_B, RIB_UP)};
+	struct rib_event replace[] = {prefix_event("10.20.1.0/24", NULL, 0, RIB_FALL_BACK),
+		prefix_event("10.20.1.0/24", two_hubs, 2, RIB_FALL_BACK)};
+	struct rib_event shortlived[] = {prefix_event("10.99.0.0/16", two_hubs, 2, RIB_FALL_BACK),
+		prefix_event("10.99.0.0/16", NULL, 0, RIB_FALL_BACK)};
+	ip_prefix gone = prefix("10.99.0.0/16");
+	struct rib_answer a;
+	struct fixture f = fixture_new(1);
+
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_FALL_BACK);
+	set_peer(&f, HUB_A, RIB_UP);
+	rib_step(f.rib, flap, 2, &f.diff);
+	assert_int_equal(f.diff.n, 0);
+	rib_step(f.rib, swap, 2, &f.diff);
+	assert_int_equal(f.diff.n, 1);
+	expect_change(&f, 0, "10.20.1.0/24", "1", "2", RIB_PEER_DOWN);
+	rib_step(f.rib, replace, 2, &f.diff);
+	assert_int_equal(f.diff.n, 0);
+	rib_step(f.rib, shortlived, 2, &f.diff);
+	assert_int_equal(f.diff.n, 0);
+	assert_false(rib_explain(f.rib, &gone, &a));
+	fixture_done(&f);
+}
+
+static void test_prefix_goes(void **state)
+{
+	ip_prefix p = prefix("10.20.1.0/24");
+	struct rib_answer a;
+	struct fixture f = fixture_new(1);
+
+	set_peer(&f, HUB_A, RIB_UP);
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_HOLD);
+	set_prefix(&f, "10.20.1.0/24", NULL, 0, RIB_HOLD);
+	expect_change(&f, 0, "10.20.1.0/24", "1", "-", RIB_WITHDRAWN);
+	assert_true(f.diff.items[0].old_route && !f.diff.items[0].route);
+	assert_false(rib_explain(f.rib, &p, &a));
+	set_prefix(&f, "10.20.1.0/24", NULL, 0, RIB_HOLD);
+	assert_int_equal(f.diff.n, 0);
+	set_peer(&f, HUB_A, RIB_DOWN);
+	assert_int_equal(f.diff.n, 0);
+	fixture_done(&f);
+}
+
+/* IPv6 prefixes alike in their first 64 bits, too: the order is ip_prefix_cmp's to the last bit. */
+static void test_changes_are_sorted(void **state)
+{
+	static const char *const texts[] = {"fd10::2:0:0:0/128", "10.20.2.0/24", "fd10::/64",
+		"::/0", "0.0.0.0/0", "10.20.0.0/16", "fd10::1/128", "10.20.1.0/24", "10.20.1.0/25",
+		"255.255.255.255/32", "fd10::/65", "fd10::2:0:0:1/128"};
+	struct rib_event events[ARRAY_SIZE(texts)];
+	struct fixture f = fixture_new(1);
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		events[i] = prefix_event(texts[i], two_hubs, 1 + i % 2, RIB_FALL_BACK);
+	rib_step(f.rib, events, ARRAY_SIZE(texts), &f.diff);
+	assert_int_equal(f.diff.n, ARRAY_SIZE(texts));
+	set_peer(&f, HUB_A, RIB_UP);
+	assert_int_equal(f.diff.n, ARRAY_SIZE(texts));
+	for (size_t i = 1; i < f.diff.n; i++)
+		assert_true(
+			ip_prefix_cmp(&f.diff.items[i - 1].prefix, &f.diff.items[i].prefix) < 0);
+	fixture_done(&f);
+}
+
+static int count_until_two(const struct rib_answer *a, void *data)
+{
+	unsigned *n = data;
+
+	return ++*n == 2 ? 7 : 0;
+}
+
+static void test_walk_ends_on_request(void **state)
+{
+	struct fixture f = fixture_new(1);
+	unsigned n = 0;
+
+	assert_int_equal(rib_walk(f.rib, count_until_two, &n), 0);
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_FALL_BACK);
+	set_prefix(&f, "10.20.2.0/24", two_hubs, 2, RIB_FALL_BACK);
+	set_prefix(&f, "10.20.3.0/24", two_hubs, 2, RIB_FALL_BACK);
+	assert_int_equal(rib_walk(f.rib, count_until_two, &n), 7);
+	assert_int_equal(n, 2);
+	fixture_done(&f);
+}
+
+static void expect_lookup(struct fixture *f, const char *addr, const char *want)
+{
+	char buf[IP_PREFIX_STRLEN];
+	struct rib_answer a;
+	ip_addr ip;
+
+	assert_true(ip_addr_parse(&ip, addr));
+	if (!rib_lookup(f->rib, &ip, &a)) {
+		assert_string_equal("-", want);
+		return;
+	}
+	assert_string_equal(ip_prefix_format(&a.prefix, buf), want);
+}
+
+static void test_lookup_falls_back_to_the_cover(void **state)
+{
+	struct rib_candidate a = direct(HUB_A, 0), b = direct(HUB_B, 0), c = direct(HUB_C, 0);
+	struct fixture f = fixture_new(1);
+
+	set_prefix(&f, "10.0.0.0/8", &a, 1, RIB_FALL_BACK);
+	set_prefix(&f, "10.20.0.0/16", &b, 1, RIB_FALL_BACK);
+	set_prefix(&f, "10.20.1.0/24", &c, 1, RIB_FALL_BACK);
+	expect_lookup(&f, "10.20.1.7", "-");
+	set_up(&f, HUB_A, HUB_C);
+	expect_lookup(&f, "10.20.1.7", "10.20.1.0/24");
+	set_peer(&f, HUB_C, RIB_DOWN);
+	expect_lookup(&f, "10.20.1.7", "10.20.0.0/16");
+	set_peer(&f, HUB_B, RIB_DOWN);
+	expect_lookup(&f, "10.20.1.7", "10.0.0.0/8");
+	set_prefix(&f, "10.20.0.0/16", &b, 1, RIB_HOLD);
+	expect_lookup(&f, "10.20.1.7", "10.20.0.0/16");
+	expect_lookup(&f, "192.0.2.1", "-");
+	expect_lookup(&f, "fd10::1", "-");
+	fixture_done(&f);
+}
+
+static void test_peer_states(void **state)
+{
+	struct fixture f = fixture_new(1);
+
+	assert_int_equal(rib_peer_state(f.rib, 77), RIB_DOWN);
+	set_peer(&f, 77, RIB_LAST_RESORT);
+	assert_int_equal(rib_peer_state(f.rib, 77), RIB_LAST_RESORT);
+	assert_int_equal(rib_peer_state(f.rib, 76), RIB_DOWN);
+	fixture_done(&f);
+	rib_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each_step_decides_alone),
+		cmocka_unit_test(test_history_decides_nothing),
+		cmocka_unit_test(test_unknown_origin_is_not_down),
+		cmocka_unit_test(test_anycast_origin_dies),
+		cmocka_unit_test(test_fall_back_keeps_the_route),
+		cmocka_unit_test(test_hold_keeps_the_last_owner),
+		cmocka_unit_test(test_hold_drops_an_owner_that_is_no_candidate),
+		cmocka_unit_test(test_release_withdraws_the_route),
+		cmocka_unit_test(test_on_dead_can_change_while_dead),
+		cmocka_unit_test(test_pinned_never_moves),
+		cmocka_unit_test(test_set_of_equal_candidates),
+		cmocka_unit_test(test_hold_keeps_a_set),
+		cmocka_unit_test(test_events_of_one_step_are_one),
+		cmocka_unit_test(test_prefix_goes),
+		cmocka_unit_test(test_changes_are_sorted),
+		cmocka_unit_test(test_walk_ends_on_request),
+		cmocka_unit_test(test_lookup_falls_back_to_the_cover),
+		cmocka_unit_test(test_peer_states),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
