@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/fib.h"
+
+#include "daemon/kernel_routes.h"
+#include "device/reconcile.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void fib_problem(struct fib *f, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	vec_push(&f->problems, mem_strdup(text));
+}
+
+static void forget_problems(struct fib *f)
+{
+	for (size_t i = 0; i < f->problems.n; i++)
+		free(f->problems.items[i]);
+	f->problems.n = 0;
+}
+
+void fib_done(struct fib *f)
+{
+	forget_problems(f);
+	vec_done(&f->problems);
+}
+
+/* --- the difference of a step ------------------------------------------------------------------ */
+
+struct move {
+	uint32_t peer;
+	bool add;
+	ip_prefix prefix;
+};
+
+static int by_peer(const void *a, const void *b)
+{
+	const struct move *x = a, *y = b;
+
+	if (x->peer != y->peer)
+		return x->peer < y->peer ? -1 : 1;
+	if (x->add != y->add)
+		return x->add ? -1 : 1;
+	return ip_prefix_cmp(&x->prefix, &y->prefix);
+}
+
+static bool has_owner(const struct rib_owners *o, uint32_t peer)
+{
+	for (unsigned i = 0; i < o->n; i++)
+		if (o->peer[i] == peer)
+			return true;
+	return false;
+}
+
+/*
+ * On a device with one owner per prefix the addition to the new owner is the whole move; only a prefix that is left
+ * without any owner is removed.
+ */
+static void moves_of_change(const struct fib *f, const struct rib_change *c, struct move *out, size_t *n)
+{
+	bool removes = c->owners.n == 0 || device_max_owners(f->device) > 1;
+
+	for (unsigned i = 0; i < c->owners.n; i++)
+		if (!has_owner(&c->old_owners, c->owners.peer[i]))
+			out[(*n)++] = (struct move){ c->owners.peer[i], true, c->prefix };
+	for (unsigned i = 0; removes && i < c->old_owners.n; i++)
+		if (!has_owner(&c->owners, c->old_owners.peer[i]))
+			out[(*n)++] = (struct move){ c->old_owners.peer[i], false, c->prefix };
+}
+
+static int apply_moves(const struct fib *f, struct move *moves, size_t n)
+{
+	struct device_change change = { 0 };
+	struct device_peer_change *peers = mem_zalloc(n + 1, sizeof(*peers));
+	ip_prefix *prefixes = mem_zalloc(n + 1, sizeof(*prefixes));
+	struct device_peer_change *p = NULL;
+	int err;
+
+	if (n)
+		qsort(moves, n, sizeof(*moves), by_peer);
+	for (size_t i = 0; i < n; i++) {
+		const struct generation_peer *g = generation_peer_by_id(f->gen, moves[i].peer);
+
+		if (!g) /* a peer that left with the last reload; the sync removes it whole */
+			continue;
+		prefixes[i] = moves[i].prefix;
+		if (!p || moves[i - 1].peer != moves[i].peer) {
+			p = &peers[change.n_peers++];
+			p->key = g->node->public_key;
+			p->update_only = true;
+		}
+		if (moves[i].add) {
+			p->add = p->n_add ? p->add : &prefixes[i];
+			p->n_add++;
+		} else {
+			p->del = p->n_del ? p->del : &prefixes[i];
+			p->n_del++;
+		}
+	}
+	change.peers = peers;
+	err = change.n_peers ? device_set(f->device, &change) : 0;
+	free(prefixes);
+	free(peers);
+	return err;
+}
+
+int fib_apply(struct fib *f, const struct rib_diff *diff)
+{
+	struct move *moves = mem_zalloc(diff->n * 2 * RIB_MAX_OWNERS + 1, sizeof(*moves));
+	size_t n = 0;
+	int err;
+
+	for (size_t i = 0; i < diff->n; i++) {
+		const struct rib_change *c = &diff->items[i];
+
+		moves_of_change(f, c, moves, &n);
+		if (c->old_route && !c->route)
+			kernel_route_set(f, &c->prefix, false);
+	}
+	err = apply_moves(f, moves, n);
+	for (size_t i = 0; i < diff->n && !err; i++)
+		if (!diff->items[i].old_route && diff->items[i].route)
+			kernel_route_set(f, &diff->items[i].prefix, true);
+	free(moves);
+	return err;
+}
+
+/* --- the sync ---------------------------------------------------------------------------------- */
+
+struct owned {
+	uint32_t peer;
+	ip_prefix prefix;
+};
+
+struct wanted {
+	VEC(struct owned) owned;     /* by peer, then prefix, after sorting */
+	VEC(ip_prefix) prefixes;     /* every prefix of the RIB */
+	VEC(ip_prefix) routes;	     /* those with a kernel route */
+	ip_prefix *allowed;
+	struct desired_peer *peers;
+};
+
+static int collect(const struct rib_answer *a, void *data)
+{
+	struct wanted *w = data;
+
+	vec_push(&w->prefixes, a->prefix);
+	for (unsigned i = 0; i < a->owners.n; i++)
+		vec_push(&w->owned, (struct owned){ a->owners.peer[i], a->prefix });
+	if (a->route)
+		vec_push(&w->routes, a->prefix);
+	return 0;
+}
+
+static int owned_by_peer(const void *a, const void *b)
+{
+	const struct owned *x = a, *y = b;
+
+	if (x->peer != y->peer)
+		return x->peer < y->peer ? -1 : 1;
+	return ip_prefix_cmp(&x->prefix, &y->prefix);
+}
+
+static void desired_peers(const struct fib *f, struct wanted *w)
+{
+	const struct generation *g = f->gen;
+
+	if (w->owned.n)
+		qsort(w->owned.items, w->owned.n, sizeof(*w->owned.items), owned_by_peer);
+	w->allowed = mem_zalloc(w->owned.n + 1, sizeof(*w->allowed));
+	w->peers = mem_zalloc(g->n_peers + 1, sizeof(*w->peers));
+	for (size_t i = 0; i < g->n_peers; i++) {
+		const struct generation_peer *gp = &g->peers[i];
+
+		w->peers[i] = (struct desired_peer){
+			.key = gp->node->public_key,
+			.has_psk = !wg_key_is_zero(&gp->psk),
+			.psk_unknown = gp->psk_unreadable,
+			.psk = gp->psk,
+			.endpoint = f->endpoints[i],
+			.keepalive = (uint16_t)gp->view->keepalive,
+		};
+	}
+	for (size_t i = 0; i < w->owned.n; i++) {
+		const struct generation_peer *gp = generation_peer_by_id(g, w->owned.items[i].peer);
+		struct desired_peer *p;
+
+		w->allowed[i] = w->owned.items[i].prefix;
+		if (!gp)
+			continue;
+		p = &w->peers[gp - g->peers];
+		if (!p->n_allowed)
+			p->allowed = &w->allowed[i];
+		p->n_allowed++;
+	}
+}
+
+static void wanted_done(struct wanted *w, size_t n_peers)
+{
+	for (size_t i = 0; w->peers && i < n_peers; i++)
+		wg_key_wipe(&w->peers[i].psk);
+	free(w->peers);
+	free(w->allowed);
+	vec_done(&w->owned);
+	vec_done(&w->prefixes);
+	vec_done(&w->routes);
+}
+
+static bool peer_is_ours(const wg_key *key, void *data)
+{
+	const struct fib *f = data;
+
+	return state_has_peer(f->state, key) || generation_peer_by_key(f->gen, key);
+}
+
+static bool prefix_is_ours(const ip_prefix *p, void *data)
+{
+	const struct fib *f = data;
+	struct rib_answer a;
+
+	return state_has_prefix(f->state, p) || rib_explain(f->rib, p, &a);
+}
+
+static int write_journal(const struct fib *f, const struct wanted *w, bool exactly)
+{
+	const struct generation *g = f->gen;
+	wg_key *keys = mem_zalloc(g->n_peers + 1, sizeof(*keys));
+	struct state_journal j = {
+		.peers = keys,
+		.n_peers = g->n_peers,
+		.prefixes = w->prefixes.items,
+		.n_prefixes = w->prefixes.n,
+		.addresses = g->addresses,
+		.n_addresses = g->n_addresses,
+	};
+	int err;
+
+	for (size_t i = 0; i < g->n_peers; i++)
+		keys[i] = g->peers[i].node->public_key;
+	err = state_journal(f->state, &j, exactly);
+	free(keys);
+	return err;
+}
+
+static void note_conflicts(struct fib *f, const struct reconcile *r)
+{
+	const struct device_conflict *c;
+	size_t n = reconcile_conflicts(r, &c);
+
+	for (size_t i = 0; i < n; i++) {
+		char prefix[IP_PREFIX_STRLEN], key[WG_KEY_BASE64_LEN];
+
+		fib_problem(f, "%s is held by a peer that the inventory doesn't name (%s) and was not taken from it",
+			ip_prefix_format(&c[i].prefix, prefix),
+			wg_key_to_base64(&c[i].foreign_owner, key));
+	}
+}
+
+static int sync_device(struct fib *f, const struct wanted *w, struct device_state *mirror, struct fib_counts *ret)
+{
+	const struct generation *g = f->gen;
+	struct device_ownership own = { peer_is_ours, prefix_is_ours, f };
+	struct desired_device want = {
+		.has_private_key = true,
+		.private_key = g->private_key,
+		.listen_port = g->self->listen_port,
+		.set_fwmark = true,
+		.fwmark = f->fwmark,
+		.peers = w->peers,
+		.n_peers = g->n_peers,
+	};
+	struct reconcile *r;
+	struct reconcile_counts c;
+	int err = device_get(f->device, mirror);
+
+	if (err)
+		return err;
+	if (!f->fwmark) /* a mark that an operator has set for purposes of his own stays */
+		want.set_fwmark = mirror->fwmark == KERNEL_ROUTES_MARK;
+	r = reconcile_new(mirror, &want, &own);
+	c = reconcile_counts(r);
+	ret->peers_added = c.peers_added;
+	ret->peers_changed = c.peers_changed;
+	ret->peers_removed = c.peers_removed;
+	ret->prefixes_added = c.prefixes_added;
+	ret->prefixes_removed = c.prefixes_removed;
+	note_conflicts(f, r);
+	if (!reconcile_is_empty(r))
+		err = device_set(f->device, reconcile_change(r));
+	reconcile_free(r);
+	wg_key_wipe(&want.private_key);
+	return err;
+}
+
+int fib_sync(struct fib *f, struct device_state *mirror, struct fib_counts *ret)
+{
+	struct fib_counts counts = { 0 };
+	struct device_state own_mirror = { 0 };
+	struct device_state *m = mirror ? mirror : &own_mirror;
+	struct wanted w = { 0 };
+	int err;
+
+	forget_problems(f);
+	rib_walk(f->rib, collect, &w);
+	f->fwmark = kernel_routes_fwmark(f, w.routes.items, w.routes.n);
+	desired_peers(f, &w);
+	err = write_journal(f, &w, false);
+	if (err)
+		fib_problem(f, "the journal could not be written: %s", strerror(-err));
+	err = kernel_link_sync(f, &counts);
+	if (!err)
+		err = sync_device(f, &w, m, &counts);
+	if (!err)
+		err = kernel_routes_sync(f, w.routes.items, w.routes.n, &counts);
+	if (!err)
+		write_journal(f, &w, true);
+	wanted_done(&w, f->gen->n_peers);
+	device_state_done(&own_mirror);
+	*ret = counts;
+	return err;
+}
+
+bool fib_counts_are_zero(const struct fib_counts *c)
+{
+	static const struct fib_counts zero;
+
+	return !memcmp(c, &zero, sizeof(zero));
+}

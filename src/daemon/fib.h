@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The FIB at work: what the RIB wants, put on the device and into the kernel's routes.
+ *
+ * fib_apply does the difference of one RIB step, at once and with nothing read back. fib_sync reads the device,
+ * addresses, routes and rules, mends whatever differs, and so serves the start (adopting what is there), a reload,
+ * a device that was made anew, and drift. A failed apply is followed by a sync.
+ *
+ * Order within both: allowed IPs are added before the kernel's route sends packets to them, a route that goes is
+ * taken away before its allowed IP, and a prefix moves by being added.
+ */
+#ifndef SHUNT_DAEMON_FIB_H
+#define SHUNT_DAEMON_FIB_H
+
+#include "daemon/generation.h"
+#include "daemon/state.h"
+#include "device/device.h"
+#include "route/rib.h"
+#include "sys/rtnl.h"
+
+struct fib {
+	struct device *device;
+	struct rtnl *rtnl;
+	struct rib *rib;
+	struct state *state;
+	const struct generation *gen;
+	/* The endpoint each peer of gen should have, in the order of gen->peers; AF_UNSPEC: not resolved (yet). Owned by the caller. */
+	const sock_addr *endpoints;
+	int ifindex;
+	uint32_t fwmark; /* of the default route's table; 0: no default route through the device */
+	VEC(char *) problems; /* what the last sync could not do, as sentences for status */
+};
+
+struct fib_counts {
+	unsigned peers_added, peers_changed, peers_removed, prefixes_added, prefixes_removed;
+	unsigned routes_added, routes_removed, addresses_added, addresses_removed;
+};
+
+/* 0, or negative errno of the device or the kernel; -ENODEV: the device is gone. */
+int fib_apply(struct fib *f, const struct rib_diff *diff);
+/* mirror, if not NULL, gets what the device reported before the sync; the caller releases it. */
+int fib_sync(struct fib *f, struct device_state *mirror, struct fib_counts *ret);
+bool fib_counts_are_zero(const struct fib_counts *c);
+void fib_done(struct fib *f);
+
+/* For status: a sentence that stands until the next sync. */
+void fib_problem(struct fib *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
