@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include "mesh/topology.h"
+#include "mesh_build.h"
+#include "unit.h"
+
+#define NONE MESH_METRIC_NONE
+
+/*
+ * hub-a and hub-b, sites 1 to 3 (1 and 2 linked directly), two clients: laptop without a word,
+ * phone that is given hub-a although hub-b comes first, and a direct line to site-3.
+ */
+enum { HUB_A, SITE_1, HUB_B, SITE_2, SITE_3, LAPTOP, PHONE, N_NODES };
+
+struct fixture {
+	struct mesh_build b;
+	struct mesh_topology_index *t;
+};
+
+static void start(struct fixture *f, enum mesh_topology topology)
+{
+	mesh_build_begin(&f->b, topology, "10.10.0.0/24");
+	mesh_build_node(&f->b, "hub-a", MESH_HUB, "10.10.0.1");
+	mesh_build_node(&f->b, "site-1", MESH_SPOKE, "10.10.0.11");
+	mesh_build_node(&f->b, "hub-b", MESH_HUB, "10.10.0.2");
+	mesh_build_node(&f->b, "site-2", MESH_SPOKE, "10.10.0.12");
+	mesh_build_node(&f->b, "site-3", MESH_SPOKE, "10.10.0.13");
+	mesh_build_node(&f->b, "laptop", MESH_CLIENT, "10.10.0.100");
+	mesh_build_node(&f->b, "phone", MESH_CLIENT, "10.10.0.101");
+	f->b.nodes.items[HUB_A].metric = 20;
+	f->b.nodes.items[HUB_B].metric = 10;
+	mesh_build_link(&f->b, SITE_2, SITE_1);
+	mesh_build_link(&f->b, PHONE, HUB_A);
+	mesh_build_link(&f->b, PHONE, SITE_3);
+	f->t = mesh_topology_new(mesh_build_end(&f->b));
+}
+
+static void stop(struct fixture *f)
+{
+	mesh_topology_free(f->t);
+	mesh_build_done(&f->b);
+}
+
+/* Rows and columns in the order of the enum: - itself, . not linked, l linked, D direct. */
+static void assert_pairs(const struct mesh_topology_index *t, const char *const *want)
+{
+	for (unsigned a = 0; a < N_NODES; a++) {
+		char row[N_NODES + 1] = {0};
+
+		for (unsigned b = 0; b < N_NODES; b++)
+			row[b] = a == b			? '-'
+				 : mesh_direct(t, a, b) ? 'D'
+				 : mesh_linked(t, a, b) ? 'l'
+							: '.';
+		assert_string_equal(row, want[a]);
+	}
+}
+
+static void pairs_of_hub_and_spoke(void **state)
+{
+	static const char *const want[] = {
+		"-DDDDlD",
+		"D-DD...",
+		"DD-DDDl",
+		"DDD-...",
+		"D.D.-.D",
+		"l.D..-.",
+		"D.l.D.-",
+	};
+	struct fixture f;
+
+	start(&f, MESH_HUB_AND_SPOKE);
+	assert_pairs(f.t, want);
+	stop(&f);
+}
+
+static void pairs_of_full_mesh(void **state)
+{
+	static const char *const want[] = {
+		"-DDDDDD",
+		"D-DDDDD",
+		"DD-DDDD",
+		"DDD-DDD",
+		"DDDD-DD",
+		"DDDDD-D",
+		"DDDDDD-",
+	};
+	struct fixture f;
+
+	start(&f, MESH_FULL_MESH);
+	assert_pairs(f.t, want);
+	stop(&f);
+}
+
+/* A peer is who is linked, on a client who is direct. */
+static void peers_agree_with_pairs(void **state)
+{
+	for (int topology = MESH_HUB_AND_SPOKE; topology <= MESH_FULL_MESH; topology++) {
+		struct fixture f;
+
+		start(&f, topology);
+		for (unsigned a = 0; a < N_NODES; a++) {
+			bool client = f.b.inv.nodes[a].role == MESH_CLIENT;
+			unsigned *peers;
+			size_t n = mesh_peers_of(f.t, a, &peers), k = 0;
+
+			for (unsigned b = 0; b < N_NODES; b++)
+				if (client ? mesh_direct(f.t, a, b) : mesh_linked(f.t, a, b)) {
+					assert_true(k < n);
+					assert_int_equal(peers[k++], b);
+				}
+			assert_int_equal(k, n);
+			free(peers);
+		}
+		stop(&f);
+	}
+}
+
+static void links_are_found_from_both_ends(void **state)
+{
+	struct fixture f;
+	const struct mesh_explicit *ends;
+
+	start(&f, MESH_HUB_AND_SPOKE);
+	assert_ptr_equal(mesh_link_between(f.t, SITE_1, SITE_2), &f.b.inv.links[0]);
+	assert_ptr_equal(mesh_link_between(f.t, SITE_2, SITE_1), &f.b.inv.links[0]);
+	assert_ptr_equal(mesh_link_between(f.t, HUB_A, PHONE), &f.b.inv.links[1]);
+	assert_null(mesh_link_between(f.t, HUB_A, HUB_B));
+	assert_int_equal(mesh_explicit_of(f.t, PHONE, &ends), 2);
+	assert_int_equal(ends[0].peer, HUB_A);
+	assert_int_equal(ends[1].peer, SITE_3);
+	assert_int_equal(mesh_explicit_of(f.t, LAPTOP, &ends), 0);
+	stop(&f);
+}
+
+static void hubs_stand_in_order_of_preference(void **state)
+{
+	static const uint32_t metrics[] = {NONE, 20, 10, NONE, 10, 0};
+	static const unsigned want[] = {5, 2, 4, 1, 0, 3};
+	struct mesh_build b;
+	const unsigned *hubs;
+
+	mesh_build_begin(&b, MESH_HUB_AND_SPOKE, "10.10.0.0/24");
+	for (size_t i = 0; i < ARRAY_SIZE(metrics); i++) {
+		mesh_build_node(&b, "hub", MESH_HUB, NULL);
+		b.nodes.items[i].metric = metrics[i];
+	}
+	struct mesh_topology_index *t = mesh_topology_new(mesh_build_end(&b));
+	assert_int_equal(mesh_hubs(t, &hubs), ARRAY_SIZE(want));
+	assert_memory_equal(hubs, want, sizeof(want));
+	mesh_topology_free(t);
+	mesh_build_done(&b);
+}
+
+static void a_client_has_the_first_hub_or_the_one_it_is_given(void **state)
+{
+	struct fixture f;
+
+	start(&f, MESH_HUB_AND_SPOKE);
+	assert_int_equal(mesh_client_hub(f.t, LAPTOP), HUB_B);
+	assert_int_equal(mesh_client_hub(f.t, PHONE), HUB_A);
+	assert_int_equal(mesh_client_hub(f.t, SITE_1), -1);
+	assert_int_equal(mesh_client_hub(f.t, HUB_A), -1);
+	stop(&f);
+}
+
+static void a_client_without_hubs_has_none(void **state)
+{
+	struct mesh_build b;
+
+	mesh_build_begin(&b, MESH_HUB_AND_SPOKE, "10.10.0.0/24");
+	mesh_build_node(&b, "site-1", MESH_SPOKE, NULL);
+	mesh_build_node(&b, "laptop", MESH_CLIENT, NULL);
+	struct mesh_topology_index *t = mesh_topology_new(mesh_build_end(&b));
+	unsigned *peers;
+
+	assert_int_equal(mesh_client_hub(t, 1), -1);
+	assert_int_equal(mesh_peers_of(t, 1, &peers), 0);
+	free(peers);
+	mesh_topology_free(t);
+	mesh_build_done(&b);
+}
+
+static void keepalive_by_the_rule_of_auto(void **state)
+{
+	static const struct {
+		int setting;
+		bool nat, endpoint, peer_endpoint;
+		int want;
+	} rows[] = {
+		{MESH_KEEPALIVE_AUTO, true, true, true, 25},
+		{MESH_KEEPALIVE_AUTO, true, false, true, 25},
+		{MESH_KEEPALIVE_AUTO, false, false, true, 25},
+		{MESH_KEEPALIVE_AUTO, false, true, true, 0},
+		{MESH_KEEPALIVE_AUTO, true, true, false, 0},
+		{MESH_KEEPALIVE_AUTO, false, false, false, 0},
+		{0, true, false, true, 0},
+		{7, false, true, false, 7},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct mesh_build b;
+
+		mesh_build_begin(&b, MESH_FULL_MESH, "10.10.0.0/24");
+		mesh_build_node(&b, "a", MESH_SPOKE, NULL);
+		mesh_build_node(&b, "b", MESH_SPOKE, NULL);
+		b.nodes.items[0].keepalive = rows[i].setting;
+		b.nodes.items[0].nat = rows[i].nat;
+		b.nodes.items[0].endpoint_host = rows[i].endpoint ? "192.0.2.1" : NULL;
+		b.nodes.items[1].endpoint_host = rows[i].peer_endpoint ? "192.0.2.2" : NULL;
+		assert_int_equal(mesh_keepalive(mesh_build_end(&b), 0, 1), rows[i].want);
+		mesh_build_done(&b);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pairs_of_hub_and_spoke),
+		cmocka_unit_test(pairs_of_full_mesh),
+		cmocka_unit_test(peers_agree_with_pairs),
+		cmocka_unit_test(links_are_found_from_both_ends),
+		cmocka_unit_test(hubs_stand_in_order_of_preference),
+		cmocka_unit_test(a_client_has_the_first_hub_or_the_one_it_is_given),
+		cmocka_unit_test(a_client_without_hubs_has_none),
+		cmocka_unit_test(keepalive_by_the_rule_of_auto),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
