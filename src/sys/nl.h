@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requests to the kernel over a netlink socket, one at a time: build the message with nl_begin and
+ * libmnl's mnl_attr_put functions, then nl_talk or nl_dump. A message has room for NL_MESSAGE_MAX
+ * bytes. Sending and receiving stand behind three functions, so that tests can play the kernel.
+ */
+#ifndef SHUNT_SYS_NL_H
+#define SHUNT_SYS_NL_H
+
+#include <libmnl/libmnl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define NL_MESSAGE_MAX 32768
+
+struct nl_io {
+	/* The bytes sent, or negative errno. */
+	ssize_t (*send)(void *data, const void *message, size_t n);
+	/* One datagram; its full length, which is above size if it was cut, or negative errno. */
+	ssize_t (*recv)(void *data, void *buf, size_t size);
+	/* Throws away what still waits, without blocking. May be NULL. */
+	void (*drain)(void *data);
+	void (*close)(void *data);
+	void *data;
+};
+
+struct nl;
+
+/* A socket of the protocol: NETLINK_ROUTE or NETLINK_GENERIC. */
+int nl_open(int protocol, struct nl **ret);
+/* Talks over io instead, and closes it in nl_close. */
+struct nl *nl_new(const struct nl_io *io);
+/* Accepts NULL. */
+void nl_close(struct nl *n);
+
+/* Starts a message in the buffer of n; what stood there is wiped, since it may hold a key.
+ * NLM_F_REQUEST is added. */
+struct nlmsghdr *nl_begin(struct nl *n, uint16_t type, uint16_t flags);
+
+/* Called per answer; a negative errno ends the request with that error. */
+typedef int nl_fn(const struct nlmsghdr *answer, void *data);
+
+/* Sends the message and waits for its end. 0, the kernel's negative errno, or -ETIMEDOUT,
+ * -EMSGSIZE (a cut answer), -EBADMSG (not netlink), -EINTR (a dump that changed meanwhile). fn may
+ * be NULL. */
+int nl_talk(struct nl *n, struct nlmsghdr *message, nl_fn *fn, void *data);
+/* A dump, repeated when it was interrupted or overrun, up to a bound, then -EAGAIN. restart is
+ * called before each try and forgets what was gathered. */
+int nl_dump(
+	struct nl *n, struct nlmsghdr *message, nl_fn *fn, void (*restart)(void *data), void *data);
+/* Wipes both buffers, for messages that held a key. */
+void nl_wipe(struct nl *n);
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+#include "sys/process.h"
+
+#include "base/buf.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* --- capabilities, by the system calls themselves: two words of 32 bits each ----------------- */
+
+struct caps {
+	struct __user_cap_data_struct word[_LINUX_CAPABILITY_U32S_3];
+};
+
+static int caps_get(struct caps *ret)
+{
+	struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
+
+	return syscall(SYS_capget, &h, ret->word) < 0 ? -errno : 0;
+}
+
+static int caps_set(const struct caps *c)
+{
+	struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
+
+	return syscall(SYS_capset, &h, c->word) < 0 ? -errno : 0;
+}
+
+bool process_has_cap(int cap)
+{
+	struct caps c;
+
+	if (!cap_valid(cap) || caps_get(&c) < 0)
+		return false;
+	return c.word[CAP_TO_INDEX(cap)].effective & CAP_TO_MASK(cap);
+}
+
+int process_keep_caps(const int *caps, size_t n)
+{
+	struct caps now, keep = {0};
+	int r = caps_get(&now);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		if (!cap_valid(caps[i]))
+			return -EINVAL;
+		keep.word[CAP_TO_INDEX(caps[i])].permitted |= CAP_TO_MASK(caps[i]);
+	}
+	for (size_t i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		keep.word[i].permitted &= now.word[i].permitted;
+		keep.word[i].effective = keep.word[i].permitted;
+		keep.word[i].inheritable = keep.word[i].permitted;
+	}
+	r = caps_set(&keep);
+	if (r < 0)
+		return r;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	/* Root's children get what is permitted here by their user id alone. */
+	if (geteuid() == 0)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		if (keep.word[CAP_TO_INDEX(caps[i])].permitted & CAP_TO_MASK(caps[i]) &&
+			prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, caps[i], 0, 0) < 0)
+			return -errno;
+	return 0;
+}
+
+/* --- the service manager -------------------------------------------------------------------- */
+
+void process_notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	socklen_t len;
+	size_t n;
+	int fd;
+
+	if (!path || (path[0] != '/' && path[0] != '@'))
+		return;
+	n = strlen(path);
+	if (n >= sizeof(to.sun_path))
+		return;
+	memcpy(to.sun_path, path, n);
+	if (to.sun_path[0] == '@')
+		to.sun_path[0] = '\0'; /* the abstract namespace */
+	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to, len);
+	close(fd);
+}
+
+/* --- sysctls -------------------------------------------------------------------------------- */
+
+static int sysctl_open(const char *path, int flags)
+{
+	AUTO_BUF full = {0};
+	int fd;
+
+	if (path[0] == '/' || !strncmp(path, "../", 3) || strstr(path, "/../"))
+		return -EINVAL;
+	buf_printf(&full, "/proc/sys/%s", path);
+	fd = open(buf_str(&full), flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int sysctl_read_int(const char *path, int *ret)
+{
+	char text[32], *end;
+	ssize_t n;
+	long value;
+	int err;
+	int fd = sysctl_open(path, O_RDONLY);
+
+	if (fd < 0)
+		return fd;
+	n = read(fd, text, sizeof(text) - 1);
+	err = errno;
+	close(fd);
+	if (n < 0)
+		return -err;
+	text[n] = '\0';
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (end == text || (*end && *end != '\n') || errno || value < INT_MIN || value > INT_MAX)
+		return -EINVAL;
+	*ret = (int)value;
+	return 0;
+}
+
+int sysctl_write_int(const char *path, int value)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%d\n", value);
+	int fd = sysctl_open(path, O_WRONLY);
+	int r = 0;
+
+	if (fd < 0)
+		return fd;
+	if (write(fd, text, (size_t)n) != n)
+		r = -errno;
+	close(fd);
+	return r;
+}

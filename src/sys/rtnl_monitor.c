@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "sys/rtnl_internal.h"
+
+#include "base/mem.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define MONITOR_RCVBUF (1 << 20)
+
+struct rtnl_monitor {
+	int fd;
+};
+
+int rtnl_monitor_open(struct rtnl_monitor **ret)
+{
+	struct sockaddr_nl self = {.nl_family = AF_NETLINK,
+		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+			     RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
+	int size = MONITOR_RCVBUF;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&self, sizeof(self)) < 0) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	/* An overrun costs a full look only, so a refusal matters little. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	*ret = mem_zalloc(1, sizeof(**ret));
+	(*ret)->fd = fd;
+	return 0;
+}
+
+void rtnl_monitor_close(struct rtnl_monitor *m)
+{
+	if (!m)
+		return;
+	close(m->fd);
+	free(m);
+}
+
+int rtnl_monitor_fd(const struct rtnl_monitor *m)
+{
+	return m->fd;
+}
+
+static int what_of(uint16_t type)
+{
+	switch (type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		return RTNL_LINK;
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		return RTNL_ADDR;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		return RTNL_ROUTE;
+	}
+	return 0;
+}
+
+int rtnl_monitor_read(struct rtnl_monitor *m)
+{
+	_Alignas(8) char buf[16384];
+	int what = 0;
+
+	for (;;) {
+		ssize_t n = recv(m->fd, buf, sizeof(buf), MSG_TRUNC);
+		int left = (int)n;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return what;
+		if (n < 0 && errno != ENOBUFS)
+			return -errno;
+		if (n < 0 || (size_t)n > sizeof(buf)) {
+			what |= RTNL_OVERRUN;
+			continue;
+		}
+		for (struct nlmsghdr *h = (void *)buf; mnl_nlmsg_ok(h, left);
+			h = mnl_nlmsg_next(h, &left))
+			what |= what_of(h->nlmsg_type);
+	}
+}
