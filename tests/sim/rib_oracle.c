@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+#include "rib_oracle.h"
+
+#include <assert.h>
+#include <string.h>
+
+struct oracle_prefix *oracle_prefix(struct oracle *o, const ip_prefix *p)
+{
+	for (size_t i = 0; i < o->n; i++)
+		if (ip_prefix_eq(&o->prefixes[i].prefix, p))
+			return &o->prefixes[i];
+	assert(o->n < ORACLE_PREFIXES);
+	o->prefixes[o->n].prefix = *p;
+	return &o->prefixes[o->n++];
+}
+
+void oracle_event(struct oracle *o, const struct rib_event *ev)
+{
+	struct oracle_prefix *p;
+
+	if (ev->type == RIB_EVENT_PEER) {
+		o->states[ev->u.peer.id] = ev->u.peer.state;
+		o->known[ev->u.peer.id] = true;
+		return;
+	}
+	p = oracle_prefix(o, &ev->u.prefix.prefix);
+	p->exists = ev->u.prefix.n > 0;
+	p->pinned = ev->u.prefix.pinned;
+	p->on_dead = ev->u.prefix.on_dead;
+	p->n = ev->u.prefix.n;
+	for (size_t i = 0; i < p->n; i++)
+		p->candidates[i] = ev->u.prefix.candidates[i];
+}
+
+bool oracle_owns(const struct rib_owners *owners, uint32_t peer)
+{
+	for (unsigned i = 0; i < owners->n; i++)
+		if (owners->peer[i] == peer)
+			return true;
+	return false;
+}
+
+/* The number a candidate has at a step; the lower wins. Steps 0, 1 and 2 are the parts of step 1
+ * of the rules, 3 to 6 are 2 to 5, and 7 and 8 are 6. */
+enum { STEPS = 9, FIRST_OF_FILE = 7 };
+
+static uint32_t number(const struct oracle *o, const struct oracle_prefix *p,
+	const struct rib_candidate *c, int step)
+{
+	enum rib_state state = p->pinned ? RIB_UP : o->states[c->peer];
+	bool origin_down = !p->pinned && state != RIB_DOWN && c->transit && o->known[c->origin] &&
+			   o->states[c->origin] == RIB_DOWN;
+
+	switch (step) {
+	case 0:
+		return state == RIB_DOWN;
+	case 1:
+		return origin_down;
+	case 2:
+		return state == RIB_LAST_RESORT;
+	case 3:
+		return c->distance;
+	case 4:
+		return c->metric;
+	case 5:
+		return c->transit;
+	case 6:
+		return c->hub_metric;
+	case 7:
+		return c->place;
+	default:
+		return c->origin_place;
+	}
+}
+
+static const enum rib_reason step_reasons[STEPS] = {RIB_PEER_DOWN, RIB_ORIGIN_DOWN,
+	RIB_PEER_LAST_RESORT, RIB_HIGHER_DISTANCE, RIB_HIGHER_METRIC, RIB_IS_TRANSIT,
+	RIB_HIGHER_HUB_METRIC, RIB_LATER_IN_FILE, RIB_LATER_IN_FILE};
+
+static bool goes_before(const struct oracle *o, const struct oracle_prefix *p,
+	const struct rib_candidate *a, const struct rib_candidate *b)
+{
+	for (int step = 0; step < STEPS; step++)
+		if (number(o, p, a, step) != number(o, p, b, step))
+			return number(o, p, a, step) < number(o, p, b, step);
+	return false;
+}
+
+/* Bubbles the candidates into order. */
+static void order(const struct oracle *o, struct oracle_prefix *p)
+{
+	for (size_t round = 0; round < p->n; round++)
+		for (size_t i = 0; i + 1 < p->n; i++)
+			if (goes_before(o, p, &p->candidates[i + 1], &p->candidates[i])) {
+				struct rib_candidate c = p->candidates[i];
+
+				p->candidates[i] = p->candidates[i + 1];
+				p->candidates[i + 1] = c;
+			}
+}
+
+/* Strikes off, at each step before the last two, whoever isn't among the lowest. */
+static void strike(const struct oracle *o, struct oracle_prefix *p, bool in[])
+{
+	for (size_t i = 0; i < p->n; i++)
+		in[i] = true;
+	for (int step = 0; step < FIRST_OF_FILE; step++) {
+		uint32_t lowest = UINT32_MAX;
+
+		for (size_t i = 0; i < p->n; i++)
+			if (in[i] && number(o, p, &p->candidates[i], step) < lowest)
+				lowest = number(o, p, &p->candidates[i], step);
+		for (size_t i = 0; i < p->n; i++)
+			if (in[i] && number(o, p, &p->candidates[i], step) > lowest) {
+				in[i] = false;
+				p->reasons[i] = step_reasons[step];
+			}
+	}
+}
+
+/* Owners from the set that remains, in order, each next hop once. */
+static void fill(const struct oracle *o, struct oracle_prefix *p, const bool in[])
+{
+	unsigned room = p->pinned ? 1 : o->max_owners;
+	struct rib_owners seen = {0};
+
+	for (size_t i = 0; i < p->n; i++) {
+		uint32_t peer = p->candidates[i].peer;
+
+		if (!in[i])
+			continue;
+		if (oracle_owns(&seen, peer)) {
+			p->reasons[i] = RIB_LATER_IN_FILE;
+			continue;
+		}
+		seen.peer[seen.n++] = peer;
+		p->reasons[i] = p->owners.n < room ? RIB_WINS : RIB_CUT_FROM_SET;
+		if (p->owners.n < room)
+			p->owners.peer[p->owners.n++] = peer;
+	}
+}
+
+static void hold(struct oracle_prefix *p)
+{
+	for (unsigned k = 0; k < p->old_owners.n; k++) {
+		bool candidate = false;
+
+		for (size_t i = 0; i < p->n; i++)
+			candidate = candidate || p->candidates[i].peer == p->old_owners.peer[k];
+		if (candidate)
+			p->owners.peer[p->owners.n++] = p->old_owners.peer[k];
+	}
+	if (!p->owners.n)
+		p->owners.peer[p->owners.n++] = p->candidates[0].peer;
+}
+
+/* An owner that is down is held: its best candidate says so. */
+static void mark_held(const struct oracle *o, struct oracle_prefix *p)
+{
+	for (unsigned k = 0; k < p->owners.n; k++) {
+		if (o->states[p->owners.peer[k]] != RIB_DOWN)
+			continue;
+		for (size_t i = 0; i < p->n; i++)
+			if (p->candidates[i].peer == p->owners.peer[k]) {
+				p->reasons[i] = RIB_HELD;
+				break;
+			}
+	}
+}
+
+bool oracle_usable(const struct oracle *o, const struct oracle_prefix *p)
+{
+	for (size_t i = 0; p->exists && i < p->n; i++)
+		if (o->states[p->candidates[i].peer] != RIB_DOWN)
+			return true;
+	return false;
+}
+
+static void decide(const struct oracle *o, struct oracle_prefix *p)
+{
+	bool in[ORACLE_CANDIDATES];
+
+	p->owners = (struct rib_owners){0};
+	p->route = p->exists;
+	if (!p->exists)
+		return;
+	order(o, p);
+	if (p->pinned || oracle_usable(o, p)) {
+		strike(o, p, in);
+		fill(o, p, in);
+	} else {
+		for (size_t i = 0; i < p->n; i++)
+			p->reasons[i] = RIB_PEER_DOWN;
+		if (p->on_dead == RIB_HOLD)
+			hold(p);
+		if (p->on_dead == RIB_RELEASE)
+			p->route = false;
+	}
+	mark_held(o, p);
+}
+
+void oracle_begin(struct oracle *o)
+{
+	for (size_t i = 0; i < o->n; i++) {
+		o->prefixes[i].old_owners = o->prefixes[i].owners;
+		o->prefixes[i].old_route = o->prefixes[i].route;
+	}
+}
+
+void oracle_decide(struct oracle *o)
+{
+	for (size_t i = 0; i < o->n; i++)
+		decide(o, &o->prefixes[i]);
+}
+
+bool oracle_changed(const struct oracle_prefix *p)
+{
+	return p->route != p->old_route ||
+	       memcmp(&p->owners, &p->old_owners, sizeof(p->owners)) != 0;
+}
+
+enum rib_reason oracle_why(const struct oracle_prefix *p)
+{
+	if (!p->old_owners.n || oracle_owns(&p->owners, p->old_owners.peer[0]))
+		return RIB_WINS;
+	for (size_t i = 0; p->exists && i < p->n; i++)
+		if (p->candidates[i].peer == p->old_owners.peer[0])
+			return p->reasons[i];
+	return RIB_WITHDRAWN;
+}
+
+const struct oracle_prefix *oracle_lookup(const struct oracle *o, const ip_addr *a)
+{
+	const struct oracle_prefix *longest = NULL;
+
+	for (size_t i = 0; i < o->n; i++) {
+		const struct oracle_prefix *p = &o->prefixes[i];
+
+		if (p->owners.n && ip_prefix_has_addr(&p->prefix, a) &&
+			(!longest || p->prefix.len > longest->prefix.len))
+			longest = p;
+	}
+	return longest;
+}

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Random small meshes, packet by packet. Every node's FIB comes from its view by way of the RIB,
+ * with everything up and after every single loss of a node; clients keep what they were given with
+ * everything up. A packet goes from node to node as the kernel and WireGuard would take it: the
+ * longest route decides between here and the device, the longest allowed IP names the peer, and
+ * the peer drops it unless its longest allowed IP for the source names the sender.
+ *
+ * What must come out is said by a reference written from the prose alone: whether there is a path
+ * at all. Where there is one, a request from every node to every prefix must arrive at a living
+ * origin of that prefix, and the answer must come back. No packet may circle, whatever it is for.
+ */
+#include "base/trie.h"
+#include "daemon/candidates.h"
+#include "mesh/view.h"
+#include "mesh_random.h"
+#include "route/rib.h"
+#include "unit.h"
+
+#define ROUNDS 2000
+#define NOBODY UINT32_MAX
+
+/* Values of the tries: a node's index plus one, so that none is NULL. */
+static void *to_value(unsigned node)
+{
+	return (void *)(uintptr_t)(node + 1);
+}
+
+static unsigned from_value(void *value)
+{
+	return (unsigned)((uintptr_t)value - 1);
+}
+
+struct fib {
+	struct trie
+		*routes; /* the kernel's: the node itself for what is its own, else NOBODY - 1 */
+	struct trie *owners; /* WireGuard's allowed IPs */
+};
+
+#define DEVICE (NOBODY - 1)
+
+struct world {
+	struct mesh_build build;
+	const struct mesh_inventory *inv;
+	struct mesh_topology_index *topology;
+	struct fib *fibs;
+	unsigned lost; /* NOBODY: everything is up */
+};
+
+/* --- the FIBs --- */
+
+static int add_answer(const struct rib_answer *a, void *data)
+{
+	struct fib *fib = data;
+
+	if (a->route)
+		*trie_slot(fib->routes, &a->prefix) = to_value(DEVICE);
+	if (a->owners.n)
+		*trie_slot(fib->owners, &a->prefix) = to_value(a->owners.peer[0]);
+	return 0;
+}
+
+static struct rib *rib_of(const struct world *w, unsigned node, unsigned lost)
+{
+	struct rib *rib = rib_new(1);
+	struct rib_diff diff = {0};
+	struct mesh_view view;
+	struct candidate_events events;
+
+	mesh_view_build(w->topology, node, &view);
+	candidate_events_of_view(&view, NULL, &events);
+	for (size_t i = 0; i < view.n_peers; i++) {
+		unsigned peer = view.peers[i].node;
+		struct rib_event e = {.type = RIB_EVENT_PEER};
+
+		e.u.peer.id = peer;
+		e.u.peer.state = peer == lost ? RIB_DOWN : RIB_UP;
+		vec_push(&events.events, e);
+	}
+	rib_step(rib, events.events.items, events.events.n, &diff);
+	rib_diff_done(&diff);
+	candidate_events_done(&events);
+	mesh_view_done(&view);
+	return rib;
+}
+
+static void make_fib(const struct world *w, unsigned node, struct fib *ret)
+{
+	const struct mesh_node *n = &w->inv->nodes[node];
+	struct rib *rib = rib_of(w, node, n->role == MESH_CLIENT ? NOBODY : w->lost);
+
+	ret->routes = trie_new();
+	ret->owners = trie_new();
+	rib_walk(rib, add_answer, ret);
+	rib_free(rib);
+	for (size_t i = 0; i < n->n_networks; i++)
+		*trie_slot(ret->routes, &n->networks[i].prefix) = to_value(node);
+	for (size_t i = 0; i < n->n_addresses; i++) {
+		ip_prefix p = ip_prefix_host(&n->addresses[i].addr);
+
+		*trie_slot(ret->routes, &p) = to_value(node);
+	}
+}
+
+static void make_fibs(struct world *w)
+{
+	w->fibs = mem_zalloc(w->inv->n_nodes, sizeof(*w->fibs));
+	for (unsigned i = 0; i < w->inv->n_nodes; i++)
+		make_fib(w, i, &w->fibs[i]);
+}
+
+static void drop_fibs(struct world *w)
+{
+	for (unsigned i = 0; i < w->inv->n_nodes; i++) {
+		trie_free(w->fibs[i].routes);
+		trie_free(w->fibs[i].owners);
+	}
+	free(w->fibs);
+}
+
+/* --- packets --- */
+
+static unsigned look_up(const struct trie *t, const ip_addr *a)
+{
+	void *value = trie_lookup(t, a, NULL);
+
+	return value ? from_value(value) : NOBODY;
+}
+
+enum fate { ARRIVED, NO_ROUTE, PEER_LOST, WRONG_SOURCE, CIRCLES };
+
+static const char *const fate_names[] = {
+	"arrived", "no route", "next hop lost", "dropped by the source check", "circles"};
+
+/* Sends one packet; *at is where it ended. */
+static enum fate send_packet(
+	const struct world *w, unsigned from, const ip_addr *src, const ip_addr *dst, unsigned *at)
+{
+	*at = from;
+	for (unsigned hops = 0; hops <= 2 * w->inv->n_nodes; hops++) {
+		const struct fib *fib = &w->fibs[*at];
+		unsigned next, route = look_up(fib->routes, dst);
+
+		if (route == *at)
+			return ARRIVED;
+		next = route == DEVICE ? look_up(fib->owners, dst) : NOBODY;
+		if (next == NOBODY)
+			return NO_ROUTE;
+		if (next == w->lost)
+			return PEER_LOST;
+		if (look_up(w->fibs[next].owners, src) != *at)
+			return WRONG_SOURCE;
+		*at = next;
+	}
+	return CIRCLES;
+}
+
+/* --- the reference: is there a path? --- */
+
+static const struct mesh_node *node_at(const struct world *w, unsigned i)
+{
+	return &w->inv->nodes[i];
+}
+
+static bool listed(const struct world *w, unsigned a, unsigned b)
+{
+	for (size_t i = 0; i < w->inv->n_links; i++) {
+		const struct mesh_link *l = &w->inv->links[i];
+
+		if ((l->a == a && l->b == b) || (l->a == b && l->b == a))
+			return true;
+	}
+	return false;
+}
+
+static bool is_better_hub(const struct mesh_node *a, const struct mesh_node *b)
+{
+	return a->metric < b->metric || (a->metric == b->metric && a->index < b->index);
+}
+
+/* The hub named in a client's file. */
+static unsigned home_of(const struct world *w, unsigned client)
+{
+	unsigned best = NOBODY;
+
+	for (int only_listed = 1; only_listed >= 0 && best == NOBODY; only_listed--)
+		for (unsigned h = 0; h < w->inv->n_nodes; h++)
+			if (node_at(w, h)->role == MESH_HUB &&
+				(!only_listed || listed(w, client, h)) &&
+				(best == NOBODY || is_better_hub(node_at(w, h), node_at(w, best))))
+				best = h;
+	return best;
+}
+
+static bool tunnel(const struct world *w, unsigned a, unsigned b)
+{
+	bool a_hub = node_at(w, a)->role == MESH_HUB, b_hub = node_at(w, b)->role == MESH_HUB;
+
+	if (a == w->lost || b == w->lost)
+		return false;
+	if (w->inv->topology == MESH_FULL_MESH || listed(w, a, b))
+		return true;
+	if (node_at(w, a)->role == MESH_CLIENT)
+		return b == home_of(w, a);
+	if (node_at(w, b)->role == MESH_CLIENT)
+		return a == home_of(w, b);
+	return a_hub || b_hub;
+}
+
+static bool path(const struct world *w, unsigned a, unsigned b)
+{
+	bool a_client = node_at(w, a)->role == MESH_CLIENT;
+	bool b_client = node_at(w, b)->role == MESH_CLIENT;
+
+	if (tunnel(w, a, b))
+		return true;
+	for (unsigned h = 0; h < w->inv->n_nodes; h++)
+		if (node_at(w, h)->role == MESH_HUB && h != a && h != b && tunnel(w, a, h) &&
+			tunnel(w, h, b))
+			return true;
+	/* Two clients of two hubs. */
+	return a_client && b_client && home_of(w, a) != NOBODY && home_of(w, b) != NOBODY &&
+	       tunnel(w, a, home_of(w, a)) && tunnel(w, home_of(w, a), home_of(w, b)) &&
+	       tunnel(w, home_of(w, b), b);
+}
+
+/* --- who talks to whom --- */
+
+static bool carries(const struct world *w, unsigned node, const ip_prefix *p)
+{
+	const struct mesh_node *n = node_at(w, node);
+
+	for (size_t i = 0; i < n->n_networks; i++)
+		if (ip_prefix_eq(&n->networks[i].prefix, p))
+			return true;
+	for (size_t i = 0; i < n->n_addresses; i++) {
+		ip_prefix host = ip_prefix_host(&n->addresses[i].addr);
+
+		if (ip_prefix_eq(&host, p))
+			return true;
+	}
+	return false;
+}
+
+/* An address of the prefix that no longer prefix of this mesh holds. */
+static ip_addr sample(const ip_prefix *p)
+{
+	ip_addr a = ip_prefix_addr(p);
+
+	if (p->len < 32)
+		a.bytes[3] = 77;
+	if (p->len < 24)
+		a.bytes[2] = 200;
+	if (p->len < 8)
+		a.bytes[0] = 8;
+	return a;
+}
+
+static void print_mesh(const struct world *w)
+{
+	char text[IP_PREFIX_STRLEN];
+
+	print_message("%s, lost: %s\n", mesh_topology_name(w->inv->topology),
+		w->lost == NOBODY ? "none" : node_at(w, w->lost)->name);
+	for (unsigned i = 0; i < w->inv->n_nodes; i++) {
+		const struct mesh_node *n = node_at(w, i);
+
+		print_message("  %s metric %d:", n->name, (int)n->metric);
+		for (size_t k = 0; k < n->n_networks; k++)
+			print_message(" %s@%d", ip_prefix_format(&n->networks[k].prefix, text),
+				(int)n->networks[k].metric);
+		print_message("\n");
+	}
+	for (size_t i = 0; i < w->inv->n_links; i++)
+		print_message("  link %s %s\n", node_at(w, w->inv->links[i].a)->name,
+			node_at(w, w->inv->links[i].b)->name);
+}
+
+static void fail_flow(const struct world *w, const char *what, unsigned from, const ip_prefix *to,
+	enum fate fate, unsigned at)
+{
+	char text[IP_PREFIX_STRLEN];
+
+	print_mesh(w);
+	fail_msg("%s from %s with %s: %s at %s", what, node_at(w, from)->name,
+		ip_prefix_format(to, text), fate_names[fate], node_at(w, at)->name);
+}
+
+/* A request from an address of `from` alone to the prefix, and the answer. */
+static void check_flow(
+	const struct world *w, unsigned from, const ip_addr *src, const ip_prefix *to)
+{
+	ip_addr dst = sample(to);
+	bool must = false;
+	unsigned at, back;
+	enum fate fate;
+
+	for (unsigned o = 0; o < w->inv->n_nodes; o++)
+		if (o != w->lost && carries(w, o, to) && path(w, from, o))
+			must = true;
+	fate = send_packet(w, from, src, &dst, &at);
+	if (fate == CIRCLES || (must && (fate != ARRIVED || !carries(w, at, to))))
+		fail_flow(w, "request", from, to, fate, at);
+	if (fate != ARRIVED)
+		return;
+	fate = send_packet(w, at, &dst, src, &back);
+	if (fate == CIRCLES || (must && (fate != ARRIVED || back != from)))
+		fail_flow(w, "answer", from, to, fate, back);
+}
+
+static void check_flows_from(const struct world *w, unsigned from, const ip_addr *src)
+{
+	for (unsigned o = 0; o < w->inv->n_nodes; o++) {
+		const struct mesh_node *n = node_at(w, o);
+
+		for (size_t i = 0; i < n->n_networks; i++)
+			if (!carries(w, from, &n->networks[i].prefix))
+				check_flow(w, from, src, &n->networks[i].prefix);
+		for (size_t i = 0; i < n->n_addresses && o != from; i++) {
+			ip_prefix host = ip_prefix_host(&n->addresses[i].addr);
+
+			check_flow(w, from, src, &host);
+		}
+	}
+}
+
+static bool is_shared(const struct world *w, const ip_prefix *p)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->inv->n_nodes; i++)
+		n += carries(w, i, p);
+	return n > 1;
+}
+
+static void check_all_flows(const struct world *w)
+{
+	for (unsigned from = 0; from < w->inv->n_nodes; from++) {
+		const struct mesh_node *n = node_at(w, from);
+
+		if (from == w->lost)
+			continue;
+		check_flows_from(w, from, &n->addresses[0].addr);
+		for (size_t i = 0; i < n->n_networks; i++) {
+			ip_addr src = sample(&n->networks[i].prefix);
+
+			if (!is_shared(w, &n->networks[i].prefix))
+				check_flows_from(w, from, &src);
+		}
+	}
+}
+
+static void one_round(struct chance *c)
+{
+	struct world w = {.lost = NOBODY};
+
+	w.inv = mesh_random(&w.build, c);
+	w.topology = mesh_topology_new(w.inv);
+	for (unsigned i = 0; i <= w.inv->n_nodes; i++) {
+		w.lost = i < w.inv->n_nodes ? i : NOBODY;
+		make_fibs(&w);
+		check_all_flows(&w);
+		drop_fibs(&w);
+	}
+	mesh_topology_free(w.topology);
+	mesh_build_done(&w.build);
+}
+
+static void every_path_is_used_both_ways(void **state)
+{
+	struct chance c = chance_start("fib");
+
+	for (unsigned i = 0; i < ROUNDS; i++)
+		one_round(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_path_is_used_both_ways),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Random event sequences through the RIB and through a naive oracle (rib_oracle.h). After every
+ * step: every prefix with a usable candidate has exactly the winner the rules name, each candidate
+ * has the reason the rules name, and a FIB to which nothing but the reported differences was ever
+ * applied holds what is desired, no change being reported that isn't one.
+ *
+ * SHUNT_TEST_SEED repeats a run, SHUNT_TEST_STEPS makes it longer.
+ */
+#include "rib_oracle.h"
+
+#include "base/mem.h"
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#define RUN_STEPS 400 /* then the RIB starts anew, with another number of owners */
+#define MAX_EVENTS 6
+
+/* Splitmix64. */
+static uint64_t random_state;
+
+static uint64_t random_next(void)
+{
+	uint64_t z = random_state += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return z ^ z >> 31;
+}
+
+static uint32_t below(uint32_t n)
+{
+	return (uint32_t)(random_next() % n);
+}
+
+static bool one_in(uint32_t n)
+{
+	return below(n) == 0;
+}
+
+static const char *const prefix_texts[] = {"0.0.0.0/0", "10.0.0.0/8", "10.20.0.0/16",
+	"10.20.1.0/24", "10.20.1.0/25", "10.20.1.128/25", "10.20.1.7/32", "10.20.2.0/24",
+	"10.30.0.0/16", "192.0.2.0/24", "192.0.2.53/32", "192.0.2.54/32", "::/0", "fd10::/16",
+	"fd10::/64", "fd10::1/128", "fd10::2/128", "fd10:0:0:0:8000::/65", "fd20::/48",
+	"2001:db8::/32", "2001:db8:1::/48", "2001:db8:1:1::/64"};
+
+static const char *const address_texts[] = {"10.20.1.7", "10.20.1.8", "10.20.1.200", "10.20.2.1",
+	"10.20.3.1", "10.99.0.1", "192.0.2.53", "192.0.2.1", "198.51.100.1", "fd10::1",
+	"fd10::8000:0:0:1", "fd10:1::1", "fd20::1", "2001:db8:1:1::1", "2001:db8:2::1", "3fff::1"};
+
+/* The FIB as the differences make it. */
+struct fib_entry {
+	struct rib_owners owners;
+	bool route;
+};
+
+struct world {
+	struct rib *rib;
+	struct rib_diff diff;
+	struct oracle oracle;
+	struct fib_entry fib[ORACLE_PREFIXES]; /* by the oracle's index */
+	struct rib_candidate candidates[MAX_EVENTS][ORACLE_CANDIDATES];
+	uint64_t changes;
+};
+
+/* Few values each, so that ties reach every step. */
+static struct rib_candidate random_candidate(void)
+{
+	struct rib_candidate c = {.peer = below(ORACLE_PEERS), .distance = RIB_DISTANCE_INVENTORY};
+
+	c.origin = one_in(3) ? c.peer : below(ORACLE_PEERS);
+	c.transit = c.origin != c.peer;
+	if (one_in(20))
+		c.distance = 5;
+	c.metric = 10 * below(2 + one_in(4));
+	if (c.transit)
+		c.hub_metric = 10 * below(3);
+	c.place = c.peer * 5 % 17;
+	c.origin_place = c.origin * 5 % 17;
+	return c;
+}
+
+static void random_prefix_event(struct rib_event *ev, struct rib_candidate *candidates)
+{
+	ev->type = RIB_EVENT_PREFIX;
+	assert_true(ip_prefix_parse(
+		&ev->u.prefix.prefix, prefix_texts[below(ARRAY_SIZE(prefix_texts))]));
+	ev->u.prefix.n = one_in(5) ? 0 : 1 + below(one_in(4) ? ORACLE_CANDIDATES : 4);
+	ev->u.prefix.candidates = candidates;
+	ev->u.prefix.on_dead = (enum rib_on_dead)below(3);
+	ev->u.prefix.pinned = one_in(10);
+	if (ev->u.prefix.pinned && ev->u.prefix.n && !one_in(4))
+		ev->u.prefix.n = 1;
+	for (size_t i = 0; i < ev->u.prefix.n; i++)
+		candidates[i] = random_candidate();
+}
+
+static void random_event(struct rib_event *ev, struct rib_candidate *candidates)
+{
+	memset(ev, 0, sizeof(*ev));
+	if (one_in(3)) {
+		random_prefix_event(ev, candidates);
+		return;
+	}
+	ev->type = RIB_EVENT_PEER;
+	ev->u.peer.id = below(ORACLE_PEERS);
+	ev->u.peer.state = one_in(2) ? RIB_DOWN : one_in(3) ? RIB_LAST_RESORT : RIB_UP;
+}
+
+static bool same_owners(const struct rib_owners *a, const struct rib_owners *b)
+{
+	return a->n == b->n && !memcmp(a->peer, b->peer, a->n * sizeof(a->peer[0]));
+}
+
+/* Owners are what they should be; prefix named on failure. */
+static void assert_owners(
+	const ip_prefix *p, const struct rib_owners *got, const struct rib_owners *want)
+{
+	char buf[IP_PREFIX_STRLEN];
+
+	if (!same_owners(got, want))
+		fail_msg("%s: %u owners (%u ...), want %u (%u ...)", ip_prefix_format(p, buf),
+			got->n, got->n ? (unsigned)got->peer[0] : 0, want->n,
+			want->n ? (unsigned)want->peer[0] : 0);
+}
+
+static void apply_change(struct world *w, const struct rib_change *c)
+{
+	struct oracle_prefix *p = oracle_prefix(&w->oracle, &c->prefix);
+	struct fib_entry *f = &w->fib[p - w->oracle.prefixes];
+
+	assert_owners(&c->prefix, &c->old_owners, &f->owners);
+	assert_int_equal(c->old_route, f->route);
+	assert_true(!same_owners(&c->owners, &f->owners) || c->route != f->route);
+	assert_true(oracle_changed(p));
+	assert_string_equal(rib_reason_name(c->why), rib_reason_name(oracle_why(p)));
+	f->owners = c->owners;
+	f->route = c->route;
+	w->changes++;
+}
+
+static void check_diff(struct world *w)
+{
+	for (size_t i = 0; i < w->diff.n; i++) {
+		if (i)
+			assert_true(ip_prefix_cmp(&w->diff.items[i - 1].prefix,
+					    &w->diff.items[i].prefix) < 0);
+		apply_change(w, &w->diff.items[i]);
+	}
+	for (size_t i = 0; i < w->oracle.n; i++) {
+		const struct oracle_prefix *p = &w->oracle.prefixes[i];
+
+		assert_owners(&p->prefix, &w->fib[i].owners, &p->owners);
+		assert_int_equal(w->fib[i].route, p->route);
+		assert_true(!oracle_usable(&w->oracle, p) || w->fib[i].owners.n);
+	}
+}
+
+static void check_answer(const struct oracle_prefix *p, const struct rib_answer *a)
+{
+	assert_owners(&p->prefix, &a->owners, &p->owners);
+	assert_int_equal(a->route, p->route);
+	assert_int_equal(a->pinned, p->pinned);
+	assert_int_equal(a->on_dead, p->on_dead);
+	assert_int_equal(a->n, p->n);
+	for (size_t i = 0; i < a->n; i++) {
+		const struct rib_candidate *x = &a->candidates[i], *y = &p->candidates[i];
+
+		assert_true(x->peer == y->peer && x->origin == y->origin &&
+			    x->distance == y->distance && x->transit == y->transit &&
+			    x->metric == y->metric && x->hub_metric == y->hub_metric);
+		assert_string_equal(rib_reason_name(a->reasons[i]), rib_reason_name(p->reasons[i]));
+	}
+}
+
+static int count_answer(const struct rib_answer *a, void *data)
+{
+	++*(size_t *)data;
+	return 0;
+}
+
+static void check_answers(struct world *w)
+{
+	size_t exist = 0, walked = 0;
+	struct rib_answer a;
+
+	for (size_t i = 0; i < w->oracle.n; i++) {
+		const struct oracle_prefix *p = &w->oracle.prefixes[i];
+
+		assert_int_equal(rib_explain(w->rib, &p->prefix, &a), p->exists);
+		if (p->exists)
+			check_answer(p, &a);
+		exist += p->exists;
+	}
+	assert_int_equal(rib_walk(w->rib, count_answer, &walked), 0);
+	assert_int_equal(walked, exist);
+	for (uint32_t id = 0; id < ORACLE_PEERS; id++)
+		assert_int_equal(rib_peer_state(w->rib, id), w->oracle.states[id]);
+}
+
+static void check_lookups(struct world *w)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(address_texts); i++) {
+		const struct oracle_prefix *want;
+		struct rib_answer a;
+		ip_addr addr;
+
+		assert_true(ip_addr_parse(&addr, address_texts[i]));
+		want = oracle_lookup(&w->oracle, &addr);
+		assert_int_equal(rib_lookup(w->rib, &addr, &a), want != NULL);
+		if (want) {
+			assert_true(ip_prefix_eq(&a.prefix, &want->prefix));
+			check_answer(want, &a);
+		}
+	}
+}
+
+static void random_step(struct world *w)
+{
+	size_t n = one_in(3) ? below(MAX_EVENTS + 1) : 1;
+	struct rib_event events[MAX_EVENTS];
+
+	oracle_begin(&w->oracle);
+	for (size_t i = 0; i < n; i++) {
+		random_event(&events[i], w->candidates[i]);
+		oracle_event(&w->oracle, &events[i]);
+	}
+	oracle_decide(&w->oracle);
+	rib_step(w->rib, events, n, &w->diff);
+	check_diff(w);
+	check_answers(w);
+	check_lookups(w);
+}
+
+static uint64_t random_run(unsigned max_owners)
+{
+	struct world *w = mem_zalloc(1, sizeof(*w));
+	uint64_t changes;
+
+	w->rib = rib_new(max_owners);
+	w->oracle.max_owners = max_owners;
+	for (unsigned i = 0; i < RUN_STEPS; i++)
+		random_step(w);
+	changes = w->changes;
+	rib_diff_done(&w->diff);
+	rib_free(w->rib);
+	free(w);
+	return changes;
+}
+
+static uint64_t number_from_env(const char *name, uint64_t fallback)
+{
+	const char *text = getenv(name);
+
+	return text && *text ? strtoull(text, NULL, 0) : fallback;
+}
+
+static void test_random_events(void **state)
+{
+	static const unsigned sizes[] = {1, 2, 3, RIB_MAX_OWNERS};
+	uint64_t seed = number_from_env("SHUNT_TEST_SEED", (uint64_t)time(NULL));
+	uint64_t steps = number_from_env("SHUNT_TEST_STEPS", 8000);
+	uint64_t changes = 0;
+
+	print_message("SHUNT_TEST_SEED=%" PRIu64 "\n", seed);
+	random_state = seed;
+	for (uint64_t done = 0, run = 0; done < steps; done += RUN_STEPS, run++)
+		changes += random_run(sizes[run % ARRAY_SIZE(sizes)]);
+	print_message("%" PRIu64 " steps, %" PRIu64 " changes\n", steps, changes);
+	assert_true(changes > steps / 4); /* or the events do nothing, and neither does the test */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_random_events),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
