@@ -116,22 +116,25 @@ int wg_key_read_file(wg_key *ret, const char *path)
 {
 	char text[WG_KEY_BASE64_LEN + 2]; /* the key, "\r\n", and one byte that is too many */
 	ssize_t n;
-	int fd;
+	int fd, r;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	n = read_all(fd, text, sizeof(text));
 	close(fd);
-	if (n < 0)
-		goto out;
-	if (n && text[n - 1] == '\n')
+	if (n > 0 && text[n - 1] == '\n')
 		n--;
-	if (n && text[n - 1] == '\r')
+	if (n > 0 && text[n - 1] == '\r')
 		n--;
-	text[n < WG_KEY_BASE64_LEN ? n : WG_KEY_BASE64_LEN] = '\0';
-	n = wg_key_from_base64(ret, text) ? 0 : -EINVAL;
-out:
+	if (n < 0) {
+		r = (int)n;
+	} else if (n == WG_KEY_BASE64_LEN - 1) {
+		text[n] = '\0';
+		r = wg_key_from_base64(ret, text) ? 0 : -EINVAL;
+	} else {
+		r = -EINVAL;
+	}
 	sodium_memzero(text, sizeof(text));
-	return (int)n;
+	return r;
 }

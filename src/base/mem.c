@@ -11,12 +11,7 @@
 /* No exit handlers and no core: they may want memory, and a core holds keys. */
 static _Noreturn void out_of_memory(void)
 {
-	static const char text[] = ": out of memory\n";
-	const char *name = program_invocation_short_name;
-
-	if (write(STDERR_FILENO, name, strlen(name)) >= 0 &&
-		write(STDERR_FILENO, text, sizeof(text) - 1) >= 0)
-		_exit(EXIT_FAILURE);
+	dprintf(STDERR_FILENO, "%s: out of memory\n", program_invocation_short_name);
 	_exit(EXIT_FAILURE);
 }
 
@@ -31,8 +26,12 @@ void *mem_alloc(size_t n)
 
 void *mem_zalloc(size_t n, size_t size)
 {
-	void *p = n && size ? calloc(n, size) : calloc(1, 1);
+	size_t total;
+	void *p;
 
+	if (__builtin_mul_overflow(n, size, &total))
+		out_of_memory();
+	p = calloc(total ? total : 1, 1);
 	if (!p)
 		out_of_memory();
 	return p;

@@ -2,6 +2,7 @@
 #include "base/prefix.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -131,6 +132,7 @@ ip_prefix ip_prefix_of(const ip_addr *a, unsigned len)
 {
 	ip_prefix p = ip_prefix_host(a);
 
+	assert(len <= p.len);
 	p.len = (uint8_t)len;
 	return ip_prefix_masked(&p);
 }

@@ -2,7 +2,7 @@
 /*
  * Addresses, prefixes and socket addresses of both families, as values.
  * Bytes are in network order; an IPv4 value uses the first four and keeps the others zero, so that
- * values can be compared and hashed whole. A zeroed value has family 0: unset.
+ * values can be compared and hashed whole. A zeroed value has family 0: unset, "(none)" in text.
  */
 #ifndef SHUNT_BASE_PREFIX_H
 #define SHUNT_BASE_PREFIX_H

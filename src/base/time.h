@@ -20,9 +20,16 @@ typedef struct {
 /* Later than every instant: "no deadline". */
 #define INSTANT_NEVER ((instant){INT64_MAX})
 
+/* Never stays never; what no instant can hold is clipped to the nearest. */
 static inline instant instant_add(instant t, int64_t ns)
 {
-	return t.ns == INT64_MAX ? t : (instant){t.ns + ns};
+	int64_t sum;
+
+	if (t.ns == INT64_MAX)
+		return t;
+	if (__builtin_add_overflow(t.ns, ns, &sum))
+		sum = ns < 0 ? INT64_MIN : INT64_MAX;
+	return (instant){sum};
 }
 
 /* a - b in nanoseconds. */
@@ -46,8 +53,8 @@ static inline bool instant_is_never(instant t)
 	return t.ns == INT64_MAX;
 }
 
-/* "250us", "100ms", "5s", "2m", "1h"; digits and one unit. Sets *ret_ns and returns true if it
- * fits. */
+/* "10ns", "250us", "100ms", "5s", "2m", "1h"; digits and one unit. Sets *ret_ns and returns true if
+ * it fits. */
 bool duration_parse(int64_t *ret_ns, const char *text);
 /* The shortest exact text of duration_parse's form. */
 char *duration_format(int64_t ns, char buf[static 32]);
