@@ -24,7 +24,8 @@ struct endpoints {
 	struct known *known; /* as gen->peers */
 	sock_addr *addrs;
 	size_t n;
-	struct query *queries; /* under way */
+	const struct generation *gen; /* whose peers these are */
+	struct query *queries;	      /* under way */
 };
 
 /* Outlives its endpoints if need be: libuv can't take back what a thread is doing. */
@@ -70,10 +71,9 @@ void endpoints_free(struct endpoints *e)
 
 static struct known *find(struct endpoints *e, uint32_t peer)
 {
-	for (size_t i = 0; i < e->n; i++)
-		if (e->known[i].peer == peer)
-			return &e->known[i];
-	return NULL;
+	const struct generation_peer *p = e->gen ? generation_peer_by_id(e->gen, peer) : NULL;
+
+	return p ? &e->known[p - e->gen->peers] : NULL;
 }
 
 static bool numeric(const char *host, uint16_t port, sock_addr *ret)
@@ -183,6 +183,7 @@ void endpoints_set(struct endpoints *e, const struct generation *g, instant now)
 	e->known = known;
 	e->addrs = addrs;
 	e->n = g->n_peers;
+	e->gen = g;
 	for (size_t i = 0; i < e->n; i++)
 		if (known[i].host && known[i].addr.sa.sa_family == AF_UNSPEC)
 			ask(e, &known[i], now);

@@ -21,7 +21,10 @@ struct endpoints *endpoints_new(uv_loop_t *loop, endpoints_fn *resolved, void *d
 /* Answers that are still under way are dropped. Accepts NULL. */
 void endpoints_free(struct endpoints *e);
 
-/* Takes the generation's peers; what is known of names that stay is kept. Starts to resolve the others. */
+/*
+ * Takes the generation's peers and borrows it until the next call, so the one before must still be there; what is
+ * known of names that stay is kept. Starts to resolve the others.
+ */
 void endpoints_set(struct endpoints *e, const struct generation *g, instant now);
 /* In the order of gen->peers; AF_UNSPEC where nothing is known. Valid until the next endpoints_set. */
 const sock_addr *endpoints_of_peers(const struct endpoints *e);
