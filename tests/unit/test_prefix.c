@@ -279,8 +279,8 @@ static void socket_addresses_refused(void **state)
 		"[::1]", "[::1]:", "[::1]51820", "[::1:1", "::1]:1", "[]:1", "[%lo]:1",
 		"[fe80::1%]:1", "[fe80::1%0]:1", "[fe80::1%no-such-if]:1", "[fe80::1%-1]:1",
 		"192.0.2.1%lo:1", "localhost:1", "vpn.example.com:51820", "(none)",
-		"[fe80::1%longer-than-the-room-the-parser-has-for-what-stands-in-the-brackets-here]"
-		":1"};
+		("[fe80::1%longer-than-the-room-the-parser-has-for-what-stands"
+		 "-in-the-brackets-here]:1")};
 	const sock_addr before = sock("192.0.2.7:7");
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
