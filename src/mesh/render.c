@@ -65,13 +65,15 @@ static void add_word(struct buf *out, const char *word)
 {
 	const char *p = word;
 
+	if (*word == '-') /* no option */
+		buf_puts(out, "./");
 	while (is_harmless(*p))
 		p++;
-	if (*word && !*p && *word != '-') {
+	if (*word && !*p) {
 		buf_puts(out, word);
 		return;
 	}
-	buf_puts(out, *word == '-' ? "./$'" : "$'");
+	buf_puts(out, "$'");
 	for (p = word; *p; p++)
 		if (is_harmless(*p) || *p == ' ')
 			buf_putc(out, *p);

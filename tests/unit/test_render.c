@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+#include "mesh/render.h"
+
+#include "mesh/allowed.h"
+#include "mesh/view.h"
+#include "mesh_build.h"
+#include "mesh_random.h"
+#include "unit.h"
+
+#define NONE MESH_METRIC_NONE
+
+static char *render(struct mesh_renderer *r, unsigned node)
+{
+	struct buf b = {0};
+
+	mesh_render_node(r, node, &b);
+	return buf_steal(&b);
+}
+
+static void assert_has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("\"%s\" isn't in:\n%s", part, text);
+}
+
+/* The value of a key in the peer's section, "" if it has none there. */
+static char *value_of(const char *text, const char *peer, const char *key)
+{
+	AUTO_FREE char *mark = mem_printf("\n\n# %s\n[Peer]\n", peer);
+	AUTO_FREE char *wanted = mem_printf("\n%s = ", key);
+	const char *section = strstr(text, mark);
+
+	if (!section)
+		fail_msg("peer %s isn't in:\n%s", peer, text);
+	section += strlen(mark) - 1;
+	const char *end = strstr(section, "\n\n");
+	const char *value = strstr(section, wanted);
+	if (!value || (end && value > end))
+		return mem_strdup("");
+	value += strlen(wanted);
+	size_t n = strcspn(value, "\n");
+	char *copy = mem_alloc(n + 1);
+	memcpy(copy, value, n);
+	copy[n] = '\0';
+	return copy;
+}
+
+static void assert_value(const char *text, const char *peer, const char *key, const char *want)
+{
+	AUTO_FREE char *got = value_of(text, peer, key);
+
+	assert_string_equal(got, want);
+}
+
+static void a_whole_file(void **state)
+{
+	struct mesh_build b;
+
+	mesh_build_begin(&b, MESH_HUB_AND_SPOKE, "10.10.0.0/24");
+	unsigned hub = mesh_build_node(&b, "hub-a", MESH_HUB, "10.10.0.1");
+	unsigned site = mesh_build_node(&b, "site-1", MESH_SPOKE, "10.10.0.11");
+	mesh_build_node(&b, "site-2", MESH_SPOKE, "10.10.0.12");
+	mesh_build_network(&b, hub, "10.30.0.0/24", NONE);
+	mesh_build_network(&b, site, "10.20.1.0/24", NONE);
+	mesh_build_link(&b, hub, site);
+	b.links.items[0].preshared_key_file = "/etc/wireguard/the psk";
+	struct mesh_topology_index *t = mesh_topology_new(mesh_build_end(&b));
+	struct mesh_renderer *r = mesh_renderer_new(t);
+	AUTO_FREE char *got = render(r, site);
+
+	assert_string_equal(got,
+		"# shunt render: node site-1 of mesh test. Change the inventory, not this file.\n"
+		"#\n"
+		"# Start and stop (in /etc/wireguard): wg-quick up wg0, wg-quick down wg0\n"
+		"# Reload peers and allowed IPs of the running interface, in bash as root:\n"
+		"#   wg syncconf wg0 <(printf '[Interface]\\nFwMark = %s\\nPrivateKey = ' "
+		"\"$(wg show wg0 fwmark)\"; cat /etc/wireguard/wg0.key; wg-quick strip wg0)\n"
+		"# Never give this file to wg syncconf or wg setconf by itself: it holds no "
+		"private key, and\n"
+		"# they would erase the running one. New prefixes may need a route: ip route add "
+		"PREFIX dev wg0\n"
+		"\n"
+		"[Interface]\n"
+		"Address = 10.10.0.11/24\n"
+		"ListenPort = 51820\n"
+		"MTU = 1420\n"
+		"PostUp = wg set %i private-key /etc/wireguard/wg0.key\n"
+		"PostUp = wg set %i peer AAAAAEJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI= "
+		"preshared-key $'/etc/wireguard/the psk'\n"
+		"\n"
+		"# hub-a\n"
+		"[Peer]\n"
+		"PublicKey = AAAAAEJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=\n"
+		"Endpoint = hub-a.example.net:51820\n"
+		"AllowedIPs = 10.10.0.1/32, 10.10.0.12/32, 10.30.0.0/24\n"
+		"PersistentKeepalive = 25\n");
+	mesh_renderer_free(r);
+	mesh_topology_free(t);
+	mesh_build_done(&b);
+}
+
+static void odd_texts(void **state)
+{
+	static const struct {
+		const char *path, *word;
+	} cases[] = {
+		{"/etc/wireguard/wg0.key", "private-key /etc/wireguard/wg0.key\n"},
+		{"/k/a b", "private-key $'/k/a b'\n"},
+		{"/k/#1", "private-key $'/k/\\x231'\n"},
+		{"/k/%i", "private-key $'/k/\\x25i'\n"},
+		{"/k/it's", "private-key $'/k/it\\x27s'\n"},
+		{"/k/$(reboot);`x`", "private-key $'/k/\\x24\\x28reboot\\x29\\x3b\\x60x\\x60'\n"},
+		{"/k/a\nPostUp = b", "private-key $'/k/a\\x0aPostUp = b'\n"},
+		{"/k/\\", "private-key $'/k/\\x5c'\n"},
+		{"/k/\xc3\xa9", "private-key $'/k/\\xc3\\xa9'\n"},
+		{"-k", "private-key ./-k\n"},
+		{"", "private-key $''\n"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct mesh_build b;
+
+		mesh_build_begin(&b, MESH_HUB_AND_SPOKE, "10.10.0.0/24");
+		mesh_build_node(&b, "site-1", MESH_SPOKE, "10.10.0.11");
+		b.nodes.items[0].private_key_file = cases[i].path;
+		b.inv.name = "a\nb";
+		struct mesh_topology_index *t = mesh_topology_new(mesh_build_end(&b));
+		struct mesh_renderer *r = mesh_renderer_new(t);
+		AUTO_FREE char *got = render(r, 0);
+		assert_has(got, cases[i].word);
+		assert_has(got, " of mesh a?b. ");
+		mesh_renderer_free(r);
+		mesh_topology_free(t);
+		mesh_build_done(&b);
+	}
+}
+
+static void endpoints_and_addresses(void **state)
+{
+	struct mesh_build b;
+
+	mesh_build_begin(&b, MESH_FULL_MESH, "fd10::/64");
+	mesh_build_node(&b, "a", MESH_SPOKE, "fd10::1");
+	mesh_build_node(&b, "b", MESH_SPOKE, NULL);
+	mesh_build_node(&b, "c", MESH_SPOKE, "192.0.2.7");
+	b.nodes.items[0].endpoint_host = "2001:db8::1";
+	b.nodes.items[0].endpoint_port = 7;
+	b.nodes.items[1].keepalive = 9;
+	b.nodes.items[1].mtu = 1380;
+	b.nodes.items[1].listen_port = 4;
+	struct mesh_topology_index *t = mesh_topology_new(mesh_build_end(&b));
+	struct mesh_renderer *r = mesh_renderer_new(t);
+	AUTO_FREE char *first = render(r, 0), *second = render(r, 1), *third = render(r, 2);
+
+	assert_has(first, "\nAddress = fd10::1/64\n");
+	assert_value(first, "b", "AllowedIPs", "");
+	assert_value(first, "b", "PersistentKeepalive", "");
+	assert_has(second, "\nMTU = 1380\n");
+	assert_has(second, "\nListenPort = 4\n");
+	assert_value(second, "a", "Endpoint", "[2001:db8::1]:7");
+	assert_value(second, "c", "PersistentKeepalive", "9");
+	/* In no overlay: by itself. */
+	assert_has(third, "\nAddress = 192.0.2.7/32\n");
+	assert_value(third, "a", "PersistentKeepalive", "25");
+	mesh_renderer_free(r);
+	mesh_topology_free(t);
+	mesh_build_done(&b);
+}
+
+/* The winners of the view that go through the peer, as a list in a file. */
+static char *winners(const struct mesh_view *v, unsigned peer, size_t *ret_n)
+{
+	struct buf b = {0};
+	char text[IP_PREFIX_STRLEN];
+
+	*ret_n = 0;
+	buf_puts(&b, "");
+	for (size_t i = 0; i < v->n_candidates; i++) {
+		const struct mesh_candidate *c = &v->candidates[i];
+
+		if (i && ip_prefix_eq(&c->prefix, &c[-1].prefix))
+			continue;
+		if (c->via != peer)
+			continue;
+		buf_printf(&b, "%s%s", *ret_n ? ", " : "", ip_prefix_format(&c->prefix, text));
+		++*ret_n;
+	}
+	return buf_steal(&b);
+}
+
+static void assert_as_view(const struct mesh_topology_index *t, unsigned node, const char *text)
+{
+	const struct mesh_inventory *inv = mesh_topology_inventory(t);
+	struct mesh_view v;
+	size_t n, n_sections = 0;
+
+	mesh_view_build(t, node, &v);
+	for (size_t i = 0; i < v.n_peers; i++) {
+		const char *peer = inv->nodes[v.peers[i].node].name;
+		AUTO_FREE char *want = winners(&v, v.peers[i].node, &n);
+		AUTO_FREE char *keepalive = mem_printf("%d", v.peers[i].keepalive);
+
+		assert_value(text, peer, "AllowedIPs", want);
+		assert_value(
+			text, peer, "PersistentKeepalive", v.peers[i].keepalive ? keepalive : "");
+	}
+	for (const char *p = text; (p = strstr(p, "\n[Peer]\n")); p++)
+		n_sections++;
+	assert_int_equal(n_sections, v.n_peers);
+	mesh_view_done(&v);
+}
+
+static void random_meshes_as_their_views(void **state)
+{
+	struct chance c = chance_start("render");
+
+	for (int i = 0; i < 400; i++) {
+		struct mesh_build b;
+		struct mesh_topology_index *t = mesh_topology_new(mesh_random(&b, &c));
+		struct mesh_renderer *r = mesh_renderer_new(t);
+
+		for (unsigned node = 0; node < b.nodes.n; node++) {
+			struct mesh_renderer *alone = mesh_renderer_new(t);
+			AUTO_FREE char *text = render(r, node);
+			AUTO_FREE char *text_alone = render(alone, node);
+
+			assert_as_view(t, node, text);
+			assert_string_equal(text, text_alone);
+			mesh_renderer_free(alone);
+		}
+		mesh_renderer_free(r);
+		mesh_topology_free(t);
+		mesh_build_done(&b);
+	}
+}
+
+/* One hub, n sites of one network each: 10.32.0.0/24, 10.32.1.0/24... with a second hub's network
+ * in the way of the merge. */
+static void build_large(struct mesh_build *b, unsigned n)
+{
+	mesh_build_begin(b, MESH_HUB_AND_SPOKE, "10.10.0.0/16");
+	mesh_build_node(b, "hub-a", MESH_HUB, "10.10.255.1");
+	mesh_build_node(b, "hub-b", MESH_HUB, "10.10.255.2");
+	mesh_build_network(b, 1, "10.32.0.0/17", NONE);
+	for (unsigned i = 0; i < n; i++) {
+		AUTO_FREE char *name = mem_printf("site-%u", i);
+		AUTO_FREE char *network = mem_printf("10.32.%u.0/24", i);
+		unsigned at = mesh_build_node(b, name, MESH_SPOKE, NULL);
+
+		mesh_build_network(b, at, network, NONE);
+	}
+}
+
+static void assert_allowed(unsigned n_sites, unsigned site, const char *want)
+{
+	struct mesh_build b;
+
+	build_large(&b, n_sites);
+	struct mesh_topology_index *t = mesh_topology_new(mesh_build_end(&b));
+	struct mesh_renderer *r = mesh_renderer_new(t);
+	/* Another site first: it shares the tree. */
+	AUTO_FREE char *other = render(r, 2 + (site + 1) % n_sites);
+	AUTO_FREE char *text = render(r, 2 + site);
+	assert_value(text, "hub-a", "AllowedIPs", want);
+	assert_value(text, "hub-b", "AllowedIPs", "10.10.255.2/32, 10.32.0.0/17");
+	mesh_renderer_free(r);
+	mesh_topology_free(t);
+	mesh_build_done(&b);
+}
+
+static void long_lists_are_merged(void **state)
+{
+	struct buf plain = {0};
+
+	buf_puts(&plain, "10.10.255.1/32");
+	for (unsigned i = 1; i <= 127; i++)
+		buf_printf(&plain, ", 10.32.%u.0/24", i);
+	/* 128 prefixes stand as they are, 129 don't; hub-b's /17 is never taken. */
+	assert_allowed(128, 0, buf_str(&plain));
+	assert_allowed(129, 0,
+		"10.10.255.1/32, 10.32.1.0/24, 10.32.2.0/23, 10.32.4.0/22, 10.32.8.0/21, "
+		"10.32.16.0/20, 10.32.32.0/19, 10.32.64.0/18, 10.32.128.0/24");
+	assert_allowed(256, 5,
+		"10.10.255.1/32, 10.32.0.0/22, 10.32.4.0/24, 10.32.6.0/23, 10.32.8.0/21, "
+		"10.32.16.0/20, 10.32.32.0/19, 10.32.64.0/18, 10.32.128.0/17");
+	assert_allowed(256, 255,
+		"10.10.255.1/32, 10.32.0.0/18, 10.32.64.0/18, 10.32.128.0/18, 10.32.192.0/19, "
+		"10.32.224.0/20, 10.32.240.0/21, 10.32.248.0/22, 10.32.252.0/23, 10.32.254.0/24");
+	buf_done(&plain);
+}
+
+static void a_merge_is_told(void **state)
+{
+	struct mesh_build b;
+
+	build_large(&b, 256);
+	struct mesh_topology_index *t = mesh_topology_new(mesh_build_end(&b));
+	struct mesh_renderer *r = mesh_renderer_new(t);
+	AUTO_FREE char *text = render(r, 2);
+	assert_has(text, "\n# 256 prefixes in 9 entries: ");
+	mesh_renderer_free(r);
+	mesh_topology_free(t);
+	mesh_build_done(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_whole_file),
+		cmocka_unit_test(odd_texts),
+		cmocka_unit_test(endpoints_and_addresses),
+		cmocka_unit_test(random_meshes_as_their_views),
+		cmocka_unit_test(long_lists_are_merged),
+		cmocka_unit_test(a_merge_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
