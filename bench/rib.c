@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How long one step of the RIB takes: 20,000 prefixes with four hubs as candidates each, every
+ * prefix of an origin of its own (no set of candidates is shared: the worst case), or twenty
+ * prefixes an origin. Medians.
+ *
+ *	rib [--json] [--runs N]
+ */
+#include "route/rib.h"
+#include "base/mem.h"
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PREFIXES 20000
+#define HUBS 4
+#define MAX_RUNS 1001
+
+struct figures {
+	unsigned per_origin;
+	int64_t load_ns;	/* all prefixes in one step */
+	int64_t hub_down_ns;	/* of the hub that owns every prefix: 20,000 changes */
+	int64_t hub_up_ns;	/* and back */
+	int64_t spare_down_ns;	/* of a hub that owns nothing: 20,000 looks, no change */
+	int64_t origin_down_ns; /* of one origin */
+	size_t bytes;
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+static int compare_ns(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int64_t median(int64_t *ns, unsigned n)
+{
+	qsort(ns, n, sizeof(*ns), compare_ns);
+	return ns[n / 2];
+}
+
+/* 10.0.0.0 and up, /28 each, in an order that isn't the RIB's. */
+static ip_prefix nth_prefix(unsigned i)
+{
+	unsigned v = 10u << 24 | (i * 7919u % PREFIXES) << 4;
+	uint8_t bytes[4] = {(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v};
+	ip_addr a = ip_addr_from_bytes(AF_INET, bytes);
+
+	return ip_prefix_of(&a, 28);
+}
+
+static int64_t load(struct rib *rib, struct rib_diff *diff, unsigned per_origin)
+{
+	struct rib_event *events = mem_zalloc(PREFIXES, sizeof(*events));
+	struct rib_candidate *all = mem_zalloc(PREFIXES * HUBS, sizeof(*all)), *c = all;
+	int64_t start;
+
+	for (unsigned i = 0; i < PREFIXES; i++) {
+		uint32_t origin = HUBS + i / per_origin;
+
+		events[i].type = RIB_EVENT_PREFIX;
+		events[i].u.prefix.prefix = nth_prefix(i);
+		events[i].u.prefix.candidates = c;
+		events[i].u.prefix.n = HUBS;
+		for (uint32_t hub = 0; hub < HUBS; hub++)
+			*c++ = (struct rib_candidate){.peer = hub,
+				.origin = origin,
+				.distance = RIB_DISTANCE_INVENTORY,
+				.transit = true,
+				.hub_metric = 10 + hub,
+				.place = hub,
+				.origin_place = origin};
+	}
+	start = now_ns();
+	rib_step(rib, events, PREFIXES, diff);
+	start = now_ns() - start;
+	free(events);
+	free(all);
+	return start;
+}
+
+/* One peer event; ends the program if it doesn't change what it must, since then there is nothing
+ * to measure. */
+static int64_t timed(
+	struct rib *rib, struct rib_diff *diff, uint32_t id, enum rib_state state, size_t changes)
+{
+	struct rib_event ev = {.type = RIB_EVENT_PEER, .u.peer.id = id, .u.peer.state = state};
+	int64_t start = now_ns();
+
+	rib_step(rib, &ev, 1, diff);
+	start = now_ns() - start;
+	if (diff->n != changes) {
+		fprintf(stderr, "rib: %zu changes, want %zu\n", diff->n, changes);
+		exit(1);
+	}
+	return start;
+}
+
+static void measure(struct figures *f, unsigned per_origin, unsigned runs)
+{
+	static int64_t down[MAX_RUNS], up[MAX_RUNS], spare[MAX_RUNS], origin[MAX_RUNS];
+	size_t before = mallinfo2().uordblks;
+	struct rib *rib = rib_new(1);
+	struct rib_diff diff = {0};
+
+	f->per_origin = per_origin;
+	f->load_ns = load(rib, &diff, per_origin);
+	for (uint32_t hub = 1; hub < HUBS; hub++)
+		timed(rib, &diff, hub, RIB_UP, hub == 1 ? PREFIXES : 0);
+	timed(rib, &diff, 0, RIB_UP, PREFIXES);
+	for (unsigned i = 0; i < runs; i++) {
+		down[i] = timed(rib, &diff, 0, RIB_DOWN, PREFIXES);
+		up[i] = timed(rib, &diff, 0, RIB_UP, PREFIXES);
+		spare[i] = timed(rib, &diff, HUBS - 1, RIB_DOWN, 0);
+		timed(rib, &diff, HUBS - 1, RIB_UP, 0);
+		origin[i] = timed(rib, &diff, HUBS + i, RIB_DOWN, 0);
+	}
+	f->hub_down_ns = median(down, runs);
+	f->hub_up_ns = median(up, runs);
+	f->spare_down_ns = median(spare, runs);
+	f->origin_down_ns = median(origin, runs);
+	rib_diff_done(&diff);
+	f->bytes = mallinfo2().uordblks - before;
+	rib_free(rib);
+}
+
+static void print_text(const struct figures *f)
+{
+	printf("%u prefixes, %u candidates each, %u an origin\n", PREFIXES, HUBS, f->per_origin);
+	printf("  load                    %8.2f ms\n", (double)f->load_ns / 1e6);
+	printf("  hub down, all move      %8.2f ms\n", (double)f->hub_down_ns / 1e6);
+	printf("  hub up, all move back   %8.2f ms\n", (double)f->hub_up_ns / 1e6);
+	printf("  spare hub down          %8.2f ms\n", (double)f->spare_down_ns / 1e6);
+	printf("  one origin down         %8.4f ms\n", (double)f->origin_down_ns / 1e6);
+	printf("  memory                  %8.2f MB\n", (double)f->bytes / 1e6);
+}
+
+static void print_json(const struct figures *f, bool first)
+{
+	printf("%s{\"prefixes\": %u, \"candidates\": %u, \"per_origin\": %u, \"load_ms\": %.3f, "
+	       "\"hub_down_ms\": %.3f, \"hub_up_ms\": %.3f, \"spare_down_ms\": %.3f, "
+	       "\"origin_down_ms\": %.5f, \"bytes\": %zu}",
+		first ? "" : ", ", PREFIXES, HUBS, f->per_origin, (double)f->load_ns / 1e6,
+		(double)f->hub_down_ns / 1e6, (double)f->hub_up_ns / 1e6,
+		(double)f->spare_down_ns / 1e6, (double)f->origin_down_ns / 1e6, f->bytes);
+}
+
+int main(int argc, char **argv)
+{
+	static const unsigned shapes[] = {1, 20};
+	struct figures figures[ARRAY_SIZE(shapes)] = {{0}};
+	unsigned runs = 51;
+	bool json = false;
+
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--json")) {
+			json = true;
+		} else if (!strcmp(argv[i], "--runs") && i + 1 < argc) {
+			runs = (unsigned)strtoul(argv[++i], NULL, 10);
+		} else {
+			fprintf(stderr, "usage: %s [--json] [--runs N]\n", argv[0]);
+			return 2;
+		}
+	}
+	/* Each run takes another origin down: no more runs than the second shape has origins. */
+	if (runs < 1 || runs > PREFIXES / 20 || runs > MAX_RUNS) {
+		fprintf(stderr, "rib: 1 to %u runs\n", PREFIXES / 20);
+		return 2;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++)
+		measure(&figures[i], shapes[i], runs);
+	if (json)
+		printf("{\"bench\": \"rib\", \"runs\": %u, \"results\": [", runs);
+	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
+		if (json)
+			print_json(&figures[i], i == 0);
+		else
+			print_text(&figures[i]);
+	}
+	if (json)
+		printf("]}\n");
+	return 0;
+}
