@@ -2,6 +2,7 @@
 #include "route/rib.h"
 
 #include "base/mem.h"
+#include "route/store.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -559,6 +560,28 @@ static void test_lookup_falls_back_to_the_cover(void **state)
 	fixture_done(&f);
 }
 
+/* Prefixes with the same candidates, in whatever order given, share them; what nobody uses goes,
+ * also when a peer event of the same step concerns it. */
+static void test_candidate_sets_are_shared(void **state)
+{
+	struct rib_candidate reversed[] = {two_hubs[1], two_hubs[0]};
+	struct rib_event last[] = {
+		peer_event(HUB_A, RIB_UP), prefix_event("10.20.2.0/24", NULL, 0, RIB_FALL_BACK)};
+	struct fixture f = fixture_new(1);
+
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_FALL_BACK);
+	set_prefix(&f, "10.20.2.0/24", reversed, 2, RIB_HOLD);
+	assert_int_equal(map_count(f.rib->sets), 1);
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 1, RIB_FALL_BACK);
+	assert_int_equal(map_count(f.rib->sets), 2);
+	set_prefix(&f, "10.20.1.0/24", NULL, 0, RIB_FALL_BACK);
+	assert_int_equal(map_count(f.rib->sets), 1);
+	rib_step(f.rib, last, 2, &f.diff);
+	assert_int_equal(map_count(f.rib->sets), 0);
+	assert_int_equal(trie_count(f.rib->entries), 0);
+	fixture_done(&f);
+}
+
 static void test_peer_states(void **state)
 {
 	struct fixture f = fixture_new(1);
@@ -591,6 +614,7 @@ int main(void)
 		cmocka_unit_test(test_changes_are_sorted),
 		cmocka_unit_test(test_walk_ends_on_request),
 		cmocka_unit_test(test_lookup_falls_back_to_the_cover),
+		cmocka_unit_test(test_candidate_sets_are_shared),
 		cmocka_unit_test(test_peer_states),
 	};
 
