@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The core: all peers, found by number, address and discriminator, and one heap of their deadlines.
+ *
+ * Whatever touches a peer ends in pump(), which does the same things in the same order: count the
+ * peer for or against our own isolation, tell the verdict if it changed, send what is due, set the
+ * deadline. The order matters: the first packet in state Up must already carry our own hold.
+ */
+#include "base/heap.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "live/peer.h"
+#include "live/random.h"
+#include "live/self.h"
+#include <stdlib.h>
+
+struct live {
+	const struct live_ops *ops;
+	void *data;
+	struct self self;
+	uint64_t random;
+	instant grace_end;
+	struct list peers;
+	size_t signallers;
+	struct map *by_number, *by_address, *by_discriminator;
+	struct heap timers;
+};
+
+struct live *live_new(
+	const struct live_self_config *self, const struct live_ops *ops, void *data, instant now)
+{
+	struct live *l = mem_zalloc(1, sizeof(*l));
+
+	l->ops = ops;
+	l->data = data;
+	l->random = self->seed;
+	l->grace_end = instant_add(now, LIVE_ADOPT_GRACE);
+	self_init(&l->self, self);
+	list_init(&l->peers);
+	l->by_number = map_new();
+	l->by_address = map_new();
+	l->by_discriminator = map_new();
+	heap_init(&l->timers);
+	return l;
+}
+
+static struct peer *find(const struct live *l, uint32_t number)
+{
+	return map_get(l->by_number, &number, sizeof(number));
+}
+
+/* Addresses should be unique; if two peers claim one, the last to be set has it. */
+static void enter_address(struct live *l, struct peer *p)
+{
+	map_remove(l->by_address, &p->config.remote, sizeof(p->config.remote));
+	map_put(l->by_address, &p->config.remote, sizeof(p->config.remote), p);
+}
+
+static void leave_address(struct live *l, struct peer *p)
+{
+	const ip_addr *a = &p->config.remote;
+
+	if (map_get(l->by_address, a, sizeof(*a)) == p)
+		map_remove(l->by_address, a, sizeof(*a));
+}
+
+static void enter_discriminator(struct live *l, struct peer *p)
+{
+	map_put(l->by_discriminator, &p->bfd.local_discriminator,
+		sizeof(p->bfd.local_discriminator), p);
+}
+
+static void leave_discriminator(struct live *l, struct peer *p)
+{
+	map_remove(l->by_discriminator, &p->bfd.local_discriminator,
+		sizeof(p->bfd.local_discriminator));
+}
+
+static struct peer_seed new_seed(struct live *l)
+{
+	struct peer_seed seed = {
+		.session = random_next(&l->random), .echo = random_next(&l->random)};
+
+	do {
+		seed.discriminator = (uint32_t)random_next(&l->random);
+	} while (!seed.discriminator ||
+		 map_get(l->by_discriminator, &seed.discriminator, sizeof(seed.discriminator)));
+	return seed;
+}
+
+static void tell(struct live *l, enum live_event_type type, const struct peer *p, instant now)
+{
+	struct live_event e = {
+		.type = type,
+		.drained = l->self.is_drained,
+		.holding = l->self.is_holding,
+		.at = now,
+	};
+
+	if (p) {
+		e.peer = p->config.peer;
+		e.state = p->state;
+		e.cause = p->cause;
+	}
+	l->ops->event(&e, l->data);
+}
+
+static void send_due(struct live *l, struct peer *p, instant now)
+{
+	uint8_t bytes[BFD_PACKET_LEN];
+	struct bfd_packet packet;
+	uint16_t seq;
+
+	while (p->config.probe == LIVE_PROBE_BFD && bfd_session_output(&p->bfd, &packet, now)) {
+		bfd_packet_encode(&packet, bytes);
+		l->ops->send_bfd(p->config.peer, bytes, l->data);
+		p->sent++;
+	}
+	if (echo_output(&p->echo, &seq, now)) {
+		l->ops->send_echo(p->config.peer, p->echo.id, seq, l->data);
+		p->sent += p->config.probe == LIVE_PROBE_ECHO;
+	}
+	heap_set(&l->timers, &p->timer, peer_deadline(p));
+}
+
+/* What we signal may have changed: tells the owner, and all peers back to back. */
+static void signal_self(struct live *l, bool was_drained, bool was_holding, instant now)
+{
+	bool signalling = self_is_signalling(&l->self);
+
+	if (was_drained == l->self.is_drained && was_holding == l->self.is_holding)
+		return;
+	tell(l, LIVE_EVENT_SELF, NULL, now);
+	if (signalling == (was_drained || was_holding))
+		return;
+	list_for_each (link, &l->peers) {
+		struct peer *p = container_of(link, struct peer, link);
+
+		p->bfd.signalling = signalling;
+		send_due(l, p, now);
+	}
+}
+
+/* Whether it could tell us that it holds, and hear it from us. */
+static bool is_signaller(const struct live_peer_config *c)
+{
+	return c->signals && c->probe == LIVE_PROBE_BFD;
+}
+
+static bool is_engaged(const struct peer *p)
+{
+	return p->config.signals && p->config.probe == LIVE_PROBE_BFD &&
+	       (p->is_alive || p->bfd.state == BFD_UP);
+}
+
+static void count(struct live *l, struct peer *p, instant now)
+{
+	bool was_holding = l->self.is_holding;
+	bool engaged = is_engaged(p);
+
+	if (engaged == p->is_engaged)
+		return;
+	p->is_engaged = engaged;
+	if (engaged)
+		self_engage(&l->self, now);
+	else
+		self_disengage(&l->self, l->signallers > 0, now);
+	signal_self(l, l->self.is_drained, was_holding, now);
+}
+
+static void pump(struct live *l, struct peer *p, instant now)
+{
+	count(l, p, now);
+	if (peer_settle(p, now))
+		tell(l, LIVE_EVENT_PEER, p, now);
+	send_due(l, p, now);
+}
+
+static void add(struct live *l, const struct live_peer_config *c, instant now)
+{
+	struct peer_seed seed = new_seed(l);
+	struct peer *p = mem_zalloc(1, sizeof(*p));
+
+	peer_init(p, c, &seed, l->grace_end, now);
+	p->bfd.signalling = self_is_signalling(&l->self);
+	l->signallers += is_signaller(c);
+	list_append(&l->peers, &p->link);
+	map_put(l->by_number, &p->config.peer, sizeof(p->config.peer), p);
+	enter_address(l, p);
+	enter_discriminator(l, p);
+	if (p->state != LIVE_DOWN)
+		tell(l, LIVE_EVENT_PEER, p, now);
+	pump(l, p, now);
+}
+
+static void restart(struct live *l, struct peer *p, const struct live_peer_config *c, instant now)
+{
+	struct peer_seed seed = new_seed(l);
+
+	leave_address(l, p);
+	leave_discriminator(l, p);
+	peer_restart(p, c, &seed, instant_add(now, LIVE_ADOPT_GRACE), now);
+	p->bfd.signalling = self_is_signalling(&l->self);
+	enter_address(l, p);
+	enter_discriminator(l, p);
+}
+
+void live_peer_set(struct live *l, const struct live_peer_config *c, instant now)
+{
+	struct peer *p = find(l, c->peer);
+
+	if (!p) {
+		add(l, c, now);
+		return;
+	}
+	l->signallers += is_signaller(c);
+	l->signallers -= is_signaller(&p->config);
+	if (peer_needs_restart(p, c))
+		restart(l, p, c, now);
+	else
+		peer_adjust(p, c);
+	enter_address(l, p);
+	pump(l, p, now);
+}
+
+static void drop(struct live *l, struct peer *p)
+{
+	heap_remove(&l->timers, &p->timer);
+	list_remove(&p->link);
+	leave_address(l, p);
+	leave_discriminator(l, p);
+	map_remove(l->by_number, &p->config.peer, sizeof(p->config.peer));
+	free(p);
+}
+
+void live_peer_remove(struct live *l, uint32_t peer, instant now)
+{
+	struct peer *p = find(l, peer);
+	bool was_holding = l->self.is_holding;
+
+	if (!p)
+		return;
+	l->signallers -= is_signaller(&p->config);
+	if (p->is_engaged)
+		self_disengage(&l->self, l->signallers > 0, now);
+	drop(l, p);
+	signal_self(l, l->self.is_drained, was_holding, now);
+}
+
+void live_free(struct live *l)
+{
+	if (!l)
+		return;
+	list_for_each (link, &l->peers)
+		drop(l, container_of(link, struct peer, link));
+	map_free(l->by_number);
+	map_free(l->by_address);
+	map_free(l->by_discriminator);
+	heap_done(&l->timers);
+	free(l);
+}
+
+/* RFC 5880 section 6.8.6: by our discriminator if the packet has it, else by address; and by RFC
+ * 5881 section 3 the addresses must be those of the session in any case. */
+static struct peer *session_of(const struct live *l, const struct bfd_packet *packet,
+	const ip_addr *src, const ip_addr *dst)
+{
+	uint32_t mine = packet->your_discriminator;
+	struct peer *p = mine ? map_get(l->by_discriminator, &mine, sizeof(mine))
+			      : map_get(l->by_address, src, sizeof(*src));
+
+	if (!p || p->config.probe != LIVE_PROBE_BFD)
+		return NULL;
+	return ip_addr_eq(src, &p->config.remote) && ip_addr_eq(dst, &p->config.local) ? p : NULL;
+}
+
+void live_on_bfd(struct live *l, const ip_addr *src, const ip_addr *dst, unsigned ttl,
+	const void *bytes, size_t len, instant now)
+{
+	struct bfd_packet packet;
+	struct peer *p;
+
+	if (ttl != 255 || !bfd_packet_decode(&packet, bytes, len))
+		return;
+	p = session_of(l, &packet, src, dst);
+	if (!p)
+		return;
+	peer_on_bfd(p, &packet, now);
+	pump(l, p, now);
+}
+
+void live_on_echo_reply(struct live *l, const ip_addr *src, uint16_t id, uint16_t seq, instant now)
+{
+	struct peer *p = map_get(l->by_address, src, sizeof(*src));
+
+	if (p && peer_on_echo_reply(p, id, seq, now))
+		pump(l, p, now);
+}
+
+void live_on_handshake(
+	struct live *l, uint32_t peer, int64_t handshake_age_ns, uint64_t rx_bytes, instant now)
+{
+	struct peer *p = find(l, peer);
+
+	if (!p)
+		return;
+	peer_on_handshake(p, handshake_age_ns, rx_bytes, now);
+	pump(l, p, now);
+}
+
+void live_drain(struct live *l, bool drained, instant now)
+{
+	bool was_drained = l->self.is_drained;
+
+	l->self.is_drained = drained;
+	signal_self(l, was_drained, l->self.is_holding, now);
+}
+
+void live_hold_clear(struct live *l, instant now)
+{
+	bool was_holding = l->self.is_holding;
+
+	self_clear(&l->self);
+	signal_self(l, l->self.is_drained, was_holding, now);
+}
+
+instant live_deadline(const struct live *l)
+{
+	return instant_min(heap_deadline(&l->timers), hold_deadline(&l->self.hold));
+}
+
+void live_step(struct live *l, instant now)
+{
+	struct heap_node *first;
+
+	if (self_step(&l->self, now))
+		tell(l, LIVE_EVENT_HOLD_OVER, NULL, now);
+	while ((first = heap_first(&l->timers)) && !instant_before(now, first->at)) {
+		struct peer *p = container_of(first, struct peer, timer);
+
+		peer_step(p, now);
+		pump(l, p, now);
+	}
+}
+
+bool live_peer_info(const struct live *l, uint32_t peer, struct live_peer_info *ret)
+{
+	const struct peer *p = find(l, peer);
+	bool is_bfd;
+
+	if (!p)
+		return false;
+	is_bfd = p->config.probe == LIVE_PROBE_BFD;
+	*ret = (struct live_peer_info){
+		.config = p->config,
+		.state = p->state,
+		.cause = p->cause,
+		.since = p->since,
+		.flaps = p->hold.flaps,
+		.hold_until = p->hold.until,
+		.session = p->bfd.state,
+		.remote_session = p->bfd.remote_state,
+		.diag = p->bfd.any_sent ? p->bfd.sent.diag : p->bfd.diag,
+		.remote_diag = p->bfd.remote_diag,
+		.local_discriminator = is_bfd ? p->bfd.local_discriminator : 0,
+		.remote_discriminator = p->bfd.remote_discriminator,
+		.tx_interval_ns = is_bfd ? bfd_session_tx_interval(&p->bfd) : 0,
+		.detection_time_ns = is_bfd ? bfd_session_detection_time(&p->bfd) : 0,
+		.packets_sent = p->sent,
+		.packets_received = p->received,
+	};
+	return true;
+}
+
+bool live_is_holding(const struct live *l)
+{
+	return l->self.is_holding;
+}
+
+bool live_is_drained(const struct live *l)
+{
+	return l->self.is_drained;
+}

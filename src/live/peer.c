@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From probes to a verdict.
+ *
+ * With BFD a peer is alive while the session is Up; one that signals only from the first packet in
+ * state Up on, since that is the one that says whether it holds. From the first missed packet on,
+ * echoes go out at the session's pace. When the session runs out, one answered echo keeps the peer
+ * where it is (is_kept) for as long as echoes are answered within a detection time; none, and it is
+ * down at once. A session that the peer reset without accusing the path keeps it likewise, but the
+ * echoes begin only then, so they get one detection time (judge_at) before their silence counts.
+ * So does AdminDown: RFC 5882 section 3.2 says that it means nothing about the path.
+ *
+ * The grace of an adopted peer is the same thing with a longer time: kept, judged at its end. An
+ * echo-probed peer is judged by its echoes and nothing else.
+ *
+ * ICMP errors are no evidence of anything: they are rate-limited, and absent where some other
+ * program listens.
+ */
+#include "live/peer.h"
+
+#define SLOW_NS NS_PER_S /* echoes towards what is down */
+/* WireGuard's REJECT_AFTER_TIME and two tries of a handshake. */
+#define HANDSHAKE_AGE_MAX (190 * NS_PER_S)
+/* Three keepalives of 25 s. */
+#define GROWTH_MAX (75 * NS_PER_S)
+
+static int64_t max64(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* The pace of the configuration, which holds until a session has agreed on another. */
+static void set_pace(struct peer *p)
+{
+	p->interval_ns = max64(p->config.interval_ns, NS_PER_MS);
+	p->detection_ns =
+		p->interval_ns * (p->config.multiplier ? (int64_t)p->config.multiplier : 1);
+}
+
+static void come_alive(struct peer *p, enum live_cause why, instant now)
+{
+	if (!p->is_alive) {
+		p->is_alive = true;
+		hold_up(&p->hold, now);
+		if (p->was_alive && !p->config.signals)
+			hold_start(&p->hold, p->config.hold_ns, now);
+	}
+	p->was_alive = true;
+	p->why = why;
+}
+
+static void go_down(struct peer *p, enum live_cause why, instant now)
+{
+	if (p->is_alive)
+		hold_down(&p->hold, now);
+	p->is_alive = p->is_kept = p->is_signalled = false;
+	p->judge_at = INSTANT_NEVER;
+	p->why = why;
+	if (p->config.probe == LIVE_PROBE_ECHO)
+		echo_start(&p->echo, max64(p->interval_ns, SLOW_NS), now);
+	else
+		echo_stop(&p->echo);
+}
+
+/* Alive on trust until judge_at; lost is the verdict if the trust was misplaced. */
+static void keep(struct peer *p, enum live_cause lost, instant judge_at, instant now)
+{
+	p->is_kept = true;
+	p->lost = lost;
+	p->judge_at = judge_at;
+	if (p->config.probe == LIVE_PROBE_BFD)
+		echo_start(&p->echo, p->interval_ns, now);
+}
+
+/* The cause of being down when no probe ever succeeds. */
+static enum live_cause silent_cause(enum live_probe probe)
+{
+	switch (probe) {
+	case LIVE_PROBE_ECHO:
+		return LIVE_CAUSE_NO_ECHO;
+	case LIVE_PROBE_HANDSHAKE:
+		return LIVE_CAUSE_STALE;
+	default:
+		return LIVE_CAUSE_EXPIRED;
+	}
+}
+
+static void start_probing(struct peer *p, const struct peer_seed *seed, instant now)
+{
+	const struct live_peer_config *c = &p->config;
+
+	set_pace(p);
+	p->has_sample = false;
+	p->grown_at = INSTANT_NEVER;
+	p->is_kept = p->is_signalled = false;
+	p->judge_at = INSTANT_NEVER;
+	bfd_session_init(
+		&p->bfd, seed->discriminator, c->interval_ns, c->multiplier, seed->session, now);
+	echo_init(&p->echo, seed->echo);
+	if (c->probe == LIVE_PROBE_ECHO) {
+		echo_start(&p->echo, p->interval_ns, now);
+		p->judge_at = instant_add(now, p->detection_ns);
+	}
+	if (c->probe == LIVE_PROBE_NONE)
+		come_alive(p, LIVE_CAUSE_UNPROBED, now);
+}
+
+void peer_init(struct peer *p, const struct live_peer_config *c, const struct peer_seed *seed,
+	instant grace_end, instant now)
+{
+	*p = (struct peer){.config = *c, .why = LIVE_CAUSE_NEW, .since = now};
+	hold_init(&p->hold);
+	start_probing(p, seed, now);
+	if (c->adopted && c->probe != LIVE_PROBE_NONE && instant_before(now, grace_end)) {
+		come_alive(p, LIVE_CAUSE_ADOPTED, now);
+		keep(p, silent_cause(c->probe), grace_end, now);
+	}
+	peer_settle(p, now);
+}
+
+bool peer_needs_restart(const struct peer *p, const struct live_peer_config *c)
+{
+	return c->probe != p->config.probe || !ip_addr_eq(&c->remote, &p->config.remote) ||
+	       !ip_addr_eq(&c->local, &p->config.local);
+}
+
+void peer_restart(struct peer *p, const struct live_peer_config *c, const struct peer_seed *seed,
+	instant grace_end, instant now)
+{
+	bool was_signalled = p->is_signalled;
+
+	p->config = *c;
+	start_probing(p, seed, now);
+	if (p->is_alive && c->probe != LIVE_PROBE_NONE) {
+		p->is_signalled = was_signalled;
+		p->why = LIVE_CAUSE_ADOPTED;
+		keep(p, silent_cause(c->probe), grace_end, now);
+	}
+}
+
+void peer_adjust(struct peer *p, const struct live_peer_config *c)
+{
+	bool is_new_pace =
+		c->interval_ns != p->config.interval_ns || c->multiplier != p->config.multiplier;
+
+	p->config = *c;
+	if (c->signals)
+		p->hold.until = INSTANT_NEVER;
+	if (!is_new_pace)
+		return;
+	bfd_session_set(&p->bfd, c->interval_ns, c->multiplier);
+	set_pace(p);
+	if (p->echo.is_on)
+		p->echo.interval_ns = p->interval_ns;
+}
+
+/* A packet of a session that makes the peer alive. */
+static void on_session(struct peer *p, instant now)
+{
+	bool is_signalled = p->bfd.remote_state == BFD_UP &&
+			    p->bfd.remote_diag == BFD_DIAG_CONCATENATED_PATH_DOWN;
+
+	if (p->is_signalled && !is_signalled)
+		p->hold.until = INSTANT_NEVER;
+	p->is_signalled = is_signalled;
+	p->is_kept = false;
+	p->judge_at = INSTANT_NEVER;
+	p->interval_ns = bfd_session_rx_interval(&p->bfd);
+	p->detection_ns = bfd_session_detection_time(&p->bfd);
+	echo_stop(&p->echo);
+	come_alive(p, LIVE_CAUSE_SESSION_UP, now);
+}
+
+static bool has_session(const struct peer *p)
+{
+	return p->bfd.state == BFD_UP && (p->bfd.remote_state == BFD_UP || !p->config.signals);
+}
+
+/* Its session ended without a word about the path. */
+static void suspend(struct peer *p, enum live_cause lost, instant now)
+{
+	if (!p->is_alive)
+		p->why = lost == LIVE_CAUSE_PEER_ADMIN_DOWN ? lost : p->why;
+	else if (p->is_kept)
+		p->lost = lost;
+	else
+		keep(p, lost, instant_add(now, p->detection_ns), now);
+}
+
+static void on_expired(struct peer *p, instant now)
+{
+	if (!p->is_alive || p->is_kept)
+		return;
+	if (!p->echo.is_on || instant_is_never(p->echo.answered_at)) {
+		go_down(p, LIVE_CAUSE_EXPIRED, now);
+		return;
+	}
+	keep(p, LIVE_CAUSE_EXPIRED, INSTANT_NEVER, now);
+	p->why = LIVE_CAUSE_DAEMON_SILENT;
+}
+
+static void on_change(struct peer *p, enum bfd_change change, instant now)
+{
+	switch (change) {
+	case BFD_UNCHANGED:
+	case BFD_CAME_UP:
+		break;
+	case BFD_EXPIRED:
+		on_expired(p, now);
+		break;
+	case BFD_PEER_DOWN:
+		go_down(p, LIVE_CAUSE_PEER_DOWN, now);
+		break;
+	case BFD_PEER_ADMIN:
+		suspend(p, LIVE_CAUSE_PEER_ADMIN_DOWN, now);
+		break;
+	case BFD_PEER_RESET:
+		suspend(p, LIVE_CAUSE_EXPIRED, now);
+		break;
+	}
+}
+
+void peer_on_bfd(struct peer *p, const struct bfd_packet *packet, instant now)
+{
+	p->received++;
+	on_change(p, bfd_session_receive(&p->bfd, packet, now), now);
+	if (has_session(p))
+		on_session(p, now);
+	else if (packet->state == BFD_ADMIN_DOWN)
+		suspend(p, LIVE_CAUSE_PEER_ADMIN_DOWN, now);
+}
+
+bool peer_on_echo_reply(struct peer *p, uint16_t id, uint16_t seq, instant now)
+{
+	if (!echo_on_reply(&p->echo, id, seq, now))
+		return false;
+	if (p->config.probe != LIVE_PROBE_ECHO)
+		return true;
+	p->received++;
+	p->is_kept = false;
+	p->judge_at = INSTANT_NEVER;
+	echo_start(&p->echo, p->interval_ns, now);
+	come_alive(p, LIVE_CAUSE_ECHO, now);
+	return true;
+}
+
+static bool is_growing(struct peer *p, uint64_t rx_bytes, instant now)
+{
+	if (p->has_sample && rx_bytes > p->rx_bytes)
+		p->grown_at = now;
+	p->has_sample = true;
+	p->rx_bytes = rx_bytes;
+	return !instant_is_never(p->grown_at) && instant_diff(now, p->grown_at) <= GROWTH_MAX;
+}
+
+void peer_on_handshake(struct peer *p, int64_t age_ns, uint64_t rx_bytes, instant now)
+{
+	bool growing = is_growing(p, rx_bytes, now);
+
+	if (p->config.probe != LIVE_PROBE_HANDSHAKE)
+		return;
+	if (age_ns >= 0 && (age_ns <= HANDSHAKE_AGE_MAX || growing)) {
+		p->is_kept = false;
+		p->judge_at = INSTANT_NEVER;
+		come_alive(p, LIVE_CAUSE_HANDSHAKE, now);
+	} else if (!p->is_kept && (p->is_alive || age_ns >= 0)) {
+		go_down(p, LIVE_CAUSE_STALE, now);
+	}
+}
+
+/* The time that was given is over: echoes decide, of other probes none has spoken. */
+static void judge(struct peer *p, instant now)
+{
+	p->judge_at = INSTANT_NEVER;
+	if (p->config.probe != LIVE_PROBE_BFD)
+		go_down(p, silent_cause(p->config.probe), now);
+	else if (echo_is_answered(&p->echo, p->detection_ns, now))
+		p->why = LIVE_CAUSE_DAEMON_SILENT;
+	else
+		go_down(p, p->lost, now);
+}
+
+/* When the last answered echo is too long ago. */
+static instant echo_silence_at(const struct peer *p)
+{
+	bool depends = p->is_alive && instant_is_never(p->judge_at) &&
+		       (p->is_kept || p->config.probe == LIVE_PROBE_ECHO);
+
+	return depends ? instant_add(p->echo.answered_at, p->detection_ns) : INSTANT_NEVER;
+}
+
+static instant miss_at(const struct peer *p)
+{
+	return p->is_alive && !p->echo.is_on ? bfd_session_miss_at(&p->bfd) : INSTANT_NEVER;
+}
+
+void peer_step(struct peer *p, instant now)
+{
+	echo_excuse_sleep(&p->echo, now);
+	if (p->config.probe == LIVE_PROBE_BFD)
+		on_change(p, bfd_session_step(&p->bfd, now), now);
+	if (!instant_before(now, miss_at(p)))
+		echo_start(&p->echo, p->interval_ns, now);
+	if (!instant_before(now, p->judge_at))
+		judge(p, now);
+	if (!instant_before(now, echo_silence_at(p)))
+		go_down(p, p->is_kept ? p->lost : LIVE_CAUSE_NO_ECHO, now);
+	hold_step(&p->hold, now);
+}
+
+instant peer_deadline(const struct peer *p)
+{
+	instant at = instant_min(hold_deadline(&p->hold), p->judge_at);
+
+	at = instant_min(at, echo_silence_at(p));
+	at = instant_min(at, echo_deadline(&p->echo));
+	if (p->config.probe != LIVE_PROBE_BFD)
+		return at;
+	at = instant_min(at, miss_at(p));
+	return instant_min(at, bfd_session_deadline(&p->bfd));
+}
+
+bool peer_settle(struct peer *p, instant now)
+{
+	enum live_state state = LIVE_UP;
+	enum live_cause cause = p->why;
+
+	if (!p->is_alive) {
+		state = LIVE_DOWN;
+	} else if (p->is_signalled) {
+		state = LIVE_LAST_RESORT;
+		if (cause != LIVE_CAUSE_DAEMON_SILENT)
+			cause = LIVE_CAUSE_PEER_SIGNALS;
+	} else if (!instant_is_never(p->hold.until)) {
+		state = LIVE_LAST_RESORT;
+		cause = LIVE_CAUSE_HELD;
+	}
+	if (state == p->state && cause == p->cause)
+		return false;
+	if (state != p->state)
+		p->since = now;
+	p->state = state;
+	p->cause = cause;
+	return true;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One peer: its probes and the verdict on it. What probes say becomes evidence (alive, and why),
+ * and peer_settle makes the verdict of it: what the peer signals and our hold lie on top.
+ */
+#ifndef SHUNT_LIVE_PEER_H
+#define SHUNT_LIVE_PEER_H
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "live/bfd_session.h"
+#include "live/echo.h"
+#include "live/hold.h"
+#include "live/live.h"
+
+struct peer {
+	struct live_peer_config config;
+	struct list link;
+	struct heap_node timer;
+	bool is_engaged; /* counted by self.h */
+
+	struct bfd_session bfd;
+	struct echo echo;
+	bool has_sample; /* of the device: rx_bytes and grown_at hold */
+	uint64_t rx_bytes;
+	instant grown_at; /* when rx_bytes grew last; INSTANT_NEVER: not yet */
+
+	bool is_alive;
+	enum live_cause why;
+	bool was_alive;	      /* coming again it is one that returns */
+	bool is_signalled;    /* by its last word while Up it drains or holds */
+	bool is_kept;	      /* alive without a session: on echoes, or in its grace */
+	enum live_cause lost; /* why it will be down, if what keeps it fails */
+	instant judge_at;     /* until then nothing is decided; INSTANT_NEVER: nothing is open */
+	int64_t interval_ns;  /* of its last session, for echoes */
+	int64_t detection_ns; /* likewise */
+	struct hold hold;
+
+	enum live_state state;
+	enum live_cause cause;
+	instant since;
+	uint64_t sent, received; /* BFD packets, or echoes and replies */
+};
+
+/* What a peer needs of chance. */
+struct peer_seed {
+	uint32_t discriminator;
+	uint64_t session, echo;
+};
+
+/* Until grace_end an adopted peer counts as up whatever its probes say. */
+void peer_init(struct peer *p, const struct live_peer_config *c, const struct peer_seed *seed,
+	instant grace_end, instant now);
+/* True if the change is so great that probing must begin anew, by peer_restart. */
+bool peer_needs_restart(const struct peer *p, const struct live_peer_config *c);
+/* Begins to probe anew; one that was up stays so until grace_end. */
+void peer_restart(struct peer *p, const struct live_peer_config *c, const struct peer_seed *seed,
+	instant grace_end, instant now);
+/* Takes new settings of the same probe. */
+void peer_adjust(struct peer *p, const struct live_peer_config *c);
+
+void peer_on_bfd(struct peer *p, const struct bfd_packet *packet, instant now);
+/* False if it answers none of ours. */
+bool peer_on_echo_reply(struct peer *p, uint16_t id, uint16_t seq, instant now);
+void peer_on_handshake(struct peer *p, int64_t age_ns, uint64_t rx_bytes, instant now);
+/* Everything that time alone brings about. */
+void peer_step(struct peer *p, instant now);
+instant peer_deadline(const struct peer *p);
+
+/* Makes the verdict of the evidence; true if it or its cause changed. */
+bool peer_settle(struct peer *p, instant now);
+
+#endif
