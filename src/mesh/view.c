@@ -12,12 +12,6 @@ struct origin_prefix {
 	const struct mesh_network *network; /* NULL: an address */
 };
 
-/* Through whom an origin is reached, in no order. */
-struct vias {
-	unsigned *node;
-	size_t n;
-};
-
 static int cmp_u32(uint32_t a, uint32_t b)
 {
 	return a < b ? -1 : a > b;
@@ -113,31 +107,6 @@ static int client_via(const struct mesh_topology_index *t, unsigned self, unsign
 	return mesh_client_hub(t, origin);
 }
 
-static void find_vias(const struct mesh_topology_index *t, unsigned self, unsigned origin,
-	bool address, struct vias *ret)
-{
-	const struct mesh_inventory *inv = mesh_topology_inventory(t);
-	bool direct = mesh_direct(t, self, origin);
-	const unsigned *hubs;
-	size_t n_hubs = mesh_hubs(t, &hubs);
-
-	ret->n = 0;
-	if (direct)
-		ret->node[ret->n++] = origin;
-	if (inv->nodes[self].role == MESH_CLIENT || inv->nodes[origin].role == MESH_CLIENT) {
-		int hub = client_via(t, self, origin);
-
-		if (!direct && hub >= 0)
-			ret->node[ret->n++] = (unsigned)hub;
-		return;
-	}
-	if (direct && address)
-		return;
-	for (size_t i = 0; i < n_hubs; i++)
-		if (mesh_direct(t, self, hubs[i]) && mesh_direct(t, hubs[i], origin))
-			ret->node[ret->n++] = hubs[i];
-}
-
 static struct mesh_candidate make_candidate(
 	const struct mesh_inventory *inv, const struct origin_prefix *p, unsigned via)
 {
@@ -158,30 +127,59 @@ static struct mesh_candidate make_candidate(
 	return c;
 }
 
+/* ret has room for one more than there are hubs. In no order. */
+static size_t candidates_of(const struct mesh_topology_index *t, unsigned self,
+	const struct origin_prefix *p, struct mesh_candidate *ret)
+{
+	const struct mesh_inventory *inv = mesh_topology_inventory(t);
+	bool direct = mesh_direct(t, self, p->origin);
+	const unsigned *hubs;
+	size_t n_hubs = mesh_hubs(t, &hubs), n = 0;
+
+	if (direct)
+		ret[n++] = make_candidate(inv, p, p->origin);
+	if (inv->nodes[self].role == MESH_CLIENT || inv->nodes[p->origin].role == MESH_CLIENT) {
+		int hub = client_via(t, self, p->origin);
+
+		if (!direct && hub >= 0)
+			ret[n++] = make_candidate(inv, p, (unsigned)hub);
+		return n;
+	}
+	if (direct && !p->network)
+		return n;
+	for (size_t i = 0; i < n_hubs; i++)
+		if (mesh_direct(t, self, hubs[i]) && mesh_direct(t, hubs[i], p->origin))
+			ret[n++] = make_candidate(inv, p, hubs[i]);
+	return n;
+}
+
+size_t mesh_candidates_to(const struct mesh_topology_index *t, unsigned self, unsigned origin,
+	const struct mesh_network *network, struct mesh_candidate *ret)
+{
+	struct origin_prefix p = {network->prefix, origin, network};
+
+	return candidates_of(t, self, &p, ret);
+}
+
 static void build_candidates(
 	const struct mesh_topology_index *t, unsigned self, struct mesh_view *ret)
 {
-	const struct mesh_inventory *inv = mesh_topology_inventory(t);
 	const unsigned *hubs;
-	size_t n_vias = mesh_hubs(t, &hubs) + 1, n;
-	AUTO_FREE struct origin_prefix *all = foreign_prefixes(inv, self, &n);
-	AUTO_FREE unsigned *via_nodes = mem_zalloc(n_vias, sizeof(*via_nodes));
-	struct vias vias = {via_nodes, 0};
-	size_t cap = n + 1;
+	size_t most = mesh_hubs(t, &hubs) + 1, n, cap = 0;
+	AUTO_FREE struct origin_prefix *all =
+		foreign_prefixes(mesh_topology_inventory(t), self, &n);
 
-	ret->candidates = mem_zalloc(cap, sizeof(*ret->candidates));
 	for (size_t i = 0; i < n; i++) {
-		find_vias(t, self, all[i].origin, !all[i].network, &vias);
-		if (ret->n_candidates + vias.n > cap) {
-			cap = 2 * cap + vias.n;
+		if (cap - ret->n_candidates < most) {
+			cap = 2 * cap + n + most;
 			ret->candidates =
 				mem_realloc(ret->candidates, cap, sizeof(*ret->candidates));
 		}
-		for (size_t k = 0; k < vias.n; k++)
-			ret->candidates[ret->n_candidates++] =
-				make_candidate(inv, &all[i], vias.node[k]);
+		ret->n_candidates +=
+			candidates_of(t, self, &all[i], ret->candidates + ret->n_candidates);
 	}
-	qsort(ret->candidates, ret->n_candidates, sizeof(*ret->candidates), candidate_cmp);
+	if (ret->n_candidates)
+		qsort(ret->candidates, ret->n_candidates, sizeof(*ret->candidates), candidate_cmp);
 }
 
 static const ip_addr *address_of(const struct mesh_node *node, int family)

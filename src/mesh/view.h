@@ -18,7 +18,7 @@
  * a hub is direct with both of them. Where a client is an end, the one hub is the same seen from
  * either side; another hub hands the client's packets to that hub and takes them from it. What can
  * still disagree is a prefix with several origins after the loss of one: see asymmetric-path in
- * check_paths.c.
+ * check_shared.c.
  */
 #ifndef SHUNT_MESH_VIEW_H
 #define SHUNT_MESH_VIEW_H
@@ -61,6 +61,12 @@ struct mesh_view {
  * an inventory without errors. */
 void mesh_view_build(const struct mesh_topology_index *t, unsigned node, struct mesh_view *ret);
 void mesh_view_done(struct mesh_view *v);
+
+/* The candidates of another node's network by which self reaches that one origin, in no order. ret
+ * has room for one more than there are hubs; returns their number. Whether self carries the prefix
+ * too is not looked at. */
+size_t mesh_candidates_to(const struct mesh_topology_index *t, unsigned self, unsigned origin,
+	const struct mesh_network *network, struct mesh_candidate *ret);
 
 /* Preference of two candidates of one prefix: metric, direct before transit, hub metric, place of
  * via, place of origin. */
