@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* What is wrong or noteworthy, as the answers show it (docs/control.md). */
+#ifndef SHUNT_DAEMON_ANSWERS_H
+#define SHUNT_DAEMON_ANSWERS_H
+
+#include "daemon/daemon.h"
+
+/* [{"what", "fix"}]: health, the last sync's problems, preshared keys that can't be read, the prober's sockets. */
+json_t *answer_problems(struct daemon *d);
+/*
+ * Pairs of a hub and another node whose own line is down while this node, one of the two, still has other peers up:
+ * [{"a", "b", "effect"}]. If both live, whoever leans on that hub loses the other: a device with one owner per
+ * prefix can't mend that.
+ */
+json_t *answer_cut_pairs(struct daemon *d);
+
+#endif

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/daemon.h"
+
+#include "daemon/candidates.h"
+#include "daemon/health.h"
+#include "daemon/kernel_routes.h"
+#include "daemon/log.h"
+#include "daemon/verdicts.h"
+#include "sys/clock.h"
+#include "sys/process.h"
+#include <errno.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* How often the device is read back: with nothing to suspect, with peers known by their handshakes only, and soon. */
+#define SYNC_DRIFT_MS 10000
+#define SYNC_HANDSHAKES_MS 2000
+#define SYNC_SOON_MS 200
+#define RETRY_MAX_MS 30000
+
+static bool probes_handshakes(const struct daemon *d)
+{
+	for (size_t i = 0; i < d->gen->n_peers; i++)
+		if (d->gen->peers[i].node->liveness.probe == MESH_PROBE_HANDSHAKE)
+			return true;
+	return false;
+}
+
+static void on_sync_timer(uv_timer_t *t);
+
+static void sync_in(struct daemon *d, uint64_t ms)
+{
+	if (!d->stopping)
+		uv_timer_start(&d->sync_timer, on_sync_timer, ms, 0);
+}
+
+static void schedule_next_sync(struct daemon *d, int err)
+{
+	uint64_t ms = probes_handshakes(d) ? SYNC_HANDSHAKES_MS : SYNC_DRIFT_MS;
+
+	if (err) {
+		ms = 500u << (d->failures < 6 ? d->failures : 6);
+		ms = ms > RETRY_MAX_MS ? RETRY_MAX_MS : ms;
+		d->failures++;
+	} else {
+		d->failures = 0;
+	}
+	sync_in(d, ms);
+}
+
+static void log_counts(const char *what, const struct fib_counts *c)
+{
+	char text[256];
+	size_t n = 0;
+	const struct {
+		unsigned count;
+		const char *name;
+	} parts[] = {
+		{ c->peers_added, "peers added" },
+		{ c->peers_changed, "peers changed" },
+		{ c->peers_removed, "peers removed" },
+		{ c->prefixes_added, "allowed IPs set" },
+		{ c->prefixes_removed, "allowed IPs withdrawn" },
+		{ c->routes_added, "routes added" },
+		{ c->routes_removed, "routes removed" },
+		{ c->addresses_added, "addresses added" },
+		{ c->addresses_removed, "addresses removed" },
+	};
+
+	text[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		if (parts[i].count && n < sizeof(text))
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%u %s", n ? ", " : "",
+				parts[i].count, parts[i].name);
+	log_info("%s: %s", what, text);
+}
+
+/* The device is gone: make it anew and let the prober open its sockets on it. */
+static int reopen_device(struct daemon *d)
+{
+	struct device_options o = {
+		.kind = d->options->kind,
+		.ifname = d->gen->self->interface,
+		.userspace = d->options->userspace,
+	};
+	struct device *fresh;
+	char why[512];
+	bool created;
+	int err = device_open(&o, &fresh, &created, why, sizeof(why));
+
+	if (err) {
+		log_error("%s can't be made again: %s", o.ifname, why);
+		return err;
+	}
+	device_close(d->fib.device);
+	d->fib.device = fresh;
+	log_warning("%s was gone and has been %s", o.ifname, created ? "made anew" : "taken up again");
+	return 0;
+}
+
+int daemon_sync(struct daemon *d, const char *what, struct fib_counts *ret)
+{
+	struct device_state mirror = { 0 };
+	struct fib_counts counts = { 0 };
+	int err;
+
+	d->fib.gen = d->gen;
+	d->fib.endpoints = endpoints_of_peers(d->endpoints);
+	err = fib_sync(&d->fib, &mirror, &counts);
+	if (err == -ENODEV && !d->stopping) {
+		err = reopen_device(d);
+		if (!err) {
+			device_state_done(&mirror);
+			memset(&mirror, 0, sizeof(mirror));
+			err = fib_sync(&d->fib, &mirror, &counts);
+			if (d->prober)
+				prober_reopen(d->prober);
+		}
+	}
+	if (err && !d->failures)
+		log_error("%s can't be brought into line: %s", d->gen->self->interface,
+			err == -EADDRINUSE ? "its listen port is taken by another program" : strerror(-err));
+	if (!err && !fib_counts_are_zero(&counts))
+		log_counts(what, &counts);
+	if (!err) {
+		device_state_done(&d->mirror);
+		d->mirror = mirror;
+		d->mirror_at = sys_now();
+		verdicts_of_mirror(d);
+	} else {
+		device_state_done(&mirror);
+	}
+	schedule_next_sync(d, err);
+	if (ret)
+		*ret = counts;
+	return err;
+}
+
+static void on_sync_timer(uv_timer_t *t)
+{
+	daemon_sync(t->data, "drift mended", NULL);
+}
+
+static void on_monitor(uv_poll_t *p, int status, int events)
+{
+	struct daemon *d = p->data;
+	int what = rtnl_monitor_read(d->monitor);
+
+	if (what > 0 && uv_timer_get_due_in(&d->sync_timer) > SYNC_SOON_MS && !d->failures)
+		sync_in(d, SYNC_SOON_MS);
+}
+
+void daemon_feed_rib(struct daemon *d, const struct generation *old)
+{
+	struct candidate_events fresh, stale = { 0 };
+	VEC(struct rib_event) events = { 0 };
+	struct rib_diff diff = { 0 };
+	size_t k = 0;
+
+	candidate_events_of_view(&d->gen->view, d->gen->ids, &fresh);
+	if (old)
+		candidate_events_of_view(&old->view, old->ids, &stale);
+	/* Both are in the order of prefixes: what stands in the old only is gone. */
+	for (size_t i = 0; i < stale.events.n; i++) {
+		struct rib_event e = stale.events.items[i];
+
+		while (k < fresh.events.n &&
+			ip_prefix_cmp(&fresh.events.items[k].u.prefix.prefix, &e.u.prefix.prefix) < 0)
+			k++;
+		if (k < fresh.events.n &&
+			ip_prefix_eq(&fresh.events.items[k].u.prefix.prefix, &e.u.prefix.prefix))
+			continue;
+		e.u.prefix.n = 0;
+		vec_push(&events, e);
+	}
+	for (size_t i = 0; i < fresh.events.n; i++)
+		vec_push(&events, fresh.events.items[i]);
+	rib_step(d->rib, events.items, events.n, &diff);
+	rib_diff_done(&diff); /* the caller syncs */
+	vec_done(&events);
+	candidate_events_done(&fresh);
+	candidate_events_done(&stale);
+}
+
+int daemon_set_drained(struct daemon *d, bool drained)
+{
+	int err = state_set_drained(d->state, drained);
+
+	if (err)
+		return err;
+	prober_drain(d->prober, drained);
+	log_info(drained ? "drained: peers are told to use others where they can" :
+			   "no longer drained: peers are told to come back");
+	return 0;
+}
+
+/* --- start and stop ------------------------------------------------------------------------------ */
+
+static void close_walk(uv_handle_t *h, void *data)
+{
+	if (!uv_is_closing(h))
+		uv_close(h, NULL);
+}
+
+static void stop_now(struct daemon *d)
+{
+	d->stopping = true;
+	uv_stop(&d->loop);
+}
+
+static void on_stop_timer(uv_timer_t *t)
+{
+	struct daemon *d = t->data;
+	int err;
+
+	kernel_rules_remove(&d->fib);
+	err = device_destroy(d->fib.device);
+	if (err)
+		log_error("%s can't be taken down: %s", d->gen->self->interface, strerror(-err));
+	else
+		log_info("%s is down", d->gen->self->interface);
+	stop_now(d);
+}
+
+/* Peers get a second to move what they can; without --stop-devices nothing moves, since the device lives on. */
+static void on_stop_signal(uv_signal_t *s, int signum)
+{
+	struct daemon *d = s->data;
+
+	if (d->stopping)
+		return;
+	process_notify("STOPPING=1");
+	if (!d->options->stop_devices) {
+		log_info("ends; %s stays as it is", d->gen->self->interface);
+		stop_now(d);
+		return;
+	}
+	d->stopping = true;
+	uv_timer_stop(&d->sync_timer);
+	prober_drain(d->prober, true);
+	log_info("drains for a second, then takes %s down", d->gen->self->interface);
+	uv_timer_start(&d->stop_timer, on_stop_timer, 1000, 0);
+}
+
+static void on_sighup(uv_signal_t *s, int signum)
+{
+	AUTO_BUF why = { 0 };
+	json_t *changed = NULL;
+
+	if (daemon_reload(s->data, &why, &changed))
+		log_error("the new inventory is refused, the old one stays: %s", buf_str(&why));
+	json_decref(changed);
+}
+
+static int refuse(const struct buf *why, int status)
+{
+	log_error("%s", buf_str(why));
+	return status;
+}
+
+static int check_privileges(struct buf *why)
+{
+	if (!process_has_cap(CAP_NET_ADMIN) || !process_has_cap(CAP_NET_RAW)) {
+		buf_puts(why, "needs the capabilities CAP_NET_ADMIN and CAP_NET_RAW: run it as root or by the systemd unit");
+		return -EPERM;
+	}
+	return 0;
+}
+
+static int open_device(struct daemon *d, struct buf *why)
+{
+	struct device_options o = {
+		.kind = d->options->kind,
+		.ifname = d->gen->self->interface,
+		.userspace = d->options->userspace,
+	};
+	char text[512] = "";
+	int err = rtnl_open(&d->fib.rtnl);
+
+	if (!err)
+		err = rtnl_monitor_open(&d->monitor);
+	if (err) {
+		buf_printf(why, "can't open rtnetlink: %s", strerror(-err));
+		return err;
+	}
+	err = device_open(&o, &d->fib.device, &d->cold_start, text, sizeof(text));
+	if (err)
+		buf_printf(why, "can't use the interface %s: %s", o.ifname, text[0] ? text : strerror(-err));
+	else
+		log_info("%s %s (%s)", d->cold_start ? "made" : "adopted", o.ifname,
+			device_name(d->fib.device));
+	return err;
+}
+
+/* CAP_SYS_NICE is for the prober's thread, which starts before it is dropped. */
+static int drop_privileges(struct buf *why)
+{
+	static const int keep[] = { CAP_NET_ADMIN, CAP_NET_RAW };
+	int err = process_keep_caps(keep, ARRAY_SIZE(keep));
+
+	if (err)
+		buf_printf(why, "can't drop privileges: %s", strerror(-err));
+	return err;
+}
+
+/* What is on the device stays as it is until the sessions have had their say: see verdicts_adopt. */
+static int first_sync(struct daemon *d, struct buf *why)
+{
+	struct device_state adopted = { 0 };
+	int err = device_get(d->fib.device, &adopted);
+
+	if (err) {
+		buf_printf(why, "can't read the device %s: %s", d->gen->self->interface, strerror(-err));
+		return err;
+	}
+	d->rib = d->fib.rib = rib_new(device_max_owners(d->fib.device));
+	verdicts_adopt(d, &adopted);
+	daemon_feed_rib(d, NULL);
+	d->failures = 1; /* the error is told below */
+	err = daemon_sync(d, "start", NULL);
+	if (err == -EADDRINUSE)
+		buf_printf(why, "UDP port %u (listen_port of %s) is taken by another program", d->gen->self->listen_port,
+			d->gen->self->name);
+	else if (err)
+		buf_printf(why, "can't set up %s: %s", d->gen->self->interface, strerror(-err));
+	if (!err) {
+		struct live_self_config self = {
+			.hold_ns = d->gen->self->liveness.hold_ns,
+			.cold_start = d->cold_start,
+			.drained = state_is_drained(d->state),
+			.seed = (uint64_t)sys_now().ns ^ ((uint64_t)getpid() << 32),
+		};
+
+		err = prober_start(d->gen->self->interface, &self, &d->prober);
+		if (err)
+			buf_printf(why, "can't start probing: %s", strerror(-err));
+		else
+			daemon_feed_prober(d, &adopted);
+	}
+	device_state_done(&adopted);
+	return err;
+}
+
+static void watch(struct daemon *d)
+{
+	uv_poll_init(&d->loop, &d->prober_poll, prober_fd(d->prober));
+	uv_poll_init(&d->loop, &d->monitor_poll, rtnl_monitor_fd(d->monitor));
+	uv_signal_init(&d->loop, &d->sigterm);
+	uv_signal_init(&d->loop, &d->sigint);
+	uv_signal_init(&d->loop, &d->sighup);
+	d->prober_poll.data = d->monitor_poll.data = d;
+	d->sigterm.data = d->sigint.data = d->sighup.data = d;
+	uv_poll_start(&d->prober_poll, UV_READABLE, verdicts_on_events);
+	uv_poll_start(&d->monitor_poll, UV_READABLE, on_monitor);
+	uv_signal_start(&d->sigterm, on_stop_signal, SIGTERM);
+	uv_signal_start(&d->sigint, on_stop_signal, SIGINT);
+	uv_signal_start(&d->sighup, on_sighup, SIGHUP);
+}
+
+static int start(struct daemon *d, struct buf *why)
+{
+	const struct daemon_options *o = d->options;
+	AUTO_FREE char *socket_path = mem_printf("%s/control.sock", o->run_dir);
+	int err = generation_load(o->file, o->node, &d->names, &d->gen, why);
+
+	if (!err)
+		err = check_privileges(why);
+	if (!err)
+		err = state_open(o->run_dir, o->state_dir, &d->state, why);
+	if (!err)
+		err = open_device(d, why);
+	if (err)
+		return err;
+	d->fib.state = d->state;
+	d->endpoints = endpoints_new(&d->loop, verdicts_endpoint_resolved, d);
+	endpoints_set(d->endpoints, d->gen, sys_now());
+	if (o->set_sysctl && health_mend(d->gen, why))
+		return -EACCES;
+	err = first_sync(d, why);
+	if (!err)
+		err = drop_privileges(why);
+	if (!err)
+		err = control_open(&d->loop, socket_path, daemon_answer, d, &d->control, why);
+	if (err)
+		return err;
+	watch(d);
+	return 0;
+}
+
+static void stop(struct daemon *d)
+{
+	control_close(d->control);
+	endpoints_free(d->endpoints);
+	uv_walk(&d->loop, close_walk, NULL);
+	uv_run(&d->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&d->loop);
+	prober_stop(d->prober);
+	device_close(d->fib.device);
+	rtnl_monitor_close(d->monitor);
+	rtnl_close(d->fib.rtnl);
+	device_state_done(&d->mirror);
+	fib_done(&d->fib);
+	rib_free(d->rib);
+	generation_free(d->gen);
+	state_close(d->state);
+	names_done(&d->names);
+}
+
+int daemon_run(const struct daemon_options *o)
+{
+	struct daemon *d = mem_zalloc(1, sizeof(*d));
+	AUTO_BUF why = { 0 };
+	int status = 0;
+
+	d->options = o;
+	d->started_at = sys_now();
+	names_init(&d->names);
+	uv_loop_init(&d->loop);
+	uv_timer_init(&d->loop, &d->sync_timer);
+	uv_timer_init(&d->loop, &d->stop_timer);
+	d->sync_timer.data = d->stop_timer.data = d;
+	setpriority(PRIO_PROCESS, 0, -10); /* a move must not wait for bulk work; without the right to it, so be it */
+	if (start(d, &why)) {
+		status = refuse(&why, 1);
+	} else {
+		process_notify("READY=1");
+		log_info("ready: %zu peers, device %s", d->gen->n_peers, d->gen->self->interface);
+		uv_run(&d->loop, UV_RUN_DEFAULT);
+	}
+	stop(d);
+	free(d);
+	return status;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shuntd: the wiring. Two threads: the prober's, which keeps time, and this one, which runs libuv's loop and does
+ * all else. Events flow one way:
+ *
+ *	prober (verdicts) ─┐
+ *	inventory (reload) ─┼─> RIB ──> difference ──> fib_apply ──> device and kernel routes
+ *	control (drain)   ─┘	          monitor, timer ──> fib_sync (reads back, mends)
+ *
+ * Nothing that the thread does changes a verdict, so a slow device delays a move and nothing else.
+ */
+#ifndef SHUNT_DAEMON_DAEMON_H
+#define SHUNT_DAEMON_DAEMON_H
+
+#include "daemon/control.h"
+#include "daemon/endpoints.h"
+#include "daemon/fib.h"
+#include "daemon/prober.h"
+
+struct daemon_options {
+	const char *file;
+	const char *node;
+	enum device_kind kind;
+	const char *userspace;
+	const char *run_dir;   /* never NULL once parsed */
+	const char *state_dir;
+	bool set_sysctl;
+	bool stop_devices;
+	bool verbose;
+};
+
+struct daemon {
+	const struct daemon_options *options;
+	uv_loop_t loop;
+	struct names names;
+	struct state *state;
+	struct generation *gen;
+	struct rib *rib;
+	struct fib fib; /* owns device and rtnl */
+	struct rtnl_monitor *monitor;
+	struct endpoints *endpoints;
+	struct prober *prober;
+	struct control *control;
+	struct device_state mirror; /* of the last sync */
+	instant mirror_at, started_at;
+	instant retry_at;    /* of a device that is gone or refuses */
+	unsigned failures;   /* in a row */
+	bool cold_start;     /* the device was made by us, now */
+	bool stopping;
+	uv_poll_t prober_poll, monitor_poll;
+	uv_timer_t sync_timer, stop_timer;
+	uv_signal_t sigterm, sigint, sighup;
+	int exit_status;
+};
+
+/* Runs until it is told to end; the process's exit status. */
+int daemon_run(const struct daemon_options *o);
+
+/* The answers of the control socket (answers.c). */
+json_t *answer_status(struct daemon *d);
+json_t *answer_routes(struct daemon *d, const char *query);
+/* What a request wants (requests.c); control_fn with the daemon as data. */
+json_t *daemon_answer(const json_t *request, void *daemon);
+
+/* Takes a new inventory; 0, or negative errno with why, and the old one stays (reload.c). changed gets {"peers_added": n, ...}. */
+int daemon_reload(struct daemon *d, struct buf *why, json_t **changed);
+/* Remembers and signals it. */
+int daemon_set_drained(struct daemon *d, bool drained);
+/* Feeds the RIB with a generation: new and changed prefixes, prefixes of old (may be NULL) that are gone. */
+void daemon_feed_rib(struct daemon *d, const struct generation *old);
+/* Tells the prober who the peers are. */
+void daemon_feed_prober(struct daemon *d, const struct device_state *adopted);
+/* Reads back and mends; schedules a retry on failure. what: for the log ("drift", "reload", ...). */
+int daemon_sync(struct daemon *d, const char *what, struct fib_counts *ret);
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/verdicts.h"
+
+#include "daemon/log.h"
+#include "sys/clock.h"
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* A session that works has had a handshake within REKEY_AFTER_TIME, or is about to get one. */
+#define HANDSHAKE_OVERDUE_S 150
+
+/* --- adoption ------------------------------------------------------------------------------------ */
+
+static bool is_own_address(const struct generation_peer *p, const ip_prefix *prefix)
+{
+	for (size_t i = 0; i < p->node->n_addresses; i++) {
+		ip_prefix host = ip_prefix_host(&p->node->addresses[i].addr);
+
+		if (ip_prefix_eq(&host, prefix))
+			return true;
+	}
+	return false;
+}
+
+/* The device sends more to it than what never moves. */
+static bool is_adopted(const struct generation_peer *p, const struct device_state *adopted)
+{
+	const struct device_peer *m =
+		adopted ? device_state_peer(adopted, &p->node->public_key) : NULL;
+
+	for (size_t i = 0; m && i < m->n_allowed; i++)
+		if (!is_own_address(p, &m->allowed[i]))
+			return true;
+	return false;
+}
+
+static void judge(struct daemon *d, uint32_t peer, enum rib_state state)
+{
+	struct rib_event e = { .type = RIB_EVENT_PEER, .u.peer = { peer, state } };
+	struct rib_diff diff = { 0 };
+
+	rib_step(d->rib, &e, 1, &diff);
+	rib_diff_done(&diff); /* the caller syncs */
+}
+
+void verdicts_adopt(struct daemon *d, const struct device_state *adopted)
+{
+	for (size_t i = 0; i < d->gen->n_peers; i++) {
+		const struct generation_peer *p = &d->gen->peers[i];
+
+		judge(d, p->id, is_adopted(p, adopted) ? RIB_UP : RIB_DOWN);
+	}
+}
+
+void verdicts_of_reload(struct daemon *d, const struct generation *old)
+{
+	for (size_t i = 0; i < d->gen->n_peers; i++)
+		if (!generation_peer_by_id(old, d->gen->peers[i].id))
+			judge(d, d->gen->peers[i].id, RIB_DOWN);
+	for (size_t i = 0; i < old->n_peers; i++)
+		if (!generation_peer_by_id(d->gen, old->peers[i].id))
+			judge(d, old->peers[i].id, RIB_UP);
+}
+
+static enum live_probe probe_of(const struct generation_peer *p)
+{
+	if (p->view->remote.family == 0)
+		return LIVE_PROBE_NONE;
+	switch (p->node->liveness.probe) {
+	case MESH_PROBE_ECHO:
+		return LIVE_PROBE_ECHO;
+	case MESH_PROBE_HANDSHAKE:
+		return LIVE_PROBE_HANDSHAKE;
+	default:
+		return LIVE_PROBE_BFD;
+	}
+}
+
+void daemon_feed_prober(struct daemon *d, const struct device_state *adopted)
+{
+	struct live_peer_config *configs = mem_zalloc(d->gen->n_peers + 1, sizeof(*configs));
+
+	for (size_t i = 0; i < d->gen->n_peers; i++) {
+		const struct generation_peer *p = &d->gen->peers[i];
+
+		configs[i] = (struct live_peer_config){
+			.peer = p->id,
+			.probe = probe_of(p),
+			.signals = p->view->runs_shuntd,
+			.adopted = is_adopted(p, adopted),
+			.local = p->view->local,
+			.remote = p->view->remote,
+			.interval_ns = p->node->liveness.interval_ns,
+			.multiplier = p->node->liveness.multiplier,
+			.hold_ns = p->node->liveness.hold_ns,
+		};
+	}
+	prober_set_peers(d->prober, configs, d->gen->n_peers);
+	free(configs);
+}
+
+/* --- events of the prober ------------------------------------------------------------------------ */
+
+static enum rib_state rib_state_of(enum live_state s)
+{
+	switch (s) {
+	case LIVE_UP:
+		return RIB_UP;
+	case LIVE_LAST_RESORT:
+		return RIB_LAST_RESORT;
+	default:
+		return RIB_DOWN;
+	}
+}
+
+static void log_verdict(const struct daemon *d, const struct live_event *e)
+{
+	log_line(e->state == LIVE_DOWN ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "%s is %s: %s",
+		names_text(&d->names, e->peer), live_state_name(e->state), live_cause_text(e->cause));
+}
+
+static void log_self(const struct live_event *e)
+{
+	log_info("signals to peers: %s", e->drained ? "drained" : e->holding ? "holding" : "in service");
+}
+
+/* "10.20.2.0/24 and 3 others: hub-a -> hub-b", one line per pair of owners. */
+static void log_moves(const struct daemon *d, const struct rib_diff *diff)
+{
+	for (size_t i = 0; i < diff->n; i++) {
+		const struct rib_change *c = &diff->items[i];
+		const char *from = c->old_owners.n ? names_text(&d->names, c->old_owners.peer[0]) : "nobody";
+		const char *to = c->owners.n ? names_text(&d->names, c->owners.peer[0]) : "nobody";
+		char prefix[IP_PREFIX_STRLEN], others[32] = "";
+		unsigned more = 0;
+		bool told = false;
+
+		for (size_t k = 0; k < diff->n; k++) {
+			const struct rib_change *o = &diff->items[k];
+			bool same = o->owners.n == c->owners.n && o->old_owners.n == c->old_owners.n &&
+				    (!c->owners.n || o->owners.peer[0] == c->owners.peer[0]) &&
+				    (!c->old_owners.n || o->old_owners.peer[0] == c->old_owners.peer[0]);
+
+			told |= same && k < i;
+			more += same && k > i;
+			if (told)
+				break;
+		}
+		if (told)
+			continue;
+		if (more)
+			snprintf(others, sizeof(others), " and %u other%s", more, more > 1 ? "s" : "");
+		log_info("%s%s: %s -> %s", ip_prefix_format(&c->prefix, prefix), others, from, to);
+	}
+}
+
+static void step(struct daemon *d, const struct rib_event *events, size_t n)
+{
+	struct rib_diff diff = { 0 };
+	int err;
+
+	rib_step(d->rib, events, n, &diff);
+	d->fib.gen = d->gen;
+	err = diff.n ? fib_apply(&d->fib, &diff) : 0;
+	log_moves(d, &diff);
+	rib_diff_done(&diff);
+	if (err && !d->stopping) {
+		log_warning("the device refused a change (%s); reading it back", strerror(-err));
+		daemon_sync(d, "mended", NULL);
+	}
+}
+
+void verdicts_on_events(uv_poll_t *p, int status, int events)
+{
+	struct daemon *d = p->data;
+	struct live_event live[64];
+	size_t n = prober_events(d->prober, live, ARRAY_SIZE(live));
+
+	while (n) {
+		struct rib_event rib[ARRAY_SIZE(live)];
+		bool hold_over = false;
+		size_t n_rib = 0;
+
+		for (size_t i = 0; i < n; i++) {
+			hold_over |= live[i].type == LIVE_EVENT_HOLD_OVER;
+			if (live[i].type != LIVE_EVENT_PEER)
+				continue;
+			rib[n_rib].type = RIB_EVENT_PEER;
+			rib[n_rib].u.peer.id = live[i].peer;
+			rib[n_rib++].u.peer.state = rib_state_of(live[i].state);
+		}
+		if (n_rib)
+			step(d, rib, n_rib);
+		/* Only now, with our own FIB programmed, may the peers come back to us. */
+		if (hold_over)
+			prober_hold_clear(d->prober);
+		for (size_t i = 0; i < n; i++) {
+			if (live[i].type == LIVE_EVENT_PEER)
+				log_verdict(d, &live[i]);
+			else if (live[i].type == LIVE_EVENT_SELF)
+				log_self(&live[i]);
+		}
+		n = prober_events(d->prober, live, ARRAY_SIZE(live));
+	}
+}
+
+/* --- the mirror and endpoints -------------------------------------------------------------------- */
+
+/* -1: never. */
+static int64_t handshake_age_s(const struct device_peer *p)
+{
+	struct timespec now;
+
+	if (!p || !p->last_handshake.tv_sec)
+		return -1;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec > p->last_handshake.tv_sec ? now.tv_sec - p->last_handshake.tv_sec : 0;
+}
+
+static bool is_overdue(const struct daemon *d, const struct generation_peer *p, const struct device_peer *m)
+{
+	int64_t age = handshake_age_s(m);
+
+	return age < 0 || age > HANDSHAKE_OVERDUE_S || rib_peer_state(d->rib, p->id) == RIB_DOWN;
+}
+
+void verdicts_of_mirror(struct daemon *d)
+{
+	instant now = sys_now();
+
+	for (size_t i = 0; i < d->gen->n_peers; i++) {
+		const struct generation_peer *p = &d->gen->peers[i];
+		const struct device_peer *m = device_state_peer(&d->mirror, &p->node->public_key);
+		int64_t age = handshake_age_s(m);
+
+		if (d->prober && m)
+			prober_handshake(d->prober, p->id, age < 0 ? -1 : age * NS_PER_S, m->rx_bytes);
+		if (!is_overdue(d, p, m))
+			endpoints_working(d->endpoints, p->id);
+		else if (d->prober) /* not at the start, when nobody had time for a handshake yet */
+			endpoints_overdue(d->endpoints, p->id, now);
+	}
+}
+
+void verdicts_endpoint_resolved(uint32_t peer, const sock_addr *endpoint, void *daemon)
+{
+	struct daemon *d = daemon;
+	const struct generation_peer *p = generation_peer_by_id(d->gen, peer);
+	struct device_peer_change change = { .update_only = true, .set_endpoint = true, .endpoint = *endpoint };
+	struct device_change all = { .peers = &change, .n_peers = 1 };
+	const struct device_peer *m;
+	char text[SOCK_ADDR_STRLEN];
+	int err;
+
+	if (!p || !d->fib.device)
+		return;
+	m = device_state_peer(&d->mirror, &p->node->public_key);
+	if (m && m->endpoint.sa.sa_family != AF_UNSPEC &&
+		(sock_addr_eq(&m->endpoint, endpoint) || !is_overdue(d, p, m)))
+		return;
+	change.key = p->node->public_key;
+	err = device_set(d->fib.device, &all);
+	if (err)
+		log_warning("%s's endpoint could not be set: %s", p->node->name, strerror(-err));
+	else
+		log_info("%s is looked for at %s", p->node->name, sock_addr_format(endpoint, text));
+}
