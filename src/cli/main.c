@@ -8,6 +8,8 @@
 #include <string.h>
 
 static const struct cli_verb *const verbs[] = {
+	&cli_check,
+	&cli_render,
 	&cli_key,
 };
 
