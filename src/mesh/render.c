@@ -89,13 +89,19 @@ static void add_comment_text(struct buf *out, const char *text)
 		buf_putc(out, (unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
 }
 
+void mesh_render_mark(const struct mesh_inventory *inv, const char *node, struct buf *out)
+{
+	buf_printf(out, "# shunt render: node %s of mesh ", node);
+	add_comment_text(out, inv->name);
+	buf_puts(out, ". ");
+}
+
 static void add_head(const struct mesh_renderer *r, const struct mesh_node *node, struct buf *out)
 {
 	const char *dev = node->interface;
 
-	buf_printf(out, MESH_RENDER_MARK "node %s of mesh ", node->name);
-	add_comment_text(out, r->inv->name);
-	buf_puts(out, ". Change the inventory, not this file.\n#\n");
+	mesh_render_mark(r->inv, node->name, out);
+	buf_puts(out, "Change the inventory, not this file.\n#\n");
 	buf_printf(out,
 		"# Start and stop (in /etc/wireguard): wg-quick up %s, wg-quick down %s\n"
 		"# Reload peers and allowed IPs of the running interface, in bash as root:\n"

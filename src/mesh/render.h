@@ -16,8 +16,9 @@ struct mesh_renderer;
 /* Borrows t and its inventory. */
 struct mesh_renderer *mesh_renderer_new(const struct mesh_topology_index *t);
 void mesh_renderer_free(struct mesh_renderer *r);
-/* Every rendered file begins with this; the file's first line goes on with node and mesh. */
-#define MESH_RENDER_MARK "# shunt render: "
+/* Appends the bytes with which a file of the mesh for a node of that name begins, whether or not
+ * the inventory has the node. No other file begins so. */
+void mesh_render_mark(const struct mesh_inventory *inv, const char *node, struct buf *out);
 
 /* Appends the node's whole file to out. */
 void mesh_render_node(struct mesh_renderer *r, unsigned node, struct buf *out);

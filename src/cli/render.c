@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/* shunt render: the inventory as wg-quick files, one per node, all of them or none. */
+#include "mesh/render.h"
+
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "cli/findings.h"
+#include "cli/outdir.h"
+#include "cli/term.h"
+#include "mesh/check.h"
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct job {
+	const char *file, *dir, *node_name;
+	bool prune, json;
+
+	struct mesh_inventory *inv;
+	struct mesh_topology_index *topology;
+	struct outdir *out;
+	char **gone; /* "node/file" */
+	size_t n_gone;
+	size_t n_pruned; /* of them, from the first on */
+};
+
+/* Until the renames begin, a signal ends the run as an error does: without a trace. */
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int signo)
+{
+	interrupted = signo;
+}
+
+static void catch_signals(void)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction action = {.sa_handler = on_signal}, old;
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
+}
+
+static int read_inventory(struct job *j)
+{
+	struct mesh_errors errors = {0};
+	int err = mesh_inventory_read(j->file, &j->inv, &errors);
+
+	if (err)
+		findings_print_errors(stderr, j->file, &errors);
+	mesh_errors_done(&errors);
+	return err ? CLI_USAGE : CLI_OK;
+}
+
+static int judge(struct job *j)
+{
+	struct mesh_findings findings = {0};
+	size_t n_warnings = 0;
+	int code = CLI_OK;
+
+	mesh_check(j->topology, &findings);
+	if (mesh_findings_have_errors(&findings)) {
+		findings_print(stderr, j->inv, &findings, MESH_ERROR);
+		cli_error("%s has errors: nothing was written", j->file);
+		code = CLI_REFUSED;
+	}
+	for (size_t i = 0; i < findings.n; i++)
+		n_warnings += findings.items[i].severity == MESH_WARNING;
+	if (code == CLI_OK && n_warnings)
+		cli_error("%zu warning%s: shunt check %s shows %s", n_warnings,
+			n_warnings == 1 ? "" : "s", j->file, n_warnings == 1 ? "it" : "them");
+	mesh_findings_done(&findings);
+	return code;
+}
+
+static int unknown_node(const struct job *j)
+{
+	const char **names = mem_zalloc(j->inv->n_nodes + 1, sizeof(*names));
+
+	for (size_t i = 0; i < j->inv->n_nodes; i++)
+		names[i] = j->inv->nodes[i].name;
+	const char *near = cli_nearest(j->node_name, names, j->inv->n_nodes);
+	cli_error("%s has no node \"%s\"%s%s%s", j->file, j->node_name,
+		near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	free(names);
+	return CLI_USAGE;
+}
+
+static int say_failed(const struct job *j, int err)
+{
+	cli_error("%s: %s; nothing was changed", outdir_where(j->out), strerror(-err));
+	return CLI_FAILED;
+}
+
+static int put_node(struct job *j, struct mesh_renderer *r, unsigned node, struct buf *text)
+{
+	const struct mesh_node *n = &j->inv->nodes[node];
+	AUTO_FREE char *name = mem_printf("%s.conf", n->interface);
+
+	buf_reset(text);
+	mesh_render_node(r, node, text);
+	return outdir_put(j->out, n->name, name, text->data, text->n);
+}
+
+static int put_all(struct job *j, size_t first, size_t n)
+{
+	struct mesh_renderer *r = mesh_renderer_new(j->topology);
+	struct term_progress progress;
+	AUTO_BUF text = {0};
+	int err = 0;
+
+	term_progress_start(&progress, "rendering", n);
+	for (size_t i = 0; i < n && !err && !interrupted; i++) {
+		err = put_node(j, r, (unsigned)(first + i), &text);
+		term_progress_at(&progress, i);
+	}
+	term_progress_end(&progress);
+	mesh_renderer_free(r);
+	return err;
+}
+
+static int write_files(struct job *j)
+{
+	size_t first = 0, n = j->inv->n_nodes;
+	int err;
+
+	if (j->node_name) {
+		const struct mesh_node *node = mesh_inventory_node(j->inv, j->node_name);
+
+		if (!node)
+			return unknown_node(j);
+		first = node->index;
+		n = 1;
+	}
+	err = outdir_open(j->dir, &j->out);
+	if (err == -EBUSY)
+		cli_error("%s: another shunt render is writing there", j->dir);
+	else if (err)
+		cli_error("%s: %s", j->dir, strerror(-err));
+	if (err)
+		return CLI_FAILED;
+	err = put_all(j, first, n);
+	if (err)
+		return say_failed(j, err);
+	if (interrupted) {
+		cli_error("interrupted; nothing was changed");
+		return CLI_FAILED;
+	}
+	err = outdir_commit(j->out);
+	return err ? say_failed(j, err) : CLI_OK;
+}
+
+/* A file that this program made for this mesh, and that no node of it has any more. */
+static bool is_gone(const char *group, const char *file, const char *head, void *data)
+{
+	const struct job *j = data;
+	const struct mesh_node *node = mesh_inventory_node(j->inv, group);
+	AUTO_BUF mark = {0};
+
+	mesh_render_mark(j->inv, group, &mark);
+	if (strncmp(head, buf_str(&mark), mark.n) != 0)
+		return false;
+	if (!node)
+		return true;
+	size_t n = strlen(node->interface);
+	return strncmp(file, node->interface, n) != 0 || strcmp(file + n, ".conf") != 0;
+}
+
+static int deal_with_gone(struct job *j)
+{
+	int err = outdir_list(j->out, is_gone, j, &j->gone, &j->n_gone);
+
+	for (size_t i = 0; !err && j->prune && i < j->n_gone; i++) {
+		err = outdir_remove(j->out, j->gone[i]);
+		j->n_pruned += !err;
+	}
+	if (err)
+		cli_error("%s: %s; the files of all nodes are written", outdir_where(j->out),
+			strerror(-err));
+	return err ? CLI_FAILED : CLI_OK;
+}
+
+static void report_text(const struct job *j)
+{
+	size_t n = outdir_n_written(j->out);
+
+	printf("%s: %zu file%s written, %zu unchanged\n", j->dir, n, n == 1 ? "" : "s",
+		outdir_n_unchanged(j->out));
+	for (size_t i = 0; i < j->n_gone; i++)
+		printf("%s/%s: no node has it any more, %s\n", j->dir, j->gone[i],
+			i < j->n_pruned ? "removed" : "--prune removes it");
+}
+
+static void report_json(const struct job *j)
+{
+	json_t *written = json_array(), *gone = json_array();
+
+	for (size_t i = 0; i < outdir_n_written(j->out); i++)
+		json_array_append_new(written, json_string(outdir_written(j->out, i)));
+	for (size_t i = 0; i < j->n_gone; i++)
+		json_array_append_new(gone,
+			json_pack("{s:s, s:b}", "file", j->gone[i], "removed", i < j->n_pruned));
+	json_t *all = json_pack("{s:s, s:o, s:I, s:o}", "directory", j->dir, "written", written,
+		"unchanged", (json_int_t)outdir_n_unchanged(j->out), "gone", gone);
+	json_dumpf(all, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(all);
+}
+
+static int do_job(struct job *j)
+{
+	int code = read_inventory(j);
+
+	if (code)
+		return code;
+	j->topology = mesh_topology_new(j->inv);
+	code = judge(j);
+	if (!code)
+		code = write_files(j);
+	if (code)
+		return code;
+	code = deal_with_gone(j);
+	if (j->json)
+		report_json(j);
+	else
+		report_text(j);
+	return code;
+}
+
+static void job_done(struct job *j)
+{
+	for (size_t i = 0; i < j->n_gone; i++)
+		free(j->gone[i]);
+	free(j->gone);
+	outdir_close(j->out);
+	mesh_topology_free(j->topology);
+	mesh_inventory_free(j->inv);
+}
+
+static const struct option options[] = {
+	{"output", required_argument, NULL, 'o'},
+	{"node", required_argument, NULL, 'n'},
+	{"prune", no_argument, NULL, 'p'},
+	{"json", no_argument, NULL, 'j'},
+	{0},
+};
+
+static int run(int argc, char **argv)
+{
+	struct job j = {0};
+
+	for (int c; (c = getopt_long(argc, argv, ":o:n:", options, NULL)) != -1;)
+		switch (c) {
+		case 'o':
+			j.dir = optarg;
+			break;
+		case 'n':
+			j.node_name = optarg;
+			break;
+		case 'p':
+			j.prune = true;
+			break;
+		case 'j':
+			j.json = true;
+			break;
+		default:
+			return cli_option_error(&cli_render, c, argv);
+		}
+	if (optind + 1 != argc)
+		return cli_usage_error(&cli_render, "one inventory is needed");
+	if (!j.dir || !*j.dir)
+		return cli_usage_error(&cli_render, "-o DIR is needed");
+	j.file = argv[optind];
+	catch_signals();
+	int code = do_job(&j);
+	job_done(&j);
+	return code;
+}
+
+const struct cli_verb cli_render = {
+	.name = "render",
+	.usage = "FILE -o DIR [--node NAME] [--prune] [--json]",
+	.summary = "write a wg-quick file for each node",
+	.help = "Writes DIR/<node>/<interface>.conf, mode 0600, for every node of the inventory "
+		"FILE:\n"
+		"all of them or, if anything goes wrong, none. Files that would not change are "
+		"left\n"
+		"alone. An inventory with errors (see shunt check) is refused.\n"
+		"\n"
+		"  -o, --output DIR   where to; made if need be\n"
+		"  -n, --node NAME    only this node's file\n"
+		"  --prune            remove the files of nodes that are gone, and no others\n"
+		"  --json             report as one JSON object\n",
+	.run = run,
+};
