@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/client.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/vec.h"
+#include <dirent.h>
+#include <errno.h>
+#include <getopt.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define RUN_ROOT "/run/shunt"
+#define PATIENCE_S 30
+#define MAX_ANSWER ((size_t)1 << 30)
+
+int client_parse(const struct cli_verb *verb, int argc, char **argv, struct client_options *ret)
+{
+	static const struct option options[] = {
+		{"node", required_argument, NULL, 'n'},
+		{"run-dir", required_argument, NULL, 'r'},
+		{"json", no_argument, NULL, 'j'},
+		{0},
+	};
+	int c;
+
+	memset(ret, 0, sizeof(*ret));
+	while ((c = getopt_long(argc, argv, ":n:j", options, NULL)) != -1) {
+		switch (c) {
+		case 'n':
+			ret->node = optarg;
+			break;
+		case 'r':
+			ret->run_dir = optarg;
+			break;
+		case 'j':
+			ret->json = true;
+			break;
+		default:
+			return cli_option_error(verb, c, argv);
+		}
+	}
+	return CLI_OK;
+}
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct timeval patience = {.tv_sec = PATIENCE_S};
+	int fd, err;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(addr.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static int connect_in(const char *dir)
+{
+	AUTO_FREE char *path = mem_printf("%s/control.sock", dir);
+	int fd = connect_to(path);
+
+	if (fd == -ENOENT || fd == -ECONNREFUSED)
+		cli_error("no shuntd answers at %s; is it running?", path);
+	else if (fd == -EACCES)
+		cli_error("%s may not be used by this user; try as root", path);
+	else if (fd < 0)
+		cli_error("can't connect to %s: %s", path, strerror(-fd));
+	return fd;
+}
+
+/* Every daemon below RUN_ROOT that accepts a connection; one is what the caller hopes for. */
+static int connect_to_only(void)
+{
+	AUTO_BUF names = {0};
+	DIR *root = opendir(RUN_ROOT);
+	struct dirent *entry;
+	int found = -1, n = 0;
+
+	while (root && (entry = readdir(root))) {
+		AUTO_FREE char *path = mem_printf(RUN_ROOT "/%s/control.sock", entry->d_name);
+		int fd = entry->d_name[0] == '.' ? -ENOENT : connect_to(path);
+
+		if (fd == -EACCES)
+			cli_error("%s may not be used by this user; try as root", path);
+		if (fd < 0)
+			continue;
+		buf_printf(&names, "%s%s", n ? ", " : "", entry->d_name);
+		if (n++)
+			close(fd);
+		else
+			found = fd;
+	}
+	if (root)
+		closedir(root);
+	if (n == 1)
+		return found;
+	if (n == 0) {
+		cli_error("no shuntd runs here (looked in " RUN_ROOT
+			  "); --run-dir names another place");
+	} else {
+		close(found);
+		cli_error("several daemons run here: %s; choose one with --node", buf_str(&names));
+	}
+	return -ENOENT;
+}
+
+static int connect_to_daemon(const struct client_options *o)
+{
+	AUTO_FREE char *dir = NULL;
+
+	if (o->run_dir)
+		return connect_in(o->run_dir);
+	if (!o->node)
+		return connect_to_only();
+	dir = mem_printf(RUN_ROOT "/%s", o->node);
+	return connect_in(dir);
+}
+
+static int send_request(int fd, const char *op, const char *query)
+{
+	json_t *request = json_pack("{s:s, s:s*}", "op", op, "query", query);
+	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+	struct buf line = {0};
+	size_t sent = 0;
+	int err = text ? 0 : -EILSEQ;
+
+	buf_printf(&line, "%s\n", text ? text : "");
+	while (!err && sent < line.n) {
+		ssize_t n = send(fd, line.data + sent, line.n - sent, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EINTR)
+			err = -errno;
+		else if (n > 0)
+			sent += (size_t)n;
+	}
+	buf_done(&line);
+	free(text);
+	json_decref(request);
+	return err;
+}
+
+/* Up to the end of the line. */
+static int read_answer(int fd, struct buf *ret)
+{
+	for (;;) {
+		char *room = buf_room(ret, 65536);
+		ssize_t n = recv(fd, room, 65536, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ECONNRESET;
+		ret->n += (size_t)n;
+		if (room[n - 1] == '\n')
+			return 0;
+		if (ret->n > MAX_ANSWER)
+			return -EMSGSIZE;
+	}
+}
+
+static json_t *parse_answer(const struct buf *text, int *ret_code)
+{
+	json_error_t error;
+	json_t *answer = json_loadb(text->data, text->n, 0, &error);
+
+	if (!json_is_object(answer)) {
+		json_decref(answer);
+		cli_error("the daemon's answer can't be read: %s", error.text);
+		*ret_code = CLI_FAILED;
+		return NULL;
+	}
+	if (!json_is_true(json_object_get(answer, "ok"))) {
+		const char *why = json_string_value(json_object_get(answer, "error"));
+
+		cli_error("%s", why ? why : "the daemon refused");
+		json_decref(answer);
+		*ret_code = CLI_REFUSED;
+		return NULL;
+	}
+	json_object_del(answer, "ok");
+	return answer;
+}
+
+json_t *client_ask(const struct client_options *o, const char *op, const char *query, int *ret_code)
+{
+	AUTO_BUF text = {0};
+	int fd = connect_to_daemon(o);
+	int err;
+
+	*ret_code = CLI_FAILED;
+	if (fd < 0)
+		return NULL;
+	err = send_request(fd, op, query);
+	if (!err)
+		err = read_answer(fd, &text);
+	close(fd);
+	if (err) {
+		cli_error("the daemon gave no answer: %s",
+			err == -EAGAIN ? "it took too long" : strerror(-err));
+		return NULL;
+	}
+	return parse_answer(&text, ret_code);
+}
+
+void client_print_json(const json_t *answer)
+{
+	json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
+	putchar('\n');
+}
+
+const char *client_text(const json_t *object, const char *member)
+{
+	const char *text = json_string_value(json_object_get(object, member));
+
+	return text ? text : "-";
+}
+
+char *client_duration(double seconds, char buf[static 32])
+{
+	static const struct {
+		long long seconds;
+		char unit;
+	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+	long long left = (long long)seconds;
+
+	if (seconds < 10) {
+		snprintf(buf, 32, seconds < 1 ? "%.0fms" : "%.1fs",
+			seconds < 1 ? seconds * 1000 : seconds);
+		return buf;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		long long whole = left / units[i].seconds;
+
+		if (!whole)
+			continue;
+		left -= whole * units[i].seconds;
+		if (i + 1 < ARRAY_SIZE(units) && left / units[i + 1].seconds)
+			snprintf(buf, 32, "%lld%c%lld%c", whole, units[i].unit,
+				left / units[i + 1].seconds, units[i + 1].unit);
+		else
+			snprintf(buf, 32, "%lld%c", whole, units[i].unit);
+		break;
+	}
+	return buf;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* A verb's way to a running shuntd: finds its control socket, asks one question, hands back the
+ * answer. */
+#ifndef SHUNT_CLI_CLIENT_H
+#define SHUNT_CLI_CLIENT_H
+
+#include "cli/cli.h"
+#include <jansson.h>
+#include <stdbool.h>
+
+struct client_options {
+	const char *node;    /* --node; NULL: the only daemon there is */
+	const char *run_dir; /* --run-dir; NULL: /run/shunt/<node> */
+	bool json;	     /* --json */
+};
+
+/* The part of a verb's help that tells of these options. */
+#define CLIENT_HELP                                                                          \
+	"  -n, --node NAME     the daemon of this node, where several run on this machine\n" \
+	"      --run-dir DIR   the daemon with this run directory\n"                         \
+	"  -j, --json          the answer as one JSON object\n"
+
+/* Reads the options above; leaves optind at the first operand. CLI_OK or CLI_USAGE (told). */
+int client_parse(const struct cli_verb *verb, int argc, char **argv, struct client_options *ret);
+
+/*
+ * Asks {"op": op, "query": query} (query may be NULL) and returns the answer if its ok is true,
+ * without ok; the caller releases it. NULL and *ret_code otherwise, with the reason told:
+ * CLI_FAILED if no daemon can be asked, CLI_REFUSED if it says no.
+ */
+json_t *client_ask(
+	const struct client_options *o, const char *op, const char *query, int *ret_code);
+
+/* The answer as the verb's JSON, indented. */
+void client_print_json(const json_t *answer);
+/* A member as text, "-" where it is null or absent. Borrowed from the answer. */
+const char *client_text(const json_t *object, const char *member);
+/* 0.35 -> "350ms", 75 -> "1m15s", 90000 -> "1d1h": at most two units. */
+char *client_duration(double seconds, char buf[static 32]);
+
+#endif

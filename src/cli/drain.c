@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/mem.h"
+#include "cli/client.h"
+#include <string.h>
+#include <unistd.h>
+
+/* The daemon of the node if it runs on this machine, whichever others do. */
+static void prefer_node(struct client_options *o, const char *node)
+{
+	AUTO_FREE char *path = mem_printf("/run/shunt/%s/control.sock", node);
+
+	if (!o->run_dir && !o->node && !strchr(node, '/') && !access(path, F_OK))
+		o->node = node;
+}
+
+/* Asks first who the daemon is: a wrong name must not drain another node. */
+static int is_own_node(const struct client_options *o, const char *verb, const char *node)
+{
+	int code;
+	json_t *status = client_ask(o, "status", NULL, &code);
+
+	if (!status)
+		return code;
+	code = CLI_OK;
+	if (strcmp(client_text(status, "node"), node)) {
+		const json_t *p;
+		bool known = false;
+		size_t i;
+
+		json_array_foreach(json_object_get(status, "peers"), i, p) known |=
+			!strcmp(client_text(p, "node"), node);
+		cli_error("this is %s's daemon; run `shunt %s %s` on %s%s",
+			client_text(status, "node"), verb, node, node,
+			known ? "" : " (which is no peer of this node)");
+		code = CLI_REFUSED;
+	}
+	json_decref(status);
+	return code;
+}
+
+static int drain_or_not(const struct cli_verb *verb, int argc, char **argv)
+{
+	struct client_options o;
+	json_t *answer;
+	const char *node;
+	int code = client_parse(verb, argc, argv, &o);
+
+	if (code)
+		return code;
+	if (argc - optind != 1)
+		return cli_usage_error(verb, "one NODE, please");
+	node = argv[optind];
+	prefer_node(&o, node);
+	code = is_own_node(&o, verb->name, node);
+	if (code)
+		return code;
+	answer = client_ask(&o, verb->name, NULL, &code);
+	if (!answer)
+		return code;
+	if (o.json)
+		client_print_json(answer);
+	else if (json_is_true(json_object_get(answer, "drained")))
+		printf("%s is drained: its peers use it only where there is nobody else\n", node);
+	else
+		printf("%s is back in service\n", node);
+	json_decref(answer);
+	return CLI_OK;
+}
+
+static int run_drain(int argc, char **argv)
+{
+	return drain_or_not(&cli_drain, argc, argv);
+}
+
+static int run_undrain(int argc, char **argv)
+{
+	return drain_or_not(&cli_undrain, argc, argv);
+}
+
+const struct cli_verb cli_drain = {
+	.name = "drain",
+	.usage = "NODE [--node NAME] [--json]",
+	.summary = "make this node the last resort of its peers, losing nothing",
+	.help = CLIENT_HELP
+	"\n"
+	"NODE is the name of this machine's own node; of another one it is refused. The\n"
+	"drain lasts until `shunt undrain`, over restarts. Clients have no other hub and\n"
+	"stay where they are.\n",
+	.run = run_drain,
+};
+
+const struct cli_verb cli_undrain = {
+	.name = "undrain",
+	.usage = "NODE [--node NAME] [--json]",
+	.summary = "put this node back in service",
+	.help = CLIENT_HELP,
+	.run = run_undrain,
+};

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/client.h"
+
+static int run(int argc, char **argv)
+{
+	struct client_options o;
+	json_t *answer, *count;
+	const char *what;
+	int code = client_parse(&cli_reload, argc, argv, &o);
+	bool any = false;
+
+	if (code)
+		return code;
+	if (optind != argc)
+		return cli_usage_error(&cli_reload, "it takes no operand");
+	answer = client_ask(&o, "reload", NULL, &code);
+	if (!answer)
+		return code;
+	if (o.json) {
+		client_print_json(answer);
+	} else {
+		printf("%s has taken the new inventory", client_text(answer, "node"));
+		json_object_foreach(json_object_get(answer, "changed"), what, count)
+		{
+			long long n = json_integer_value(count);
+
+			if (n)
+				printf("%s%lld %s", any ? ", " : ": ", n, what);
+			any |= n != 0;
+		}
+		puts(any ? "" : "; the device needed no change");
+	}
+	json_decref(answer);
+	return CLI_OK;
+}
+
+const struct cli_verb cli_reload = {
+	.name = "reload",
+	.usage = "[--node NAME] [--json]",
+	.summary = "make the daemon read its inventory again",
+	.help = CLIENT_HELP
+	"\n"
+	"Only what differs is changed. An inventory with errors is refused and the old one\n"
+	"stays.\n",
+	.run = run,
+};
