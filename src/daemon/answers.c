@@ -21,11 +21,12 @@ static json_t *bfd_json(const struct live_peer_info *info)
 {
 	if (info->config.probe != LIVE_PROBE_BFD)
 		return json_null();
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}", "state", bfd_state_name(info->session),
-		"remote_state", bfd_state_name(info->remote_session), "diag", bfd_diag_name(info->diag),
-		"remote_diag", bfd_diag_name(info->remote_diag), "tx_interval_ms",
-		millis(info->tx_interval_ns), "detection_ms", millis(info->detection_time_ns), "sent",
-		(json_int_t)info->packets_sent, "received", (json_int_t)info->packets_received);
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}", "state",
+		bfd_state_name(info->session), "remote_state", bfd_state_name(info->remote_session),
+		"diag", bfd_diag_name(info->diag), "remote_diag", bfd_diag_name(info->remote_diag),
+		"tx_interval_ms", millis(info->tx_interval_ns), "detection_ms",
+		millis(info->detection_time_ns), "sent", (json_int_t)info->packets_sent, "received",
+		(json_int_t)info->packets_received);
 }
 
 static const char *probe_name(enum live_probe p)
@@ -48,20 +49,23 @@ static void add_mirror(json_t *peer, const struct device_peer *m)
 	struct timespec now;
 
 	json_object_set_new(peer, "endpoint",
-		m && m->endpoint.sa.sa_family != AF_UNSPEC ? json_string(sock_addr_format(&m->endpoint, text)) :
-							     json_null());
+		m && m->endpoint.sa.sa_family != AF_UNSPEC
+			? json_string(sock_addr_format(&m->endpoint, text))
+			: json_null());
 	clock_gettime(CLOCK_REALTIME, &now);
 	json_object_set_new(peer, "handshake_age_s",
-		m && m->last_handshake.tv_sec ?
-			json_integer(now.tv_sec > m->last_handshake.tv_sec ? now.tv_sec - m->last_handshake.tv_sec : 0) :
-			json_null());
+		m && m->last_handshake.tv_sec
+			? json_integer(now.tv_sec > m->last_handshake.tv_sec
+					       ? now.tv_sec - m->last_handshake.tv_sec
+					       : 0)
+			: json_null());
 	json_object_set_new(peer, "rx_bytes", json_integer(m ? (json_int_t)m->rx_bytes : 0));
 	json_object_set_new(peer, "tx_bytes", json_integer(m ? (json_int_t)m->tx_bytes : 0));
 }
 
 static json_t *peer_json(struct daemon *d, const struct generation_peer *p, instant now)
 {
-	struct live_peer_info info = { 0 };
+	struct live_peer_info info = {0};
 	json_t *peer = json_object();
 
 	prober_info(d->prober, p->id, &info);
@@ -72,9 +76,9 @@ static json_t *peer_json(struct daemon *d, const struct generation_peer *p, inst
 	json_object_set_new(peer, "why", json_string(live_cause_text(info.cause)));
 	json_object_set_new(peer, "since_s", seconds(instant_diff(now, info.since)));
 	json_object_set_new(peer, "hold_left_s",
-		instant_is_never(info.hold_until) || !instant_before(now, info.hold_until) ?
-			json_null() :
-			seconds(instant_diff(info.hold_until, now)));
+		instant_is_never(info.hold_until) || !instant_before(now, info.hold_until)
+			? json_null()
+			: seconds(instant_diff(info.hold_until, now)));
 	json_object_set_new(peer, "flaps", json_integer(info.flaps));
 	json_object_set_new(peer, "probe", json_string(probe_name(info.config.probe)));
 	json_object_set_new(peer, "bfd", bfd_json(&info));
@@ -93,7 +97,7 @@ static bool self_holds(struct daemon *d)
 /* Handshakes and counters as of now; if the device doesn't answer, as of the last time it did. */
 static void refresh_mirror(struct daemon *d)
 {
-	struct device_state fresh = { 0 };
+	struct device_state fresh = {0};
 
 	if (instant_diff(sys_now(), d->mirror_at) < NS_PER_S || device_get(d->fib.device, &fresh))
 		return;
@@ -111,17 +115,20 @@ json_t *answer_status(struct daemon *d)
 	refresh_mirror(d);
 	for (size_t i = 0; i < d->gen->n_peers; i++)
 		json_array_append_new(peers, peer_json(d, &d->gen->peers[i], now));
-	return json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:o, s:{s:s, s:s, s:s, s:i}, s:b, s:b, s:o, s:o, s:o}", "ok", 1,
-		"node", self->name, "role", mesh_role_name(self->role), "mesh", d->gen->inv->name,
-		"inventory", d->options->file, "version", SHUNT_VERSION, "uptime_s",
-		seconds(instant_diff(now, d->started_at)), "device", "interface", self->interface, "kind",
+	return json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:o, s:{s:s, s:s, s:s, s:i}, s:b, s:b, "
+			 "s:o, s:o, s:o}",
+		"ok", 1, "node", self->name, "role", mesh_role_name(self->role), "mesh",
+		d->gen->inv->name, "inventory", d->options->file, "version", SHUNT_VERSION,
+		"uptime_s", seconds(instant_diff(now, d->started_at)), "device", "interface",
+		self->interface, "kind",
 		device_kind_of(d->fib.device) == DEVICE_KERNEL ? "kernel" : "uapi", "name",
 		device_name(d->fib.device), "listen_port", (int)d->mirror.listen_port, "drained",
-		(int)state_is_drained(d->state), "holding", (int)self_holds(d), "peers", peers, "cut_pairs",
-		answer_cut_pairs(d), "problems", answer_problems(d));
+		(int)state_is_drained(d->state), "holding", (int)self_holds(d), "peers", peers,
+		"cut_pairs", answer_cut_pairs(d), "problems", answer_problems(d));
 }
 
-/* --- routes -------------------------------------------------------------------------------------- */
+/* --- routes --------------------------------------------------------------------------------------
+ */
 
 static const char *rib_state_word(enum rib_state s)
 {
@@ -156,16 +163,18 @@ static char *why_text(const struct daemon *d, const struct rib_answer *a, size_t
 	case RIB_IS_TRANSIT:
 		return mem_printf("goes through a hub, %s is direct", winner);
 	case RIB_HIGHER_HUB_METRIC:
-		return c->hub_metric == MESH_METRIC_NONE ?
-			       mem_printf("hub %s has no metric, %s has %u", via, winner, w->hub_metric) :
-			       mem_printf("hub metric %u is higher than %s's %u", c->hub_metric, winner,
-				       w->hub_metric);
+		return c->hub_metric == MESH_METRIC_NONE
+			       ? mem_printf("hub %s has no metric, %s has %u", via, winner,
+					 w->hub_metric)
+			       : mem_printf("hub metric %u is higher than %s's %u", c->hub_metric,
+					 winner, w->hub_metric);
 	case RIB_LATER_IN_FILE:
 		return mem_printf("stands later in the inventory than %s", winner);
 	case RIB_CUT_FROM_SET:
 		return mem_printf("equal to %s, but the device holds one owner per prefix", winner);
 	default:
-		return mem_printf("not usable, but kept (%s)", a->pinned ? "it never moves" : "on_dead: hold");
+		return mem_printf("not usable, but kept (%s)",
+			a->pinned ? "it never moves" : "on_dead: hold");
 	}
 }
 
@@ -175,9 +184,10 @@ static json_t *candidate_json(const struct daemon *d, const struct rib_answer *a
 	AUTO_FREE char *why = why_text(d, a, i);
 	bool has_hub_metric = c->transit && c->hub_metric != MESH_METRIC_NONE;
 
-	return json_pack("{s:s, s:s, s:s, s:I, s:b, s:o, s:s, s:s}", "via", names_text(&d->names, c->peer), "origin",
-		names_text(&d->names, c->origin), "state", rib_state_word(rib_peer_state(d->rib, c->peer)),
-		"metric", (json_int_t)c->metric, "transit", (int)c->transit, "hub_metric",
+	return json_pack("{s:s, s:s, s:s, s:I, s:b, s:o, s:s, s:s}", "via",
+		names_text(&d->names, c->peer), "origin", names_text(&d->names, c->origin), "state",
+		rib_state_word(rib_peer_state(d->rib, c->peer)), "metric", (json_int_t)c->metric,
+		"transit", (int)c->transit, "hub_metric",
 		has_hub_metric ? json_integer(c->hub_metric) : json_null(), "reason",
 		rib_reason_name(a->reasons[i]), "why", why);
 }
@@ -190,11 +200,13 @@ static json_t *route_json(const struct daemon *d, const struct rib_answer *a)
 	for (size_t i = 0; i < a->n; i++)
 		json_array_append_new(candidates, candidate_json(d, a, i));
 	for (unsigned i = 0; i < a->owners.n; i++)
-		json_array_append_new(owners, json_string(names_text(&d->names, a->owners.peer[i])));
-	return json_pack("{s:s, s:s?, s:o, s:b, s:s, s:b, s:o}", "prefix", ip_prefix_format(&a->prefix, prefix),
-		"owner", a->owners.n ? names_text(&d->names, a->owners.peer[0]) : NULL, "owners", owners,
-		"kernel_route", (int)a->route, "on_dead", on_dead_word(a->on_dead), "pinned", (int)a->pinned,
-		"candidates", candidates);
+		json_array_append_new(
+			owners, json_string(names_text(&d->names, a->owners.peer[i])));
+	return json_pack("{s:s, s:s?, s:o, s:b, s:s, s:b, s:o}", "prefix",
+		ip_prefix_format(&a->prefix, prefix), "owner",
+		a->owners.n ? names_text(&d->names, a->owners.peer[0]) : NULL, "owners", owners,
+		"kernel_route", (int)a->route, "on_dead", on_dead_word(a->on_dead), "pinned",
+		(int)a->pinned, "candidates", candidates);
 }
 
 struct route_list {
@@ -246,18 +258,20 @@ static json_t *one_route(struct daemon *d, const char *query, json_t *list)
 		json_array_append_new(list, route_json(d, &a));
 	} else if (!is_own(d, &prefix)) {
 		json_decref(list);
-		return control_error("no candidate for %s in the RIB of %s", query, d->gen->self->name);
+		return control_error(
+			"no candidate for %s in the RIB of %s", query, d->gen->self->name);
 	}
-	return json_pack("{s:b, s:s, s:b, s:o}", "ok", 1, "node", d->gen->self->name, "own", (int)(!found), "routes",
-		list);
+	return json_pack("{s:b, s:s, s:b, s:o}", "ok", 1, "node", d->gen->self->name, "own",
+		(int)(!found), "routes", list);
 }
 
 json_t *answer_routes(struct daemon *d, const char *query)
 {
-	struct route_list l = { d, json_array() };
+	struct route_list l = {d, json_array()};
 
 	if (query)
 		return one_route(d, query, l.list);
 	rib_walk(d->rib, add_route, &l);
-	return json_pack("{s:b, s:s, s:b, s:o}", "ok", 1, "node", d->gen->self->name, "own", 0, "routes", l.list);
+	return json_pack("{s:b, s:s, s:b, s:o}", "ok", 1, "node", d->gen->self->name, "own", 0,
+		"routes", l.list);
 }

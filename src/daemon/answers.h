@@ -5,12 +5,14 @@
 
 #include "daemon/daemon.h"
 
-/* [{"what", "fix"}]: health, the last sync's problems, preshared keys that can't be read, the prober's sockets. */
+/* [{"what", "fix"}]: health, the last sync's problems, preshared keys that can't be read, the
+ * prober's sockets. */
 json_t *answer_problems(struct daemon *d);
 /*
- * Pairs of a hub and another node whose own line is down while this node, one of the two, still has other peers up:
- * [{"a", "b", "effect"}]. If both live, whoever leans on that hub loses the other: a device with one owner per
- * prefix can't mend that.
+ * Pairs of a hub and another node whose own line is down while this node, one of the two, still has
+ * other peers up:
+ * [{"a", "b", "effect"}]. If both live, whoever leans on that hub loses the other: a device with
+ * one owner per prefix can't mend that.
  */
 json_t *answer_cut_pairs(struct daemon *d);
 

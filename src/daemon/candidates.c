@@ -30,9 +30,10 @@ static enum rib_on_dead rib_on_dead_of(enum mesh_on_dead d)
 }
 
 /*
- * What never moves: a direct peer's own overlay address, where its liveness is measured, and what a client carries,
- * as seen from the hub or peer that it connects to. An idle client is silent for as long as it likes; taking its
- * allowed IPs away would lose the first packets when it speaks again, and nobody else could carry them meanwhile.
+ * What never moves: a direct peer's own overlay address, where its liveness is measured, and what a
+ * client carries, as seen from the hub or peer that it connects to. An idle client is silent for as
+ * long as it likes; taking its allowed IPs away would lose the first packets when it speaks again,
+ * and nobody else could carry them meanwhile.
  */
 static bool is_pinned(const struct mesh_view *v, const struct mesh_candidate *c, size_t n)
 {
@@ -46,13 +47,14 @@ static bool is_own_address_of_peer(const struct mesh_candidate *c)
 	return c->address && !c->transit;
 }
 
-void candidate_events_of_view(const struct mesh_view *v, const uint32_t *ids, struct candidate_events *ret)
+void candidate_events_of_view(
+	const struct mesh_view *v, const uint32_t *ids, struct candidate_events *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->candidates = mem_zalloc(v->n_candidates + 1, sizeof(*ret->candidates));
 	for (size_t i = 0, end; i < v->n_candidates; i = end) {
 		const struct mesh_candidate *first = &v->candidates[i];
-		struct rib_event e = { .type = RIB_EVENT_PREFIX };
+		struct rib_event e = {.type = RIB_EVENT_PREFIX};
 
 		for (end = i; end < v->n_candidates &&
 			      ip_prefix_eq(&v->candidates[end].prefix, &first->prefix);

@@ -16,7 +16,8 @@ struct candidate_events {
 	struct rib_candidate *candidates;
 };
 
-void candidate_events_of_view(const struct mesh_view *v, const uint32_t *ids, struct candidate_events *ret);
+void candidate_events_of_view(
+	const struct mesh_view *v, const uint32_t *ids, struct candidate_events *ret);
 void candidate_events_done(struct candidate_events *e);
 
 #endif

@@ -45,7 +45,8 @@ json_t *control_error(const char *fmt, ...)
 	json_object_set_new(answer, "ok", json_false());
 	/* Text from outside may be cut within a character; then it is left out. */
 	if (json_object_set_new(answer, "error", json_string(text)))
-		json_object_set_new(answer, "error", json_string("the error can't be shown as UTF-8"));
+		json_object_set_new(
+			answer, "error", json_string("the error can't be shown as UTF-8"));
 	return answer;
 }
 
@@ -97,7 +98,7 @@ static void written(uv_write_t *req, int status)
 static void client_answer(struct client *c, const char *line, size_t n)
 {
 	struct answer *a = mem_zalloc(1, sizeof(*a));
-	struct buf text = { 0 };
+	struct buf text = {0};
 	char *reply = control_answer_line(line, n, c->control->answer, c->control->data);
 	uv_buf_t out;
 
@@ -177,8 +178,8 @@ static void listener_closed(uv_handle_t *h)
 	free(c);
 }
 
-int control_open(uv_loop_t *loop, const char *path, control_fn *answer, void *data, struct control **ret,
-	struct buf *why)
+int control_open(uv_loop_t *loop, const char *path, control_fn *answer, void *data,
+	struct control **ret, struct buf *why)
 {
 	struct control *c = mem_zalloc(1, sizeof(*c));
 	mode_t mask;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control socket: RUN_DIR/control.sock, mode 0600, one JSON object a line both ways (docs/control.md). Knows
- * lines and objects, not what they mean. A client that sends garbage gets an error, one that sends a line without end or
- * never reads is closed; none of them holds up the daemon.
+ * The control socket: RUN_DIR/control.sock, mode 0600, one JSON object a line both ways
+ * (docs/control.md). Knows lines and objects, not what they mean. A client that sends garbage gets
+ * an error, one that sends a line without end or never reads is closed; none of them holds up the
+ * daemon.
  */
 #ifndef SHUNT_DAEMON_CONTROL_H
 #define SHUNT_DAEMON_CONTROL_H
@@ -13,19 +14,22 @@
 
 struct control;
 
-/* Answers a request (an object) with a new object, which the server prints and releases. Never NULL. */
+/* Answers a request (an object) with a new object, which the server prints and releases. Never
+ * NULL. */
 typedef json_t *control_fn(const json_t *request, void *data);
 
 /* Listens at path, replacing a socket that nobody listens on. why gets a sentence on failure. */
-int control_open(uv_loop_t *loop, const char *path, control_fn *answer, void *data, struct control **ret,
-	struct buf *why);
-/* Closes listener and clients and unlinks the socket; the loop must run once more to let the memory go. Accepts NULL. */
+int control_open(uv_loop_t *loop, const char *path, control_fn *answer, void *data,
+	struct control **ret, struct buf *why);
+/* Closes listener and clients and unlinks the socket; the loop must run once more to let the memory
+ * go. Accepts NULL. */
 void control_close(struct control *c);
 
 /* {"ok": false, "error": ...} */
 json_t *control_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* The answer to one line, as the server gives it (without the newline); for the server itself and its fuzz target. */
+/* The answer to one line, as the server gives it (without the newline); for the server itself and
+ * its fuzz target. */
 char *control_answer_line(const char *line, size_t n, control_fn *answer, void *data);
 
 #endif

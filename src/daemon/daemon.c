@@ -15,7 +15,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-/* How often the device is read back: with nothing to suspect, with peers known by their handshakes only, and soon. */
+/* How often the device is read back: with nothing to suspect, with peers known by their handshakes
+ * only, and soon. */
 #define SYNC_DRIFT_MS 10000
 #define SYNC_HANDSHAKES_MS 2000
 #define SYNC_SOON_MS 200
@@ -59,15 +60,15 @@ static void log_counts(const char *what, const struct fib_counts *c)
 		unsigned count;
 		const char *name;
 	} parts[] = {
-		{ c->peers_added, "peers added" },
-		{ c->peers_changed, "peers changed" },
-		{ c->peers_removed, "peers removed" },
-		{ c->prefixes_added, "allowed IPs set" },
-		{ c->prefixes_removed, "allowed IPs withdrawn" },
-		{ c->routes_added, "routes added" },
-		{ c->routes_removed, "routes removed" },
-		{ c->addresses_added, "addresses added" },
-		{ c->addresses_removed, "addresses removed" },
+		{c->peers_added, "peers added"},
+		{c->peers_changed, "peers changed"},
+		{c->peers_removed, "peers removed"},
+		{c->prefixes_added, "allowed IPs set"},
+		{c->prefixes_removed, "allowed IPs withdrawn"},
+		{c->routes_added, "routes added"},
+		{c->routes_removed, "routes removed"},
+		{c->addresses_added, "addresses added"},
+		{c->addresses_removed, "addresses removed"},
 	};
 
 	text[0] = '\0';
@@ -97,14 +98,15 @@ static int reopen_device(struct daemon *d)
 	}
 	device_close(d->fib.device);
 	d->fib.device = fresh;
-	log_warning("%s was gone and has been %s", o.ifname, created ? "made anew" : "taken up again");
+	log_warning(
+		"%s was gone and has been %s", o.ifname, created ? "made anew" : "taken up again");
 	return 0;
 }
 
 int daemon_sync(struct daemon *d, const char *what, struct fib_counts *ret)
 {
-	struct device_state mirror = { 0 };
-	struct fib_counts counts = { 0 };
+	struct device_state mirror = {0};
+	struct fib_counts counts = {0};
 	int err;
 
 	d->fib.gen = d->gen;
@@ -122,7 +124,8 @@ int daemon_sync(struct daemon *d, const char *what, struct fib_counts *ret)
 	}
 	if (err && !d->failures)
 		log_error("%s can't be brought into line: %s", d->gen->self->interface,
-			err == -EADDRINUSE ? "its listen port is taken by another program" : strerror(-err));
+			err == -EADDRINUSE ? "its listen port is taken by another program"
+					   : strerror(-err));
 	if (!err && !fib_counts_are_zero(&counts))
 		log_counts(what, &counts);
 	if (!err) {
@@ -155,9 +158,9 @@ static void on_monitor(uv_poll_t *p, int status, int events)
 
 void daemon_feed_rib(struct daemon *d, const struct generation *old)
 {
-	struct candidate_events fresh, stale = { 0 };
-	VEC(struct rib_event) events = { 0 };
-	struct rib_diff diff = { 0 };
+	struct candidate_events fresh, stale = {0};
+	VEC(struct rib_event) events = {0};
+	struct rib_diff diff = {0};
 	size_t k = 0;
 
 	candidate_events_of_view(&d->gen->view, d->gen->ids, &fresh);
@@ -167,8 +170,8 @@ void daemon_feed_rib(struct daemon *d, const struct generation *old)
 	for (size_t i = 0; i < stale.events.n; i++) {
 		struct rib_event e = stale.events.items[i];
 
-		while (k < fresh.events.n &&
-			ip_prefix_cmp(&fresh.events.items[k].u.prefix.prefix, &e.u.prefix.prefix) < 0)
+		while (k < fresh.events.n && ip_prefix_cmp(&fresh.events.items[k].u.prefix.prefix,
+						     &e.u.prefix.prefix) < 0)
 			k++;
 		if (k < fresh.events.n &&
 			ip_prefix_eq(&fresh.events.items[k].u.prefix.prefix, &e.u.prefix.prefix))
@@ -192,12 +195,13 @@ int daemon_set_drained(struct daemon *d, bool drained)
 	if (err)
 		return err;
 	prober_drain(d->prober, drained);
-	log_info(drained ? "drained: peers are told to use others where they can" :
-			   "no longer drained: peers are told to come back");
+	log_info(drained ? "drained: peers are told to use others where they can"
+			 : "no longer drained: peers are told to come back");
 	return 0;
 }
 
-/* --- start and stop ------------------------------------------------------------------------------ */
+/* --- start and stop ------------------------------------------------------------------------------
+ */
 
 static void close_walk(uv_handle_t *h, void *data)
 {
@@ -225,7 +229,8 @@ static void on_stop_timer(uv_timer_t *t)
 	stop_now(d);
 }
 
-/* Peers get a second to move what they can; without --stop-devices nothing moves, since the device lives on. */
+/* Peers get a second to move what they can; without --stop-devices nothing moves, since the device
+ * lives on. */
 static void on_stop_signal(uv_signal_t *s, int signum)
 {
 	struct daemon *d = s->data;
@@ -247,7 +252,7 @@ static void on_stop_signal(uv_signal_t *s, int signum)
 
 static void on_sighup(uv_signal_t *s, int signum)
 {
-	AUTO_BUF why = { 0 };
+	AUTO_BUF why = {0};
 	json_t *changed = NULL;
 
 	if (daemon_reload(s->data, &why, &changed))
@@ -264,7 +269,8 @@ static int refuse(const struct buf *why, int status)
 static int check_privileges(struct buf *why)
 {
 	if (!process_has_cap(CAP_NET_ADMIN) || !process_has_cap(CAP_NET_RAW)) {
-		buf_puts(why, "needs the capabilities CAP_NET_ADMIN and CAP_NET_RAW: run it as root or by the systemd unit");
+		buf_puts(why, "needs the capabilities CAP_NET_ADMIN and CAP_NET_RAW: run it as "
+			      "root or by the systemd unit");
 		return -EPERM;
 	}
 	return 0;
@@ -288,7 +294,8 @@ static int open_device(struct daemon *d, struct buf *why)
 	}
 	err = device_open(&o, &d->fib.device, &d->cold_start, text, sizeof(text));
 	if (err)
-		buf_printf(why, "can't use the interface %s: %s", o.ifname, text[0] ? text : strerror(-err));
+		buf_printf(why, "can't use the interface %s: %s", o.ifname,
+			text[0] ? text : strerror(-err));
 	else
 		log_info("%s %s (%s)", d->cold_start ? "made" : "adopted", o.ifname,
 			device_name(d->fib.device));
@@ -298,7 +305,7 @@ static int open_device(struct daemon *d, struct buf *why)
 /* CAP_SYS_NICE is for the prober's thread, which starts before it is dropped. */
 static int drop_privileges(struct buf *why)
 {
-	static const int keep[] = { CAP_NET_ADMIN, CAP_NET_RAW };
+	static const int keep[] = {CAP_NET_ADMIN, CAP_NET_RAW};
 	int err = process_keep_caps(keep, ARRAY_SIZE(keep));
 
 	if (err)
@@ -306,14 +313,16 @@ static int drop_privileges(struct buf *why)
 	return err;
 }
 
-/* What is on the device stays as it is until the sessions have had their say: see verdicts_adopt. */
+/* What is on the device stays as it is until the sessions have had their say: see verdicts_adopt.
+ */
 static int first_sync(struct daemon *d, struct buf *why)
 {
-	struct device_state adopted = { 0 };
+	struct device_state adopted = {0};
 	int err = device_get(d->fib.device, &adopted);
 
 	if (err) {
-		buf_printf(why, "can't read the device %s: %s", d->gen->self->interface, strerror(-err));
+		buf_printf(why, "can't read the device %s: %s", d->gen->self->interface,
+			strerror(-err));
 		return err;
 	}
 	d->rib = d->fib.rib = rib_new(device_max_owners(d->fib.device));
@@ -322,8 +331,8 @@ static int first_sync(struct daemon *d, struct buf *why)
 	d->failures = 1; /* the error is told below */
 	err = daemon_sync(d, "start", NULL);
 	if (err == -EADDRINUSE)
-		buf_printf(why, "UDP port %u (listen_port of %s) is taken by another program", d->gen->self->listen_port,
-			d->gen->self->name);
+		buf_printf(why, "UDP port %u (listen_port of %s) is taken by another program",
+			d->gen->self->listen_port, d->gen->self->name);
 	else if (err)
 		buf_printf(why, "can't set up %s: %s", d->gen->self->interface, strerror(-err));
 	if (!err) {
@@ -412,7 +421,7 @@ static void stop(struct daemon *d)
 int daemon_run(const struct daemon_options *o)
 {
 	struct daemon *d = mem_zalloc(1, sizeof(*d));
-	AUTO_BUF why = { 0 };
+	AUTO_BUF why = {0};
 	int status = 0;
 
 	d->options = o;
@@ -422,7 +431,8 @@ int daemon_run(const struct daemon_options *o)
 	uv_timer_init(&d->loop, &d->sync_timer);
 	uv_timer_init(&d->loop, &d->stop_timer);
 	d->sync_timer.data = d->stop_timer.data = d;
-	setpriority(PRIO_PROCESS, 0, -10); /* a move must not wait for bulk work; without the right to it, so be it */
+	setpriority(PRIO_PROCESS, 0,
+		-10); /* a move must not wait for bulk work; without the right to it, so be it */
 	if (start(d, &why)) {
 		status = refuse(&why, 1);
 	} else {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shuntd: the wiring. Two threads: the prober's, which keeps time, and this one, which runs libuv's loop and does
- * all else. Events flow one way:
+ * shuntd: the wiring. Two threads: the prober's, which keeps time, and this one, which runs libuv's
+ *loop and does all else. Events flow one way:
  *
  *	prober (verdicts) ─┐
  *	inventory (reload) ─┼─> RIB ──> difference ──> fib_apply ──> device and kernel routes
@@ -22,7 +22,7 @@ struct daemon_options {
 	const char *node;
 	enum device_kind kind;
 	const char *userspace;
-	const char *run_dir;   /* never NULL once parsed */
+	const char *run_dir; /* never NULL once parsed */
 	const char *state_dir;
 	bool set_sysctl;
 	bool stop_devices;
@@ -43,9 +43,9 @@ struct daemon {
 	struct control *control;
 	struct device_state mirror; /* of the last sync */
 	instant mirror_at, started_at;
-	instant retry_at;    /* of a device that is gone or refuses */
-	unsigned failures;   /* in a row */
-	bool cold_start;     /* the device was made by us, now */
+	instant retry_at;  /* of a device that is gone or refuses */
+	unsigned failures; /* in a row */
+	bool cold_start;   /* the device was made by us, now */
 	bool stopping;
 	uv_poll_t prober_poll, monitor_poll;
 	uv_timer_t sync_timer, stop_timer;
@@ -62,15 +62,18 @@ json_t *answer_routes(struct daemon *d, const char *query);
 /* What a request wants (requests.c); control_fn with the daemon as data. */
 json_t *daemon_answer(const json_t *request, void *daemon);
 
-/* Takes a new inventory; 0, or negative errno with why, and the old one stays (reload.c). changed gets {"peers_added": n, ...}. */
+/* Takes a new inventory; 0, or negative errno with why, and the old one stays (reload.c). changed
+ * gets {"peers_added": n, ...}. */
 int daemon_reload(struct daemon *d, struct buf *why, json_t **changed);
 /* Remembers and signals it. */
 int daemon_set_drained(struct daemon *d, bool drained);
-/* Feeds the RIB with a generation: new and changed prefixes, prefixes of old (may be NULL) that are gone. */
+/* Feeds the RIB with a generation: new and changed prefixes, prefixes of old (may be NULL) that are
+ * gone. */
 void daemon_feed_rib(struct daemon *d, const struct generation *old);
 /* Tells the prober who the peers are. */
 void daemon_feed_prober(struct daemon *d, const struct device_state *adopted);
-/* Reads back and mends; schedules a retry on failure. what: for the log ("drift", "reload", ...). */
+/* Reads back and mends; schedules a retry on failure. what: for the log ("drift", "reload", ...).
+ */
 int daemon_sync(struct daemon *d, const char *what, struct fib_counts *ret);
 
 #endif

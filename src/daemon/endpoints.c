@@ -87,7 +87,7 @@ static bool numeric(const char *host, uint16_t port, sock_addr *ret)
 static void take_answer(struct endpoints *e, const struct query *q, const struct addrinfo *ai)
 {
 	struct known *k = find(e, q->peer);
-	sock_addr addr = { 0 };
+	sock_addr addr = {0};
 
 	if (!k || !k->host || strcmp(k->host, q->host) || k->port != q->port)
 		return; /* the inventory has changed meanwhile */
@@ -117,7 +117,8 @@ static void answered(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
 		if (status == 0 && res)
 			take_answer(q->owner, q, res);
 		else
-			log_warning("the endpoint %s can't be resolved: %s", q->host, uv_strerror(status));
+			log_warning("the endpoint %s can't be resolved: %s", q->host,
+				uv_strerror(status));
 	}
 	uv_freeaddrinfo(res);
 	free(q->host);
@@ -126,7 +127,7 @@ static void answered(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
 
 static void ask(struct endpoints *e, struct known *k, instant now)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG };
+	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG};
 	struct query *q;
 	char port[8];
 

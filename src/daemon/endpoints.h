@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where each peer is: its endpoint from the inventory, resolved. Numeric ones are known at once; names are asked for
- * in libuv's threads, at the start and again whenever the device has had no handshake with the peer for longer than
- * a working session can go (or the peer is down), with a growing pause. An endpoint that the device learned by
- * roaming is never overwritten while handshakes succeed.
+ * Where each peer is: its endpoint from the inventory, resolved. Numeric ones are known at once;
+ * names are asked for in libuv's threads, at the start and again whenever the device has had no
+ * handshake with the peer for longer than a working session can go (or the peer is down), with a
+ * growing pause. An endpoint that the device learned by roaming is never overwritten while
+ * handshakes succeed.
  */
 #ifndef SHUNT_DAEMON_ENDPOINTS_H
 #define SHUNT_DAEMON_ENDPOINTS_H
@@ -22,13 +23,15 @@ struct endpoints *endpoints_new(uv_loop_t *loop, endpoints_fn *resolved, void *d
 void endpoints_free(struct endpoints *e);
 
 /*
- * Takes the generation's peers and borrows it until the next call, so the one before must still be there; what is
- * known of names that stay is kept. Starts to resolve the others.
+ * Takes the generation's peers and borrows it until the next call, so the one before must still be
+ * there; what is known of names that stay is kept. Starts to resolve the others.
  */
 void endpoints_set(struct endpoints *e, const struct generation *g, instant now);
-/* In the order of gen->peers; AF_UNSPEC where nothing is known. Valid until the next endpoints_set. */
+/* In the order of gen->peers; AF_UNSPEC where nothing is known. Valid until the next endpoints_set.
+ */
 const sock_addr *endpoints_of_peers(const struct endpoints *e);
-/* The peer can't be reached as it is: resolve its name again unless that was done a short time ago. */
+/* The peer can't be reached as it is: resolve its name again unless that was done a short time ago.
+ */
 void endpoints_overdue(struct endpoints *e, uint32_t peer, instant now);
 /* The peer works: the pause shrinks to its start. */
 void endpoints_working(struct endpoints *e, uint32_t peer);

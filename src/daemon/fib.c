@@ -32,7 +32,8 @@ void fib_done(struct fib *f)
 	vec_done(&f->problems);
 }
 
-/* --- the difference of a step ------------------------------------------------------------------ */
+/* --- the difference of a step ------------------------------------------------------------------
+ */
 
 struct move {
 	uint32_t peer;
@@ -60,24 +61,25 @@ static bool has_owner(const struct rib_owners *o, uint32_t peer)
 }
 
 /*
- * On a device with one owner per prefix the addition to the new owner is the whole move; only a prefix that is left
- * without any owner is removed.
+ * On a device with one owner per prefix the addition to the new owner is the whole move; only a
+ * prefix that is left without any owner is removed.
  */
-static void moves_of_change(const struct fib *f, const struct rib_change *c, struct move *out, size_t *n)
+static void moves_of_change(
+	const struct fib *f, const struct rib_change *c, struct move *out, size_t *n)
 {
 	bool removes = c->owners.n == 0 || device_max_owners(f->device) > 1;
 
 	for (unsigned i = 0; i < c->owners.n; i++)
 		if (!has_owner(&c->old_owners, c->owners.peer[i]))
-			out[(*n)++] = (struct move){ c->owners.peer[i], true, c->prefix };
+			out[(*n)++] = (struct move){c->owners.peer[i], true, c->prefix};
 	for (unsigned i = 0; removes && i < c->old_owners.n; i++)
 		if (!has_owner(&c->owners, c->old_owners.peer[i]))
-			out[(*n)++] = (struct move){ c->old_owners.peer[i], false, c->prefix };
+			out[(*n)++] = (struct move){c->old_owners.peer[i], false, c->prefix};
 }
 
 static int apply_moves(const struct fib *f, struct move *moves, size_t n)
 {
-	struct device_change change = { 0 };
+	struct device_change change = {0};
 	struct device_peer_change *peers = mem_zalloc(n + 1, sizeof(*peers));
 	ip_prefix *prefixes = mem_zalloc(n + 1, sizeof(*prefixes));
 	struct device_peer_change *p = NULL;
@@ -132,7 +134,8 @@ int fib_apply(struct fib *f, const struct rib_diff *diff)
 	return err;
 }
 
-/* --- the sync ---------------------------------------------------------------------------------- */
+/* --- the sync ----------------------------------------------------------------------------------
+ */
 
 struct owned {
 	uint32_t peer;
@@ -140,9 +143,9 @@ struct owned {
 };
 
 struct wanted {
-	VEC(struct owned) owned;     /* by peer, then prefix, after sorting */
-	VEC(ip_prefix) prefixes;     /* every prefix of the RIB */
-	VEC(ip_prefix) routes;	     /* those with a kernel route */
+	VEC(struct owned) owned; /* by peer, then prefix, after sorting */
+	VEC(ip_prefix) prefixes; /* every prefix of the RIB */
+	VEC(ip_prefix) routes;	 /* those with a kernel route */
 	ip_prefix *allowed;
 	struct desired_peer *peers;
 };
@@ -153,7 +156,7 @@ static int collect(const struct rib_answer *a, void *data)
 
 	vec_push(&w->prefixes, a->prefix);
 	for (unsigned i = 0; i < a->owners.n; i++)
-		vec_push(&w->owned, (struct owned){ a->owners.peer[i], a->prefix });
+		vec_push(&w->owned, (struct owned){a->owners.peer[i], a->prefix});
 	if (a->route)
 		vec_push(&w->routes, a->prefix);
 	return 0;
@@ -257,16 +260,19 @@ static void note_conflicts(struct fib *f, const struct reconcile *r)
 	for (size_t i = 0; i < n; i++) {
 		char prefix[IP_PREFIX_STRLEN], key[WG_KEY_BASE64_LEN];
 
-		fib_problem(f, "%s is held by a peer that the inventory doesn't name (%s) and was not taken from it",
+		fib_problem(f,
+			"%s is held by a peer that the inventory doesn't name (%s) and was not "
+			"taken from it",
 			ip_prefix_format(&c[i].prefix, prefix),
 			wg_key_to_base64(&c[i].foreign_owner, key));
 	}
 }
 
-static int sync_device(struct fib *f, const struct wanted *w, struct device_state *mirror, struct fib_counts *ret)
+static int sync_device(
+	struct fib *f, const struct wanted *w, struct device_state *mirror, struct fib_counts *ret)
 {
 	const struct generation *g = f->gen;
-	struct device_ownership own = { peer_is_ours, prefix_is_ours, f };
+	struct device_ownership own = {peer_is_ours, prefix_is_ours, f};
 	struct desired_device want = {
 		.has_private_key = true,
 		.private_key = g->private_key,
@@ -301,10 +307,10 @@ static int sync_device(struct fib *f, const struct wanted *w, struct device_stat
 
 int fib_sync(struct fib *f, struct device_state *mirror, struct fib_counts *ret)
 {
-	struct fib_counts counts = { 0 };
-	struct device_state own_mirror = { 0 };
+	struct fib_counts counts = {0};
+	struct device_state own_mirror = {0};
 	struct device_state *m = mirror ? mirror : &own_mirror;
-	struct wanted w = { 0 };
+	struct wanted w = {0};
 	int err;
 
 	forget_problems(f);

@@ -2,12 +2,13 @@
 /*
  * The FIB at work: what the RIB wants, put on the device and into the kernel's routes.
  *
- * fib_apply does the difference of one RIB step, at once and with nothing read back. fib_sync reads the device,
- * addresses, routes and rules, mends whatever differs, and so serves the start (adopting what is there), a reload,
- * a device that was made anew, and drift. A failed apply is followed by a sync.
+ * fib_apply does the difference of one RIB step, at once and with nothing read back. fib_sync reads
+ * the device, addresses, routes and rules, mends whatever differs, and so serves the start
+ * (adopting what is there), a reload, a device that was made anew, and drift. A failed apply is
+ * followed by a sync.
  *
- * Order within both: allowed IPs are added before the kernel's route sends packets to them, a route that goes is
- * taken away before its allowed IP, and a prefix moves by being added.
+ * Order within both: allowed IPs are added before the kernel's route sends packets to them, a route
+ * that goes is taken away before its allowed IP, and a prefix moves by being added.
  */
 #ifndef SHUNT_DAEMON_FIB_H
 #define SHUNT_DAEMON_FIB_H
@@ -24,7 +25,8 @@ struct fib {
 	struct rib *rib;
 	struct state *state;
 	const struct generation *gen;
-	/* The endpoint each peer of gen should have, in the order of gen->peers; AF_UNSPEC: not resolved (yet). Owned by the caller. */
+	/* The endpoint each peer of gen should have, in the order of gen->peers; AF_UNSPEC: not
+	 * resolved (yet). Owned by the caller. */
 	const sock_addr *endpoints;
 	int ifindex;
 	uint32_t fwmark; /* of the default route's table; 0: no default route through the device */

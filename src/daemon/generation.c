@@ -11,8 +11,8 @@ static int refuse_errors(const struct mesh_errors *errors, const char *file, str
 		const struct mesh_error *e = &errors->items[i];
 
 		if (e->pos.line)
-			buf_printf(why, "%s%s:%u:%u: %s", i ? "\n" : "", file, e->pos.line, e->pos.column,
-				e->message);
+			buf_printf(why, "%s%s:%u:%u: %s", i ? "\n" : "", file, e->pos.line,
+				e->pos.column, e->message);
 		else
 			buf_printf(why, "%s%s: %s", i ? "\n" : "", file, e->message);
 	}
@@ -21,7 +21,7 @@ static int refuse_errors(const struct mesh_errors *errors, const char *file, str
 
 static int refuse_findings(const struct mesh_topology_index *t, const char *file, struct buf *why)
 {
-	struct mesh_findings findings = { 0 };
+	struct mesh_findings findings = {0};
 	int err = 0;
 
 	mesh_check(t, &findings);
@@ -30,8 +30,8 @@ static int refuse_findings(const struct mesh_topology_index *t, const char *file
 
 		if (f->severity != MESH_ERROR)
 			continue;
-		buf_printf(why, "%s%s:%u:%u: %s: %s", err ? "\n" : "", file, f->pos.line, f->pos.column,
-			f->code, f->effect);
+		buf_printf(why, "%s%s:%u:%u: %s: %s", err ? "\n" : "", file, f->pos.line,
+			f->pos.column, f->code, f->effect);
 		err = -EINVAL;
 	}
 	if (err)
@@ -48,7 +48,9 @@ static int find_self(struct generation *g, const char *node, struct buf *why)
 		return -ENOENT;
 	}
 	if (g->self->role == MESH_CLIENT) {
-		buf_printf(why, "%s is a client in %s: it runs stock WireGuard from the file that `shunt render` writes, not shuntd",
+		buf_printf(why,
+			"%s is a client in %s: it runs stock WireGuard from the file that `shunt "
+			"render` writes, not shuntd",
 			node, g->inv->file);
 		return -EINVAL;
 	}
@@ -66,14 +68,15 @@ static int read_private_key(struct generation *g, struct buf *why)
 		return err;
 	}
 	if (err) {
-		buf_printf(why, "can't read %s's private key %s: %s; `shunt key -o %s` makes one", g->self->name,
-			file, strerror(-err), file);
+		buf_printf(why, "can't read %s's private key %s: %s; `shunt key -o %s` makes one",
+			g->self->name, file, strerror(-err), file);
 		return err;
 	}
 	public = wg_key_public(&g->private_key);
 	if (!wg_key_eq(&public, &g->self->public_key)) {
-		buf_printf(why, "the private key in %s isn't the one whose public key %s gives for %s", file,
-			g->inv->file, g->self->name);
+		buf_printf(why,
+			"the private key in %s isn't the one whose public key %s gives for %s",
+			file, g->inv->file, g->self->name);
 		return -EINVAL;
 	}
 	return 0;
@@ -116,10 +119,11 @@ static void make_peers(struct generation *g, struct names *names)
 	}
 }
 
-int generation_load(const char *file, const char *node, struct names *names, struct generation **ret, struct buf *why)
+int generation_load(const char *file, const char *node, struct names *names,
+	struct generation **ret, struct buf *why)
 {
 	struct generation *g = mem_zalloc(1, sizeof(*g));
-	struct mesh_errors errors = { 0 };
+	struct mesh_errors errors = {0};
 	int err;
 
 	g->by_id = map_new();

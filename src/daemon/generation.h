@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One generation of the configuration: an inventory that passed the check, what this node sees of it, and the
- * node's secrets. Built whole before anything is changed; a reload builds the next one and lets the old go.
+ * One generation of the configuration: an inventory that passed the check, what this node sees of
+ * it, and the node's secrets. Built whole before anything is changed; a reload builds the next one
+ * and lets the old go.
  */
 #ifndef SHUNT_DAEMON_GENERATION_H
 #define SHUNT_DAEMON_GENERATION_H
@@ -24,16 +25,18 @@ struct generation {
 	struct mesh_view view;
 	const struct mesh_node *self;
 	wg_key private_key;
-	uint32_t *ids; /* node index -> id */
+	uint32_t *ids;		       /* node index -> id */
 	struct generation_peer *peers; /* as view.peers */
 	size_t n_peers;
 	struct map *by_id, *by_key; /* of peers */
-	ip_prefix *addresses; /* ours with the length of their overlay, as the interface gets them */
+	ip_prefix
+		*addresses; /* ours with the length of their overlay, as the interface gets them */
 	size_t n_addresses;
 };
 
 /* 0, or negative errno with why: one or more lines in the user's names. */
-int generation_load(const char *file, const char *node, struct names *names, struct generation **ret, struct buf *why);
+int generation_load(const char *file, const char *node, struct names *names,
+	struct generation **ret, struct buf *why);
 /* Wipes the secrets. Accepts NULL. */
 void generation_free(struct generation *g);
 

@@ -45,18 +45,21 @@ static int sysctl_or(const char *path, int otherwise)
 static void check_forwarding(const struct generation *g, struct setting *out, size_t *n)
 {
 	if (forwards(g, AF_INET) && sysctl_or("net/ipv4/ip_forward", 1) == 0)
-		out[(*n)++] = (struct setting){ "net/ipv4/ip_forward", 1,
-			"IPv4 forwarding is off: nothing that comes through the tunnel for others goes on" };
+		out[(*n)++] = (struct setting){"net/ipv4/ip_forward", 1,
+			"IPv4 forwarding is off: nothing that comes through the tunnel for others "
+			"goes on"};
 	if (forwards(g, AF_INET6) && sysctl_or("net/ipv6/conf/all/forwarding", 1) == 0)
-		out[(*n)++] = (struct setting){ "net/ipv6/conf/all/forwarding", 1,
-			"IPv6 forwarding is off: nothing that comes through the tunnel for others goes on" };
+		out[(*n)++] = (struct setting){"net/ipv6/conf/all/forwarding", 1,
+			"IPv6 forwarding is off: nothing that comes through the tunnel for others "
+			"goes on"};
 }
 
 /* The kernel takes the greater of all's and the interface's: 1 is strict, 2 loose. */
 static void check_rp_filter(const struct generation *g, struct setting *out, size_t *n)
 {
-	struct setting s = { .want = 2,
-		.what = "the reverse path filter is strict: packets whose way back is another interface are dropped" };
+	struct setting s = {.want = 2,
+		.what = "the reverse path filter is strict: packets whose way back is another "
+			"interface are dropped"};
 	int all = sysctl_or("net/ipv4/conf/all/rp_filter", 0), own;
 
 	if (!uses_family(g, AF_INET))
@@ -101,7 +104,8 @@ int health_mend(const struct generation *g, struct buf *why)
 		if (!err || first)
 			continue;
 		first = err;
-		buf_printf(why, "can't set %s to %d: %s", wrong[i].path, wrong[i].want, strerror(-err));
+		buf_printf(why, "can't set %s to %d: %s", wrong[i].path, wrong[i].want,
+			strerror(-err));
 	}
 	return first;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A default route through the tunnel would carry the tunnel's own packets. As wg-quick does, it goes into a table of
- * its own, under a rule for packets without the device's mark; the main table keeps its say for everything more
- * specific than a default (suppress_prefixlength 0).
+ * A default route through the tunnel would carry the tunnel's own packets. As wg-quick does, it
+ * goes into a table of its own, under a rule for packets without the device's mark; the main table
+ * keeps its say for everything more specific than a default (suppress_prefixlength 0).
  */
 #include "daemon/kernel_routes.h"
 
@@ -31,7 +31,8 @@ static bool address_is_in(const ip_prefix *list, size_t n, const ip_prefix *a)
 	return false;
 }
 
-/* An address that can't be had (IPv6 switched off, say) is a problem to show and no reason to give up the others. */
+/* An address that can't be had (IPv6 switched off, say) is a problem to show and no reason to give
+ * up the others. */
 static int add_address(struct fib *f, const ip_prefix *a, struct fib_counts *counts)
 {
 	char text[IP_PREFIX_STRLEN];
@@ -113,11 +114,13 @@ int kernel_route_set(struct fib *f, const ip_prefix *prefix, bool there)
 		return err;
 	ip_prefix_format(prefix, text);
 	if (err == -EEXIST)
-		fib_problem(f, "a route to %s that isn't ours is in the way; see `ip route show %s` and remove it", text,
-			text);
+		fib_problem(f,
+			"a route to %s that isn't ours is in the way; see `ip route show %s` and "
+			"remove it",
+			text, text);
 	else
-		fib_problem(f, "the kernel's route to %s could not be %s: %s", text, there ? "set" : "removed",
-			strerror(-err));
+		fib_problem(f, "the kernel's route to %s could not be %s: %s", text,
+			there ? "set" : "removed", strerror(-err));
 	return 1;
 }
 
@@ -126,18 +129,20 @@ static int by_prefix(const void *a, const void *b)
 	return ip_prefix_cmp(a, b);
 }
 
-static bool is_wanted(const struct fib *f, const struct rtnl_route *r, const ip_prefix *routes, size_t n)
+static bool is_wanted(
+	const struct fib *f, const struct rtnl_route *r, const ip_prefix *routes, size_t n)
 {
 	struct rtnl_route want = route_of(f, &r->dst);
 
-	return (r->table == RT_TABLE_MAIN ? 0 : r->table) == want.table && bsearch(&r->dst, routes, n, sizeof(*routes), by_prefix) &&
+	return (r->table == RT_TABLE_MAIN ? 0 : r->table) == want.table &&
+	       bsearch(&r->dst, routes, n, sizeof(*routes), by_prefix) &&
 	       !generation_prefix_is_connected(f->gen, &r->dst);
 }
 
 static int sync_rules(struct fib *f, int family, bool wanted)
 {
-	struct rtnl_rule marked = { family, f->fwmark, true, f->fwmark, -1, RULE_PRIORITY + 1 };
-	struct rtnl_rule specific = { family, 0, false, RT_TABLE_MAIN, 0, RULE_PRIORITY };
+	struct rtnl_rule marked = {family, f->fwmark, true, f->fwmark, -1, RULE_PRIORITY + 1};
+	struct rtnl_rule specific = {family, 0, false, RT_TABLE_MAIN, 0, RULE_PRIORITY};
 	struct rtnl_rule *rules;
 	size_t n;
 	int err;
@@ -173,7 +178,8 @@ static int sync_defaults(struct fib *f, const ip_prefix *routes, size_t n)
 		err = sync_rules(f, AF_INET6, has_default(routes, n, AF_INET6));
 	/* Replies to marked packets must pass the reverse path check by the mark's route. */
 	if (v4 && sysctl_write_int("net/ipv4/conf/all/src_valid_mark", 1))
-		fib_problem(f, "net.ipv4.conf.all.src_valid_mark could not be set to 1, which a default route through the tunnel needs");
+		fib_problem(f, "net.ipv4.conf.all.src_valid_mark could not be set to 1, which a "
+			       "default route through the tunnel needs");
 	return err;
 }
 

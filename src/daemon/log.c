@@ -10,7 +10,8 @@
 static struct {
 	const char *node;
 	bool verbose;
-	bool journal; /* standard error goes to the journal: it has the time and wants the severity */
+	bool journal; /* standard error goes to the journal: it has the time and wants the severity
+		       */
 } logger;
 
 void log_init(const char *node, bool verbose)
@@ -55,6 +56,6 @@ void log_line(enum log_level level, const char *fmt, ...)
 		snprintf(head + n, sizeof(head) - n, ".%03ld ", now.tv_nsec / 1000000);
 	}
 	/* One write, so that lines of several threads or daemons don't mix. */
-	dprintf(STDERR_FILENO, "%s%s%s%s%s\n", head, logger.node ? logger.node : "shuntd",
-		": ", level_word(level), line);
+	dprintf(STDERR_FILENO, "%s%s%s%s%s\n", head, logger.node ? logger.node : "shuntd", ": ",
+		level_word(level), line);
 }

@@ -6,7 +6,12 @@
 #include <stdbool.h>
 
 /* Severities of syslog(3), so that the journal sorts them. */
-enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
+enum log_level {
+	LOG_LEVEL_ERROR = 3,
+	LOG_LEVEL_WARNING = 4,
+	LOG_LEVEL_INFO = 6,
+	LOG_LEVEL_DEBUG = 7
+};
 
 /* The name at the head of each line; verbose shows LOG_LEVEL_DEBUG as well. */
 void log_init(const char *node, bool verbose);

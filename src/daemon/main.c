@@ -9,38 +9,43 @@
 
 static const char usage[] =
 	"Usage: shuntd --node NAME [OPTION]... FILE\n"
-	"Runs the node NAME of the inventory FILE: owns its WireGuard device, watches its peers and\n"
+	"Runs the node NAME of the inventory FILE: owns its WireGuard device, watches its peers "
+	"and\n"
 	"keeps every prefix on the best peer that is alive.\n"
 	"\n"
 	"  -n, --node NAME          the node of the inventory that this machine is\n"
 	"  -d, --device KIND        auto (default), kernel or uapi\n"
-	"  -u, --userspace PROGRAM  what to start where uapi finds no device (default " SHUNT_USERSPACE ")\n"
+	"  -u, --userspace PROGRAM  what to start where uapi finds no device "
+	"(default " SHUNT_USERSPACE ")\n"
 	"      --run-dir DIR        lock and control socket (default /run/shunt/NAME)\n"
 	"      --state-dir DIR      journal and drain flag (default /var/lib/shunt/NAME)\n"
-	"      --set-sysctl         mend forwarding and reverse path filters that would stop traffic\n"
+	"      --set-sysctl         mend forwarding and reverse path filters that would stop "
+	"traffic\n"
 	"      --stop-devices       at the end drain, wait a second, and take the device down\n"
 	"  -v, --verbose            log more\n"
 	"  -h, --help               this text\n"
 	"      --version            the version\n"
 	"\n"
-	"It stays in the foreground and logs to standard error. SIGHUP takes a new inventory, SIGTERM\n"
-	"ends it and leaves the device running. Exit status: 0 ended by a signal, 1 could not start,\n"
+	"It stays in the foreground and logs to standard error. SIGHUP takes a new inventory, "
+	"SIGTERM\n"
+	"ends it and leaves the device running. Exit status: 0 ended by a signal, 1 could not "
+	"start,\n"
 	"2 wrong usage.\n";
 
 enum { OPT_RUN_DIR = 256, OPT_STATE_DIR, OPT_SET_SYSCTL, OPT_STOP_DEVICES, OPT_VERSION };
 
 static const struct option options[] = {
-	{ "node", required_argument, NULL, 'n' },
-	{ "device", required_argument, NULL, 'd' },
-	{ "userspace", required_argument, NULL, 'u' },
-	{ "run-dir", required_argument, NULL, OPT_RUN_DIR },
-	{ "state-dir", required_argument, NULL, OPT_STATE_DIR },
-	{ "set-sysctl", no_argument, NULL, OPT_SET_SYSCTL },
-	{ "stop-devices", no_argument, NULL, OPT_STOP_DEVICES },
-	{ "verbose", no_argument, NULL, 'v' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, OPT_VERSION },
-	{ 0 },
+	{"node", required_argument, NULL, 'n'},
+	{"device", required_argument, NULL, 'd'},
+	{"userspace", required_argument, NULL, 'u'},
+	{"run-dir", required_argument, NULL, OPT_RUN_DIR},
+	{"state-dir", required_argument, NULL, OPT_STATE_DIR},
+	{"set-sysctl", no_argument, NULL, OPT_SET_SYSCTL},
+	{"stop-devices", no_argument, NULL, OPT_STOP_DEVICES},
+	{"verbose", no_argument, NULL, 'v'},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, OPT_VERSION},
+	{0},
 };
 
 static int usage_error(const char *fmt, const char *arg)
@@ -53,7 +58,8 @@ static int usage_error(const char *fmt, const char *arg)
 
 static bool parse_kind(const char *text, enum device_kind *ret)
 {
-	static const char *const kinds[] = { [DEVICE_AUTO] = "auto", [DEVICE_KERNEL] = "kernel", [DEVICE_UAPI] = "uapi" };
+	static const char *const kinds[] = {
+		[DEVICE_AUTO] = "auto", [DEVICE_KERNEL] = "kernel", [DEVICE_UAPI] = "uapi"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (!strcmp(text, kinds[i])) {
@@ -72,8 +78,9 @@ static int parse_option(int c, struct daemon_options *o)
 		o->node = optarg;
 		return -1;
 	case 'd':
-		return parse_kind(optarg, &o->kind) ? -1 :
-						      usage_error("--device is auto, kernel or uapi, not %s", optarg);
+		return parse_kind(optarg, &o->kind)
+			       ? -1
+			       : usage_error("--device is auto, kernel or uapi, not %s", optarg);
 	case 'u':
 		o->userspace = optarg;
 		return -1;
@@ -116,7 +123,8 @@ static int parse(int argc, char **argv, struct daemon_options *o)
 	if (!o->node)
 		return usage_error("%s is missing", "--node NAME");
 	if (optind + 1 != argc)
-		return usage_error("%s", optind < argc ? "one inventory, please" : "the inventory FILE is missing");
+		return usage_error("%s",
+			optind < argc ? "one inventory, please" : "the inventory FILE is missing");
 	o->file = argv[optind];
 	return -1;
 }
@@ -124,15 +132,17 @@ static int parse(int argc, char **argv, struct daemon_options *o)
 /* A name that stands in a path must be one that an inventory can hold. */
 static bool is_node_name(const char *name)
 {
-	static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_=+.-";
+	static const char chars[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_=+.-";
 	size_t n = strlen(name);
 
-	return n >= 1 && n <= 63 && strspn(name, chars) == n && strcmp(name, ".") && strcmp(name, "..");
+	return n >= 1 && n <= 63 && strspn(name, chars) == n && strcmp(name, ".") &&
+	       strcmp(name, "..");
 }
 
 int main(int argc, char **argv)
 {
-	struct daemon_options o = { .userspace = SHUNT_USERSPACE };
+	struct daemon_options o = {.userspace = SHUNT_USERSPACE};
 	AUTO_FREE char *run_dir = NULL;
 	AUTO_FREE char *state_dir = NULL;
 	int status = parse(argc, argv, &o);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small numbers for node names that stay the same for the daemon's life: the RIB and the prober know peers by
- * them, while a node's index changes from one inventory to the next.
+ * Small numbers for node names that stay the same for the daemon's life: the RIB and the prober
+ * know peers by them, while a node's index changes from one inventory to the next.
  */
 #ifndef SHUNT_DAEMON_NAMES_H
 #define SHUNT_DAEMON_NAMES_H

@@ -45,14 +45,17 @@ json_t *answer_problems(struct daemon *d)
 	return list;
 }
 
-/* The nodes that lose the pair's far end if both live: those that would reach it through this hub. */
+/* The nodes that lose the pair's far end if both live: those that would reach it through this hub.
+ */
 static void add_cut_pair(const struct daemon *d, json_t *list, const struct generation_peer *p)
 {
 	const struct mesh_node *self = d->gen->self, *far = p->node;
 	const struct mesh_node *hub = self->role == MESH_HUB ? self : far;
 	const struct mesh_node *other = hub == self ? far : self;
-	AUTO_FREE char *effect = mem_printf("the line between %s and %s is down; if both live, traffic between %s and every node that still leans on %s is lost",
-		hub->name, other->name, other->name, hub->name);
+	AUTO_FREE char *effect =
+		mem_printf("the line between %s and %s is down; if both live, traffic between %s "
+			   "and every node that still leans on %s is lost",
+			hub->name, other->name, other->name, hub->name);
 
 	json_array_append_new(list,
 		json_pack("{s:s, s:s, s:s}", "a", hub->name, "b", other->name, "effect", effect));

@@ -13,18 +13,20 @@ static int same_interface(const struct daemon *d, const struct generation *fresh
 {
 	if (!strcmp(d->gen->self->interface, fresh->self->interface))
 		return 0;
-	buf_printf(why, "%s's interface is %s in the new inventory and %s now: restart shuntd for that", fresh->self->name,
-		fresh->self->interface, d->gen->self->interface);
+	buf_printf(why,
+		"%s's interface is %s in the new inventory and %s now: restart shuntd for that",
+		fresh->self->name, fresh->self->interface, d->gen->self->interface);
 	return -EINVAL;
 }
 
 static json_t *counts_json(const struct fib_counts *c)
 {
-	return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "peers_added", c->peers_added,
-		"peers_changed", c->peers_changed, "peers_removed", c->peers_removed, "prefixes_added",
-		c->prefixes_added, "prefixes_removed", c->prefixes_removed, "routes_added", c->routes_added,
-		"routes_removed", c->routes_removed, "addresses_added", c->addresses_added,
-		"addresses_removed", c->addresses_removed);
+	return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "peers_added",
+		c->peers_added, "peers_changed", c->peers_changed, "peers_removed",
+		c->peers_removed, "prefixes_added", c->prefixes_added, "prefixes_removed",
+		c->prefixes_removed, "routes_added", c->routes_added, "routes_removed",
+		c->routes_removed, "addresses_added", c->addresses_added, "addresses_removed",
+		c->addresses_removed);
 }
 
 static void notify_reloading(void)
@@ -59,7 +61,9 @@ int daemon_reload(struct daemon *d, struct buf *why, json_t **changed)
 	verdicts_of_reload(d, old);
 	err = daemon_sync(d, "reload", &counts);
 	if (err)
-		buf_printf(why, "the new inventory is in force, but the device refused a part of it (%s); trying again",
+		buf_printf(why,
+			"the new inventory is in force, but the device refused a part of it (%s); "
+			"trying again",
 			strerror(-err));
 	daemon_feed_prober(d, NULL);
 	generation_free(old);

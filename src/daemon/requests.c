@@ -8,20 +8,23 @@ static json_t *do_drain(struct daemon *d, bool drained)
 	int err = daemon_set_drained(d, drained);
 
 	if (err)
-		return control_error("the state directory %s doesn't take it: %s", d->options->state_dir, strerror(-err));
-	return json_pack("{s:b, s:s, s:b}", "ok", 1, "node", d->gen->self->name, "drained", (int)drained);
+		return control_error("the state directory %s doesn't take it: %s",
+			d->options->state_dir, strerror(-err));
+	return json_pack(
+		"{s:b, s:s, s:b}", "ok", 1, "node", d->gen->self->name, "drained", (int)drained);
 }
 
 static json_t *do_reload(struct daemon *d)
 {
-	AUTO_BUF why = { 0 };
+	AUTO_BUF why = {0};
 	json_t *changed = NULL;
 
 	if (daemon_reload(d, &why, &changed)) {
 		json_decref(changed);
 		return control_error("%s", buf_str(&why));
 	}
-	return json_pack("{s:b, s:s, s:o}", "ok", 1, "node", d->gen->self->name, "changed", changed);
+	return json_pack(
+		"{s:b, s:s, s:o}", "ok", 1, "node", d->gen->self->name, "changed", changed);
 }
 
 static json_t *do_routes(struct daemon *d, const json_t *request)

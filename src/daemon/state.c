@@ -82,7 +82,8 @@ static bool remember_address(struct state *s, const ip_prefix *a)
 	return true;
 }
 
-/* A line that says nothing we know is left out: an older or newer version's, or damage that a rewrite mends. */
+/* A line that says nothing we know is left out: an older or newer version's, or damage that a
+ * rewrite mends. */
 static void read_journal_line(struct state *s, const char *line)
 {
 	wg_key key;
@@ -135,7 +136,9 @@ int state_open(const char *run_dir, const char *state_dir, struct state **ret, s
 	err = s->lock_fd < 0 || flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 	if (err == -EWOULDBLOCK) {
 		err = -EBUSY;
-		buf_printf(why, "another shuntd runs with the run directory %s; give this one its own by --run-dir",
+		buf_printf(why,
+			"another shuntd runs with the run directory %s; give this one its own by "
+			"--run-dir",
 			run_dir);
 	} else if (err) {
 		buf_printf(why, "can't lock %s/lock: %s", run_dir, strerror(-err));
@@ -216,7 +219,7 @@ static int by_bytes(const void *a, const void *b)
 /* The lines in order, so that the same content is the same file. */
 static void journal_text(const struct state *s, struct buf *out)
 {
-	VEC(char *) lines = { 0 };
+	VEC(char *) lines = {0};
 	char key_text[WG_KEY_BASE64_LEN], prefix_text[IP_PREFIX_STRLEN];
 	size_t cursor = 0, len;
 	const void *key;
@@ -257,7 +260,7 @@ static int write_all(int fd, const char *data, size_t n)
 
 static int write_journal(const struct state *s)
 {
-	AUTO_BUF text = { 0 };
+	AUTO_BUF text = {0};
 	int fd, err;
 
 	journal_text(s, &text);

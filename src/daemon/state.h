@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a daemon keeps between its lives. In the state directory: whether the node is drained, and the journal
- * of what we put on the device, since allowed IPs carry no owner's mark. The journal is written before the
- * device is changed and shrunk only after it was cleaned, so that it always names at least what is ours.
- * In the run directory: the lock and the control socket.
+ * What a daemon keeps between its lives. In the state directory: whether the node is drained, and
+ * the journal of what we put on the device, since allowed IPs carry no owner's mark. The journal is
+ * written before the device is changed and shrunk only after it was cleaned, so that it always
+ * names at least what is ours. In the run directory: the lock and the control socket.
  */
 #ifndef SHUNT_DAEMON_STATE_H
 #define SHUNT_DAEMON_STATE_H
@@ -15,8 +15,8 @@
 struct state;
 
 /*
- * Makes both directories (mode 0700) where they are missing, takes the lock and reads what is there. -EBUSY: another
- * daemon runs there. why gets a sentence on failure.
+ * Makes both directories (mode 0700) where they are missing, takes the lock and reads what is
+ * there. -EBUSY: another daemon runs there. why gets a sentence on failure.
  */
 int state_open(const char *run_dir, const char *state_dir, struct state **ret, struct buf *why);
 /* Releases the lock. Accepts NULL. */
@@ -40,7 +40,8 @@ struct state_journal {
 	size_t n_addresses;
 };
 
-/* Adds these to the journal, or (exactly) makes them the whole of it. Nothing is written if nothing changes. */
+/* Adds these to the journal, or (exactly) makes them the whole of it. Nothing is written if nothing
+ * changes. */
 int state_journal(struct state *s, const struct state_journal *j, bool exactly);
 
 #endif

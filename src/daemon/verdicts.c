@@ -10,7 +10,8 @@
 /* A session that works has had a handshake within REKEY_AFTER_TIME, or is about to get one. */
 #define HANDSHAKE_OVERDUE_S 150
 
-/* --- adoption ------------------------------------------------------------------------------------ */
+/* --- adoption ------------------------------------------------------------------------------------
+ */
 
 static bool is_own_address(const struct generation_peer *p, const ip_prefix *prefix)
 {
@@ -37,8 +38,8 @@ static bool is_adopted(const struct generation_peer *p, const struct device_stat
 
 static void judge(struct daemon *d, uint32_t peer, enum rib_state state)
 {
-	struct rib_event e = { .type = RIB_EVENT_PEER, .u.peer = { peer, state } };
-	struct rib_diff diff = { 0 };
+	struct rib_event e = {.type = RIB_EVENT_PEER, .u.peer = {peer, state}};
+	struct rib_diff diff = {0};
 
 	rib_step(d->rib, &e, 1, &diff);
 	rib_diff_done(&diff); /* the caller syncs */
@@ -100,7 +101,8 @@ void daemon_feed_prober(struct daemon *d, const struct device_state *adopted)
 	free(configs);
 }
 
-/* --- events of the prober ------------------------------------------------------------------------ */
+/* --- events of the prober ------------------------------------------------------------------------
+ */
 
 static enum rib_state rib_state_of(enum live_state s)
 {
@@ -117,12 +119,15 @@ static enum rib_state rib_state_of(enum live_state s)
 static void log_verdict(const struct daemon *d, const struct live_event *e)
 {
 	log_line(e->state == LIVE_DOWN ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "%s is %s: %s",
-		names_text(&d->names, e->peer), live_state_name(e->state), live_cause_text(e->cause));
+		names_text(&d->names, e->peer), live_state_name(e->state),
+		live_cause_text(e->cause));
 }
 
 static void log_self(const struct live_event *e)
 {
-	log_info("signals to peers: %s", e->drained ? "drained" : e->holding ? "holding" : "in service");
+	log_info("signals to peers: %s", e->drained   ? "drained"
+					 : e->holding ? "holding"
+						      : "in service");
 }
 
 /* "10.20.2.0/24 and 3 others: hub-a -> hub-b", one line per pair of owners. */
@@ -130,7 +135,8 @@ static void log_moves(const struct daemon *d, const struct rib_diff *diff)
 {
 	for (size_t i = 0; i < diff->n; i++) {
 		const struct rib_change *c = &diff->items[i];
-		const char *from = c->old_owners.n ? names_text(&d->names, c->old_owners.peer[0]) : "nobody";
+		const char *from =
+			c->old_owners.n ? names_text(&d->names, c->old_owners.peer[0]) : "nobody";
 		const char *to = c->owners.n ? names_text(&d->names, c->owners.peer[0]) : "nobody";
 		char prefix[IP_PREFIX_STRLEN], others[32] = "";
 		unsigned more = 0;
@@ -138,9 +144,11 @@ static void log_moves(const struct daemon *d, const struct rib_diff *diff)
 
 		for (size_t k = 0; k < diff->n; k++) {
 			const struct rib_change *o = &diff->items[k];
-			bool same = o->owners.n == c->owners.n && o->old_owners.n == c->old_owners.n &&
+			bool same = o->owners.n == c->owners.n &&
+				    o->old_owners.n == c->old_owners.n &&
 				    (!c->owners.n || o->owners.peer[0] == c->owners.peer[0]) &&
-				    (!c->old_owners.n || o->old_owners.peer[0] == c->old_owners.peer[0]);
+				    (!c->old_owners.n ||
+					    o->old_owners.peer[0] == c->old_owners.peer[0]);
 
 			told |= same && k < i;
 			more += same && k > i;
@@ -150,14 +158,15 @@ static void log_moves(const struct daemon *d, const struct rib_diff *diff)
 		if (told)
 			continue;
 		if (more)
-			snprintf(others, sizeof(others), " and %u other%s", more, more > 1 ? "s" : "");
+			snprintf(others, sizeof(others), " and %u other%s", more,
+				more > 1 ? "s" : "");
 		log_info("%s%s: %s -> %s", ip_prefix_format(&c->prefix, prefix), others, from, to);
 	}
 }
 
 static void step(struct daemon *d, const struct rib_event *events, size_t n)
 {
-	struct rib_diff diff = { 0 };
+	struct rib_diff diff = {0};
 	int err;
 
 	rib_step(d->rib, events, n, &diff);
@@ -205,7 +214,8 @@ void verdicts_on_events(uv_poll_t *p, int status, int events)
 	}
 }
 
-/* --- the mirror and endpoints -------------------------------------------------------------------- */
+/* --- the mirror and endpoints --------------------------------------------------------------------
+ */
 
 /* -1: never. */
 static int64_t handshake_age_s(const struct device_peer *p)
@@ -218,7 +228,8 @@ static int64_t handshake_age_s(const struct device_peer *p)
 	return now.tv_sec > p->last_handshake.tv_sec ? now.tv_sec - p->last_handshake.tv_sec : 0;
 }
 
-static bool is_overdue(const struct daemon *d, const struct generation_peer *p, const struct device_peer *m)
+static bool is_overdue(
+	const struct daemon *d, const struct generation_peer *p, const struct device_peer *m)
 {
 	int64_t age = handshake_age_s(m);
 
@@ -235,7 +246,8 @@ void verdicts_of_mirror(struct daemon *d)
 		int64_t age = handshake_age_s(m);
 
 		if (d->prober && m)
-			prober_handshake(d->prober, p->id, age < 0 ? -1 : age * NS_PER_S, m->rx_bytes);
+			prober_handshake(
+				d->prober, p->id, age < 0 ? -1 : age * NS_PER_S, m->rx_bytes);
 		if (!is_overdue(d, p, m))
 			endpoints_working(d->endpoints, p->id);
 		else if (d->prober) /* not at the start, when nobody had time for a handshake yet */
@@ -247,8 +259,9 @@ void verdicts_endpoint_resolved(uint32_t peer, const sock_addr *endpoint, void *
 {
 	struct daemon *d = daemon;
 	const struct generation_peer *p = generation_peer_by_id(d->gen, peer);
-	struct device_peer_change change = { .update_only = true, .set_endpoint = true, .endpoint = *endpoint };
-	struct device_change all = { .peers = &change, .n_peers = 1 };
+	struct device_peer_change change = {
+		.update_only = true, .set_endpoint = true, .endpoint = *endpoint};
+	struct device_change all = {.peers = &change, .n_peers = 1};
 	const struct device_peer *m;
 	char text[SOCK_ADDR_STRLEN];
 	int err;

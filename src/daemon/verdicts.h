@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* What comes in about peers (verdicts of the prober, handshakes, resolved endpoints) and what it sets in motion. */
+/* What comes in about peers (verdicts of the prober, handshakes, resolved endpoints) and what it
+ * sets in motion. */
 #ifndef SHUNT_DAEMON_VERDICTS_H
 #define SHUNT_DAEMON_VERDICTS_H
 
 #include "daemon/daemon.h"
 
-/* Before the RIB's first prefixes: peers that the adopted FIB uses are up, all others down until they are heard. */
+/* Before the RIB's first prefixes: peers that the adopted FIB uses are up, all others down until
+ * they are heard. */
 void verdicts_adopt(struct daemon *d, const struct device_state *adopted);
 /*
- * After a reload: a new peer is down until it is heard; one that is no peer any more is judged no more, so that no
- * candidate of it counts as doubtful (nobody uses it as a next hop).
+ * After a reload: a new peer is down until it is heard; one that is no peer any more is judged no
+ * more, so that no candidate of it counts as doubtful (nobody uses it as a next hop).
  */
 void verdicts_of_reload(struct daemon *d, const struct generation *old);
-/* uv_poll callback of prober_fd: all waiting events become one RIB step and one change of the FIB. */
+/* uv_poll callback of prober_fd: all waiting events become one RIB step and one change of the FIB.
+ */
 void verdicts_on_events(uv_poll_t *p, int status, int events);
-/* Hands the mirror's handshakes to the prober and asks again for names of peers that are overdue. */
+/* Hands the mirror's handshakes to the prober and asks again for names of peers that are overdue.
+ */
 void verdicts_of_mirror(struct daemon *d);
 /* endpoints_fn with the daemon as data. */
 void verdicts_endpoint_resolved(uint32_t peer, const sock_addr *endpoint, void *daemon);
