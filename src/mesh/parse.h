@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside of the inventory's reader. A map of the file is read by a table of fields: what is not in
+ * the table is an unknown key, what a reader can't take is an error, and reading goes on, so that
+ * one run finds every error. Defaults and nodes share `struct settings`, at the same offsets, so a
+ * setting is described once.
+ */
+#ifndef SHUNT_MESH_PARSE_H
+#define SHUNT_MESH_PARSE_H
+
+#include "base/arena.h"
+#include "mesh/inventory.h"
+#include "mesh/yaml.h"
+
+struct parse {
+	struct arena *arena;   /* of the inventory */
+	struct arena *scratch; /* gone after reading */
+	struct mesh_errors *errors;
+	const char *where; /* " in node `site-1`"; "" at the top */
+};
+
+struct parse_field {
+	const char *key;
+	void (*read)(struct parse *p, const struct yaml_node *value, void *into);
+	size_t offset; /* of `into` in what the table describes */
+	bool required;
+};
+
+#define PARSE_FIELDS_MAX 24
+
+/* Reads a map by its table into the struct at base; anything else than a map is an error. */
+void parse_map(struct parse *p, const struct yaml_node *map, const struct parse_field *fields,
+	size_t n_fields, void *base);
+
+/* "`mtu` in node `site-1` must be <want>, not `x`"; silent about a YAML_BAD. */
+void parse_refuse(struct parse *p, const struct yaml_node *value, const char *want_fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The same with a free sentence: "`mtu` in node `site-1`: <sentence>". */
+void parse_complain(struct parse *p, const struct yaml_node *value, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * The items of a list, or the scalar itself where a list of one is meant: walk from the returned
+ * node by parse_next(). NULL: empty, or an error that was added.
+ */
+const struct yaml_node *parse_items(
+	struct parse *p, const struct yaml_node *value, const char *want, bool may_be_empty);
+const struct yaml_node *parse_next(const struct yaml_node *list, const struct yaml_node *item);
+
+/* True for a scalar that is a text by its looks; otherwise false and an error: what looks like a
+ * number wants quotes. */
+bool parse_is_text(struct parse *p, const struct yaml_node *v, const char *want);
+
+/* Readers of values: each writes to `into` or adds an error. */
+void parse_name(struct parse *p, const struct yaml_node *v, void *into);      /* const char * */
+void parse_bool(struct parse *p, const struct yaml_node *v, void *into);      /* bool */
+void parse_metric(struct parse *p, const struct yaml_node *v, void *into);    /* uint32_t */
+void parse_port(struct parse *p, const struct yaml_node *v, void *into);      /* uint16_t */
+void parse_mtu(struct parse *p, const struct yaml_node *v, void *into);	      /* struct parse_mtu */
+void parse_keepalive(struct parse *p, const struct yaml_node *v, void *into); /* int */
+void parse_multiplier(struct parse *p, const struct yaml_node *v, void *into); /* unsigned */
+void parse_interval(struct parse *p, const struct yaml_node *v, void *into);   /* int64_t */
+void parse_hold(struct parse *p, const struct yaml_node *v, void *into);       /* int64_t */
+void parse_interface(struct parse *p, const struct yaml_node *v, void *into);  /* char[IFNAMSIZ] */
+void parse_path(struct parse *p, const struct yaml_node *v, void *into);       /* const char * */
+void parse_topology(struct parse *p, const struct yaml_node *v, void *into);   /* int */
+void parse_role(struct parse *p, const struct yaml_node *v, void *into);       /* int */
+void parse_on_dead(struct parse *p, const struct yaml_node *v, void *into);    /* int */
+void parse_probe(struct parse *p, const struct yaml_node *v, void *into);      /* int */
+
+/* The words of the enums, in their order. */
+extern const char *const mesh_topology_words[2];
+extern const char *const mesh_role_words[3];
+extern const char *const mesh_on_dead_words[3];
+extern const char *const mesh_probe_words[3];
+
+/* A prefix as written, host bits and all. */
+bool parse_prefix(struct parse *p, const struct yaml_node *v, ip_prefix *ret);
+
+struct parse_endpoint {
+	const char *host; /* NULL: none stated */
+	uint16_t port;	  /* 0: left out */
+	struct mesh_pos pos;
+};
+void parse_endpoint(
+	struct parse *p, const struct yaml_node *v, void *into); /* struct parse_endpoint */
+
+/* Valid as the name of a node: false adds no error. */
+bool parse_is_node_name(const char *name);
+#define PARSE_NODE_NAME_RULE "1 to 63 characters of A-Z a-z 0-9 _ = + . - (and not `.` or `..`)"
+
+/* What may stand under `defaults` and on every node; parse_settings_init: nothing is stated. */
+struct parse_liveness {
+	int probe;	     /* -1: not stated */
+	int64_t interval_ns; /* 0: not stated */
+	unsigned multiplier; /* 0: not stated */
+	int64_t hold_ns;     /* -1: not stated */
+};
+
+struct parse_mtu {
+	uint16_t value; /* 0: not stated */
+	struct mesh_pos pos;
+};
+
+struct parse_settings {
+	char interface[IFNAMSIZ]; /* "": not stated */
+	uint16_t listen_port;	  /* 0: not stated */
+	int keepalive;		  /* PARSE_KEEPALIVE_UNSET: not stated */
+	struct parse_mtu mtu;
+	struct parse_liveness liveness;
+	const char *private_key_file; /* NULL: not stated */
+};
+
+#define PARSE_KEEPALIVE_UNSET (-2)
+
+void parse_settings_init(struct parse_settings *s);
+void parse_defaults(struct parse *p, const struct yaml_node *v, void *into); /* parse_settings */
+
+/* A node as far as it stands in its own map. */
+struct parse_node {
+	struct parse_settings own; /* first: the tables share offsets */
+	struct mesh_node node;	   /* role, metric, nat, lists, key; settings still empty */
+	int role;
+	struct parse_endpoint endpoint;
+};
+
+/* All nodes of the map; those with errors too. */
+struct parse_nodes {
+	struct parse_node *items;
+	size_t n, cap;
+	struct map *by_name; /* name -> index + 1 */
+};
+void parse_nodes(struct parse *p, const struct yaml_node *v, struct parse_nodes *ret);
+/* Own settings over defaults over what is built in. */
+void parse_node_finish(
+	struct parse *p, struct parse_node *n, const struct parse_settings *defaults);
+
+struct parse_links {
+	struct mesh_link *items;
+	size_t n, cap;
+};
+
+/* The whole document into ret's lists and names, its file aside. With errors added, ret is of no
+ * use. */
+void parse_inventory(struct parse *p, const struct yaml_node *root, struct mesh_inventory *ret);
+
+/* One prefix of a list with its place, to find what stands there twice. */
+struct parse_placed {
+	ip_prefix prefix;
+	struct mesh_pos pos;
+};
+/* An error for each that stands in the list before. */
+void parse_refuse_twins(
+	struct parse *p, const struct parse_placed *list, size_t n, const char *what);
+
+#endif

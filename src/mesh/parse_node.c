@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+#include "mesh/parse.h"
+
+#include "base/map.h"
+#include "base/time.h"
+#include "base/vec.h"
+#include "mesh/errors.h"
+#include "mesh/text.h"
+#include <string.h>
+
+static void read_liveness(struct parse *p, const struct yaml_node *v, void *into)
+{
+	static const struct parse_field fields[] = {
+		{"probe", parse_probe, offsetof(struct parse_liveness, probe)},
+		{"interval", parse_interval, offsetof(struct parse_liveness, interval_ns)},
+		{"multiplier", parse_multiplier, offsetof(struct parse_liveness, multiplier)},
+		{"hold", parse_hold, offsetof(struct parse_liveness, hold_ns)},
+	};
+	const char *where = p->where;
+
+	p->where = arena_printf(p->scratch, " in `liveness`%s", where);
+	parse_map(p, v, fields, ARRAY_SIZE(fields), into);
+	p->where = where;
+}
+
+#define SETTINGS_FIELDS                                                                           \
+	{"interface", parse_interface, offsetof(struct parse_settings, interface)},               \
+		{"listen_port", parse_port, offsetof(struct parse_settings, listen_port)},        \
+		{"keepalive", parse_keepalive, offsetof(struct parse_settings, keepalive)},       \
+		{"mtu", parse_mtu, offsetof(struct parse_settings, mtu)},                         \
+		{"liveness", read_liveness, offsetof(struct parse_settings, liveness)},           \
+	{                                                                                         \
+		"private_key_file", parse_path, offsetof(struct parse_settings, private_key_file) \
+	}
+
+void parse_settings_init(struct parse_settings *s)
+{
+	*s = (struct parse_settings){
+		.keepalive = PARSE_KEEPALIVE_UNSET,
+		.liveness = {.probe = -1, .hold_ns = -1},
+	};
+}
+
+void parse_defaults(struct parse *p, const struct yaml_node *v, void *into)
+{
+	static const struct parse_field fields[] = {SETTINGS_FIELDS};
+	const char *where = p->where;
+
+	p->where = " in `defaults`";
+	parse_map(p, v, fields, ARRAY_SIZE(fields), into);
+	p->where = where;
+}
+
+/* Not a key at all is nothing to stumble over here: the check calls it weak, and says what to do.
+ */
+static void read_public_key(struct parse *p, const struct yaml_node *v, void *into)
+{
+	struct mesh_node *node = into;
+
+	if (v->kind != YAML_SCALAR || yaml_type_of(v) == YAML_NULL) {
+		parse_refuse(p, v, "a public key: 32 bytes in base64");
+		return;
+	}
+	node->public_key_text = arena_strdup(p->arena, v->text);
+	node->key_valid = wg_key_from_base64(&node->public_key, node->public_key_text);
+	node->key_pos = v->pos;
+}
+
+static void read_address(struct parse *p, const struct yaml_node *v, struct mesh_address *ret)
+{
+	const char *want = "an address, as in 10.10.0.11 or \"fd10::11\"";
+	char text[IP_ADDR_STRLEN];
+	ip_prefix prefix;
+
+	if (v->kind != YAML_SCALAR || !ip_prefix_parse(&prefix, v->text)) {
+		parse_refuse(p, v, "%s", want);
+		return;
+	}
+	*ret = (struct mesh_address){ip_prefix_addr(&prefix), v->pos};
+	if (prefix.len != ip_family_bits(prefix.family))
+		parse_complain(p, v,
+			"an address of a node is a single one: write `%s` without a length; the "
+			"prefix of all nodes stands under `overlay`",
+			ip_addr_format(&ret->addr, text));
+}
+
+static void read_addresses(struct parse *p, const struct yaml_node *v, void *into)
+{
+	struct mesh_node *node = into;
+	VEC(struct mesh_address) list = {0};
+	VEC(struct parse_placed) placed = {0};
+	const struct yaml_node *item =
+		parse_items(p, v, "an address or a list of addresses", false);
+	struct mesh_address *copy;
+
+	for (; item; item = parse_next(v, item)) {
+		struct mesh_address a = {0};
+
+		read_address(p, item, &a);
+		if (!a.addr.family)
+			continue;
+		vec_push(&list, a);
+		vec_push(&placed, (struct parse_placed){ip_prefix_host(&a.addr), a.pos});
+	}
+	parse_refuse_twins(p, placed.items, placed.n, "address");
+	copy = arena_array(p->arena, struct mesh_address, list.n);
+	if (list.n)
+		memcpy(copy, list.items, list.n * sizeof(*copy));
+	node->addresses = copy;
+	node->n_addresses = list.n;
+	vec_done(&list);
+	vec_done(&placed);
+}
+
+struct network_value {
+	ip_prefix prefix;
+	uint32_t metric;
+	int on_dead;
+	struct mesh_pos pos;
+};
+
+static void read_network_prefix(struct parse *p, const struct yaml_node *v, void *into)
+{
+	struct network_value *n = into;
+
+	if (parse_prefix(p, v, &n->prefix))
+		n->pos = v->pos;
+}
+
+/* A prefix, or a map with what else there is to say about it. */
+static void read_network(struct parse *p, const struct yaml_node *v, struct network_value *ret)
+{
+	static const struct parse_field fields[] = {
+		{"prefix", read_network_prefix, 0, true},
+		{"metric", parse_metric, offsetof(struct network_value, metric)},
+		{"on_dead", parse_on_dead, offsetof(struct network_value, on_dead)},
+	};
+	const char *where = p->where;
+
+	if (v->kind == YAML_LIST) {
+		parse_complain(p, v,
+			"a network is a prefix or a map like {prefix: 10.20.1.0/24, "
+			"metric: 10}, not a list");
+	} else if (v->kind == YAML_MAP) {
+		p->where = arena_printf(p->scratch, " in a network%s", where);
+		parse_map(p, v, fields, ARRAY_SIZE(fields), ret);
+		p->where = where;
+	} else {
+		read_network_prefix(p, v, ret);
+	}
+}
+
+static void read_networks(struct parse *p, const struct yaml_node *v, void *into)
+{
+	struct mesh_node *node = into;
+	VEC(struct mesh_network) list = {0};
+	VEC(struct parse_placed) placed = {0};
+	const struct yaml_node *item = parse_items(p, v, "a prefix or a list of networks", true);
+	struct mesh_network *copy;
+
+	for (; item; item = parse_next(v, item)) {
+		struct network_value n = {.metric = MESH_METRIC_NONE, .on_dead = MESH_FALL_BACK};
+		ip_prefix masked;
+
+		read_network(p, item, &n);
+		if (!n.prefix.family)
+			continue;
+		masked = ip_prefix_masked(&n.prefix);
+		vec_push(&list, (struct mesh_network){
+					.prefix = masked,
+					.had_host_bits = ip_prefix_has_host_bits(&n.prefix),
+					.metric = n.metric,
+					.on_dead = (enum mesh_on_dead)n.on_dead,
+					.pos = n.pos,
+				});
+		vec_push(&placed, (struct parse_placed){masked, n.pos});
+	}
+	parse_refuse_twins(p, placed.items, placed.n, "network");
+	copy = arena_array(p->arena, struct mesh_network, list.n);
+	if (list.n)
+		memcpy(copy, list.items, list.n * sizeof(*copy));
+	node->networks = copy;
+	node->n_networks = list.n;
+	vec_done(&list);
+	vec_done(&placed);
+}
+
+#define OF_NODE(member) (offsetof(struct parse_node, node) + offsetof(struct mesh_node, member))
+
+static void read_node(struct parse *p, const struct yaml_node *v, struct parse_node *into)
+{
+	static const struct parse_field fields[] = {
+		{"role", parse_role, offsetof(struct parse_node, role)},
+		{"public_key", read_public_key, offsetof(struct parse_node, node), true},
+		{"address", read_addresses, offsetof(struct parse_node, node), true},
+		{"endpoint", parse_endpoint, offsetof(struct parse_node, endpoint)},
+		{"nat", parse_bool, OF_NODE(nat)},
+		{"metric", parse_metric, OF_NODE(metric)},
+		{"networks", read_networks, offsetof(struct parse_node, node)},
+		SETTINGS_FIELDS,
+	};
+	const char *where = p->where;
+
+	p->where = arena_printf(
+		p->scratch, " in node %s", text_quote(p->scratch, v->key->text, v->key->n));
+	if (v->kind == YAML_SCALAR && yaml_type_of(v) == YAML_NULL)
+		mesh_errors_add(p->errors, v->pos,
+			"node %s is empty; it needs at least `public_key` and `address`",
+			text_quote(p->scratch, v->key->text, v->key->n));
+	else if (v->kind == YAML_MAP)
+		parse_map(p, v, fields, ARRAY_SIZE(fields), into);
+	else
+		parse_refuse(p, v, "a map of keys and values");
+	p->where = where;
+}
+
+/* Registers the name; the error of a second node of that name. */
+static void register_node(struct parse *p, const struct yaml_node *key, struct parse_nodes *all)
+{
+	struct mesh_node *node = &all->items[all->n - 1].node;
+	void *first = map_get_str(all->by_name, node->name);
+
+	if (!parse_is_node_name(node->name))
+		mesh_errors_add(p->errors, key->pos,
+			"the name of a node must be " PARSE_NODE_NAME_RULE ", not %s",
+			text_quote(p->scratch, key->text, key->n));
+	if (first)
+		mesh_errors_add(p->errors, key->pos,
+			"duplicate node name %s; the first is on line %u",
+			text_quote(p->scratch, key->text, key->n),
+			all->items[(uintptr_t)first - 1].node.pos.line);
+	else
+		map_put_str(all->by_name, node->name, (void *)(uintptr_t)all->n);
+}
+
+void parse_nodes(struct parse *p, const struct yaml_node *v, struct parse_nodes *ret)
+{
+	if (v->kind != YAML_MAP || !v->n) {
+		parse_refuse(p, v, "a map from the names of the nodes to what they are");
+		return;
+	}
+	for (const struct yaml_node *item = v->first; item; item = item->next) {
+		struct parse_node *n;
+
+		vec_push(ret, (struct parse_node){.role = MESH_SPOKE});
+		n = &ret->items[ret->n - 1];
+		parse_settings_init(&n->own);
+		n->node.name = arena_strdup(p->arena, item->key->text);
+		n->node.index = (unsigned)ret->n - 1;
+		n->node.metric = MESH_METRIC_NONE;
+		n->node.pos = item->key->pos;
+		read_node(p, item, n);
+		register_node(p, item->key, ret);
+	}
+}
+
+/* What s doesn't state it takes over. */
+static void inherit(struct parse_settings *s, const struct parse_settings *from)
+{
+	if (!s->interface[0])
+		memcpy(s->interface, from->interface, sizeof(s->interface));
+	if (!s->listen_port)
+		s->listen_port = from->listen_port;
+	if (s->keepalive == PARSE_KEEPALIVE_UNSET)
+		s->keepalive = from->keepalive;
+	if (!s->mtu.value)
+		s->mtu.value = from->mtu.value;
+	if (!s->private_key_file)
+		s->private_key_file = from->private_key_file;
+	if (s->liveness.probe < 0)
+		s->liveness.probe = from->liveness.probe;
+	if (!s->liveness.interval_ns)
+		s->liveness.interval_ns = from->liveness.interval_ns;
+	if (!s->liveness.multiplier)
+		s->liveness.multiplier = from->liveness.multiplier;
+	if (s->liveness.hold_ns < 0)
+		s->liveness.hold_ns = from->liveness.hold_ns;
+}
+
+static const struct parse_settings built_in = {
+	.interface = "wg0",
+	.listen_port = 51820,
+	.keepalive = MESH_KEEPALIVE_AUTO,
+	.mtu = {.value = 1420},
+	.liveness = {MESH_PROBE_BFD, 100 * NS_PER_MS, 3, 5 * NS_PER_S},
+};
+
+/* Stock WireGuard speaks no BFD: a client is asked for it only if it says so itself. */
+static void finish_probe(struct parse_node *n, const struct parse_settings *defaults)
+{
+	struct parse_liveness *own = &n->own.liveness;
+	bool is_client = n->role == MESH_CLIENT;
+	bool inherits = own->probe < 0 && defaults->liveness.probe >= 0 &&
+			!(is_client && defaults->liveness.probe == MESH_PROBE_BFD);
+
+	n->node.liveness.probe_set = own->probe >= 0 || inherits;
+	if (is_client && !n->node.liveness.probe_set)
+		own->probe = MESH_PROBE_HANDSHAKE;
+}
+
+static void finish_liveness(struct mesh_liveness *l, const struct parse_liveness *from)
+{
+	l->probe = (enum mesh_probe)from->probe;
+	l->interval_ns = from->interval_ns;
+	l->multiplier = from->multiplier;
+	l->hold_ns = from->hold_ns;
+}
+
+void parse_node_finish(struct parse *p, struct parse_node *n, const struct parse_settings *defaults)
+{
+	struct parse_settings *own = &n->own;
+	struct mesh_node *node = &n->node;
+
+	finish_probe(n, defaults);
+	inherit(own, defaults);
+	inherit(own, &built_in);
+	finish_liveness(&node->liveness, &own->liveness);
+	node->role = (enum mesh_role)n->role;
+	memcpy(node->interface, own->interface, sizeof(node->interface));
+	node->listen_port = own->listen_port;
+	node->keepalive = own->keepalive;
+	node->mtu = own->mtu.value;
+	node->mtu_pos = own->mtu.pos.line ? own->mtu.pos : node->pos;
+	node->private_key_file = own->private_key_file;
+	if (!node->private_key_file)
+		node->private_key_file =
+			arena_printf(p->arena, "/etc/wireguard/%s.key", node->interface);
+	node->endpoint_pos = node->pos;
+	if (n->endpoint.host) {
+		node->endpoint_host = n->endpoint.host;
+		node->endpoint_port = n->endpoint.port ? n->endpoint.port : node->listen_port;
+		node->endpoint_pos = n->endpoint.pos;
+	}
+	if (!node->key_pos.line)
+		node->key_pos = node->pos;
+}
