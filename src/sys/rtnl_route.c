@@ -190,12 +190,13 @@ static int route_ask(struct rtnl *r, const ip_addr *dst, uint32_t fwmark, unsign
 
 	m->rtm_family = dst->family;
 	m->rtm_dst_len = (uint8_t)ip_family_bits(dst->family);
-	m->rtm_flags = flags;
+	m->rtm_flags = flags | RTM_F_LOOKUP_TABLE;
 	rtnl_put_addr(h, RTA_DST, dst->family, dst->bytes);
 	put_u32_unless_0(h, RTA_MARK, fwmark);
 	*ret = (struct route_answer){0};
 	err = nl_talk(r->nl, h, on_route_answer, ret);
-	if (err == -EHOSTUNREACH || (!err && !ret->found))
+	/* The kernel's words for unreachable, blackhole and prohibit. */
+	if (err == -EHOSTUNREACH || err == -EINVAL || err == -EACCES || (!err && !ret->found))
 		return -ENETUNREACH;
 	if (!err && (ret->type == RTN_BLACKHOLE || ret->type == RTN_UNREACHABLE ||
 			    ret->type == RTN_PROHIBIT || ret->type == RTN_THROW))
