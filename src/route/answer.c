@@ -19,6 +19,7 @@ const char *rib_reason_name(enum rib_reason r)
 		[RIB_LATER_IN_FILE] = "later-in-file",
 		[RIB_CUT_FROM_SET] = "cut-from-set",
 		[RIB_HELD] = "held",
+		[RIB_ORIGIN_LAST_RESORT] = "origin-last-resort",
 		[RIB_WITHDRAWN] = "withdrawn",
 	};
 

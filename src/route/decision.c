@@ -6,8 +6,7 @@
  *
  * Step 1 orders candidates by what is known about the path, before anything the operator wrote:
  *
- *	up, origin not known down  <  last resort, origin not known down
- *	                           <  up, origin down  <  last resort, origin down  <<  down
+ *	sure  <  last resort  <  sure, origin down  <  last resort, origin down  <<  down
  *
  * Why the origin counts, and why it counts before last resort: an anycast prefix is carried by
  * site-1 (metric 10) and site-2 (metric 20). site-1 dies. Its candidate as a direct peer is out,
@@ -19,8 +18,13 @@
  * draining or holding next hop, in contrast, does forward: it comes before any path whose origin is
  * likely dead.
  *
- * An origin that isn't a direct peer, or one that nothing has been said about yet, is not known
- * down: most origins behind a hub are of that kind.
+ * Last resort is a candidate that hands packets to a drained or holding node, or to a hub which
+ * would hand them to one that we know of: the detour spares that node nothing. Were the detour
+ * thought better, then both hubs would see a draining site as last resort, each would send the
+ * site's packets to the other, and the site would lose everything.
+ *
+ * An origin that isn't a direct peer, or one that nothing has been said about yet, counts as up:
+ * most origins behind a hub are of that kind.
  *
  * What is installed now is not among the arguments, on purpose: the order must be the same on every
  * node (a device with one owner per prefix drops what arrives from anyone but the owner), and nodes
@@ -41,18 +45,29 @@ static bool is_down(const struct decision_contender *x)
 	return x->state == RIB_DOWN;
 }
 
+static bool is_last_resort(const struct decision_contender *x)
+{
+	return x->state == RIB_LAST_RESORT || x->origin == RIB_LAST_RESORT;
+}
+
+static enum rib_reason last_resort_reason(const struct decision_contender *x)
+{
+	return x->state == RIB_LAST_RESORT ? RIB_PEER_LAST_RESORT : RIB_ORIGIN_LAST_RESORT;
+}
+
 int decision_compare(const struct decision_contender *a, const struct decision_contender *b,
 	enum rib_reason *ret_why)
 {
 	const struct rib_candidate *ca = a->candidate, *cb = b->candidate;
 
-	/* 1: usable, and how surely. Among the unusable nothing of this step counts. */
+	/* 1: usable, and how surely; all that are down are alike here. */
 	if (is_down(a) != is_down(b))
 		return decided(is_down(b), RIB_PEER_DOWN, ret_why);
-	if (!is_down(a) && a->origin_down != b->origin_down)
-		return decided(b->origin_down, RIB_ORIGIN_DOWN, ret_why);
-	if (a->state != b->state)
-		return decided(a->state == RIB_UP, RIB_PEER_LAST_RESORT, ret_why);
+	if (!is_down(a) && (a->origin == RIB_DOWN) != (b->origin == RIB_DOWN))
+		return decided(b->origin == RIB_DOWN, RIB_ORIGIN_DOWN, ret_why);
+	if (!is_down(a) && is_last_resort(a) != is_last_resort(b))
+		return decided(
+			is_last_resort(b), last_resort_reason(is_last_resort(b) ? b : a), ret_why);
 	/* 2: administrative distance of the source. */
 	if (ca->distance != cb->distance)
 		return decided(ca->distance < cb->distance, RIB_HIGHER_DISTANCE, ret_why);
@@ -82,8 +97,8 @@ int decision_compare(const struct decision_contender *a, const struct decision_c
 
 int decision_candidate_cmp(const void *a, const void *b)
 {
-	struct decision_contender ca = {.candidate = a, .state = RIB_UP};
-	struct decision_contender cb = {.candidate = b, .state = RIB_UP};
+	struct decision_contender ca = {.candidate = a, .state = RIB_UP, .origin = RIB_UP};
+	struct decision_contender cb = {.candidate = b, .state = RIB_UP, .origin = RIB_UP};
 
 	return decision_compare(&ca, &cb, NULL);
 }

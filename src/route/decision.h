@@ -5,11 +5,12 @@
 
 #include "route/rib.h"
 
-/* A candidate together with the two facts that step 1 asks for. */
+/* A candidate together with the facts that step 1 asks for. */
 struct decision_contender {
 	const struct rib_candidate *candidate;
-	enum rib_state state; /* of its next hop */
-	bool origin_down;     /* transit, and its origin is a direct peer known to be down */
+	enum rib_state state; /* of the next hop */
+	enum rib_state
+		origin; /* of the origin behind it, if that is a peer heard of; else RIB_UP */
 };
 
 /* Negative: a before b. Never 0 for candidates that differ in anything but the caller's numbers'

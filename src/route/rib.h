@@ -7,8 +7,8 @@
  * Decision process, per prefix, one step after another (DESIGN.md rule 3):
  *   1  usable: a next hop that is down is out. A transit candidate whose origin is known down (a
  * direct peer of ours that had an event and is down) counts after all others: the origin itself may
- * be dead, and then another origin of an anycast prefix must win. Within that, up comes before last
- * resort (drained or holding).
+ * be dead, and then another origin of an anycast prefix must win. Within that, last resort (the
+ * next hop, or the known origin behind it, is drained or holding) comes after the others.
  *   2  administrative distance of the source
  *   3  the prefix's metric at its origin
  *   4  direct before transit
@@ -29,8 +29,9 @@
 #include "base/prefix.h"
 
 #define RIB_MAX_OWNERS 16
-#define RIB_MAX_ID (1u << 24) /* peers and origins stay below; tables are as long as the largest \
-			       */
+#define RIB_MAX_ID                                                                    \
+	(1u << 24) /* peers and origins stay below; tables are as long as the largest \
+		    */
 
 enum rib_state { RIB_DOWN, RIB_LAST_RESORT, RIB_UP };
 enum rib_on_dead { RIB_FALL_BACK, RIB_HOLD, RIB_RELEASE };
@@ -49,9 +50,10 @@ enum rib_reason {
 	RIB_IS_TRANSIT,
 	RIB_HIGHER_HUB_METRIC,
 	RIB_LATER_IN_FILE,
-	RIB_CUT_FROM_SET, /* equal to the winner, but the FIB holds no more owners */
-	RIB_HELD,	  /* not usable, yet kept: on_dead is hold, or the prefix is pinned */
-	RIB_WITHDRAWN,	  /* in a change only: no candidate goes through that peer any more */
+	RIB_CUT_FROM_SET,	/* equal to the winner, but the FIB holds no more owners */
+	RIB_HELD,		/* not usable, yet kept: on_dead is hold, or the prefix is pinned */
+	RIB_ORIGIN_LAST_RESORT, /* the next hop is up, but the origin is drained or holding */
+	RIB_WITHDRAWN,		/* in a change only: no candidate goes through that peer any more */
 };
 
 struct rib_candidate {

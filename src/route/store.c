@@ -203,16 +203,15 @@ void rib_store_remove(struct rib *rib, struct rib_entry *e)
 static struct decision_contender contender(
 	const struct rib *rib, const struct rib_candidate *c, bool pinned)
 {
-	const struct rib_peer *via = rib->peers.items[c->peer];
-	struct decision_contender x = {.candidate = c, .state = RIB_UP};
+	struct decision_contender x = {.candidate = c, .state = RIB_UP, .origin = RIB_UP};
 	const struct rib_peer *origin;
 
 	if (pinned)
 		return x;
-	x.state = via->state;
+	x.state = rib->peers.items[c->peer]->state;
 	if (c->transit) {
 		origin = rib->peers.items[c->origin];
-		x.origin_down = origin->known && origin->state == RIB_DOWN;
+		x.origin = origin->known ? origin->state : RIB_UP;
 	}
 	return x;
 }

@@ -48,8 +48,9 @@ static uint32_t number(const struct oracle *o, const struct oracle_prefix *p,
 	const struct rib_candidate *c, int step)
 {
 	enum rib_state state = p->pinned ? RIB_UP : o->states[c->peer];
-	bool origin_down = !p->pinned && state != RIB_DOWN && c->transit && o->known[c->origin] &&
-			   o->states[c->origin] == RIB_DOWN;
+	bool asks = !p->pinned && state != RIB_DOWN && c->transit && o->known[c->origin];
+	bool origin_down = asks && o->states[c->origin] == RIB_DOWN;
+	bool origin_drains = asks && o->states[c->origin] == RIB_LAST_RESORT;
 
 	switch (step) {
 	case 0:
@@ -57,7 +58,7 @@ static uint32_t number(const struct oracle *o, const struct oracle_prefix *p,
 	case 1:
 		return origin_down;
 	case 2:
-		return state == RIB_LAST_RESORT;
+		return state == RIB_LAST_RESORT || origin_drains;
 	case 3:
 		return c->distance;
 	case 4:
@@ -114,6 +115,8 @@ static void strike(const struct oracle *o, struct oracle_prefix *p, bool in[])
 			if (in[i] && number(o, p, &p->candidates[i], step) > lowest) {
 				in[i] = false;
 				p->reasons[i] = step_reasons[step];
+				if (step == 2 && o->states[p->candidates[i].peer] == RIB_UP)
+					p->reasons[i] = RIB_ORIGIN_LAST_RESORT;
 			}
 	}
 }

@@ -171,7 +171,8 @@ struct pair {
 	const char *name;
 	struct rib_candidate winner, loser;
 	enum rib_state winner_state, loser_state;
-	uint32_t down_origin; /* gets an event DOWN; 0: none */
+	uint32_t origin; /* gets the state, as a peer; 0: none does */
+	enum rib_state origin_state;
 	enum rib_reason why;
 };
 
@@ -179,42 +180,49 @@ struct pair {
 static const struct pair pairs[] = {
 	{"down", {.peer = 2, .origin = 8, .transit = true, .metric = 1, .place = 2},
 		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_LAST_RESORT, RIB_DOWN, 8,
-		RIB_PEER_DOWN},
+		RIB_DOWN, RIB_PEER_DOWN},
 	{"origin down before last resort",
 		{.peer = 2, .origin = 8, .transit = true, .metric = 1, .place = 2},
 		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_LAST_RESORT, RIB_UP, 9,
-		RIB_ORIGIN_DOWN},
+		RIB_DOWN, RIB_ORIGIN_DOWN},
 	{"last resort", {.peer = 2, .origin = 9, .distance = 1, .transit = true, .place = 2},
 		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_UP, RIB_LAST_RESORT, 0,
-		RIB_PEER_LAST_RESORT},
+		RIB_DOWN, RIB_PEER_LAST_RESORT},
 	{"last resort, both origins down",
 		{.peer = 2, .origin = 9, .distance = 1, .transit = true, .place = 2},
 		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_UP, RIB_LAST_RESORT, 9,
-		RIB_PEER_LAST_RESORT},
+		RIB_DOWN, RIB_PEER_LAST_RESORT},
+	{"origin last resort, the winner known to be up",
+		{.peer = 2, .origin = 8, .transit = true, .metric = 1, .place = 2},
+		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_UP, RIB_UP, 9,
+		RIB_LAST_RESORT, RIB_ORIGIN_LAST_RESORT},
+	{"a detour to a last resort is no better", {.peer = 9, .origin = 9, .place = 9},
+		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_LAST_RESORT, RIB_UP, 9,
+		RIB_LAST_RESORT, RIB_IS_TRANSIT},
 	{"distance", {.peer = 2, .origin = 8, .transit = true, .metric = 1, .place = 2},
-		{.peer = 1, .origin = 1, .distance = 1, .place = 1}, RIB_UP, RIB_UP, 0,
+		{.peer = 1, .origin = 1, .distance = 1, .place = 1}, RIB_UP, RIB_UP, 0, RIB_DOWN,
 		RIB_HIGHER_DISTANCE},
 	{"metric",
 		{.peer = 2, .origin = 8, .transit = true, .metric = 1, .hub_metric = 1, .place = 2},
-		{.peer = 1, .origin = 1, .metric = 2, .place = 1}, RIB_UP, RIB_UP, 0,
+		{.peer = 1, .origin = 1, .metric = 2, .place = 1}, RIB_UP, RIB_UP, 0, RIB_DOWN,
 		RIB_HIGHER_METRIC},
 	{"direct", {.peer = 2, .origin = 2, .hub_metric = 1, .place = 2},
-		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_UP, RIB_UP, 0,
+		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_UP, RIB_UP, 0, RIB_DOWN,
 		RIB_IS_TRANSIT},
 	{"hub metric", {.peer = 2, .origin = 9, .transit = true, .hub_metric = 1, .place = 2},
 		{.peer = 1, .origin = 8, .transit = true, .hub_metric = 2, .place = 1}, RIB_UP,
-		RIB_UP, 0, RIB_HIGHER_HUB_METRIC},
+		RIB_UP, 0, RIB_DOWN, RIB_HIGHER_HUB_METRIC},
 	{"hub metric, both last resort",
 		{.peer = 2, .origin = 9, .transit = true, .hub_metric = 1, .place = 2},
 		{.peer = 1, .origin = 8, .transit = true, .hub_metric = 2, .place = 1},
-		RIB_LAST_RESORT, RIB_LAST_RESORT, 0, RIB_HIGHER_HUB_METRIC},
+		RIB_LAST_RESORT, RIB_LAST_RESORT, 0, RIB_DOWN, RIB_HIGHER_HUB_METRIC},
 	{"place of the next hop", {.peer = 2, .origin = 9, .transit = true, .place = 1},
-		{.peer = 1, .origin = 8, .transit = true, .place = 2}, RIB_UP, RIB_UP, 0,
+		{.peer = 1, .origin = 8, .transit = true, .place = 2}, RIB_UP, RIB_UP, 0, RIB_DOWN,
 		RIB_CUT_FROM_SET},
 	{"place of the origin",
 		{.peer = 1, .origin = 9, .transit = true, .place = 1, .origin_place = 8},
 		{.peer = 1, .origin = 8, .transit = true, .place = 1, .origin_place = 9}, RIB_UP,
-		RIB_UP, 0, RIB_LATER_IN_FILE},
+		RIB_UP, 0, RIB_DOWN, RIB_LATER_IN_FILE},
 };
 
 static void check_pair(const struct pair *row, bool loser_first)
@@ -230,8 +238,8 @@ static void check_pair(const struct pair *row, bool loser_first)
 	set_prefix(&f, "10.0.0.0/8", c, 2, RIB_FALL_BACK);
 	set_peer(&f, row->loser.peer, row->loser_state);
 	set_peer(&f, row->winner.peer, row->winner_state);
-	if (row->down_origin)
-		set_peer(&f, row->down_origin, RIB_DOWN);
+	if (row->origin)
+		set_peer(&f, row->origin, row->origin_state);
 	a = explain(&f, "10.0.0.0/8");
 	if (a.owners.n != 1 || a.owners.peer[0] != row->winner.peer || a.reasons[1] != row->why)
 		fail_msg("%s: owner %u, loser's reason %s", row->name, (unsigned)a.owners.peer[0],
@@ -274,6 +282,8 @@ static void test_unknown_origin_is_not_down(void **state)
 	assert_int_equal(f.diff.n, 0); /* the same next hop */
 	expect_reasons(&f, "192.0.2.53/32", "1/5:wins 1/4:origin-down");
 	set_peer(&f, SITE_1, RIB_LAST_RESORT);
+	expect_reasons(&f, "192.0.2.53/32", "1/5:wins 1/4:origin-last-resort");
+	set_peer(&f, SITE_1, RIB_UP);
 	expect_reasons(&f, "192.0.2.53/32", "1/4:wins 1/5:higher-metric");
 	fixture_done(&f);
 }
