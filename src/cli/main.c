@@ -11,6 +11,11 @@ static const struct cli_verb *const verbs[] = {
 	&cli_check,
 	&cli_render,
 	&cli_key,
+	&cli_status,
+	&cli_routes,
+	&cli_drain,
+	&cli_undrain,
+	&cli_reload,
 };
 
 static void print_help(FILE *f)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/client.h"
+#include <unistd.h>
 
 static int run(int argc, char **argv)
 {

@@ -2,6 +2,7 @@
 #include "cli/client.h"
 #include "cli/table.h"
 #include <string.h>
+#include <unistd.h>
 
 static enum term_style style_of(const char *reason)
 {

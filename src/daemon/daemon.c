@@ -302,10 +302,11 @@ static int open_device(struct daemon *d, struct buf *why)
 	return err;
 }
 
-/* CAP_SYS_NICE is for the prober's thread, which starts before it is dropped. */
+/* Before the first thread is started, since each has its own; CAP_SYS_NICE is for the prober's
+ * real-time priority. */
 static int drop_privileges(struct buf *why)
 {
-	static const int keep[] = {CAP_NET_ADMIN, CAP_NET_RAW};
+	static const int keep[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_NICE};
 	int err = process_keep_caps(keep, ARRAY_SIZE(keep));
 
 	if (err)
@@ -384,13 +385,14 @@ static int start(struct daemon *d, struct buf *why)
 	if (err)
 		return err;
 	d->fib.state = d->state;
-	d->endpoints = endpoints_new(&d->loop, verdicts_endpoint_resolved, d);
-	endpoints_set(d->endpoints, d->gen, sys_now());
 	if (o->set_sysctl && health_mend(d->gen, why))
 		return -EACCES;
+	err = drop_privileges(why);
+	if (err)
+		return err;
+	d->endpoints = endpoints_new(&d->loop, verdicts_endpoint_resolved, d);
+	endpoints_set(d->endpoints, d->gen, sys_now());
 	err = first_sync(d, why);
-	if (!err)
-		err = drop_privileges(why);
 	if (!err)
 		err = control_open(&d->loop, socket_path, daemon_answer, d, &d->control, why);
 	if (err)

@@ -41,4 +41,12 @@ void prober_self(struct prober *p, bool *ret_drained, bool *ret_holding);
 /* The last error of a socket, as a sentence, and 0 or negative errno; for status. */
 int prober_error(struct prober *p, char *text, size_t size);
 
+struct prober_stats {
+	uint64_t sent, received, rounds;
+	int64_t cpu_ns;		   /* of the thread since its start */
+	int64_t worst_lateness_ns; /* of a deadline, since the last time this was asked */
+};
+
+void prober_stats(struct prober *p, struct prober_stats *ret);
+
 #endif

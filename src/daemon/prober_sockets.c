@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/prober_sockets.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/icmp6.h>
+#include <netinet/ip.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <net/if.h>
+/* After net/if.h, which it clashes with otherwise. */
+#include <linux/icmp.h>
+
+#define PAUSE_MIN (50 * NS_PER_MS)
+#define PAUSE_MAX (2 * NS_PER_S)
+#define RECEIVE_BUFFER (4 << 20) /* a burst of some thousand sessions while we may not run */
+/* RFC 5881 section 4 */
+#define SOURCE_PORT_FIRST 49152
+#define SOURCE_PORTS 16384
+#define SOURCE_PORT_TRIES 32
+#define TTL 255
+#define TRAFFIC_CLASS 0xc0 /* CS6: network control */
+
+void prober_local_init(struct prober_local *l, const ip_addr *addr, instant now)
+{
+	*l = (struct prober_local){.addr = *addr, .pause_ns = PAUSE_MIN, .retry_at = now};
+	list_init(&l->link);
+	for (int kind = 0; kind < PROBER_N_KINDS; kind++)
+		l->sockets[kind] = (struct prober_socket){.local = l, .kind = kind, .fd = -1};
+}
+
+void prober_local_close(struct prober_local *l, instant now)
+{
+	for (int kind = 0; kind < PROBER_N_KINDS; kind++) {
+		if (l->sockets[kind].fd >= 0)
+			close(l->sockets[kind].fd);
+		l->sockets[kind].fd = -1;
+	}
+	l->pause_ns = PAUSE_MIN;
+	l->retry_at = now;
+}
+
+static int set_int(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+/* Where in the family's options something is. */
+static int set_ip(int fd, int family, int v4_option, int v6_option, int value)
+{
+	return family == AF_INET ? set_int(fd, IPPROTO_IP, v4_option, value)
+				 : set_int(fd, IPPROTO_IPV6, v6_option, value);
+}
+
+static int set_device(int fd, const char *ifname)
+{
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, ifname, (socklen_t)strlen(ifname) + 1) <
+			       0
+		       ? -errno
+		       : 0;
+}
+
+static int bind_to(int fd, const struct prober_local *l, const char *ifname, uint16_t port)
+{
+	sock_addr a = sock_addr_make(&l->addr, port);
+
+	if (l->addr.family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&a.in6.sin6_addr))
+		a.in6.sin6_scope_id = if_nametoindex(ifname);
+	return bind(fd, &a.sa, sock_addr_len(&a)) < 0 ? -errno : 0;
+}
+
+/* SO_REUSEADDR lets us stand beside a BFD speaker that holds the wildcard address. The kernel's own
+ * check of the TTL works only where it exists; the core checks in any case. */
+static int set_up_bfd_in(int fd, const struct prober_local *l, const char *ifname)
+{
+	int family = l->addr.family;
+	int r = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+
+	if (r == 0)
+		r = set_ip(fd, family, IP_RECVTTL, IPV6_RECVHOPLIMIT, 1);
+	if (r < 0)
+		return r;
+	set_ip(fd, family, IP_MINTTL, IPV6_MINHOPCOUNT, TTL);
+	return bind_to(fd, l, ifname, BFD_PORT);
+}
+
+static int bind_source_port(int fd, const struct prober_local *l, const char *ifname)
+{
+	int r = -EADDRINUSE;
+	uint16_t chance;
+
+	for (int i = 0; r == -EADDRINUSE && i < SOURCE_PORT_TRIES; i++) {
+		if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
+			return -errno;
+		r = bind_to(fd, l, ifname, (uint16_t)(SOURCE_PORT_FIRST + chance % SOURCE_PORTS));
+	}
+	return r;
+}
+
+static int set_up_bfd_out(int fd, const struct prober_local *l, const char *ifname)
+{
+	int r = set_ip(fd, l->addr.family, IP_TTL, IPV6_UNICAST_HOPS, TTL);
+
+	if (r < 0)
+		return r;
+	set_ip(fd, l->addr.family, IP_TOS, IPV6_TCLASS, TRAFFIC_CLASS);
+	return bind_source_port(fd, l, ifname);
+}
+
+/* The kernel passes echo replies only. */
+static int set_up_echo(int fd, const struct prober_local *l, const char *ifname)
+{
+	struct icmp_filter v4 = {.data = ~(1U << ICMP_ECHOREPLY)};
+	struct icmp6_filter v6;
+	int r;
+
+	ICMP6_FILTER_SETBLOCKALL(&v6);
+	ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &v6);
+	if (l->addr.family == AF_INET)
+		r = setsockopt(fd, SOL_RAW, ICMP_FILTER, &v4, sizeof(v4));
+	else
+		r = setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &v6, sizeof(v6));
+	if (r < 0)
+		return -errno;
+	set_ip(fd, l->addr.family, IP_TOS, IPV6_TCLASS, TRAFFIC_CLASS);
+	return bind_to(fd, l, ifname, 0);
+}
+
+static int new_socket(int family, enum prober_kind kind)
+{
+	int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+	int fd;
+
+	if (kind != PROBER_ECHO)
+		fd = socket(family, SOCK_DGRAM | flags, 0);
+	else
+		fd = socket(family, SOCK_RAW | flags,
+			family == AF_INET ? (int)IPPROTO_ICMP : (int)IPPROTO_ICMPV6);
+	return fd < 0 ? -errno : fd;
+}
+
+static int watch(int epoll, struct prober_socket *s, int fd)
+{
+	struct epoll_event e = {.events = EPOLLIN, .data.ptr = s};
+
+	if (s->kind == PROBER_BFD_OUT)
+		return 0;
+	if (set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER) < 0)
+		set_int(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER);
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
+}
+
+static int open_one(struct prober_socket *s, const char *ifname, int epoll)
+{
+	static int (*const set_up[])(int, const struct prober_local *, const char *) = {
+		[PROBER_BFD_IN] = set_up_bfd_in,
+		[PROBER_BFD_OUT] = set_up_bfd_out,
+		[PROBER_ECHO] = set_up_echo,
+	};
+	int fd = new_socket(s->local->addr.family, s->kind);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = set_device(fd, ifname);
+	if (r == 0)
+		r = set_up[s->kind](fd, s->local, ifname);
+	if (r == 0)
+		r = watch(epoll, s, fd);
+	if (r < 0)
+		close(fd);
+	else
+		s->fd = fd;
+	return r;
+}
+
+int prober_local_open(
+	struct prober_local *l, const char *ifname, int epoll, const char **ret_what, instant now)
+{
+	static const char *const names[] = {
+		[PROBER_BFD_IN] = "receive BFD",
+		[PROBER_BFD_OUT] = "send BFD",
+		[PROBER_ECHO] = "send echoes",
+	};
+	int error = 0;
+
+	for (int kind = 0; kind < PROBER_N_KINDS; kind++) {
+		int r = l->sockets[kind].fd < 0 ? open_one(&l->sockets[kind], ifname, epoll) : 0;
+
+		if (r < 0 && error == 0) {
+			error = r;
+			*ret_what = names[kind];
+		}
+	}
+	if (error == 0) {
+		l->pause_ns = PAUSE_MIN;
+		l->retry_at = INSTANT_NEVER;
+		return 0;
+	}
+	l->retry_at = instant_add(now, l->pause_ns);
+	l->pause_ns = l->pause_ns * 2 > PAUSE_MAX ? PAUSE_MAX : l->pause_ns * 2;
+	return error;
+}
+
+/* The internet checksum (RFC 1071) of an even number of bytes. */
+static uint16_t checksum(const uint8_t *bytes, size_t len)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < len; i += 2)
+		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+size_t prober_echo_request(
+	int family, uint16_t id, uint16_t seq, uint8_t out[static BFD_PACKET_LEN])
+{
+	uint8_t request[8] = {family == AF_INET ? ICMP_ECHO : ICMP6_ECHO_REQUEST, 0, 0, 0,
+		(uint8_t)(id >> 8), (uint8_t)id, (uint8_t)(seq >> 8), (uint8_t)seq};
+	uint16_t sum;
+
+	if (family == AF_INET) { /* the kernel does it for ICMPv6 */
+		sum = checksum(request, sizeof(request));
+		request[2] = (uint8_t)(sum >> 8);
+		request[3] = (uint8_t)sum;
+	}
+	memcpy(out, request, sizeof(request));
+	return sizeof(request);
+}
+
+/* How many packets from here on leave by the same socket. */
+static unsigned run_length(const struct prober_packet *packets, size_t n)
+{
+	unsigned k = 1;
+
+	while (k < n && k < PROBER_BATCH && packets[k].socket == packets->socket)
+		k++;
+	return k;
+}
+
+/* One run by as few calls as the kernel allows. It stops at a packet that it can't send: a peer
+ * without a key or an endpoint is no reason for the others to wait. */
+static size_t send_run(int fd, const struct prober_packet *packets, unsigned n)
+{
+	struct mmsghdr messages[PROBER_BATCH];
+	struct iovec parts[PROBER_BATCH];
+	size_t sent = 0;
+
+	memset(messages, 0, n * sizeof(messages[0]));
+	for (unsigned i = 0; i < n; i++) {
+		sock_addr to = packets[i].to;
+
+		parts[i] = (struct iovec){(void *)(uintptr_t)packets[i].bytes, packets[i].len};
+		messages[i].msg_hdr.msg_name = (void *)(uintptr_t)&packets[i].to;
+		messages[i].msg_hdr.msg_namelen = sock_addr_len(&to);
+		messages[i].msg_hdr.msg_iov = &parts[i];
+		messages[i].msg_hdr.msg_iovlen = 1;
+	}
+	for (unsigned i = 0; i < n;) {
+		int k = sendmmsg(fd, messages + i, n - i, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k > 0)
+			sent += (size_t)k;
+		i += k > 0 ? (unsigned)k : 1;
+	}
+	return sent;
+}
+
+size_t prober_send(const struct prober_packet *packets, size_t n)
+{
+	size_t sent = 0;
+
+	for (size_t i = 0; i < n;) {
+		unsigned k = run_length(packets + i, n - i);
+
+		if (packets[i].socket->fd >= 0)
+			sent += send_run(packets[i].socket->fd, packets + i, k);
+		i += k;
+	}
+	return sent;
+}
+
+static unsigned ttl_of(struct msghdr *m)
+{
+	int ttl = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TTL) ||
+			(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPLIMIT))
+			memcpy(&ttl, CMSG_DATA(c), sizeof(ttl));
+	}
+	return ttl < 0 ? 0 : (unsigned)ttl;
+}
+
+size_t prober_receive(const struct prober_socket *s, struct prober_input ret[static PROBER_BATCH])
+{
+	struct mmsghdr messages[PROBER_BATCH];
+	struct iovec parts[PROBER_BATCH];
+	sock_addr from[PROBER_BATCH];
+	union {
+		struct cmsghdr align;
+		uint8_t bytes[CMSG_SPACE(sizeof(int))];
+	} control[PROBER_BATCH];
+	int n;
+
+	for (size_t i = 0; i < PROBER_BATCH; i++) {
+		parts[i] = (struct iovec){ret[i].bytes, sizeof(ret[i].bytes)};
+		messages[i].msg_hdr = (struct msghdr){
+			.msg_name = &from[i],
+			.msg_namelen = sizeof(from[i]),
+			.msg_iov = &parts[i],
+			.msg_iovlen = 1,
+			.msg_control = &control[i],
+			.msg_controllen = sizeof(control[i]),
+		};
+	}
+	n = s->fd < 0 ? -1 : recvmmsg(s->fd, messages, PROBER_BATCH, MSG_DONTWAIT, NULL);
+	for (int i = 0; i < n; i++) {
+		ret[i].src = sock_addr_ip(&from[i]);
+		ret[i].ttl = ttl_of(&messages[i].msg_hdr);
+		ret[i].len = messages[i].msg_len;
+	}
+	return n < 0 ? 0 : (size_t)n;
+}
+
+/* Raw IPv4 sockets receive the IP header too, raw IPv6 ones don't. */
+bool prober_parse_reply(const struct prober_input *in, uint16_t *ret_id, uint16_t *ret_seq)
+{
+	bool is_v4 = in->src.family == AF_INET;
+	size_t at = 0;
+	const uint8_t *b;
+
+	if (is_v4) {
+		if (in->len < sizeof(struct iphdr))
+			return false;
+		at = (size_t)(in->bytes[0] & 0xf) * 4;
+	}
+	if (in->len < at + 8 || in->len > sizeof(in->bytes))
+		return false;
+	b = in->bytes + at;
+	if (b[0] != (is_v4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY) || b[1] != 0)
+		return false;
+	*ret_id = (uint16_t)(b[4] << 8 | b[5]);
+	*ret_seq = (uint16_t)(b[6] << 8 | b[7]);
+	return true;
+}
