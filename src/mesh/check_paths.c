@@ -11,14 +11,14 @@
  */
 #include "mesh/check_parts.h"
 
-/* How many nodes other than `lost` (or -1) node has entries under links with. */
+/* With how many nodes other than `lost` (or -1) node is direct by an entry under links. */
 static size_t links_without(const struct check *c, unsigned node, int lost)
 {
 	const struct mesh_explicit *ends;
 	size_t n = mesh_explicit_of(c->t, node, &ends), others = 0;
 
 	for (size_t i = 0; i < n; i++)
-		others += (int)ends[i].peer != lost;
+		others += (int)ends[i].peer != lost && mesh_direct(c->t, node, ends[i].peer);
 	return others;
 }
 

@@ -165,7 +165,9 @@ static void add_preshared_keys(
 	for (size_t i = 0; i < n; i++) {
 		const char *file = links[i].link->preshared_key_file;
 
-		if (!file)
+		/* `wg set` would add a peer that the file doesn't list: another hub, on a client. */
+		if (!file || (node->role == MESH_CLIENT &&
+				     !mesh_direct(r->t, node->index, links[i].peer)))
 			continue;
 		wg_key_to_base64(&r->inv->nodes[links[i].peer].public_key, key);
 		buf_printf(out, "PostUp = wg set %%i peer %s preshared-key ", key);

@@ -133,11 +133,11 @@ bool mesh_linked(const struct mesh_topology_index *t, unsigned a, unsigned b)
 	return mesh_link_between(t, a, b);
 }
 
-/* True if a is a client and b a hub that it doesn't list. */
+/* True if a is a client and b a hub other than its own. */
 static bool is_other_hub(const struct mesh_topology_index *t, unsigned a, unsigned b)
 {
 	return t->inv->nodes[a].role == MESH_CLIENT && t->hub_rank[b] != NO_RANK &&
-	       mesh_client_hub(t, a) != (int)b && !mesh_link_between(t, a, b);
+	       mesh_client_hub(t, a) != (int)b;
 }
 
 bool mesh_direct(const struct mesh_topology_index *t, unsigned a, unsigned b)
@@ -180,14 +180,11 @@ size_t mesh_peers_of(const struct mesh_topology_index *t, unsigned node, unsigne
 		return all_but(t, node, ret);
 	list = mem_zalloc(n_links + t->n_hubs + 1, sizeof(*list));
 	for (size_t i = 0; i < n_links; i++)
-		list[n++] = links[i].peer;
-	for (size_t i = 0; i < t->n_hubs; i++) {
-		unsigned hub = t->hubs[i];
-		bool lists = t->inv->nodes[node].role != MESH_CLIENT || client_hub == (int)hub;
-
-		if (lists && !mesh_link_between(t, node, hub))
-			list[n++] = hub;
-	}
+		if (t->hub_rank[links[i].peer] == NO_RANK)
+			list[n++] = links[i].peer;
+	for (size_t i = 0; i < t->n_hubs; i++)
+		if (client_hub < 0 || client_hub == (int)t->hubs[i])
+			list[n++] = t->hubs[i];
 	qsort(list, n, sizeof(*list), node_cmp);
 	*ret = list;
 	return n;

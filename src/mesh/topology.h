@@ -7,11 +7,12 @@
  * links all; `links` adds pairs, or attributes to a pair that is there anyway.
  *
  * Clients. A client runs no shuntd, so its file is as it was rendered until someone renders it
- * again. In hub-and-spoke that file lists one hub, the client's hub, and whoever is linked with it
- * explicitly. The other hubs list the client all the same (it may be given another file at any
- * time) but send it nothing: its prefixes are reached through its hub. So of a client and another
- * hub mesh_linked is true and mesh_direct is false; of every other pair the two agree. In a full
- * mesh a client lists everybody, and nothing is special about it.
+ * again. In hub-and-spoke that file lists one hub, the client's hub, and the nodes other than hubs
+ * that are linked with it explicitly. The other hubs list the client all the same (it may be given
+ * another file at any time) but send it nothing: its prefixes are reached through its hub. So of a
+ * client and another hub mesh_linked is true and mesh_direct is false, whatever stands under links;
+ * of every other pair the two agree. In a full mesh a client lists everybody, and nothing is
+ * special about it.
  */
 #ifndef SHUNT_MESH_TOPOLOGY_H
 #define SHUNT_MESH_TOPOLOGY_H

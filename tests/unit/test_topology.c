@@ -6,10 +6,11 @@
 #define NONE MESH_METRIC_NONE
 
 /*
- * hub-a and hub-b, sites 1 to 3 (1 and 2 linked directly), two clients: laptop without a word,
- * phone that is given hub-a although hub-b comes first, and a direct line to site-3.
+ * hub-a and hub-b, sites 1 to 3 (1 and 2 linked directly), three clients: laptop without a word;
+ * phone that is given hub-a although hub-b comes first, and a direct line to site-3; pad with an
+ * entry for either hub.
  */
-enum { HUB_A, SITE_1, HUB_B, SITE_2, SITE_3, LAPTOP, PHONE, N_NODES };
+enum { HUB_A, SITE_1, HUB_B, SITE_2, SITE_3, LAPTOP, PHONE, PAD, N_NODES };
 
 struct fixture {
 	struct mesh_build b;
@@ -26,11 +27,14 @@ static void start(struct fixture *f, enum mesh_topology topology)
 	mesh_build_node(&f->b, "site-3", MESH_SPOKE, "10.10.0.13");
 	mesh_build_node(&f->b, "laptop", MESH_CLIENT, "10.10.0.100");
 	mesh_build_node(&f->b, "phone", MESH_CLIENT, "10.10.0.101");
+	mesh_build_node(&f->b, "pad", MESH_CLIENT, "10.10.0.102");
 	f->b.nodes.items[HUB_A].metric = 20;
 	f->b.nodes.items[HUB_B].metric = 10;
 	mesh_build_link(&f->b, SITE_2, SITE_1);
 	mesh_build_link(&f->b, PHONE, HUB_A);
 	mesh_build_link(&f->b, PHONE, SITE_3);
+	mesh_build_link(&f->b, HUB_A, PAD);
+	mesh_build_link(&f->b, HUB_B, PAD);
 	f->t = mesh_topology_new(mesh_build_end(&f->b));
 }
 
@@ -58,13 +62,14 @@ static void assert_pairs(const struct mesh_topology_index *t, const char *const 
 static void pairs_of_hub_and_spoke(void **state)
 {
 	static const char *const want[] = {
-		"-DDDDlD",
-		"D-DD...",
-		"DD-DDDl",
-		"DDD-...",
-		"D.D.-.D",
-		"l.D..-.",
-		"D.l.D.-",
+		"-DDDDlDl",
+		"D-DD....",
+		"DD-DDDlD",
+		"DDD-....",
+		"D.D.-.D.",
+		"l.D..-..",
+		"D.l.D.-.",
+		"l.D....-",
 	};
 	struct fixture f;
 
@@ -76,13 +81,14 @@ static void pairs_of_hub_and_spoke(void **state)
 static void pairs_of_full_mesh(void **state)
 {
 	static const char *const want[] = {
-		"-DDDDDD",
-		"D-DDDDD",
-		"DD-DDDD",
-		"DDD-DDD",
-		"DDDD-DD",
-		"DDDDD-D",
-		"DDDDDD-",
+		"-DDDDDDD",
+		"D-DDDDDD",
+		"DD-DDDDD",
+		"DDD-DDDD",
+		"DDDD-DDD",
+		"DDDDD-DD",
+		"DDDDDD-D",
+		"DDDDDDD-",
 	};
 	struct fixture f;
 
@@ -158,6 +164,7 @@ static void a_client_has_the_first_hub_or_the_one_it_is_given(void **state)
 	start(&f, MESH_HUB_AND_SPOKE);
 	assert_int_equal(mesh_client_hub(f.t, LAPTOP), HUB_B);
 	assert_int_equal(mesh_client_hub(f.t, PHONE), HUB_A);
+	assert_int_equal(mesh_client_hub(f.t, PAD), HUB_B);
 	assert_int_equal(mesh_client_hub(f.t, SITE_1), -1);
 	assert_int_equal(mesh_client_hub(f.t, HUB_A), -1);
 	stop(&f);
