@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* The state directory: what survives a daemon's life, and what damage does to it. */
+#include "daemon/state.h"
+#include "unit.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct dirs {
+	char root[64];
+	char run[96], state[96];
+};
+
+static int setup(void **ret)
+{
+	struct dirs *d = calloc(1, sizeof(*d));
+
+	strcpy(d->root, "/tmp/shunt-test-state-XXXXXX");
+	assert_non_null(mkdtemp(d->root));
+	snprintf(d->run, sizeof(d->run), "%s/a/run", d->root);
+	snprintf(d->state, sizeof(d->state), "%s/b/state", d->root);
+	*ret = d;
+	return 0;
+}
+
+static int drop(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+static int teardown(void **data)
+{
+	struct dirs *d = *data;
+
+	nftw(d->root, drop, 16, FTW_DEPTH | FTW_PHYS);
+	free(d);
+	return 0;
+}
+
+static struct state *open_state(const struct dirs *d)
+{
+	struct buf why = {0};
+	struct state *s = NULL;
+
+	assert_int_equal(state_open(d->run, d->state, &s, &why), 0);
+	buf_done(&why);
+	return s;
+}
+
+static ip_prefix prefix(const char *text)
+{
+	ip_prefix p;
+
+	assert_true(ip_prefix_parse(&p, text));
+	return p;
+}
+
+static void journal_survives(void **data)
+{
+	struct dirs *d = *data;
+	struct state *s = open_state(d);
+	wg_key keys[] = {{{1}}, {{2}}};
+	ip_prefix prefixes[] = {prefix("10.0.0.0/8"), prefix("fd00::/64")};
+	ip_prefix address = prefix("10.10.0.1/24");
+	struct state_journal j = {keys, 2, prefixes, 2, &address, 1};
+	const ip_prefix *addresses;
+
+	assert_int_equal(state_journal(s, &j, false), 0);
+	state_close(s);
+	s = open_state(d);
+	assert_true(state_has_peer(s, &keys[0]));
+	assert_true(state_has_peer(s, &keys[1]));
+	assert_true(state_has_prefix(s, &prefixes[1]));
+	assert_int_equal(state_addresses(s, &addresses), 1);
+	assert_true(ip_prefix_eq(&addresses[0], &address));
+	/* Adding keeps what was there, exactly drops it. */
+	j = (struct state_journal){keys, 1, NULL, 0, NULL, 0};
+	assert_int_equal(state_journal(s, &j, false), 0);
+	assert_true(state_has_prefix(s, &prefixes[0]));
+	assert_int_equal(state_journal(s, &j, true), 0);
+	assert_false(state_has_prefix(s, &prefixes[0]));
+	assert_false(state_has_peer(s, &keys[1]));
+	state_close(s);
+	s = open_state(d);
+	assert_true(state_has_peer(s, &keys[0]));
+	assert_false(state_has_prefix(s, &prefixes[0]));
+	assert_int_equal(state_addresses(s, &addresses), 0);
+	state_close(s);
+}
+
+static void drain_survives(void **data)
+{
+	struct dirs *d = *data;
+	struct state *s = open_state(d);
+
+	assert_false(state_is_drained(s));
+	assert_int_equal(state_set_drained(s, true), 0);
+	state_close(s);
+	s = open_state(d);
+	assert_true(state_is_drained(s));
+	assert_int_equal(state_set_drained(s, false), 0);
+	assert_int_equal(state_set_drained(s, false), 0);
+	state_close(s);
+	s = open_state(d);
+	assert_false(state_is_drained(s));
+	state_close(s);
+}
+
+static void two_daemons_exclude_each_other(void **data)
+{
+	struct dirs *d = *data;
+	struct state *s = open_state(d), *other = NULL;
+	struct buf why = {0};
+
+	assert_int_equal(state_open(d->run, d->state, &other, &why), -EBUSY);
+	assert_non_null(strstr(buf_str(&why), d->run));
+	assert_null(other);
+	state_close(s);
+	s = open_state(d);
+	state_close(s);
+	buf_done(&why);
+}
+
+/* A damaged journal loses the damaged lines and nothing else. */
+static void damage_is_passed_over(void **data)
+{
+	struct dirs *d = *data;
+	char path[128];
+	FILE *f;
+	struct state *s = open_state(d);
+	ip_prefix kept = prefix("10.1.0.0/16");
+
+	state_close(s);
+	snprintf(path, sizeof(path), "%s/journal", d->state);
+	f = fopen(path, "w");
+	fputs("peer not-a-key\nprefix 10.1.0.0/16\nprefix 10.0.0.0/99\n\nnonsense\nprefix", f);
+	fclose(f);
+	s = open_state(d);
+	assert_true(state_has_prefix(s, &kept));
+	state_close(s);
+}
+
+static void nothing_is_for_others(void **data)
+{
+	struct dirs *d = *data;
+	struct state *s = open_state(d);
+	ip_prefix p = prefix("10.0.0.0/8");
+	struct state_journal j = {NULL, 0, &p, 1, NULL, 0};
+	char path[128];
+	struct stat st;
+
+	assert_int_equal(state_journal(s, &j, false), 0);
+	assert_int_equal(stat(d->state, &st), 0);
+	assert_int_equal(st.st_mode & 077, 0);
+	snprintf(path, sizeof(path), "%s/journal", d->state);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 077, 0);
+	state_close(s);
+}
+
+static void unusable_directory_is_named(void **data)
+{
+	struct dirs *d = *data;
+	struct buf why = {0};
+	struct state *s = NULL;
+
+	assert_int_equal(state_open("/proc/nowhere/run", d->state, &s, &why), -ENOENT);
+	assert_non_null(strstr(buf_str(&why), "/proc/nowhere/run"));
+	buf_done(&why);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(journal_survives, setup, teardown),
+		cmocka_unit_test_setup_teardown(drain_survives, setup, teardown),
+		cmocka_unit_test_setup_teardown(two_daemons_exclude_each_other, setup, teardown),
+		cmocka_unit_test_setup_teardown(damage_is_passed_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_for_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(unusable_directory_is_named, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
