@@ -13,9 +13,8 @@ struct decision_contender {
 		origin; /* of the origin behind it, if that is a peer heard of; else RIB_UP */
 };
 
-/* Negative: a before b. Never 0 for candidates that differ in anything but the caller's numbers'
- * names; *ret_why (may be NULL) gets the step that decided, as the loser's reason, or RIB_WINS if
- * the two are the same. */
+/* Negative: a before b. 0 only for the same candidate twice. *ret_why (may be NULL) gets the step
+ * that decided, as the loser's reason; RIB_WINS if none did. */
 int decision_compare(const struct decision_contender *a, const struct decision_contender *b,
 	enum rib_reason *ret_why);
 

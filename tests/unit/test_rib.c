@@ -163,100 +163,6 @@ static void expect_reasons(struct fixture *f, const char *text, const char *want
 	assert_string_equal(buf, want);
 }
 
-/*
- * Each row: two candidates for one prefix. All steps before the one under test find them equal,
- * all steps behind it would prefer the loser.
- */
-struct pair {
-	const char *name;
-	struct rib_candidate winner, loser;
-	enum rib_state winner_state, loser_state;
-	uint32_t origin; /* gets the state, as a peer; 0: none does */
-	enum rib_state origin_state;
-	enum rib_reason why;
-};
-
-/* An unset field is 0, and 0 is the best. */
-static const struct pair pairs[] = {
-	{"down", {.peer = 2, .origin = 8, .transit = true, .metric = 1, .place = 2},
-		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_LAST_RESORT, RIB_DOWN, 8,
-		RIB_DOWN, RIB_PEER_DOWN},
-	{"origin down before last resort",
-		{.peer = 2, .origin = 8, .transit = true, .metric = 1, .place = 2},
-		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_LAST_RESORT, RIB_UP, 9,
-		RIB_DOWN, RIB_ORIGIN_DOWN},
-	{"last resort", {.peer = 2, .origin = 9, .distance = 1, .transit = true, .place = 2},
-		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_UP, RIB_LAST_RESORT, 0,
-		RIB_DOWN, RIB_PEER_LAST_RESORT},
-	{"last resort, both origins down",
-		{.peer = 2, .origin = 9, .distance = 1, .transit = true, .place = 2},
-		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_UP, RIB_LAST_RESORT, 9,
-		RIB_DOWN, RIB_PEER_LAST_RESORT},
-	{"origin last resort, the winner known to be up",
-		{.peer = 2, .origin = 8, .transit = true, .metric = 1, .place = 2},
-		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_UP, RIB_UP, 9,
-		RIB_LAST_RESORT, RIB_ORIGIN_LAST_RESORT},
-	{"a detour to a last resort is no better", {.peer = 9, .origin = 9, .place = 9},
-		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_LAST_RESORT, RIB_UP, 9,
-		RIB_LAST_RESORT, RIB_IS_TRANSIT},
-	{"distance", {.peer = 2, .origin = 8, .transit = true, .metric = 1, .place = 2},
-		{.peer = 1, .origin = 1, .distance = 1, .place = 1}, RIB_UP, RIB_UP, 0, RIB_DOWN,
-		RIB_HIGHER_DISTANCE},
-	{"metric",
-		{.peer = 2, .origin = 8, .transit = true, .metric = 1, .hub_metric = 1, .place = 2},
-		{.peer = 1, .origin = 1, .metric = 2, .place = 1}, RIB_UP, RIB_UP, 0, RIB_DOWN,
-		RIB_HIGHER_METRIC},
-	{"direct", {.peer = 2, .origin = 2, .hub_metric = 1, .place = 2},
-		{.peer = 1, .origin = 9, .transit = true, .place = 1}, RIB_UP, RIB_UP, 0, RIB_DOWN,
-		RIB_IS_TRANSIT},
-	{"hub metric", {.peer = 2, .origin = 9, .transit = true, .hub_metric = 1, .place = 2},
-		{.peer = 1, .origin = 8, .transit = true, .hub_metric = 2, .place = 1}, RIB_UP,
-		RIB_UP, 0, RIB_DOWN, RIB_HIGHER_HUB_METRIC},
-	{"hub metric, both last resort",
-		{.peer = 2, .origin = 9, .transit = true, .hub_metric = 1, .place = 2},
-		{.peer = 1, .origin = 8, .transit = true, .hub_metric = 2, .place = 1},
-		RIB_LAST_RESORT, RIB_LAST_RESORT, 0, RIB_DOWN, RIB_HIGHER_HUB_METRIC},
-	{"place of the next hop", {.peer = 2, .origin = 9, .transit = true, .place = 1},
-		{.peer = 1, .origin = 8, .transit = true, .place = 2}, RIB_UP, RIB_UP, 0, RIB_DOWN,
-		RIB_CUT_FROM_SET},
-	{"place of the origin",
-		{.peer = 1, .origin = 9, .transit = true, .place = 1, .origin_place = 8},
-		{.peer = 1, .origin = 8, .transit = true, .place = 1, .origin_place = 9}, RIB_UP,
-		RIB_UP, 0, RIB_DOWN, RIB_LATER_IN_FILE},
-};
-
-static void check_pair(const struct pair *row, bool loser_first)
-{
-	struct fixture f = fixture_new(1);
-	struct rib_candidate c[2] = {row->winner, row->loser};
-	struct rib_answer a;
-
-	if (loser_first) {
-		c[0] = row->loser;
-		c[1] = row->winner;
-	}
-	set_prefix(&f, "10.0.0.0/8", c, 2, RIB_FALL_BACK);
-	set_peer(&f, row->loser.peer, row->loser_state);
-	set_peer(&f, row->winner.peer, row->winner_state);
-	if (row->origin)
-		set_peer(&f, row->origin, row->origin_state);
-	a = explain(&f, "10.0.0.0/8");
-	if (a.owners.n != 1 || a.owners.peer[0] != row->winner.peer || a.reasons[1] != row->why)
-		fail_msg("%s: owner %u, loser's reason %s", row->name, (unsigned)a.owners.peer[0],
-			rib_reason_name(a.reasons[1]));
-	assert_int_equal(a.reasons[0], RIB_WINS);
-	assert_int_equal(a.candidates[0].origin, row->winner.origin);
-	fixture_done(&f);
-}
-
-static void test_each_step_decides_alone(void **state)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
-		check_pair(&pairs[i], false);
-		check_pair(&pairs[i], true);
-	}
-}
-
 static void test_history_decides_nothing(void **state)
 {
 	struct rib_candidate c[] = {transit(HUB_A, 10, SITE_1, 0), transit(HUB_B, 10, SITE_1, 0)};
@@ -607,7 +513,6 @@ static void test_peer_states(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_step_decides_alone),
 		cmocka_unit_test(test_history_decides_nothing),
 		cmocka_unit_test(test_unknown_origin_is_not_down),
 		cmocka_unit_test(test_anycast_origin_dies),
