@@ -58,29 +58,30 @@ static const struct carried *own_entry(const struct trial *t, unsigned node)
 	return NULL;
 }
 
-/* The preferred candidate as the RIB would have it, if the loss leaves one. A client knows of no
- * loss; others see that of a direct peer. */
+/* True if node knows that the candidate leads nowhere. A client knows nothing; others see the loss
+ * of a direct peer. */
+static bool is_seen_dead(const struct trial *t, unsigned node, const struct mesh_candidate *c)
+{
+	if (is_client(t, node))
+		return false;
+	return c->via == t->lost || (c->origin == t->lost && mesh_direct(t->c->t, node, c->origin));
+}
+
+/* The candidate that node takes. False: the loss leaves it none. */
 static bool best(const struct trial *t, unsigned node, struct mesh_candidate *ret)
 {
-	bool found = false, found_last = false;
+	bool found = false;
 
 	for (size_t i = 0; i < t->n_origins; i++) {
-		unsigned origin = t->origins[i].node;
-		size_t n = mesh_candidates_to(t->c->t, node, origin, t->origins[i].network, t->buf);
+		size_t n = mesh_candidates_to(
+			t->c->t, node, t->origins[i].node, t->origins[i].network, t->buf);
 
 		for (size_t k = 0; k < n; k++) {
-			bool sees = !is_client(t, node);
-			bool last = sees && origin == t->lost && mesh_direct(t->c->t, node, origin);
-
-			if (sees && t->buf[k].via == t->lost)
+			if (is_seen_dead(t, node, &t->buf[k]))
 				continue;
-			if (found && (last > found_last ||
-					     (last == found_last &&
-						     mesh_candidate_cmp(&t->buf[k], ret) >= 0)))
-				continue;
-			*ret = t->buf[k];
+			if (!found || mesh_candidate_cmp(&t->buf[k], ret) < 0)
+				*ret = t->buf[k];
 			found = true;
-			found_last = last;
 		}
 	}
 	return found;

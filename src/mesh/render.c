@@ -165,7 +165,7 @@ static void add_preshared_keys(
 	for (size_t i = 0; i < n; i++) {
 		const char *file = links[i].link->preshared_key_file;
 
-		/* `wg set` would add a peer that the file doesn't list: another hub, on a client. */
+		/* On a client, `wg set` would add another hub, which the file doesn't list. */
 		if (!file || (node->role == MESH_CLIENT &&
 				     !mesh_direct(r->t, node->index, links[i].peer)))
 			continue;
