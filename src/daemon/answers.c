@@ -156,6 +156,10 @@ static char *why_text(const struct daemon *d, const struct rib_answer *a, size_t
 	case RIB_ORIGIN_DOWN:
 		return mem_printf("%s is down as seen from here, so %s may not reach it either",
 			names_text(&d->names, c->origin), via);
+	case RIB_ORIGIN_LAST_RESORT:
+		return mem_printf("%s is last resort (drained or holding); a detour through %s "
+				  "spares it nothing",
+			names_text(&d->names, c->origin), via);
 	case RIB_HIGHER_DISTANCE:
 		return mem_printf("distance %u is higher than %u", c->distance, w->distance);
 	case RIB_HIGHER_METRIC:
