@@ -2,9 +2,10 @@
 /*
  * Random small meshes, packet by packet. Every node's FIB comes from its view by way of the RIB,
  * with everything up and after every single loss of a node; clients keep what they were given with
- * everything up. A packet goes from node to node as the kernel and WireGuard would take it: the
- * longest route decides between here and the device, the longest allowed IP names the peer, and
- * the peer drops it unless its longest allowed IP for the source names the sender.
+ * everything up. With everything up the same is tried with what the rendered files say. A packet
+ * goes from node to node as the kernel and WireGuard would take it: the longest route decides
+ * between here and the device, the longest allowed IP names the peer, and the peer drops it unless
+ * its longest allowed IP for the source names the sender.
  *
  * What must come out is said by a reference written from the prose alone: whether there is a path
  * at all. Where there is one, a request from every node to every prefix must arrive at a living
@@ -17,9 +18,11 @@
  * a cover of the other's networks; with it nothing can circle, since of one source a node takes
  * packets from one peer only.
  */
+#include "base/buf.h"
 #include "base/trie.h"
 #include "daemon/candidates.h"
 #include "mesh/check.h"
+#include "mesh/render.h"
 #include "mesh/view.h"
 #include "mesh_random.h"
 #include "route/rib.h"
@@ -52,8 +55,9 @@ struct world {
 	const struct mesh_inventory *inv;
 	struct mesh_topology_index *topology;
 	struct mesh_findings findings;
-	bool *witnessed; /* per finding: a flow suffers as it says */
-	size_t n_musts;	 /* flows that had to work */
+	bool *witnessed;		/* per finding: a flow suffers as it says */
+	size_t n_musts;			/* flows that had to work */
+	struct mesh_renderer *renderer; /* the FIBs are those of the rendered files */
 	struct fib *fibs;
 	unsigned lost; /* NOBODY: everything is up */
 };
@@ -96,15 +100,52 @@ static struct rib *rib_of(const struct world *w, unsigned node, unsigned lost)
 	return rib;
 }
 
+/* What wg-quick makes of the node's rendered file. */
+static void read_rendered(const struct world *w, unsigned node, struct fib *ret)
+{
+	AUTO_BUF text = {0};
+	unsigned peer = NOBODY;
+	char *rest = NULL;
+
+	mesh_render_node(w->renderer, node, &text);
+	buf_putc(&text, '\n');
+	for (char *word = strtok_r(text.data, " ,=\n", &rest); word;
+		word = strtok_r(NULL, " ,=\n", &rest)) {
+		ip_prefix p;
+		wg_key key;
+		char padded[WG_KEY_BASE64_LEN];
+
+		/* The separator took the key's padding. */
+		snprintf(padded, sizeof(padded), "%.43s=", word);
+		if (strlen(word) == 43 && wg_key_from_base64(&key, padded))
+			memcpy(&peer, key.bytes, sizeof(peer));
+		if (peer == NOBODY || !strchr(word, '/') || !ip_prefix_parse(&p, word))
+			continue;
+		assert_null(trie_get(ret->owners, &p));
+		*trie_slot(ret->routes, &p) = to_value(DEVICE);
+		*trie_slot(ret->owners, &p) = to_value(peer);
+	}
+}
+
+static void read_rib(const struct world *w, unsigned node, struct fib *ret)
+{
+	bool chooses = w->inv->nodes[node].role != MESH_CLIENT;
+	struct rib *rib = rib_of(w, node, chooses ? w->lost : NOBODY);
+
+	rib_walk(rib, add_answer, ret);
+	rib_free(rib);
+}
+
 static void make_fib(const struct world *w, unsigned node, struct fib *ret)
 {
 	const struct mesh_node *n = &w->inv->nodes[node];
-	struct rib *rib = rib_of(w, node, n->role == MESH_CLIENT ? NOBODY : w->lost);
 
 	ret->routes = trie_new();
 	ret->owners = trie_new();
-	rib_walk(rib, add_answer, ret);
-	rib_free(rib);
+	if (w->renderer)
+		read_rendered(w, node, ret);
+	else
+		read_rib(w, node, ret);
 	for (size_t i = 0; i < n->n_networks; i++)
 		*trie_slot(ret->routes, &n->networks[i].prefix) = to_value(node);
 	for (size_t i = 0; i < n->n_addresses; i++) {
@@ -440,6 +481,14 @@ static void check_findings(const struct world *w)
 	}
 }
 
+static void check_world(struct world *w, unsigned lost)
+{
+	w->lost = lost;
+	make_fibs(w);
+	check_all_flows(w);
+	drop_fibs(w);
+}
+
 static size_t one_round(struct chance *c)
 {
 	struct world w = {.lost = NOBODY};
@@ -448,12 +497,12 @@ static size_t one_round(struct chance *c)
 	w.topology = mesh_topology_new(w.inv);
 	mesh_check(w.topology, &w.findings);
 	w.witnessed = mem_zalloc(w.findings.n + 1, sizeof(*w.witnessed));
-	for (unsigned i = 0; i <= w.inv->n_nodes; i++) {
-		w.lost = i < w.inv->n_nodes ? i : NOBODY;
-		make_fibs(&w);
-		check_all_flows(&w);
-		drop_fibs(&w);
-	}
+	for (unsigned i = 0; i < w.inv->n_nodes; i++)
+		check_world(&w, i);
+	check_world(&w, NOBODY);
+	w.renderer = mesh_renderer_new(w.topology);
+	check_world(&w, NOBODY);
+	mesh_renderer_free(w.renderer);
 	check_findings(&w);
 	free(w.witnessed);
 	mesh_findings_done(&w.findings);
