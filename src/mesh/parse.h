@@ -32,7 +32,12 @@ struct parse_field {
 void parse_map(struct parse *p, const struct yaml_node *map, const struct parse_field *fields,
 	size_t n_fields, void *base);
 
-/* "`mtu` in node `site-1` must be <want>, not `x`"; silent about a YAML_BAD. */
+/* True once no more errors are taken: what is left of the file needn't be looked at. */
+bool parse_is_full(const struct parse *p);
+/* Where a key belongs that is right elsewhere: "under `defaults` or on a node"; NULL: nowhere. */
+const char *parse_home_of(const char *key);
+
+/* "`mtu` in node `site-1` must be <want>, not `x`"; silent about a YAML_BAD, as is the next. */
 void parse_refuse(struct parse *p, const struct yaml_node *value, const char *want_fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* The same with a free sentence: "`mtu` in node `site-1`: <sentence>". */

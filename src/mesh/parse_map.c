@@ -61,12 +61,15 @@ static void refuse_unknown(
 {
 	const struct parse_field *meant = guess(fields, n, key->text);
 	const char *quoted = text_quote(p->scratch, key->text, key->n);
+	const char *home = parse_home_of(key->text);
 	AUTO_BUF hint = {0};
 
 	if (!strcmp(key->text, "<<")) {
 		buf_puts(&hint, "what nodes have in common goes under `defaults`");
 	} else if (meant) {
 		buf_printf(&hint, "did you mean `%s`?", meant->key);
+	} else if (home) {
+		buf_printf(&hint, "it stands %s", home);
 	} else {
 		buf_puts(&hint, "allowed are ");
 		for (size_t i = 0; i < n; i++)
@@ -83,6 +86,11 @@ static void require(struct parse *p, const struct yaml_node *map, const struct p
 	mesh_errors_add(p->errors, pos, "required key `%s` is missing%s", field->key, p->where);
 }
 
+bool parse_is_full(const struct parse *p)
+{
+	return p->errors->n > MESH_ERRORS_MAX;
+}
+
 void parse_map(struct parse *p, const struct yaml_node *map, const struct parse_field *fields,
 	size_t n_fields, void *base)
 {
@@ -93,7 +101,7 @@ void parse_map(struct parse *p, const struct yaml_node *map, const struct parse_
 		parse_refuse(p, map, "a map of keys and values");
 		return;
 	}
-	for (const struct yaml_node *v = map->first; v; v = v->next) {
+	for (const struct yaml_node *v = map->first; v && !parse_is_full(p); v = v->next) {
 		const struct parse_field *f = field_of(fields, n_fields, v->key->text);
 
 		if (!f) {
@@ -123,7 +131,7 @@ static const char *describe(struct parse *p, const struct yaml_node *v)
 	if (yaml_type_of(v) == YAML_NULL)
 		return "nothing";
 	text = text_quote(p->scratch, v->text, v->n);
-	return v->plain ? text : arena_printf(p->scratch, "the text %s", text);
+	return v->plain ? text : arena_printf(p->scratch, "the quoted text %s", text);
 }
 
 static const char *name_of(struct parse *p, const struct yaml_node *v)
@@ -150,6 +158,8 @@ void parse_complain(struct parse *p, const struct yaml_node *value, const char *
 	AUTO_BUF sentence = {0};
 	va_list ap;
 
+	if (value->kind == YAML_BAD)
+		return;
 	va_start(ap, fmt);
 	buf_vprintf(&sentence, fmt, ap);
 	va_end(ap);

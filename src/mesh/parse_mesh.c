@@ -87,8 +87,7 @@ static void read_pair(struct parse *p, const struct yaml_node *v, void *into)
 	struct link_value *l = into;
 
 	if (v->kind != YAML_LIST || v->n != 2) {
-		parse_refuse(p, v, "a pair of two nodes, as in [site-1, site-2]%s",
-			v->kind == YAML_LIST ? " (a longer list is several pairs)" : "");
+		parse_complain(p, v, "a link is a pair of two nodes, as in [site-1, site-2]");
 		return;
 	}
 	l->names[0] = v->first;
@@ -208,7 +207,7 @@ static void read_links(struct parse *p, const struct yaml_node *v, const struct 
 		return;
 	}
 	r.seen = map_new();
-	for (const struct yaml_node *item = v->first; item; item = item->next)
+	for (const struct yaml_node *item = v->first; item && !parse_is_full(p); item = item->next)
 		take_link(p, item, &r, ret);
 	map_free(r.seen);
 }

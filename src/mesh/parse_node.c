@@ -41,13 +41,14 @@ void parse_settings_init(struct parse_settings *s)
 	};
 }
 
+static const struct parse_field settings_fields[] = {SETTINGS_FIELDS};
+
 void parse_defaults(struct parse *p, const struct yaml_node *v, void *into)
 {
-	static const struct parse_field fields[] = {SETTINGS_FIELDS};
 	const char *where = p->where;
 
 	p->where = " in `defaults`";
-	parse_map(p, v, fields, ARRAY_SIZE(fields), into);
+	parse_map(p, v, settings_fields, ARRAY_SIZE(settings_fields), into);
 	p->where = where;
 }
 
@@ -187,18 +188,19 @@ static void read_networks(struct parse *p, const struct yaml_node *v, void *into
 
 #define OF_NODE(member) (offsetof(struct parse_node, node) + offsetof(struct mesh_node, member))
 
+static const struct parse_field node_fields[] = {
+	{"role", parse_role, offsetof(struct parse_node, role)},
+	{"public_key", read_public_key, offsetof(struct parse_node, node), true},
+	{"address", read_addresses, offsetof(struct parse_node, node), true},
+	{"endpoint", parse_endpoint, offsetof(struct parse_node, endpoint)},
+	{"nat", parse_bool, OF_NODE(nat)},
+	{"metric", parse_metric, OF_NODE(metric)},
+	{"networks", read_networks, offsetof(struct parse_node, node)},
+	SETTINGS_FIELDS,
+};
+
 static void read_node(struct parse *p, const struct yaml_node *v, struct parse_node *into)
 {
-	static const struct parse_field fields[] = {
-		{"role", parse_role, offsetof(struct parse_node, role)},
-		{"public_key", read_public_key, offsetof(struct parse_node, node), true},
-		{"address", read_addresses, offsetof(struct parse_node, node), true},
-		{"endpoint", parse_endpoint, offsetof(struct parse_node, endpoint)},
-		{"nat", parse_bool, OF_NODE(nat)},
-		{"metric", parse_metric, OF_NODE(metric)},
-		{"networks", read_networks, offsetof(struct parse_node, node)},
-		SETTINGS_FIELDS,
-	};
 	const char *where = p->where;
 
 	p->where = arena_printf(
@@ -208,10 +210,21 @@ static void read_node(struct parse *p, const struct yaml_node *v, struct parse_n
 			"node %s is empty; it needs at least `public_key` and `address`",
 			text_quote(p->scratch, v->key->text, v->key->n));
 	else if (v->kind == YAML_MAP)
-		parse_map(p, v, fields, ARRAY_SIZE(fields), into);
+		parse_map(p, v, node_fields, ARRAY_SIZE(node_fields), into);
 	else
 		parse_refuse(p, v, "a map of keys and values");
 	p->where = where;
+}
+
+const char *parse_home_of(const char *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(settings_fields); i++)
+		if (!strcmp(settings_fields[i].key, key))
+			return "under `defaults` or on a node";
+	for (size_t i = 0; i < ARRAY_SIZE(node_fields); i++)
+		if (!strcmp(node_fields[i].key, key))
+			return "on a node";
+	return NULL;
 }
 
 /* Registers the name; the error of a second node of that name. */
@@ -239,7 +252,8 @@ void parse_nodes(struct parse *p, const struct yaml_node *v, struct parse_nodes 
 		parse_refuse(p, v, "a map from the names of the nodes to what they are");
 		return;
 	}
-	for (const struct yaml_node *item = v->first; item; item = item->next) {
+	for (const struct yaml_node *item = v->first; item && !parse_is_full(p);
+		item = item->next) {
 		struct parse_node *n;
 
 		vec_push(ret, (struct parse_node){.role = MESH_SPOKE});
