@@ -6,8 +6,8 @@
  *
  * Allowed IPs move by being added to their new peer (one atomic step). Removing one that nobody
  * takes over uses the incremental flag where the device has it, and else the parking peer: the
- * prefix is added to a keyless throw-away peer, which is then removed. Which of the two is learned
- * at the first removal.
+ * prefix is added to a throw-away peer without endpoint, which is then removed. Which of the two is
+ * learned at the first removal.
  */
 #ifndef SHUNT_DEVICE_DEVICE_H
 #define SHUNT_DEVICE_DEVICE_H
@@ -27,7 +27,7 @@ struct device_peer {
 	uint16_t keepalive; /* seconds, 0: off */
 	uint64_t rx_bytes, tx_bytes;
 	struct timespec last_handshake; /* wall clock; zero: never */
-	ip_prefix *allowed;
+	ip_prefix *allowed;		/* sorted by ip_prefix_cmp */
 	size_t n_allowed;
 };
 
@@ -99,11 +99,20 @@ enum device_kind device_kind_of(const struct device *d); /* KERNEL or UAPI */
 const char *device_name(const struct device *d);
 /* How many owners a prefix may have on it. */
 unsigned device_max_owners(const struct device *d);
+/* How a prefix that nobody takes over is removed: "incremental flag", "parking peer", or "unknown"
+ * before the first such removal. */
+const char *device_removal_way(const struct device *d);
+/* The public key of the parking peer on a device with this public key (zero: none). It is always
+ * the same one, so that a peer left behind by a process that died in between is known for what it
+ * is.
+ */
+wg_key device_parking_key(const wg_key *device_public);
 
 /*
  * Reads the whole device: every chunk, and again if it changed meanwhile (NLM_F_DUMP_INTR), up to a
  * bound, then -EAGAIN; never a partial answer. The caller releases ret with device_state_done.
- * -ENODEV: it vanished.
+ * -ENODEV: it vanished. -ETIMEDOUT, -EPROTO, -ECONNRESET: a userspace program that stalls, answers
+ * nonsense, or ends in mid-answer.
  */
 int device_get(struct device *d, struct device_state *ret);
 void device_state_done(struct device_state *s);

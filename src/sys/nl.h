@@ -15,6 +15,16 @@
 
 #define NL_MESSAGE_MAX 32768
 
+/* libmnl's loops over attributes, with the variable declared and const kept. */
+#define nl_for_each_between(a, from, to)      \
+	for (const struct nlattr *a = (from); \
+		mnl_attr_ok(a, (int)((const char *)(to) - (const char *)a)); a = mnl_attr_next(a))
+#define nl_for_each_attr(a, message, offset)                                  \
+	nl_for_each_between(a, mnl_nlmsg_get_payload_offset(message, offset), \
+		mnl_nlmsg_get_payload_tail(message))
+#define nl_for_each_nested(a, nest) \
+	nl_for_each_between(a, mnl_attr_get_payload(nest), (const char *)(nest) + (nest)->nla_len)
+
 struct nl_io {
 	/* The bytes sent, or negative errno. */
 	ssize_t (*send)(void *data, const void *message, size_t n);

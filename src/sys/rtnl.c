@@ -40,10 +40,7 @@ static bool ifname_ok(const char *ifname)
 
 static void link_kind(const struct nlattr *info, char ret[static 32])
 {
-	const struct nlattr *a;
-
-	mnl_attr_for_each_nested(a, info)
-	{
+	nl_for_each_nested (a, info) {
 		if (mnl_attr_get_type(a) != IFLA_INFO_KIND)
 			continue;
 		size_t n = strnlen(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
@@ -58,7 +55,6 @@ static int on_link(const struct nlmsghdr *h, void *data)
 {
 	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
 	struct rtnl_link *l = data;
-	const struct nlattr *a;
 
 	if (h->nlmsg_type != RTM_NEWLINK)
 		return 0;
@@ -66,8 +62,7 @@ static int on_link(const struct nlmsghdr *h, void *data)
 		return -EBADMSG;
 	l->index = m->ifi_index;
 	l->flags = m->ifi_flags;
-	mnl_attr_for_each(a, h, sizeof(*m))
-	{
+	nl_for_each_attr (a, h, sizeof(*m)) {
 		size_t n = mnl_attr_get_payload_len(a);
 
 		switch (mnl_attr_get_type(a)) {
@@ -213,7 +208,6 @@ static int on_addr(const struct nlmsghdr *h, void *data)
 	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
 	struct addr_walk *w = data;
 	ip_prefix p = {0};
-	const struct nlattr *a;
 	bool local = false;
 
 	if (h->nlmsg_type != RTM_NEWADDR)
@@ -225,8 +219,7 @@ static int on_addr(const struct nlmsghdr *h, void *data)
 		return 0;
 	p.family = m->ifa_family;
 	p.len = m->ifa_prefixlen;
-	mnl_attr_for_each(a, h, sizeof(*m))
-	{
+	nl_for_each_attr (a, h, sizeof(*m)) {
 		uint16_t type = mnl_attr_get_type(a);
 
 		/* IFA_ADDRESS is the other end where there is one. */

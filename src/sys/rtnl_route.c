@@ -95,7 +95,6 @@ static void route_attribute(struct rtnl_route *route, const struct nlattr *a)
 static bool route_parse(const struct nlmsghdr *h, struct rtnl_route *ret)
 {
 	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
-	const struct nlattr *a;
 
 	if (h->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(h) < sizeof(*m))
 		return false;
@@ -105,7 +104,8 @@ static bool route_parse(const struct nlmsghdr *h, struct rtnl_route *ret)
 	*ret = (struct rtnl_route){.protocol = m->rtm_protocol, .table = m->rtm_table};
 	ret->dst.family = m->rtm_family;
 	ret->dst.len = m->rtm_dst_len;
-	mnl_attr_for_each(a, h, sizeof(*m)) route_attribute(ret, a);
+	nl_for_each_attr (a, h, sizeof(*m))
+		route_attribute(ret, a);
 	if (ret->dst.family == AF_INET6 && ret->metric == IP6_USUAL_METRIC)
 		ret->metric = 0;
 	if (ret->table == RT_TABLE_MAIN)

@@ -62,7 +62,6 @@ static int on_rule(const struct nlmsghdr *h, void *data)
 	const struct fib_rule_hdr *m = mnl_nlmsg_get_payload(h);
 	struct rule_walk *w = data;
 	struct rtnl_rule rule = {.suppress_prefixlen = -1};
-	const struct nlattr *a;
 	uint8_t protocol = 0;
 
 	if (h->nlmsg_type != RTM_NEWRULE)
@@ -74,7 +73,8 @@ static int on_rule(const struct nlmsghdr *h, void *data)
 	rule.family = m->family;
 	rule.table = m->table;
 	rule.invert = m->flags & FIB_RULE_INVERT;
-	mnl_attr_for_each(a, h, sizeof(*m)) rule_attribute(&rule, &protocol, a);
+	nl_for_each_attr (a, h, sizeof(*m))
+		rule_attribute(&rule, &protocol, a);
 	if (protocol == RTNL_PROTO_SHUNT)
 		vec_push(&w->found, rule);
 	return 0;

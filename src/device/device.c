@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+#include "device/internal.h"
+
+#include "base/buf.h"
+#include "sys/rtnl.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SOCKET_DIR "/var/run/wireguard"
+
+struct opening {
+	const struct device_options *o;
+	struct rtnl *rtnl;
+	char path[108]; /* of the UAPI socket */
+	char *why;
+	size_t why_size;
+};
+
+static int __attribute__((format(printf, 3, 4)))
+fail(struct opening *op, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (op->why_size) {
+		va_start(ap, fmt);
+		vsnprintf(op->why, op->why_size, fmt, ap);
+		va_end(ap);
+	}
+	return err;
+}
+
+static int open_kernel(struct opening *op, struct device **ret)
+{
+	const char *name = op->o->ifname;
+	int r = kernel_device_open(name, ret);
+
+	if (r == -EPERM || r == -EACCES)
+		return fail(op, -EPERM, "%s: no right to configure it (CAP_NET_ADMIN)", name);
+	if (r < 0)
+		return fail(op, r, "%s: the kernel's WireGuard: %s", name, strerror(-r));
+	return 0;
+}
+
+static int open_uapi(struct opening *op, struct device **ret)
+{
+	int r = uapi_device_open(op->path, op->o->ifname, ret);
+
+	if (r == -EACCES || r == -EPERM)
+		return fail(op, -EPERM, "%s: no right to connect to it", op->path);
+	if (r < 0)
+		return fail(op, r, "%s: %s", op->path, strerror(-r));
+	return 0;
+}
+
+static int adopt_uapi(struct opening *op, const struct rtnl_link *link, struct device **ret)
+{
+	const char *name = op->o->ifname;
+
+	if (!link)
+		return fail(op, -EEXIST,
+			"%s serves a WireGuard device of this name in another network namespace: "
+			"choose another interface name, or end that device",
+			op->path);
+	if (strcmp(link->kind, "tun") != 0)
+		return fail(op, -EEXIST,
+			"%s is a %s interface, while %s serves a WireGuard device of that name "
+			"elsewhere",
+			name, *link->kind ? link->kind : "plain", op->path);
+	return open_uapi(op, ret);
+}
+
+/* The interface is there and no socket goes with it. */
+static int adopt_link(struct opening *op, const struct rtnl_link *link, struct device **ret)
+{
+	const char *name = op->o->ifname;
+
+	if (!strcmp(link->kind, "wireguard") && op->o->kind != DEVICE_UAPI)
+		return open_kernel(op, ret);
+	if (!strcmp(link->kind, "wireguard"))
+		return fail(op, -EEXIST,
+			"%s is the kernel's WireGuard, and a userspace device was asked for", name);
+	if (!strcmp(link->kind, "tun"))
+		return fail(op, -EEXIST,
+			"%s is a tun interface, but no WireGuard program serves %s", name,
+			op->path);
+	return fail(op, -EEXIST, "%s is a %s interface, not WireGuard", name,
+		*link->kind ? link->kind : "plain");
+}
+
+static int create_userspace(struct opening *op, struct device **ret)
+{
+	const struct device_options *o = op->o;
+	char why[768];
+	int r;
+
+	if (!o->userspace)
+		return fail(op, -ENOENT, "%s isn't there, and no program to make it was named",
+			o->ifname);
+	snprintf(why, sizeof(why), "%s can't be started", o->userspace);
+	r = uapi_start(o->userspace, o->ifname, op->path, why, sizeof(why));
+	if (r < 0)
+		return fail(op, r, "%s: %s", o->ifname, why);
+	return open_uapi(op, ret);
+}
+
+static int create_kernel(struct opening *op, struct device **ret)
+{
+	const char *name = op->o->ifname;
+	struct rtnl_link link;
+	int r = rtnl_link_add(op->rtnl, name, "wireguard");
+
+	if (r == -EPERM || r == -EACCES)
+		return fail(op, -EPERM, "%s: no right to make interfaces (CAP_NET_ADMIN)", name);
+	if (r == -EOPNOTSUPP)
+		return fail(op, r, "%s: this kernel has no WireGuard", name);
+	if (r < 0)
+		return fail(op, r, "%s can't be made: %s", name, strerror(-r));
+	r = open_kernel(op, ret);
+	if (r < 0 && rtnl_link_get(op->rtnl, name, &link) == 0)
+		(void)rtnl_link_del(op->rtnl, link.index);
+	return r;
+}
+
+static int create(struct opening *op, struct device **ret)
+{
+	enum device_kind kind = op->o->kind;
+	int r = -EOPNOTSUPP;
+
+	if (kind != DEVICE_UAPI)
+		r = create_kernel(op, ret);
+	if (kind == DEVICE_UAPI || (kind == DEVICE_AUTO && r == -EOPNOTSUPP && op->o->userspace))
+		r = create_userspace(op, ret);
+	return r;
+}
+
+static int adopt_or_create(struct opening *op, struct device **ret, bool *ret_created)
+{
+	struct rtnl_link link;
+	bool socket = uapi_probe(op->path) == 0;
+	int r = rtnl_link_get(op->rtnl, op->o->ifname, &link);
+
+	if (r < 0 && r != -ENODEV)
+		return fail(op, r, "%s: %s", op->o->ifname, strerror(-r));
+	*ret_created = r == -ENODEV;
+	/* Another namespace's socket of that name doesn't concern the kernel's device here. */
+	if (op->o->kind == DEVICE_KERNEL && (r == -ENODEV || strcmp(link.kind, "tun") != 0))
+		socket = false;
+	if (socket && op->o->kind == DEVICE_KERNEL)
+		return fail(op, -EEXIST,
+			"%s belongs to a userspace program, and the kernel's was asked for",
+			op->o->ifname);
+	if (socket)
+		return adopt_uapi(op, r ? NULL : &link, ret);
+	return r == 0 ? adopt_link(op, &link, ret) : create(op, ret);
+}
+
+static bool ifname_ok(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 0 && n < IFNAMSIZ && !strchr(name, '/') && strcmp(name, ".") &&
+	       strcmp(name, "..");
+}
+
+int device_open(const struct device_options *o, struct device **ret, bool *ret_created, char *why,
+	size_t why_size)
+{
+	struct opening op = {.o = o, .why = why, .why_size = why_size};
+	int n = snprintf(op.path, sizeof(op.path), "%s/%s.sock",
+		o->socket_dir ? o->socket_dir : SOCKET_DIR, o->ifname);
+	struct device *d = NULL;
+	bool created = false;
+	int r;
+
+	if (!ifname_ok(o->ifname) || n < 0 || (size_t)n >= sizeof(op.path))
+		return fail(&op, -EINVAL,
+			"%s: not an interface name, or its socket's path is too long", o->ifname);
+	r = rtnl_open(&op.rtnl);
+	if (r < 0)
+		return fail(&op, r, "rtnetlink: %s", strerror(-r));
+	r = adopt_or_create(&op, &d, &created);
+	rtnl_close(op.rtnl);
+	if (r < 0)
+		return r;
+	*ret = d;
+	*ret_created = created;
+	return 0;
+}
+
+void device_close(struct device *d)
+{
+	if (d)
+		d->ops->close(d);
+}
+
+int device_destroy(struct device *d)
+{
+	struct rtnl_link link;
+	struct rtnl *rtnl;
+	int r = rtnl_open(&rtnl);
+
+	if (r < 0)
+		return r;
+	r = rtnl_link_get(rtnl, d->ifname, &link);
+	if (!r)
+		r = rtnl_link_del(rtnl, link.index);
+	rtnl_close(rtnl);
+	if (r != -ENODEV || d->kind != DEVICE_UAPI)
+		return r;
+	/* Its interface is out of sight; a program ends when its socket is taken away, too. */
+	return unlink(uapi_device_path(d)) < 0 ? -errno : 0;
+}
+
+const char *device_ifname(const struct device *d)
+{
+	return d->ifname;
+}
+
+enum device_kind device_kind_of(const struct device *d)
+{
+	return d->kind;
+}
+
+const char *device_name(const struct device *d)
+{
+	return d->name;
+}
+
+unsigned device_max_owners(const struct device *d)
+{
+	(void)d;
+	return 1;
+}
+
+const char *device_removal_way(const struct device *d)
+{
+	static const char *const ways[] = {"unknown", "incremental flag", "parking peer"};
+
+	return ways[d->removal];
+}
+
+int device_get(struct device *d, struct device_state *ret)
+{
+	return d->ops->get(d, ret);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A device behind its UAPI socket. Every request has a connection of its own: that costs a fraction
+ * of a millisecond and leaves no half-read answer behind, whatever the program does. An answer may
+ * be of any length in pieces of any size, but it may not stall and not go on forever.
+ */
+#include "device/internal.h"
+
+#include "device/uapi_codec.h"
+#include "sys/clock.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define STALL_MS 5000
+/* Of a whole answer; 65,536 peers take a second or two. */
+#define ANSWER_MS 60000
+
+struct uapi_device {
+	struct device base;
+	unsigned timeout_ms;
+	struct sockaddr_un at;
+};
+
+static int address(struct sockaddr_un *ret, const char *path)
+{
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof(ret->sun_path))
+		return -ENAMETOOLONG;
+	memcpy(ret->sun_path, path, strlen(path));
+	return 0;
+}
+
+/* The socket, or negative errno; -ENODEV: nobody is there. */
+static int dial(const struct sockaddr_un *at, unsigned timeout_ms)
+{
+	struct timeval t = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) == 0 &&
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) == 0 &&
+		connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0)
+		return fd;
+	err = errno;
+	close(fd);
+	if (err == ENOENT || err == ECONNREFUSED || err == ENOTSOCK || err == ENOTDIR)
+		return -ENODEV;
+	return err == EAGAIN ? -ETIMEDOUT : -err;
+}
+
+int uapi_probe(const char *path)
+{
+	struct sockaddr_un at;
+	int fd = address(&at, path);
+
+	if (fd < 0)
+		return fd;
+	fd = dial(&at, STALL_MS);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static int write_all(void *data, const char *bytes, size_t n)
+{
+	const int *fd = data;
+
+	while (n) {
+		ssize_t r = send(*fd, bytes, n, MSG_NOSIGNAL);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		bytes += r;
+		n -= (size_t)r;
+	}
+	return 0;
+}
+
+/* Reads the answer to its end. */
+static int read_answer(const struct uapi_device *u, int fd, struct uapi_reader *r)
+{
+	instant end = instant_add(sys_now(), ANSWER_MS * NS_PER_MS);
+	char piece[16384];
+	int err = 0;
+
+	while (!r->done && !r->error && !err) {
+		ssize_t n = recv(fd, piece, sizeof(piece), 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			err = errno == EAGAIN ? -ETIMEDOUT : -errno;
+		else if (n == 0)
+			err = -ECONNRESET;
+		else if (instant_before(end, sys_now()))
+			err = -ETIMEDOUT;
+		else
+			uapi_reader_feed(r, piece, (size_t)n);
+	}
+	sodium_memzero(piece, sizeof(piece)); /* a private key was in it */
+	return err;
+}
+
+static int uapi_get(struct device *d, struct device_state *ret)
+{
+	struct uapi_device *u = (struct uapi_device *)d;
+	struct uapi_reader r = {0};
+	int fd = dial(&u->at, u->timeout_ms);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = write_all(&fd, "get=1\n\n", 7);
+	if (!err)
+		err = read_answer(u, fd, &r);
+	if (!err)
+		err = uapi_reader_finish(&r, ret);
+	uapi_reader_done(&r);
+	close(fd);
+	return err == -EPIPE ? -ECONNRESET : err;
+}
+
+static int uapi_apply(struct device *d, const struct device_change *c)
+{
+	struct uapi_device *u = (struct uapi_device *)d;
+	struct uapi_writer w = {.write = write_all};
+	struct uapi_reader r = {0};
+	int fd = dial(&u->at, u->timeout_ms);
+	int sent, err;
+
+	if (fd < 0)
+		return fd;
+	w.data = &fd;
+	sent = uapi_write_set(&w, c);
+	/* A program that hung up on a long request may have said why before. */
+	err = sent == -ETIMEDOUT ? sent : read_answer(u, fd, &r);
+	if (!err)
+		err = uapi_reader_finish(&r, NULL);
+	if (!err && sent)
+		err = sent;
+	uapi_reader_done(&r);
+	close(fd);
+	return err == -EPIPE ? -ECONNRESET : err;
+}
+
+static void uapi_close(struct device *d)
+{
+	free(d);
+}
+
+static const struct device_ops uapi_ops = {uapi_get, uapi_apply, uapi_close};
+
+void uapi_device_set_timeout(struct device *d, unsigned ms)
+{
+	((struct uapi_device *)d)->timeout_ms = ms;
+}
+
+const char *uapi_device_path(const struct device *d)
+{
+	return ((const struct uapi_device *)d)->at.sun_path;
+}
+
+/* The name of the process behind the socket, where the system tells. */
+static void program_name(int fd, char ret[static 64])
+{
+	struct ucred who;
+	socklen_t len = sizeof(who);
+	char path[64];
+	FILE *f;
+
+	snprintf(ret, 64, "userspace");
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0 || who.pid <= 0)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)who.pid);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fgets(path, sizeof(path), f)) {
+		path[strcspn(path, "\n")] = '\0';
+		if (*path)
+			snprintf(ret, 64, "%s", path);
+	}
+	fclose(f);
+}
+
+int uapi_device_open(const char *path, const char *ifname, struct device **ret)
+{
+	struct uapi_device *u;
+	struct sockaddr_un at;
+	int fd = address(&at, path);
+
+	if (fd < 0)
+		return fd;
+	fd = dial(&at, STALL_MS);
+	if (fd < 0)
+		return fd;
+	u = mem_zalloc(1, sizeof(*u));
+	u->base.ops = &uapi_ops;
+	u->base.kind = DEVICE_UAPI;
+	snprintf(u->base.ifname, sizeof(u->base.ifname), "%s", ifname);
+	program_name(fd, u->base.name);
+	close(fd);
+	u->timeout_ms = STALL_MS;
+	u->at = at;
+	*ret = &u->base;
+	return 0;
+}
