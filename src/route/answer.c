@@ -56,6 +56,9 @@ static void answer_candidate(struct rib *rib, const struct rib_contest *contest,
 
 	for (size_t i = 0; held && i < rib->candidates.n; i++)
 		held = rib->candidates.items[i].peer != c->peer;
+	/* What would win, were there no living cover. */
+	if (!owners->n && (why == RIB_WINS || why == RIB_CUT_FROM_SET))
+		why = RIB_ORIGIN_DOWN;
 	vec_push(&rib->candidates, *c);
 	vec_push(&rib->reasons, held ? RIB_HELD : why);
 }

@@ -88,6 +88,48 @@ static void entry_owners(const struct rib_entry *e, struct rib_owners *ret)
 	memcpy(ret->peer, e->owners, e->n_owners * sizeof(e->owners[0]));
 }
 
+/*
+ * Whether the best that the prefix has is a detour around an origin that is down as seen from here.
+ * If the origin itself is dead, and it mostly is, then a covering prefix that lives is the better
+ * answer (DESIGN.md rule 4); so the detour serves only where there is none.
+ */
+static bool is_doubtful(struct rib *rib, const struct rib_entry *e)
+{
+	const struct rib_contest *contest;
+
+	if (!e->set || e->pinned || e->on_dead != RIB_FALL_BACK)
+		return false;
+	contest = rib_contest_run(rib, e);
+	for (size_t i = 0; i < e->set->n; i++)
+		if (contest->reasons[i] == RIB_WINS)
+			return contest->contenders[i].origin == RIB_DOWN;
+	return false;
+}
+
+static void classify(struct rib *rib, struct rib_entry *e)
+{
+	bool doubtful = is_doubtful(rib, e);
+
+	if (doubtful && !e->doubtful)
+		list_append(&rib->doubtful, &e->of_doubtful);
+	else if (!doubtful && e->doubtful)
+		list_remove(&e->of_doubtful);
+	e->doubtful = doubtful;
+}
+
+/*
+ * True if some prefix around this one has an owner that isn't doubtful itself. A default route says
+ * nothing of what it covers and doesn't count.
+ */
+static bool has_living_cover(const struct rib *rib, const struct rib_entry *e)
+{
+	const struct rib_entry *c = trie_cover(rib->entries, &e->prefix, NULL);
+
+	while (c && (c->doubtful || !c->n_owners))
+		c = trie_cover(rib->entries, &c->prefix, NULL);
+	return c && !ip_prefix_is_default(&c->prefix);
+}
+
 static void desire(struct rib *rib, const struct rib_entry *e, struct desired *ret)
 {
 	const struct rib_contest *contest;
@@ -95,7 +137,7 @@ static void desire(struct rib *rib, const struct rib_entry *e, struct desired *r
 
 	ret->owners.n = 0;
 	ret->route = e->set;
-	if (!e->set)
+	if (!e->set || (e->doubtful && has_living_cover(rib, e)))
 		return;
 	contest = rib_contest_run(rib, e);
 	if (contest->owners.n) {
@@ -123,6 +165,9 @@ static enum rib_reason why_lost(struct rib *rib, const struct rib_entry *e, uint
 			why = c->reasons[i];
 		}
 	}
+	/* It would win, were there no living cover. */
+	if (e->doubtful && (why == RIB_WINS || why == RIB_CUT_FROM_SET))
+		why = RIB_ORIGIN_DOWN;
 	return why;
 }
 
@@ -154,21 +199,32 @@ static void record_change(
 	e->route = d->route;
 }
 
-static void decide_touched(struct rib *rib, struct rib_diff *diff)
+static void decide_entry(struct rib *rib, struct rib_entry *e, struct rib_diff *diff)
 {
 	struct desired d;
 
-	for (size_t i = 0; i < rib->touched_entries.n; i++) {
-		struct rib_entry *e = rib->touched_entries.items[i];
+	e->touched = false;
+	desire(rib, e, &d);
+	if (!entry_matches(e, &d))
+		record_change(rib, e, &d, diff);
+	if (!e->set)
+		rib_store_remove(rib, e);
+}
 
-		e->touched = false;
-		desire(rib, e, &d);
-		if (!entry_matches(e, &d))
-			record_change(rib, e, &d, diff);
-		if (!e->set)
-			rib_store_remove(rib, e);
-	}
+/* Those that doubt what covers them come last, all of them: any cover may have changed. */
+static void decide_touched(struct rib *rib, struct rib_diff *diff)
+{
+	size_t n = rib->touched_entries.n;
+
+	for (size_t i = 0; i < n; i++)
+		classify(rib, rib->touched_entries.items[i]);
+	for (size_t i = 0; i < n; i++)
+		if (!rib->touched_entries.items[i]->doubtful)
+			decide_entry(rib, rib->touched_entries.items[i], diff);
 	rib->touched_entries.n = 0;
+	if (n)
+		list_for_each (at, &rib->doubtful)
+			decide_entry(rib, container_of(at, struct rib_entry, of_doubtful), diff);
 }
 
 /* The first 64 bits of ip_prefix_cmp's order: all of it for IPv4. */

@@ -18,6 +18,10 @@
  * next hop) form an ECMP set; a FIB with max_owners 1 gets the first and the others keep
  * RIB_CUT_FROM_SET as their reason.
  *
+ * A prefix whose best candidate is such a detour, and whose on_dead is RIB_FALL_BACK, counts as
+ * having none while a covering prefix other than a default route has an owner that is no detour: a
+ * dead specific falls back to its cover.
+ *
  * No usable candidate: on_dead tells. RIB_FALL_BACK withdraws the owners and keeps the kernel
  * route, RIB_HOLD keeps the last owners (or, if there never were any, the first candidate in
  * order), RIB_RELEASE withdraws both. A pinned prefix (a direct peer's own overlay address) has its

@@ -12,6 +12,7 @@ struct rib *rib_new(unsigned max_owners)
 	rib->max_owners = max_owners;
 	rib->entries = trie_new();
 	rib->sets = map_new();
+	list_init(&rib->doubtful);
 	return rib;
 }
 

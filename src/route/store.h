@@ -49,6 +49,9 @@ struct rib_entry {
 	bool pinned;
 	bool touched;
 	bool route;
+	bool doubtful; /* in rib->doubtful: its best candidate is a detour around an origin that is
+			  down */
+	struct list of_doubtful;
 	uint8_t n_owners;
 	uint32_t owners[]; /* max_owners */
 };
@@ -74,6 +77,7 @@ struct rib {
 	struct map *sets;	      /* by the bytes of their candidates */
 	VEC(struct rib_peer *) peers; /* by id; NULL where nobody asked */
 	struct rib_contest contest;
+	struct list doubtful; /* entries whose owners depend on what covers them */
 	/* Of the step under way. */
 	VEC(struct rib_set *) touched_sets;
 	VEC(struct rib_entry *) touched_entries;

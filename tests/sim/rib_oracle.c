@@ -202,6 +202,41 @@ static void decide(const struct oracle *o, struct oracle_prefix *p)
 	mark_held(o, p);
 }
 
+/* The best is a detour around an origin that is down. */
+static bool doubtful(const struct oracle *o, const struct oracle_prefix *p)
+{
+	for (size_t i = 0; p->exists && i < p->n; i++)
+		if (p->reasons[i] == RIB_WINS)
+			return number(o, p, &p->candidates[i], 1) == 1;
+	return false;
+}
+
+bool oracle_covered(const struct oracle *o, const struct oracle_prefix *p)
+{
+	if (p->pinned || p->on_dead != RIB_FALL_BACK || !p->doubtful)
+		return false;
+	for (size_t i = 0; i < o->n; i++) {
+		const struct oracle_prefix *q = &o->prefixes[i];
+
+		if (q->exists && q->prefix.len && q->prefix.len < p->prefix.len &&
+			ip_prefix_contains(&q->prefix, &p->prefix) && q->owners.n &&
+			!(q->doubtful && q->on_dead == RIB_FALL_BACK))
+			return true;
+	}
+	return false;
+}
+
+/* A living cover is better than a detour around a dead origin. */
+static void give_way(const struct oracle *o, struct oracle_prefix *p)
+{
+	if (!oracle_covered(o, p))
+		return;
+	p->owners = (struct rib_owners){0};
+	for (size_t i = 0; i < p->n; i++)
+		if (p->reasons[i] == RIB_WINS || p->reasons[i] == RIB_CUT_FROM_SET)
+			p->reasons[i] = RIB_ORIGIN_DOWN;
+}
+
 void oracle_begin(struct oracle *o)
 {
 	for (size_t i = 0; i < o->n; i++) {
@@ -214,6 +249,10 @@ void oracle_decide(struct oracle *o)
 {
 	for (size_t i = 0; i < o->n; i++)
 		decide(o, &o->prefixes[i]);
+	for (size_t i = 0; i < o->n; i++)
+		o->prefixes[i].doubtful = doubtful(o, &o->prefixes[i]);
+	for (size_t i = 0; i < o->n; i++)
+		give_way(o, &o->prefixes[i]);
 }
 
 bool oracle_changed(const struct oracle_prefix *p)
