@@ -102,7 +102,8 @@ static int create_userspace(struct opening *op, struct device **ret)
 	snprintf(why, sizeof(why), "%s can't be started", o->userspace);
 	r = uapi_start(o->userspace, o->ifname, op->path, why, sizeof(why));
 	if (r < 0)
-		return fail(op, r, "%s: %s", o->ifname, why);
+		return fail(op, r, "%s: %s%s", o->ifname,
+			o->kind == DEVICE_AUTO ? "this kernel has no WireGuard, and " : "", why);
 	return open_uapi(op, ret);
 }
 

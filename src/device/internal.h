@@ -58,7 +58,7 @@ int kernel_device_new(struct nl *nl, const char *ifname, struct device **ret);
 
 /* --- a userspace program's --- */
 
-/* A handle on the socket of that path. -ENODEV: nobody listens there. */
+/* A handle on the socket of that path, after a first exchange. -ENODEV: nobody listens there. */
 int uapi_device_open(const char *path, const char *ifname, struct device **ret);
 /* How long it waits for each piece of an answer; for tests that don't want to wait. */
 void uapi_device_set_timeout(struct device *d, unsigned ms);

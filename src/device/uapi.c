@@ -43,10 +43,12 @@ static int dial(const struct sockaddr_un *at, unsigned timeout_ms)
 {
 	struct timeval t = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int one = 1;
 	int err;
 
 	if (fd < 0)
 		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one));
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) == 0 &&
 		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) == 0 &&
 		connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0)
@@ -89,18 +91,41 @@ static int write_all(void *data, const char *bytes, size_t n)
 	return 0;
 }
 
+/* Reads a piece of an answer, and whose process wrote it where *pid is 0. The credentials of the
+ * connection won't do: they are those of whoever made the socket, which may have ended since. */
+static ssize_t read_piece(int fd, char *buf, size_t size, pid_t *pid)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct ucred))];
+	struct iovec iov = {buf, size};
+	struct msghdr m = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
+	const struct cmsghdr *c;
+	struct ucred who;
+	ssize_t n;
+
+	do
+		n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS && !*pid) {
+		memcpy(&who, CMSG_DATA(c), sizeof(who));
+		*pid = who.pid;
+	}
+	return n;
+}
+
 /* Reads the answer to its end. */
-static int read_answer(const struct uapi_device *u, int fd, struct uapi_reader *r)
+static int read_answer(int fd, struct uapi_reader *r, pid_t *pid)
 {
 	instant end = instant_add(sys_now(), ANSWER_MS * NS_PER_MS);
 	char piece[16384];
 	int err = 0;
 
 	while (!r->done && !r->error && !err) {
-		ssize_t n = recv(fd, piece, sizeof(piece), 0);
+		ssize_t n = read_piece(fd, piece, sizeof(piece), pid);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
 			err = errno == EAGAIN ? -ETIMEDOUT : -errno;
 		else if (n == 0)
@@ -118,6 +143,7 @@ static int uapi_get(struct device *d, struct device_state *ret)
 {
 	struct uapi_device *u = (struct uapi_device *)d;
 	struct uapi_reader r = {0};
+	pid_t pid = 0;
 	int fd = dial(&u->at, u->timeout_ms);
 	int err;
 
@@ -125,7 +151,7 @@ static int uapi_get(struct device *d, struct device_state *ret)
 		return fd;
 	err = write_all(&fd, "get=1\n\n", 7);
 	if (!err)
-		err = read_answer(u, fd, &r);
+		err = read_answer(fd, &r, &pid);
 	if (!err)
 		err = uapi_reader_finish(&r, ret);
 	uapi_reader_done(&r);
@@ -133,9 +159,9 @@ static int uapi_get(struct device *d, struct device_state *ret)
 	return err == -EPIPE ? -ECONNRESET : err;
 }
 
-static int uapi_apply(struct device *d, const struct device_change *c)
+/* *ret_pid is the process that answered, or 0. */
+static int request_set(struct uapi_device *u, const struct device_change *c, pid_t *ret_pid)
 {
-	struct uapi_device *u = (struct uapi_device *)d;
 	struct uapi_writer w = {.write = write_all};
 	struct uapi_reader r = {0};
 	int fd = dial(&u->at, u->timeout_ms);
@@ -146,7 +172,7 @@ static int uapi_apply(struct device *d, const struct device_change *c)
 	w.data = &fd;
 	sent = uapi_write_set(&w, c);
 	/* A program that hung up on a long request may have said why before. */
-	err = sent == -ETIMEDOUT ? sent : read_answer(u, fd, &r);
+	err = sent == -ETIMEDOUT ? sent : read_answer(fd, &r, ret_pid);
 	if (!err)
 		err = uapi_reader_finish(&r, NULL);
 	if (!err && sent)
@@ -154,6 +180,13 @@ static int uapi_apply(struct device *d, const struct device_change *c)
 	uapi_reader_done(&r);
 	close(fd);
 	return err == -EPIPE ? -ECONNRESET : err;
+}
+
+static int uapi_apply(struct device *d, const struct device_change *c)
+{
+	pid_t pid = 0;
+
+	return request_set((struct uapi_device *)d, c, &pid);
 }
 
 static void uapi_close(struct device *d)
@@ -173,48 +206,48 @@ const char *uapi_device_path(const struct device *d)
 	return ((const struct uapi_device *)d)->at.sun_path;
 }
 
-/* The name of the process behind the socket, where the system tells. */
-static void program_name(int fd, char ret[static 64])
+/* The name of that process, where the system tells. */
+static void program_name(pid_t pid, char ret[static 64])
 {
-	struct ucred who;
-	socklen_t len = sizeof(who);
-	char path[64];
+	char line[64];
 	FILE *f;
 
 	snprintf(ret, 64, "userspace");
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0 || who.pid <= 0)
-		return;
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)who.pid);
-	f = fopen(path, "re");
+	snprintf(line, sizeof(line), "/proc/%d/comm", (int)pid);
+	f = pid > 0 ? fopen(line, "re") : NULL;
 	if (!f)
 		return;
-	if (fgets(path, sizeof(path), f)) {
-		path[strcspn(path, "\n")] = '\0';
-		if (*path)
-			snprintf(ret, 64, "%s", path);
+	if (fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (*line)
+			snprintf(ret, 64, "%s", line);
 	}
 	fclose(f);
 }
 
 int uapi_device_open(const char *path, const char *ifname, struct device **ret)
 {
+	struct device_change nothing = {0};
 	struct uapi_device *u;
 	struct sockaddr_un at;
-	int fd = address(&at, path);
+	pid_t pid = 0;
+	int r = address(&at, path);
 
-	if (fd < 0)
-		return fd;
-	fd = dial(&at, STALL_MS);
-	if (fd < 0)
-		return fd;
+	if (r < 0)
+		return r;
 	u = mem_zalloc(1, sizeof(*u));
 	u->base.ops = &uapi_ops;
 	u->base.kind = DEVICE_UAPI;
 	snprintf(u->base.ifname, sizeof(u->base.ifname), "%s", ifname);
-	program_name(fd, u->base.name);
-	close(fd);
 	u->timeout_ms = STALL_MS;
 	u->at = at;
+	/* A change of nothing shows that it speaks the protocol, and who it is. */
+	r = request_set(u, &nothing, &pid);
+	if (r < 0) {
+		free(u);
+		return r;
+	}
+	program_name(pid, u->base.name);
 	*ret = &u->base;
 	return 0;
 }
