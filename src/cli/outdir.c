@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/outdir.h"
 
+#include "base/map.h"
 #include "base/vec.h"
 #include <dirent.h>
 #include <errno.h>
@@ -21,7 +22,8 @@ enum swap { NOT_SWAPPED, PLACED, EXCHANGED, REPLACED };
 /* A file written aside, under its place in the list as name. */
 struct item {
 	char *path; /* "group/file" */
-	size_t group_len;
+	char *group;
+	const char *file;
 	bool made_group;
 	enum swap swap;
 };
@@ -31,6 +33,7 @@ struct outdir {
 	int fd;
 	int staging; /* -1: not made yet */
 	VEC(struct item) items;
+	struct map *made_groups; /* of items, by name */
 	size_t n_unchanged;
 	bool committed;
 	char *where;
@@ -108,6 +111,7 @@ int outdir_open(const char *path, struct outdir **ret)
 	o->path = mem_strdup(path);
 	o->fd = fd;
 	o->staging = -1;
+	o->made_groups = map_new();
 	err = remove_staging(o);
 	if (err) {
 		outdir_close(o);
@@ -120,14 +124,8 @@ int outdir_open(const char *path, struct outdir **ret)
 static void remove_made_groups(struct outdir *o)
 {
 	for (size_t i = o->items.n; i-- > 0;) {
-		struct item *item = &o->items.items[i];
-		AUTO_FREE char *group = NULL;
-
-		if (!item->made_group)
-			continue;
-		group = mem_strdup(item->path);
-		group[item->group_len] = '\0';
-		unlinkat(o->fd, group, AT_REMOVEDIR);
+		if (o->items.items[i].made_group)
+			unlinkat(o->fd, o->items.items[i].group, AT_REMOVEDIR);
 	}
 }
 
@@ -141,9 +139,12 @@ void outdir_close(struct outdir *o)
 		close(o->staging);
 		remove_staging(o);
 	}
-	for (size_t i = 0; i < o->items.n; i++)
+	for (size_t i = 0; i < o->items.n; i++) {
 		free(o->items.items[i].path);
+		free(o->items.items[i].group);
+	}
 	vec_done(&o->items);
+	map_free(o->made_groups);
 	close(o->fd);
 	free(o->where);
 	free(o->path);
@@ -240,31 +241,24 @@ int outdir_put(
 		return o->n_unchanged++, 0;
 	if (ret < 0)
 		return fail_at(o, ret, group, file);
-	vec_push(&o->items, (struct item){.path = mem_printf("%s/%s", group, file),
-				    .group_len = strlen(group)});
+	struct item item = {.path = mem_printf("%s/%s", group, file), .group = mem_strdup(group)};
+	item.file = item.path + strlen(group) + 1;
+	vec_push(&o->items, item);
 	return 0;
-}
-
-/* Splits a copy of the item's path. */
-static char *split(const struct item *item, const char **ret_file)
-{
-	char *group = mem_strdup(item->path);
-
-	group[item->group_len] = '\0';
-	*ret_file = group + item->group_len + 1;
-	return group;
 }
 
 static int make_groups(struct outdir *o)
 {
 	for (size_t i = 0; i < o->items.n; i++) {
-		const char *file;
-		AUTO_FREE char *group = split(&o->items.items[i], &file);
+		struct item *item = &o->items.items[i];
 
-		if (mkdirat(o->fd, group, 0700) == 0)
-			o->items.items[i].made_group = true;
-		else if (errno != EEXIST)
-			return fail_at(o, -errno, group, NULL);
+		if (mkdirat(o->fd, item->group, 0700)) {
+			if (errno != EEXIST)
+				return fail_at(o, -errno, item->group, NULL);
+			continue;
+		}
+		item->made_group = true;
+		map_put_str(o->made_groups, item->group, item->group);
 	}
 	return 0;
 }
@@ -294,17 +288,23 @@ static int swap_in(
 
 static int swap_item(struct outdir *o, size_t i)
 {
-	const char *file;
-	AUTO_FREE char *group = split(&o->items.items[i], &file);
+	struct item *item = &o->items.items[i];
 	char name[24];
-	int fd = openat(o->fd, group, DIR_FLAGS), err;
+	int fd, err;
 
-	if (fd < 0)
-		return fail_at(o, -errno, group, file);
 	item_name(i, name);
-	err = swap_in(o, &o->items.items[i], fd, file, name);
+	/* A group of our own making is a folder and empty. */
+	if (item->made_group) {
+		err = renameat(o->staging, name, o->fd, item->path) ? -errno : 0;
+		item->swap = err ? NOT_SWAPPED : PLACED;
+		return err ? fail_at(o, err, item->path, NULL) : 0;
+	}
+	fd = openat(o->fd, item->group, DIR_FLAGS);
+	if (fd < 0)
+		return fail_at(o, -errno, item->path, NULL);
+	err = swap_in(o, item, fd, item->file, name);
 	close(fd);
-	return err ? fail_at(o, err, group, file) : 0;
+	return err ? fail_at(o, err, item->path, NULL) : 0;
 }
 
 static void swap_back(struct outdir *o, size_t i)
@@ -362,37 +362,34 @@ const char *outdir_where(const struct outdir *o)
 	return o->where ? o->where : o->path;
 }
 
+bool outdir_begins_with(const struct outdir_file *f, const char *bytes, size_t n)
+{
+	char head[HEAD_MAX];
+	struct stat st;
+	bool same;
+	int fd = openat(f->group_fd, f->file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	same = n <= sizeof(head) && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       read(fd, head, n) == (ssize_t)n && !memcmp(head, bytes, n);
+	close(fd);
+	return same;
+}
+
 struct listing {
-	outdir_is_gone_fn *is_gone;
+	outdir_list_fn *fn;
 	void *data;
 	VEC(char *) paths;
 };
 
-/* The first bytes of a regular file; false if it isn't one or can't be read. */
-static bool read_head(int at, const char *file, char buf[static HEAD_MAX])
-{
-	struct stat st;
-	int fd = openat(at, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	ssize_t n = -1;
-
-	if (fd < 0)
-		return false;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		n = read(fd, buf, HEAD_MAX - 1);
-	close(fd);
-	if (n >= 0)
-		buf[n] = '\0';
-	return n >= 0;
-}
-
 static void list_group(DIR *d, const char *group, struct listing *l)
 {
-	char head[HEAD_MAX];
-	const char *file;
+	struct outdir_file f = {.group_fd = dirfd(d), .group = group};
 
-	while ((file = next_name(d)))
-		if (read_head(dirfd(d), file, head) && l->is_gone(group, file, head, l->data))
-			vec_push(&l->paths, mem_printf("%s/%s", group, file));
+	while ((f.file = next_name(d)))
+		if (l->fn(&f, l->data))
+			vec_push(&l->paths, mem_printf("%s/%s", group, f.file));
 }
 
 static int path_cmp(const void *a, const void *b)
@@ -400,17 +397,18 @@ static int path_cmp(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int outdir_list(
-	struct outdir *o, outdir_is_gone_fn *is_gone, void *data, char ***ret, size_t *ret_n)
+int outdir_list(struct outdir *o, outdir_list_fn *fn, void *data, char ***ret, size_t *ret_n)
 {
-	struct listing l = {is_gone, data, {0}};
+	struct listing l = {fn, data, {0}};
 	DIR *all = list_folder(o->fd, "."), *d;
 	const char *group;
 
 	if (!all)
 		return fail_at(o, -errno, NULL, NULL);
 	while ((group = next_name(all))) {
-		d = strcmp(group, STAGING) ? list_folder(o->fd, group) : NULL;
+		if (!strcmp(group, STAGING) || map_get_str(o->made_groups, group))
+			continue;
+		d = list_folder(o->fd, group);
 		if (!d)
 			continue;
 		list_group(d, group, &l);
@@ -426,19 +424,19 @@ int outdir_list(
 
 int outdir_remove(struct outdir *o, const char *path)
 {
-	struct item item = {.path = mem_strdup(path), .group_len = strcspn(path, "/")};
-	const char *file;
-	AUTO_FREE char *group = split(&item, &file);
-	int fd = openat(o->fd, group, DIR_FLAGS), err = 0;
+	size_t n = strcspn(path, "/");
+	AUTO_FREE char *group = mem_strdup(path);
+	int fd, err = 0;
 
-	free(item.path);
+	group[n] = '\0';
+	fd = openat(o->fd, group, DIR_FLAGS);
 	if (fd < 0)
-		return fail_at(o, -errno, group, file);
-	if (unlinkat(fd, file, 0))
+		return fail_at(o, -errno, path, NULL);
+	if (unlinkat(fd, path + n + 1, 0))
 		err = -errno;
 	close(fd);
 	if (err)
-		return fail_at(o, err, group, file);
+		return fail_at(o, err, path, NULL);
 	unlinkat(o->fd, group, AT_REMOVEDIR);
 	return 0;
 }

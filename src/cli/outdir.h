@@ -35,13 +35,19 @@ const char *outdir_written(const struct outdir *o, size_t i);
 /* What the last error was about, as a path for a message. */
 const char *outdir_where(const struct outdir *o);
 
-/* Answers for a file that is there: true if it is listed. head holds its first bytes,
- * zero-terminated. */
-typedef bool outdir_is_gone_fn(const char *group, const char *file, const char *head, void *data);
-/* Lists regular files in groups for which is_gone says so, "group/file", sorted; *ret and each
- * of its strings are malloc'd. */
-int outdir_list(
-	struct outdir *o, outdir_is_gone_fn *is_gone, void *data, char ***ret, size_t *ret_n);
+/* A file that is there, while outdir_list asks about it. */
+struct outdir_file {
+	int group_fd;
+	const char *group, *file;
+};
+
+/* True if the file is regular and begins with these bytes, at most 512. */
+bool outdir_begins_with(const struct outdir_file *f, const char *bytes, size_t n);
+/* True if the file is to be listed. */
+typedef bool outdir_list_fn(const struct outdir_file *f, void *data);
+/* Lists the files in groups for which fn says so, "group/file", sorted; *ret and each of its
+ * strings are malloc'd. After outdir_commit, groups that it made aren't looked at. */
+int outdir_list(struct outdir *o, outdir_list_fn *fn, void *data, char ***ret, size_t *ret_n);
 /* Removes "group/file", and the group if nothing is left in it. */
 int outdir_remove(struct outdir *o, const char *path);
 

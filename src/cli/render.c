@@ -155,19 +155,17 @@ static int write_files(struct job *j)
 }
 
 /* A file that this program made for this mesh, and that no node of it has any more. */
-static bool is_gone(const char *group, const char *file, const char *head, void *data)
+static bool is_gone(const struct outdir_file *f, void *data)
 {
 	const struct job *j = data;
-	const struct mesh_node *node = mesh_inventory_node(j->inv, group);
+	const struct mesh_node *node = mesh_inventory_node(j->inv, f->group);
+	size_t n = node ? strlen(node->interface) : 0;
 	AUTO_BUF mark = {0};
 
-	mesh_render_mark(j->inv, group, &mark);
-	if (strncmp(head, buf_str(&mark), mark.n) != 0)
+	if (node && !strncmp(f->file, node->interface, n) && !strcmp(f->file + n, ".conf"))
 		return false;
-	if (!node)
-		return true;
-	size_t n = strlen(node->interface);
-	return strncmp(file, node->interface, n) != 0 || strcmp(file + n, ".conf") != 0;
+	mesh_render_mark(j->inv, f->group, &mark);
+	return outdir_begins_with(f, mark.data, mark.n);
 }
 
 static int deal_with_gone(struct job *j)
