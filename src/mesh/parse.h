@@ -28,7 +28,9 @@ struct parse_field {
 
 #define PARSE_FIELDS_MAX 24
 
-/* Reads a map by its table into the struct at base; anything else than a map is an error. */
+/* False and an error for anything else. */
+bool parse_is_map(struct parse *p, const struct yaml_node *value);
+/* Reads a map by its table into the struct at base. */
 void parse_map(struct parse *p, const struct yaml_node *map, const struct parse_field *fields,
 	size_t n_fields, void *base);
 

@@ -91,16 +91,19 @@ bool parse_is_full(const struct parse *p)
 	return p->errors->n > MESH_ERRORS_MAX;
 }
 
+bool parse_is_map(struct parse *p, const struct yaml_node *value)
+{
+	if (value->kind != YAML_MAP)
+		parse_refuse(p, value, "a map of keys and values");
+	return value->kind == YAML_MAP;
+}
+
 void parse_map(struct parse *p, const struct yaml_node *map, const struct parse_field *fields,
 	size_t n_fields, void *base)
 {
 	const struct yaml_node *seen[PARSE_FIELDS_MAX] = {NULL};
 
 	assert(n_fields <= PARSE_FIELDS_MAX);
-	if (map->kind != YAML_MAP) {
-		parse_refuse(p, map, "a map of keys and values");
-		return;
-	}
 	for (const struct yaml_node *v = map->first; v && !parse_is_full(p); v = v->next) {
 		const struct parse_field *f = field_of(fields, n_fields, v->key->text);
 

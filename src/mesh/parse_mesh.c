@@ -242,7 +242,8 @@ void parse_inventory(struct parse *p, const struct yaml_node *root, struct mesh_
 	struct parse_links links = {0};
 
 	parse_settings_init(&top.defaults);
-	parse_map(p, root, top_fields, ARRAY_SIZE(top_fields), &top);
+	if (parse_is_map(p, root))
+		parse_map(p, root, top_fields, ARRAY_SIZE(top_fields), &top);
 	if (top.nodes)
 		parse_nodes(p, top.nodes, &nodes);
 	if (top.links)

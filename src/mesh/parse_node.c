@@ -18,6 +18,8 @@ static void read_liveness(struct parse *p, const struct yaml_node *v, void *into
 	};
 	const char *where = p->where;
 
+	if (!parse_is_map(p, v))
+		return;
 	p->where = arena_printf(p->scratch, " in `liveness`%s", where);
 	parse_map(p, v, fields, ARRAY_SIZE(fields), into);
 	p->where = where;
@@ -47,6 +49,8 @@ void parse_defaults(struct parse *p, const struct yaml_node *v, void *into)
 {
 	const char *where = p->where;
 
+	if (!parse_is_map(p, v))
+		return;
 	p->where = " in `defaults`";
 	parse_map(p, v, settings_fields, ARRAY_SIZE(settings_fields), into);
 	p->where = where;
@@ -201,19 +205,17 @@ static const struct parse_field node_fields[] = {
 
 static void read_node(struct parse *p, const struct yaml_node *v, struct parse_node *into)
 {
+	const char *name = text_quote(p->scratch, v->key->text, v->key->n);
 	const char *where = p->where;
 
-	p->where = arena_printf(
-		p->scratch, " in node %s", text_quote(p->scratch, v->key->text, v->key->n));
-	if (v->kind == YAML_SCALAR && yaml_type_of(v) == YAML_NULL)
+	if (v->kind == YAML_SCALAR && yaml_type_of(v) == YAML_NULL) {
 		mesh_errors_add(p->errors, v->pos,
-			"node %s is empty; it needs at least `public_key` and `address`",
-			text_quote(p->scratch, v->key->text, v->key->n));
-	else if (v->kind == YAML_MAP)
+			"node %s is empty; it needs at least `public_key` and `address`", name);
+	} else if (parse_is_map(p, v)) {
+		p->where = arena_printf(p->scratch, " in node %s", name);
 		parse_map(p, v, node_fields, ARRAY_SIZE(node_fields), into);
-	else
-		parse_refuse(p, v, "a map of keys and values");
-	p->where = where;
+		p->where = where;
+	}
 }
 
 const char *parse_home_of(const char *key)

@@ -40,6 +40,20 @@ static void stop(struct builder *b, struct mesh_pos pos, const char *why)
 	b->stop = true;
 }
 
+/* libfyaml's mark of a quoted text stands behind the quote, that of an alias behind the star. */
+static bool is_marked_late(struct fy_event *e)
+{
+	struct fy_token *token = fy_event_get_token(e);
+	enum fy_scalar_style style;
+
+	if (e->type == FYET_ALIAS)
+		return true;
+	if (e->type != FYET_SCALAR || !token)
+		return false;
+	style = fy_token_scalar_style(token);
+	return style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
+}
+
 /* Where the event begins; what has no place of its own gets that of its key or container. */
 static struct mesh_pos event_pos(struct builder *b, struct fy_event *e)
 {
@@ -47,7 +61,8 @@ static struct mesh_pos event_pos(struct builder *b, struct fy_event *e)
 	struct frame *f = top(b);
 
 	if (m && m->line >= 0 && m->column >= 0)
-		return (struct mesh_pos){(uint32_t)m->line + 1, (uint32_t)m->column + 1};
+		return (struct mesh_pos){(uint32_t)m->line + 1,
+			(uint32_t)m->column + (is_marked_late(e) && m->column ? 0 : 1)};
 	if (f)
 		return f->key ? f->key->pos : f->last ? f->last->pos : f->node->pos;
 	return (struct mesh_pos){1, 1};

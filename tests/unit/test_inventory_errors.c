@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is wrong with an inventory: every error with its line, its column and its sentence, in the
+ * order of the file.
+ */
+#include "base/buf.h"
+#include "base/mem.h"
+#include "mesh/inventory.h"
+#include "unit.h"
+#include <errno.h>
+#include <string.h>
+
+#define KEY "s8TAR9VtnZl5kiLE509N8DHQNz1c1hjxBNOfZWizMhk="
+
+struct wrong {
+	const char *text;
+	const char *errors; /* "line:column: message\n" each */
+};
+
+/* `before` is what a table's inventories begin with. */
+static void assert_errors(const char *before, const struct wrong *w)
+{
+	char *text = mem_printf("%s%s", before, w->text);
+	struct mesh_inventory *inv = NULL;
+	struct mesh_errors errors = {0};
+	struct buf got = {0};
+
+	assert_int_equal(
+		mesh_inventory_parse("t.yaml", text, strlen(text), &inv, &errors), -EINVAL);
+	assert_null(inv);
+	for (size_t i = 0; i < errors.n; i++)
+		buf_printf(&got, "%u:%u: %s\n", errors.items[i].pos.line,
+			errors.items[i].pos.column, errors.items[i].message);
+	if (strcmp(buf_str(&got), w->errors))
+		print_message("in the inventory:\n%s\n", text);
+	assert_string_equal(buf_str(&got), w->errors);
+	buf_done(&got);
+	mesh_errors_done(&errors);
+	free(text);
+}
+
+#define assert_all(before, table)                                        \
+	for (size_t i_ = 0; i_ < sizeof(table) / sizeof(*(table)); i_++) \
+	assert_errors(before, &(table)[i_])
+
+static void test_document(void **state)
+{
+	static const struct wrong table[] = {
+		{"", "1:1: the inventory is empty\n"},
+		{"# nothing\n", "1:1: the inventory is empty\n"},
+		{"- a\n", "1:1: an inventory must be a map of keys and values, not a list\n"},
+		{"mesh\n", "1:1: an inventory must be a map of keys and values, not `mesh`\n"},
+		{"mesh: m\n", "1:1: required key `overlay` is missing\n"
+			      "1:1: required key `nodes` is missing\n"},
+		{"mesh: m\n---\nmesh: n\n",
+			"2:1: an inventory is one document, and here begins a second (`---`)\n"},
+		{"mesh: m\nnodes: [a, b\n",
+			"3:1: flow sequence without a closing bracket; it began on line 2\n"},
+		{"mesh: \"m\n", "1:8: double-quoted scalar without closing quote\n"},
+		{"nodes:\n\ta: x\n", "2:1: tab character may not be used as indentation\n"},
+		{"mesh: m\noverlay: \xff\n",
+			"2:10: byte 0xff isn't UTF-8; an inventory is a UTF-8 text\n"},
+		{"mesh: \xc3\xa4\xc3\n",
+			"1:8: byte 0xc3 isn't UTF-8; an inventory is a UTF-8 text\n"},
+		{"mesh: \xed\xa0\x80\n",
+			"1:7: byte 0xed isn't UTF-8; an inventory is a UTF-8 text\n"},
+		{"mesh: m\r\nnodes: \x1b[1m\n",
+			"2:8: control character 0x1b; an inventory is a text\n"},
+		{"mesh: \"a\\0b\"\noverlay: 10.0.0.0/8\nnodes: {a: {public_key: " KEY
+		 ", address: 10.0.0.1}}\n",
+			"1:7: a text can't hold a zero byte\n"},
+		{"[[[[[[[[[[[[[[[[[\n", "1:17: nested deeper than any inventory is\n"},
+	};
+
+	assert_all("", table);
+}
+
+static void test_refused_yaml(void **state)
+{
+	static const struct wrong table[] = {
+		{"overlay: &o 10.0.0.0/8\n",
+			"2:13: anchors and aliases (`&name`, `*name`) can't be used in an "
+			"inventory; what nodes have in common goes under `defaults`\n"},
+		{"overlay: *o\n",
+			"2:10: anchors and aliases (`&name`, `*name`) can't be used in an "
+			"inventory; what nodes have in common goes under `defaults`; a text that "
+			"begins with `*` wants quotes\n"},
+		{"overlay: !!str 10.0.0.0/8\n",
+			"2:16: tags (`!name`) can't be used in an inventory; a text that looks "
+			"like a number wants quotes\n"},
+		{"overlay: 10.0.0.0/8\n? [a, b]\n: 1\n", "3:3: a key must be text, not a list\n"},
+		{"overlay: 10.0.0.0/8\n? {a: b}\n: 1\n", "3:3: a key must be text, not a map\n"},
+		{"overlay: 10.0.0.0/8\n<<: {a: b}\n",
+			"3:1: unknown key `<<`; what nodes have in common goes under "
+			"`defaults`\n"},
+	};
+
+	assert_errors("{mesh: m, nodes: {a: {public_key: x, address: 10.0.0.1}}, x: 1}",
+		&(struct wrong){"",
+			"1:1: required key `overlay` is missing\n"
+			"1:59: unknown key `x`; allowed are `mesh`, `overlay`, `topology`, "
+			"`defaults`, `nodes`, `links`\n"});
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		char *tail = mem_printf(
+			"%snodes: {a: {public_key: " KEY ", address: 10.0.0.1}}\n", table[i].text);
+
+		assert_errors("mesh: m\n", &(struct wrong){tail, table[i].errors});
+		free(tail);
+	}
+}
+
+static void test_top(void **state)
+{
+	static const char before[] =
+		"nodes: {a: {public_key: " KEY ", address: 10.0.0.1}}\nmesh: m\n";
+	static const struct wrong table[] = {
+		{"overlay: 10.0.0.0/8\nmesh: n\n",
+			"4:1: duplicate key `mesh`; the first is on line 2\n"},
+		{"overlay: []\n",
+			"3:10: `overlay`: the list is empty; it needs at least one item\n"},
+		{"overlay:\n", "3:1: `overlay` must be a prefix or a list of prefixes, not "
+			       "nothing\n"},
+		{"overlay: {a: b}\n",
+			"3:10: `overlay` must be a prefix or a list of prefixes, not a map\n"},
+		{"overlay: [10.0.0.0/33, 10.0.0.0/8, 10.1.0.0/8]\n",
+			"3:11: `overlay` must be a prefix, as in 10.20.1.0/24 or "
+			"\"fd20::/64\", not `10.0.0.0/33`\n"
+			"3:36: prefix `10.0.0.0/8` stands twice; it is on line 3 already\n"},
+		{"overlay: 10.0.0.0/8\ntopology: full\n",
+			"4:11: `topology` must be `hub-and-spoke` or `full-mesh`, not `full`\n"},
+		{"overlay: 10.0.0.0/8\ntopology: full_mesh\n",
+			"4:11: `topology` must be `hub-and-spoke` or `full-mesh` (did you mean "
+			"`full-mesh`?), not `full_mesh`\n"},
+		{"overlay: 10.0.0.0/8\ntopolgy: full-mesh\n",
+			"4:1: unknown key `topolgy`; did you mean `topology`?\n"},
+		{"overlay: 10.0.0.0/8\nmtu: 1400\nnetworks: []\n",
+			"4:1: unknown key `mtu`; it stands under `defaults` or on a node\n"
+			"5:1: unknown key `networks`; it stands on a node\n"},
+		{"overlay: 10.0.0.0/8\ndefaults: []\n",
+			"4:11: `defaults` must be a map of keys and values, not a list\n"},
+		{"overlay: 10.0.0.0/8\ndefaults: {role: hub, mtu: 12, mtu: 1300}\n",
+			"4:12: unknown key `role` in `defaults`; it stands on a node\n"
+			"4:28: `mtu` in `defaults` must be a whole number from 576 to 65535, not "
+			"`12`\n"
+			"4:32: duplicate key `mtu` in `defaults`; the first is on line 4\n"},
+		{"overlay: 10.0.0.0/8\n\"\\e[31m\": x\n",
+			"4:1: unknown key `\\x1b[31m`; allowed are `mesh`, `overlay`, `topology`, "
+			"`defaults`, `nodes`, `links`\n"},
+	};
+
+	assert_all(before, table);
+}
+
+static void test_mesh_name(void **state)
+{
+	static const struct wrong table[] = {
+		{"mesh: 12\n", "3:7: `mesh`: `12` is a number; as a text it wants quotes\n"},
+		{"mesh: 1.5e3\n", "3:7: `mesh`: `1.5e3` is a number; as a text it wants quotes\n"},
+		{"mesh: True\n",
+			"3:7: `mesh`: `True` is a truth value; as a text it wants quotes\n"},
+		{"mesh: ~\n", "3:7: `mesh` must be a text, not nothing\n"},
+		{"mesh: [m]\n", "3:7: `mesh` must be a text, not a list\n"},
+		{"mesh: \"\"\n", "3:7: `mesh` must be 1 to 63 printable characters, not the "
+				 "quoted text ``\n"},
+		{"mesh: \"a\\nb\"\n", "3:7: `mesh` must be 1 to 63 printable characters, not the "
+				      "quoted text `a\\x0ab`\n"},
+	};
+
+	assert_all("nodes: {a: {public_key: " KEY ", address: 10.0.0.1}}\n"
+		   "overlay: 10.0.0.0/8\n",
+		table);
+}
+
+static void test_nodes(void **state)
+{
+	static const struct wrong table[] = {
+		{"nodes:\n", "3:1: `nodes` must be a map from the names of the nodes to what they "
+			     "are, not nothing\n"},
+		{"nodes: {}\n", "3:8: `nodes` must be a map from the names of the nodes to what "
+				"they are, not a map\n"},
+		{"nodes: [a]\n", "3:8: `nodes` must be a map from the names of the nodes to what "
+				 "they are, not a list\n"},
+		{"nodes:\n  a:\n", "4:3: node `a` is empty; it needs at least `public_key` and "
+				   "`address`\n"},
+		{"nodes:\n  a: b\n", "4:6: `a` must be a map of keys and values, not `b`\n"},
+		{"nodes:\n  a: {}\n", "4:3: required key `public_key` is missing in node `a`\n"
+				      "4:3: required key `address` is missing in node `a`\n"},
+		{"nodes:\n  a: {public_key: x, address: 10.0.0.1}\n"
+		 "  b: {public_key: x, address: 10.0.0.2}\n  \"a\": {mtu: 1}\n",
+			"6:3: required key `public_key` is missing in node `a`\n"
+			"6:3: required key `address` is missing in node `a`\n"
+			"6:3: duplicate node name `a`; the first is on line 4\n"
+			"6:14: `mtu` in node `a` must be a whole number from 576 to 65535, not "
+			"`1`\n"},
+		{"nodes:\n  a b: {public_key: x, address: 10.0.0.1}\n"
+		 "  ..: {public_key: x, address: 10.0.0.2}\n",
+			"4:3: the name of a node must be 1 to 63 characters of A-Z a-z 0-9 _ = + "
+			". - (and not `.` or `..`), not `a b`\n"
+			"5:3: the name of a node must be 1 to 63 characters of A-Z a-z 0-9 _ = + "
+			". - (and not `.` or `..`), not `..`\n"},
+	};
+
+	assert_all("mesh: m\noverlay: 10.0.0.0/8\n", table);
+}
+
+/* What follows a node that is complete, from line 7 on. */
+static const char node[] = "mesh: m\noverlay: 10.0.0.0/8\nnodes:\n  a:\n    public_key: " KEY
+			   "\n    address: 10.0.0.1\n";
+
+static void test_numbers(void **state)
+{
+	static const struct wrong table[] = {
+		{"    listen_port: 0\n", "7:18: `listen_port` in node `a` must be a whole number "
+					 "from 1 to 65535, not `0`\n"},
+		{"    listen_port: 65536\n", "7:18: `listen_port` in node `a` must be a whole "
+					     "number from 1 to 65535, not `65536`\n"},
+		{"    listen_port: \"80\"\n", "7:18: `listen_port` in node `a` must be a whole "
+					      "number from 1 to 65535, not the quoted text `80`\n"},
+		{"    listen_port: 0x50\n", "7:18: `listen_port` in node `a` must be a whole "
+					    "number from 1 to 65535, not `0x50`\n"},
+		{"    listen_port: 080\n", "7:18: `listen_port` in node `a` must be a whole "
+					   "number from 1 to 65535, not `080`\n"},
+		{"    listen_port: 80.0\n", "7:18: `listen_port` in node `a` must be a whole "
+					    "number from 1 to 65535, not `80.0`\n"},
+		{"    listen_port:\n", "7:5: `listen_port` in node `a` must be a whole number "
+				       "from 1 to 65535, not nothing\n"},
+		{"    metric: 4294967295\n", "7:13: `metric` in node `a` must be a whole number "
+					     "from 0 to 4294967294, not `4294967295`\n"},
+		{"    metric: 99999999999999999999\n",
+			"7:13: `metric` in node `a` must be a whole number from 0 to 4294967294, "
+			"not `99999999999999999999`\n"},
+		{"    mtu: 575\n", "7:10: `mtu` in node `a` must be a whole number from 576 to "
+				   "65535, not `575`\n"},
+		{"    keepalive: 0\n", "7:16: `keepalive` in node `a` must be `auto`, `off` or a "
+				       "whole number of seconds from 1 to 65535, not `0`\n"},
+		{"    keepalive: 25s\n", "7:16: `keepalive` in node `a` must be `auto`, `off` or "
+					 "a whole number of seconds from 1 to 65535, not `25s`\n"},
+		{"    nat: yes\n", "7:10: `nat` in node `a` must be true or false, not `yes`\n"},
+		{"    nat: 'true'\n",
+			"7:10: `nat` in node `a` must be true or false, not the quoted text "
+			"`true`\n"},
+	};
+
+	assert_all(node, table);
+}
+
+static void test_liveness(void **state)
+{
+	static const struct wrong table[] = {
+		{"    liveness: bfd\n", "7:15: `liveness` in node `a` must be a map of keys and "
+					"values, not `bfd`\n"},
+		{"    liveness: {probe: BFD}\n",
+			"7:23: `probe` in `liveness` in node `a` must be `bfd`, `echo` or "
+			"`handshake` (did you mean `bfd`?), not `BFD`\n"},
+		{"    liveness: {interval: 100}\n",
+			"7:26: `interval` in `liveness` in node `a`: a time needs a unit: us, ms, "
+			"s, m or h, as in 100ms\n"},
+		{"    liveness: {interval: 9ms, multiplier: 256, hold: 61m}\n",
+			"7:26: `interval` in `liveness` in node `a` must be a time from 10ms to "
+			"1m, as in 100ms, not `9ms`\n"
+			"7:43: `multiplier` in `liveness` in node `a` must be a whole number "
+			"from 1 to 255, not `256`\n"
+			"7:54: `hold` in `liveness` in node `a` must be a time from 0s to 1h, as "
+			"in 5s, not `61m`\n"},
+		{"    liveness: {hold: 0}\n",
+			"7:22: `hold` in `liveness` in node `a`: a time needs a unit: us, ms, s, "
+			"m or h, as in 5s\n"},
+		{"    liveness: {timeout: 1s}\n",
+			"7:16: unknown key `timeout` in `liveness` in node `a`; allowed are "
+			"`probe`, `interval`, `multiplier`, `hold`\n"},
+	};
+
+	assert_all(node, table);
+}
+
+#define INTERFACE_RULE "1 to 15 characters of A-Z a-z 0-9 _ = + . - (and not `.` or `..`)"
+#define PATH_RULE "the absolute path of a file, printable and without `#`"
+
+static void test_texts(void **state)
+{
+	static const struct wrong table[] = {
+		{"    interface: wg0\n"
+		 "    role: server\n",
+			"8:11: `role` in node `a` must be `spoke`, `hub` or `client`, not "
+			"`server`\n"},
+		{"    interface: wireguard-number-1\n",
+			"7:16: `interface` in node `a` must be " INTERFACE_RULE
+			", not `wireguard-number-1`\n"},
+		{"    interface: wg/0\n",
+			"7:16: `interface` in node `a` must be " INTERFACE_RULE ", not `wg/0`\n"},
+		{"    interface: .\n",
+			"7:16: `interface` in node `a` must be " INTERFACE_RULE ", not `.`\n"},
+		{"    interface: 0\n", "7:16: `interface` in node `a`: `0` is a number; as a "
+				       "text it wants quotes\n"},
+		{"    private_key_file: wg0.key\n",
+			"7:23: `private_key_file` in node `a` must be " PATH_RULE
+			", not `wg0.key`\n"},
+		{"    private_key_file: \"/etc/a\\nPostUp = x\"\n",
+			"7:23: `private_key_file` in node `a` must be " PATH_RULE
+			", not the quoted text `/etc/a\\x0aPostUp = x`\n"},
+		{"    private_key_file: /etc/#1\n",
+			"7:23: `private_key_file` in node `a` must be " PATH_RULE
+			", not `/etc/#1`\n"},
+		{"    keepalve: 10\n",
+			"7:5: unknown key `keepalve` in node `a`; did you mean `keepalive`?\n"},
+		{"    private_key: " KEY "\n", "7:5: unknown key `private_key` in node `a`; did "
+					       "you mean `private_key_file`?\n"},
+		{"    PublicKey: " KEY "\n",
+			"7:5: unknown key `PublicKey` in node `a`; did you mean `public_key`?\n"},
+		{"    AllowedIPs: 10.0.0.0/8\n",
+			"7:5: unknown key `AllowedIPs` in node `a`; did you mean `networks`?\n"},
+		{"    address: 10.0.0.2\n",
+			"7:5: duplicate key `address` in node `a`; the first is on line 6\n"},
+	};
+
+	assert_all(node, table);
+}
+
+#define HOST_RULE                                                                        \
+	"host:port with a name or an address as the host, as in hub.example.net:51820, " \
+	"192.0.2.1:51820 or \"[2001:db8::1]:51820\""
+
+static void test_endpoints(void **state)
+{
+	static const struct wrong table[] = {
+		{"h:0", "host:port with a port from 1 to 65535, not `h:0`"},
+		{"h:65536", "host:port with a port from 1 to 65535, not `h:65536`"},
+		{"h:051820", "host:port with a port from 1 to 65535, not `h:051820`"},
+		{"'h:'", "host:port with a port from 1 to 65535, not the quoted text `h:`"},
+		{"300.1.1.1:5", HOST_RULE ", not `300.1.1.1:5`"},
+		{"10.1:5", HOST_RULE ", not `10.1:5`"},
+		{"a..b:5", HOST_RULE ", not `a..b:5`"},
+		{"-a:5", HOST_RULE ", not `-a:5`"},
+		{"a b:5", HOST_RULE ", not `a b:5`"},
+		{"b\xc3\xbc"
+		 "cher.de:5",
+			HOST_RULE ", not `b\xc3\xbc"
+				  "cher.de:5`"},
+		{"'[::1'", HOST_RULE ", not the quoted text `[::1`"},
+		{"'[::1]x'", HOST_RULE ", not the quoted text `[::1]x`"},
+		{"'[10.0.0.1]:5'", HOST_RULE ", not the quoted text `[10.0.0.1]:5`"},
+		{"'[fe80::1%eth0]:5'", HOST_RULE ", not the quoted text `[fe80::1%eth0]:5`"},
+		{"[h]", "host:port, as in hub.example.net:51820, not a list"},
+		{"", "host:port, as in hub.example.net:51820, not nothing"},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		char *text = mem_printf("    endpoint: %s\n", table[i].text);
+		char *error = mem_printf("7:%d: `endpoint` in node `a` must be %s\n",
+			*table[i].text ? 15 : 5, table[i].errors);
+
+		assert_errors(node, &(struct wrong){text, error});
+		free(text);
+		free(error);
+	}
+	assert_errors(node, &(struct wrong){"    endpoint: 2001:db8::1\n",
+				    "7:15: `endpoint` in node `a`: an IPv6 address wants brackets "
+				    "here, to tell "
+				    "it from a port: \"[2001:db8::1]\"\n"});
+}
+
+static void test_addresses(void **state)
+{
+	static const struct wrong table[] = {
+		{"[]", "14: `address` in node `a`: the list is empty; it needs at least one item"},
+		{"10.0.0", "14: `address` in node `a` must be an address, as in 10.10.0.11 or "
+			   "\"fd10::11\", not `10.0.0`"},
+		{"[10.0.0.1, x, [10.0.0.2]]",
+			"25: `address` in node `a` must be an address, as in 10.10.0.11 or "
+			"\"fd10::11\", not `x`\n"
+			"6:28: `address` in node `a` must be an address, as in 10.10.0.11 or "
+			"\"fd10::11\", not a list"},
+		{"10.0.0.1/24", "14: `address` in node `a`: an address of a node is a single one: "
+				"write `10.0.0.1` without a length; the prefix of all nodes "
+				"stands under `overlay`"},
+		{"[fd10::1, 10.0.0.1, \"fd10:0::1/128\"]",
+			"34: address `fd10::1/128` stands twice in node `a`; it is on line 6 "
+			"already"},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		char *text = mem_printf("mesh: m\noverlay: 10.0.0.0/8\nnodes:\n  a:\n    "
+					"public_key: " KEY "\n    address: %s\n",
+			table[i].text);
+		char *error = mem_printf("6:%s\n", table[i].errors);
+
+		assert_errors(text, &(struct wrong){"", error});
+		free(text);
+		free(error);
+	}
+}
+
+static void test_networks(void **state)
+{
+	static const struct wrong table[] = {
+		{"    networks: {prefix: 10.1.0.0/16}\n",
+			"7:15: `networks` in node `a` must be a prefix or a list of networks, not "
+			"a map\n"},
+		{"    networks:\n", "7:5: `networks` in node `a` must be a prefix or a list of "
+				    "networks, not nothing\n"},
+		{"    networks: [10.1.0.0/16, 10.1.2.3/16]\n",
+			"7:29: network `10.1.0.0/16` stands twice in node `a`; it is on line 7 "
+			"already\n"},
+		{"    networks:\n"
+		 "      - {metric: 10, on_dead: fallback}\n"
+		 "      - {prefix: 10.1.0.0/16, prefix: 10.2.0.0/16}\n"
+		 "      - [10.3.0.0/16]\n"
+		 "      - {prefix: [10.4.0.0/16], cost: 1}\n",
+			"8:9: required key `prefix` is missing in a network in node `a`\n"
+			"8:31: `on_dead` in a network in node `a` must be `fall-back`, `hold` or "
+			"`release` (did you mean `fall-back`?), not `fallback`\n"
+			"9:31: duplicate key `prefix` in a network in node `a`; the first is on "
+			"line 9\n"
+			"10:9: `networks` in node `a`: a network is a prefix or a map like "
+			"{prefix: 10.20.1.0/24, metric: 10}, not a list\n"
+			"11:18: `prefix` in a network in node `a` must be a prefix, as in "
+			"10.20.1.0/24 or \"fd20::/64\", not a list\n"
+			"11:33: unknown key `cost` in a network in node `a`; allowed are "
+			"`prefix`, `metric`, `on_dead`\n"},
+	};
+
+	assert_all(node, table);
+}
+
+static void test_links(void **state)
+{
+	static const struct wrong table[] = {
+		{"links: {a: b}\n", "6:8: `links` must be a list of pairs, as in [[site-1, "
+				    "site-2], [site-1, site-3]], not a map\n"},
+		{"links: [[site-1, site-1]]\n", "6:9: a link of node `site-1` with itself\n"},
+		{"links: [[site-1, site-3]]\n",
+			"6:18: unknown node `site-3` in `links`; did you mean `site-1`?\n"},
+		{"links: [[elsewhere, 7]]\n",
+			"6:10: unknown node `elsewhere` in `links`; it must be one under `nodes`\n"
+			"6:21: `links`: `7` is a number; as a text it wants quotes\n"},
+		{"links: [[site-1], [site-1, site-2, site-1], x]\n",
+			"6:9: `links`: a link is a pair of two nodes, as in [site-1, site-2]\n"
+			"6:19: `links`: a link is a pair of two nodes, as in [site-1, site-2]\n"
+			"6:45: `links`: a link is a pair of two nodes, as in [site-1, site-2]\n"},
+		{"links:\n"
+		 "  - [site-1, site-2]\n"
+		 "  - {between: [site-2, site-1], preshared_key_file: /etc/psk}\n"
+		 "  - {preshared_key: /etc/psk}\n"
+		 "  - {between: site-1}\n",
+			"8:5: the link between `site-1` and `site-2` stands twice; it is on line "
+			"7 already\n"
+			"9:5: required key `between` is missing in a link\n"
+			"9:6: unknown key `preshared_key` in a link; did you mean "
+			"`preshared_key_file`?\n"
+			"10:15: `between` in a link: a link is a pair of two nodes, as in "
+			"[site-1, site-2]\n"},
+	};
+
+	assert_all("mesh: m\noverlay: 10.0.0.0/8\nnodes:\n"
+		   "  site-1: {public_key: " KEY ", address: 10.0.0.1}\n"
+		   "  site-2: {public_key: " KEY ", address: 10.0.0.2}\n",
+		table);
+}
+
+/* However bad a file is, it doesn't fill the memory with words. */
+static void test_many_errors(void **state)
+{
+	struct mesh_inventory *inv = NULL;
+	struct mesh_errors errors = {0};
+	struct buf text = {0};
+
+	for (int i = 0; i < 5000; i++)
+		buf_printf(&text, "key-%d: x\n", i);
+	assert_int_equal(mesh_inventory_parse("t.yaml", text.data, text.n, &inv, &errors), -EINVAL);
+	assert_int_equal(errors.n, 1001);
+	assert_int_equal(errors.items[0].pos.line, 1);
+	assert_int_equal(errors.items[999].pos.line, 1000);
+	assert_int_equal(errors.items[1000].pos.line, 0);
+	assert_string_equal(
+		errors.items[1000].message, "more than 1000 errors; the others aren't shown");
+	mesh_errors_done(&errors);
+	buf_done(&text);
+}
+
+static void test_unreadable(void **state)
+{
+	struct mesh_inventory *inv = NULL;
+	struct mesh_errors errors = {0};
+
+	assert_int_equal(mesh_inventory_read("/nonexistent/i.yaml", &inv, &errors), -ENOENT);
+	assert_int_equal(mesh_inventory_read("/", &inv, &errors), -EISDIR);
+	assert_null(inv);
+	assert_int_equal(errors.n, 2);
+	assert_int_equal(errors.items[0].pos.line, 0);
+	assert_string_equal(errors.items[0].message, "can't be read: No such file or directory");
+	assert_string_equal(errors.items[1].message, "can't be read: Is a directory");
+	mesh_errors_done(&errors);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_document),
+		cmocka_unit_test(test_refused_yaml),
+		cmocka_unit_test(test_top),
+		cmocka_unit_test(test_mesh_name),
+		cmocka_unit_test(test_nodes),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_liveness),
+		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_networks),
+		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_many_errors),
+		cmocka_unit_test(test_unreadable),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
