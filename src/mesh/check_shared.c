@@ -37,8 +37,11 @@ struct trial {
 	struct check *c;
 	const unsigned *hubs;
 	size_t n_hubs;
-	const struct carried *origins; /* of the prefix under trial */
+	node_list *kinds;	       /* the clients of every hub, and last the spokes */
+	const struct carried *origins; /* of the prefix under trial, the preferred ones */
 	size_t n_origins;
+	size_t *carries; /* per node: the number of the last prefix seen that it carries */
+	size_t number;	 /* of the prefix under trial, not 0 */
 	unsigned lost;
 	struct mesh_candidate *buf; /* room for the candidates to one origin */
 	struct map *by_cause;
@@ -50,12 +53,9 @@ static bool is_client(const struct trial *t, unsigned node)
 	return t->c->inv->nodes[node].role == MESH_CLIENT;
 }
 
-static const struct carried *own_entry(const struct trial *t, unsigned node)
+static bool carries(const struct trial *t, unsigned node)
 {
-	for (size_t i = 0; i < t->n_origins; i++)
-		if (t->origins[i].node == node)
-			return &t->origins[i];
-	return NULL;
+	return t->carries[node] == t->number;
 }
 
 /* True if node knows that the candidate leads nowhere. A client knows nothing; others see the loss
@@ -112,7 +112,7 @@ static bool is_dropped(const struct trial *t, unsigned sender, struct cause *ret
 	for (unsigned hops = 0; hops < HOPS_MAX; hops++) {
 		struct mesh_candidate c;
 
-		if (own_entry(t, at) || !best(t, at, &c) || c.via == t->lost)
+		if (carries(t, at) || !best(t, at, &c) || c.via == t->lost)
 			return false;
 		if (expects_from(t, c.via, sender) != at) {
 			*ret = (struct cause){t->lost, at, c.via};
@@ -136,23 +136,29 @@ static struct conflict *conflict_of(struct trial *t, const struct cause *cause)
 	return found;
 }
 
+/* Where the prefix stands under the node, or under the preferred origin if it doesn't. */
+static struct mesh_pos place_at(const struct trial *t, unsigned node)
+{
+	for (size_t i = 0; i < t->n_origins; i++)
+		if (t->origins[i].node == node)
+			return t->origins[i].network->pos;
+	return t->origins[0].network->pos;
+}
+
 static void try_sender(struct trial *t, unsigned sender)
 {
 	struct cause cause;
 	struct conflict *k;
 	bool known = false;
 
-	if (sender == t->lost || own_entry(t, sender) || !is_dropped(t, sender, &cause))
+	if (sender == t->lost || carries(t, sender) || !is_dropped(t, sender, &cause))
 		return;
 	k = conflict_of(t, &cause);
 	if (!k->prefixes.n ||
 		!ip_prefix_eq(&k->prefixes.items[k->prefixes.n - 1], &t->origins[0].prefix))
 		vec_push(&k->prefixes, t->origins[0].prefix);
-	if (k->pos.line == 0) {
-		const struct carried *o = own_entry(t, cause.to);
-
-		k->pos = (o ? o : &t->origins[0])->network->pos;
-	}
+	if (k->pos.line == 0)
+		k->pos = place_at(t, cause.to);
 	for (size_t i = 0; i < k->senders.n; i++)
 		known |= k->senders.items[i] == sender;
 	if (!known)
@@ -161,31 +167,34 @@ static void try_sender(struct trial *t, unsigned sender)
 
 static bool is_linked_with_origin(const struct trial *t, unsigned node)
 {
-	for (size_t i = 0; i < t->n_origins; i++)
-		if (mesh_link_between(t->c->t, node, t->origins[i].node))
+	const struct mesh_explicit *ends;
+	size_t n = mesh_explicit_of(t->c->t, node, &ends);
+
+	for (size_t i = 0; i < n; i++)
+		if (carries(t, ends[i].peer))
 			return true;
 	return false;
 }
 
-/* The first spoke (hub -1) or client of that hub that is no origin and has no entry with one. */
-static void try_plain(struct trial *t, int hub)
+/* The first of its kind that is no origin and has no entry with one. */
+static void try_plain(struct trial *t, const node_list *kind)
 {
-	for (unsigned i = 0; i < t->c->inv->n_nodes; i++)
-		if (t->c->inv->nodes[i].role == (hub < 0 ? MESH_SPOKE : MESH_CLIENT) &&
-			mesh_client_hub(t->c->t, i) == hub && i != t->lost && !own_entry(t, i) &&
-			!is_linked_with_origin(t, i)) {
-			try_sender(t, i);
+	for (size_t i = 0; i < kind->n; i++) {
+		unsigned node = kind->items[i];
+
+		if (node != t->lost && !carries(t, node) && !is_linked_with_origin(t, node)) {
+			try_sender(t, node);
 			return;
 		}
+	}
 }
 
 static void try_senders(struct trial *t)
 {
-	try_plain(t, -1);
-	for (size_t i = 0; i < t->n_hubs; i++) {
-		try_plain(t, (int)t->hubs[i]);
+	for (size_t i = 0; i <= t->n_hubs; i++)
+		try_plain(t, &t->kinds[i]);
+	for (size_t i = 0; i < t->n_hubs; i++)
 		try_sender(t, t->hubs[i]);
-	}
 	for (size_t i = 0; i < t->n_origins; i++) {
 		const struct mesh_explicit *ends;
 		size_t n = mesh_explicit_of(t->c->t, t->origins[i].node, &ends);
@@ -207,7 +216,7 @@ static void try_losses(struct trial *t)
 		bool known = false;
 
 		vec_push(&losses, t->hubs[i]);
-		if (own_entry(t, t->hubs[i]) || !best(t, t->hubs[i], &c))
+		if (carries(t, t->hubs[i]) || !best(t, t->hubs[i], &c))
 			continue;
 		for (size_t k = 0; k < losses.n; k++)
 			known |= losses.items[k] == c.origin;
@@ -256,8 +265,9 @@ static void report_conflict(struct check *c, const struct conflict *k)
 			.n_prefixes = k->prefixes.n,
 			.pos = k->pos,
 			.effect = check_text(c,
-				"%s, %s and whoever is linked like it still send for %s by way of "
-				"%s; but %s expects their packets from themselves and drops them.",
+				"%s, %s and whoever is linked alike still send for %s by way of "
+				"%s; but %s takes their packets from nobody but themselves and "
+				"drops these.",
 				when, senders, prefixes, from, to),
 			.fix = check_text(c,
 				"Let %s carry %s in place of %s, or link those nodes with %s too, "
@@ -272,34 +282,66 @@ static void try_prefix(struct trial *t, size_t from, size_t to)
 	size_t n = to - from;
 	AUTO_FREE struct carried *origins = mem_zalloc(n, sizeof(*origins));
 
-	for (size_t i = 0; i < n; i++)
+	t->number = to;
+	for (size_t i = 0; i < n; i++) {
 		origins[i] = t->c->carried[from + i];
+		t->carries[origins[i].node] = to;
+	}
 	qsort(origins, n, sizeof(*origins), by_metric);
 	t->origins = origins;
 	t->n_origins = n < ORIGINS_MAX ? n : ORIGINS_MAX;
 	try_losses(t);
 }
 
-void check_shared_prefixes(struct check *c)
+static void sort_by_kind(struct trial *t)
 {
-	struct trial t = {.c = c, .by_cause = map_new()};
+	t->kinds = mem_zalloc(t->n_hubs + 1, sizeof(*t->kinds));
+	for (unsigned i = 0; i < t->c->inv->n_nodes; i++) {
+		int hub = mesh_client_hub(t->c->t, i);
+		size_t kind = t->n_hubs;
 
-	t.n_hubs = mesh_hubs(c->t, &t.hubs);
-	t.buf = mem_zalloc(t.n_hubs + 1, sizeof(*t.buf));
-	for (size_t i = 0, end; i < c->n_carried; i = end) {
-		end = check_same_prefix(c, i);
-		if (end - i > 1 && c->inv->topology == MESH_HUB_AND_SPOKE && t.n_hubs)
-			try_prefix(&t, i, end);
+		for (size_t k = 0; k < t->n_hubs; k++)
+			if ((int)t->hubs[k] == hub)
+				kind = k;
+		if (t->c->inv->nodes[i].role != MESH_HUB)
+			vec_push(&t->kinds[kind], i);
 	}
-	for (size_t i = 0; i < t.conflicts.n; i++) {
-		struct conflict *k = t.conflicts.items[i];
+}
 
-		report_conflict(c, k);
+static void report_conflicts(struct trial *t)
+{
+	for (size_t i = 0; i < t->conflicts.n; i++) {
+		struct conflict *k = t->conflicts.items[i];
+
+		report_conflict(t->c, k);
 		vec_done(&k->senders);
 		vec_done(&k->prefixes);
 		free(k);
 	}
-	vec_done(&t.conflicts);
+	vec_done(&t->conflicts);
+}
+
+void check_shared_prefixes(struct check *c)
+{
+	struct trial t = {.c = c};
+
+	t.n_hubs = mesh_hubs(c->t, &t.hubs);
+	if (c->inv->topology == MESH_FULL_MESH || t.n_hubs == 0)
+		return;
+	t.by_cause = map_new();
+	t.buf = mem_zalloc(t.n_hubs + 1, sizeof(*t.buf));
+	t.carries = mem_zalloc(c->inv->n_nodes, sizeof(*t.carries));
+	sort_by_kind(&t);
+	for (size_t i = 0, end; i < c->n_carried; i = end) {
+		end = check_same_prefix(c, i);
+		if (end - i > 1)
+			try_prefix(&t, i, end);
+	}
+	report_conflicts(&t);
+	for (size_t i = 0; i <= t.n_hubs; i++)
+		vec_done(&t.kinds[i]);
+	free(t.kinds);
+	free(t.carries);
 	map_free(t.by_cause);
 	free(t.buf);
 }

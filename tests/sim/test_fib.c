@@ -24,12 +24,13 @@
 #include "mesh/check.h"
 #include "mesh/render.h"
 #include "mesh/view.h"
+#include "mesh_paths.h"
 #include "mesh_random.h"
 #include "route/rib.h"
 #include "unit.h"
 
 #define ROUNDS 300
-#define NOBODY UINT32_MAX
+#define NOBODY NAIVE_NONE
 
 /* Values of the tries: a node's index plus one, so that none is NULL. */
 static void *to_value(unsigned node)
@@ -210,81 +211,9 @@ static enum fate send_packet(
 	return CIRCLES;
 }
 
-/* --- the reference: is there a path? --- */
-
 static const struct mesh_node *node_at(const struct world *w, unsigned i)
 {
 	return &w->inv->nodes[i];
-}
-
-static bool listed(const struct world *w, unsigned a, unsigned b)
-{
-	for (size_t i = 0; i < w->inv->n_links; i++) {
-		const struct mesh_link *l = &w->inv->links[i];
-
-		if ((l->a == a && l->b == b) || (l->a == b && l->b == a))
-			return true;
-	}
-	return false;
-}
-
-static bool is_better_hub(const struct mesh_node *a, const struct mesh_node *b)
-{
-	return a->metric < b->metric || (a->metric == b->metric && a->index < b->index);
-}
-
-/* The hub named in a client's file. */
-static unsigned home_of(const struct world *w, unsigned client)
-{
-	unsigned best = NOBODY;
-
-	for (int only_listed = 1; only_listed >= 0 && best == NOBODY; only_listed--)
-		for (unsigned h = 0; h < w->inv->n_nodes; h++)
-			if (node_at(w, h)->role == MESH_HUB &&
-				(!only_listed || listed(w, client, h)) &&
-				(best == NOBODY || is_better_hub(node_at(w, h), node_at(w, best))))
-				best = h;
-	return best;
-}
-
-static bool tunnel(const struct world *w, unsigned a, unsigned b)
-{
-	bool a_hub = node_at(w, a)->role == MESH_HUB, b_hub = node_at(w, b)->role == MESH_HUB;
-
-	if (a == w->lost || b == w->lost)
-		return false;
-	if (w->inv->topology == MESH_FULL_MESH)
-		return true;
-	if (node_at(w, a)->role == MESH_CLIENT && b_hub)
-		return b == home_of(w, a);
-	if (node_at(w, b)->role == MESH_CLIENT && a_hub)
-		return a == home_of(w, b);
-	return a_hub || b_hub || listed(w, a, b);
-}
-
-/* True if the hub hands on what is from or for the end. */
-static bool relays(const struct world *w, unsigned hub, unsigned end)
-{
-	return node_at(w, hub)->role == MESH_HUB && hub != end && tunnel(w, hub, end);
-}
-
-static bool path(const struct world *w, unsigned a, unsigned b)
-{
-	bool a_client = node_at(w, a)->role == MESH_CLIENT;
-	bool b_client = node_at(w, b)->role == MESH_CLIENT;
-
-	if (tunnel(w, a, b))
-		return true;
-	for (unsigned h = 0; h < w->inv->n_nodes; h++)
-		if (relays(w, h, a) && relays(w, h, b))
-			return true;
-	/* Two clients of two hubs. */
-	for (unsigned h = 0; h < w->inv->n_nodes; h++)
-		for (unsigned k = 0; k < w->inv->n_nodes; k++)
-			if (relays(w, h, a) && relays(w, k, b) && tunnel(w, h, k) && a_client &&
-				b_client)
-				return true;
-	return false;
 }
 
 /* --- who talks to whom --- */
@@ -397,7 +326,7 @@ static void bear_witness(struct world *w, unsigned from, const ip_prefix *p)
 static bool is_stuck(const struct world *w, unsigned from, const ip_prefix *to)
 {
 	return node_at(w, from)->role == MESH_CLIENT && w->lost != NOBODY && is_shared(w, to) &&
-	       (carries(w, w->lost, to) || w->lost == home_of(w, from));
+	       (carries(w, w->lost, to) || w->lost == naive_home(w->inv, from));
 }
 
 /* Answers whether the flow works both ways; if it must, it does or the test fails. */
@@ -425,7 +354,8 @@ static void check_flow(struct world *w, unsigned from, const ip_addr *src, const
 	bool is_named = is_announced(w, to);
 
 	for (unsigned o = 0; o < w->inv->n_nodes; o++)
-		has_path |= o != w->lost && carries(w, o, to) && path(w, from, o);
+		has_path |=
+			o != w->lost && carries(w, o, to) && naive_path(w->inv, w->lost, from, o);
 	if (has_path && !is_named && !is_stuck(w, from, to)) {
 		w->n_musts++;
 		try_flow(w, from, src, to, true);
