@@ -197,14 +197,10 @@ static const struct peer_text *peer_text(struct mesh_renderer *r, unsigned peer)
 	return ret;
 }
 
-static void add_peer(
-	struct mesh_renderer *r, const struct mesh_node *node, unsigned peer, struct buf *out)
+static void add_allowed_ips(struct mesh_renderer *r, unsigned peer, struct buf *out)
 {
-	const struct peer_text *text = peer_text(r, peer);
 	struct mesh_allowed_count count;
-	int keepalive = mesh_keepalive(r->inv, node->index, peer);
 
-	buf_add(out, text->text, text->len);
 	buf_reset(&r->scratch);
 	count = mesh_allowed_print(r->allowed, peer, &r->scratch);
 	if (count.entries < count.prefixes)
@@ -212,11 +208,24 @@ static void add_peer(
 			"# %zu prefixes in %zu entries: where two halves of a prefix both lead "
 			"here, it stands for them.\n",
 			count.prefixes, count.entries);
-	if (count.entries) {
-		buf_add(out, "AllowedIPs = ", 13);
-		buf_add(out, r->scratch.data, r->scratch.n);
-		buf_add(out, "\n", 1);
-	}
+	if (!count.entries)
+		return;
+	buf_add(out, "AllowedIPs = ", 13);
+	buf_add(out, r->scratch.data, r->scratch.n);
+	buf_add(out, "\n", 1);
+}
+
+static void add_peer(
+	struct mesh_renderer *r, const struct mesh_node *node, unsigned peer, struct buf *out)
+{
+	const struct peer_text *text = peer_text(r, peer);
+	int keepalive = mesh_keepalive(r->inv, node->index, peer);
+
+	buf_add(out, text->text, text->len);
+	if (r->inv->nodes[peer].role == MESH_CLIENT && !mesh_direct(r->t, node->index, peer))
+		buf_printf(out, "# Its addresses are reached through %s.\n",
+			r->inv->nodes[mesh_client_hub(r->t, peer)].name);
+	add_allowed_ips(r, peer, out);
 	if (keepalive)
 		buf_printf(out, "PersistentKeepalive = %d\n", keepalive);
 }
