@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 struct heap_node {
-	instant at;
+	instant at;   /* INSTANT_NEVER once taken out */
 	size_t place; /* 1-based place in the heap; 0: not in it */
 };
 
@@ -19,7 +19,7 @@ struct heap {
 };
 
 void heap_init(struct heap *h);
-/* Frees the array; nodes are the owners'. */
+/* Frees the array; the nodes are their owners' and are not touched. */
 void heap_done(struct heap *h);
 /* Puts node at the instant, moves it if it is there, takes it out at INSTANT_NEVER. */
 void heap_set(struct heap *h, struct heap_node *node, instant at);

@@ -33,9 +33,10 @@ struct trie *trie_new(void)
 	return mem_zalloc(1, sizeof(struct trie));
 }
 
-/* Nodes still to be visited: of each node on the path at most its right child, and its left. */
+/* Nodes still to be visited. A visit takes one and adds two at most, and the last node of a full
+ * path has no children: one per node of the path is enough. */
 struct pending {
-	const struct node *nodes[PATH_MAX_NODES + 1];
+	const struct node *nodes[PATH_MAX_NODES];
 	unsigned n;
 };
 

@@ -69,6 +69,44 @@ static void buf_room_is_followed_by_zero(void **state)
 	assert_int_equal(strlen(buf_str(&b)), 5003);
 }
 
+static void buf_room_overwrites_what_was_there(void **state)
+{
+	AUTO_BUF b = {0};
+
+	for (int i = 0; i < 100; i++)
+		buf_putc(&b, 'x');
+	buf_reset(&b);
+	memset(buf_room(&b, 50), 'y', 50);
+	b.n += 50;
+	assert_int_equal(strlen(buf_str(&b)), 50);
+}
+
+/* A long text of many small parts is copied a few times only. */
+static void buf_grows_by_factors(void **state)
+{
+	AUTO_BUF b = {0};
+	int moves = 0;
+
+	for (size_t i = 0, cap = 0; i < 1000000; i++) {
+		buf_putc(&b, 'x');
+		moves += b.cap != cap;
+		cap = b.cap;
+	}
+	assert_int_equal(b.n, 1000000);
+	assert_true(moves < 32);
+}
+
+static void buf_wipes(void **state)
+{
+	struct buf b = {0};
+
+	buf_puts(&b, "secret");
+	buf_wipe(&b);
+	assert_null(b.data);
+	assert_int_equal(b.n, 0);
+	assert_int_equal(b.cap, 0);
+}
+
 static void buf_drops(void **state)
 {
 	AUTO_BUF b = {0};
@@ -176,6 +214,25 @@ static void arena_strings(void **state)
 	arena_done(&a);
 }
 
+/* Texts of every length keep their end while others are put behind them. */
+static void arena_strings_stay(void **state)
+{
+	char letters[65] = {0};
+	char *texts[3][65];
+	struct arena a = {0};
+
+	memset(letters, 'x', 64);
+	for (int n = 0; n <= 64; n++) {
+		texts[0][n] = arena_strdup(&a, letters + 64 - n);
+		texts[1][n] = arena_strndup(&a, letters, (size_t)n);
+		texts[2][n] = arena_printf(&a, "%.*s", n, letters);
+	}
+	for (size_t n = 0; n <= 64; n++)
+		for (size_t i = 0; i < 3; i++)
+			assert_int_equal(strlen(texts[i][n]), n);
+	arena_done(&a);
+}
+
 static void arena_is_ready_again(void **state)
 {
 	struct arena a = {0};
@@ -195,12 +252,16 @@ int main(void)
 		cmocka_unit_test(buf_adds),
 		cmocka_unit_test(buf_printf_grows),
 		cmocka_unit_test(buf_room_is_followed_by_zero),
+		cmocka_unit_test(buf_room_overwrites_what_was_there),
+		cmocka_unit_test(buf_grows_by_factors),
+		cmocka_unit_test(buf_wipes),
 		cmocka_unit_test(buf_drops),
 		cmocka_unit_test(buf_reset_keeps_memory),
 		cmocka_unit_test(buf_steals),
 		cmocka_unit_test(arena_is_zeroed_and_aligned),
 		cmocka_unit_test(arena_parts_are_distinct),
 		cmocka_unit_test(arena_strings),
+		cmocka_unit_test(arena_strings_stay),
 		cmocka_unit_test(arena_is_ready_again),
 	};
 

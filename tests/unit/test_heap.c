@@ -44,11 +44,14 @@ static void one_node(void **state)
 	assert_int_equal(h.n, 1);
 	heap_set(&h, &node, INSTANT_NEVER);
 	assert_null(heap_first(&h));
+	assert_true(instant_is_never(node.at));
 	heap_set(&h, &node, (instant){8});
 	heap_remove(&h, &node);
 	heap_remove(&h, &node);
 	assert_null(heap_first(&h));
+	heap_set(&h, &node, (instant){9});
 	heap_done(&h);
+	assert_null(heap_first(&h));
 }
 
 /* The oracle: one pass over an array in which absent nodes stand at never. */

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "unit.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -88,7 +89,7 @@ static void base64_refused(void **state)
 		"dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR2\n5Co=",
 		"dwdtCnMYpX08FsFyUbJmR.9ML4frwJkqsXf7pR25LCo=",
 		"dwdtCnMYpX08FsFyUbJ=Rd9ML4frwJkqsXf7pR25LCo=",
-		"dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LC==",
+		"dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LA==",
 		"dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCoo",
 		"dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCoA=", ALICE_PRIVATE};
 	const wg_key before = hex(ALICE_PUBLIC);
@@ -293,7 +294,7 @@ static void files_that_cannot_be_read(void **state)
 	assert_true(wg_key_eq(&k, &before));
 }
 
-/* A key that comes in pieces, as "shunt key | program /dev/fd/N" may bring it. */
+/* A key that comes byte by byte: O_DIRECT keeps apart what was written apart. */
 static void pipes(void **state)
 {
 	const wg_key alice = hex(ALICE_PRIVATE);
@@ -301,7 +302,7 @@ static void pipes(void **state)
 	int fds[2];
 	wg_key k;
 
-	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(pipe2(fds, O_DIRECT), 0);
 	for (const char *p = ALICE_BASE64 "\n"; *p; p++)
 		assert_int_equal(write(fds[1], p, 1), 1);
 	close(fds[1]);

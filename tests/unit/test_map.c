@@ -125,6 +125,24 @@ static void random_against_naive(void **state)
 	}
 }
 
+/* The order of iteration shows the hash: the same keys must fall differently in every table. */
+static void every_table_has_its_own_secret(void **state)
+{
+	static const char zeros[64];
+	size_t cursor[2] = {0}, len[2], same = 0;
+	struct map *m[2] = {map_new(), map_new()};
+
+	for (size_t i = 0; i < 64; i++)
+		for (size_t j = 0; j < 2; j++)
+			map_put(m[j], zeros, i, &values[0]);
+	while (map_next(m[0], &cursor[0], NULL, &len[0], NULL) &&
+		map_next(m[1], &cursor[1], NULL, &len[1], NULL))
+		same += len[0] == len[1];
+	assert_true(same < 64);
+	map_free(m[0]);
+	map_free(m[1]);
+}
+
 static void large(void **state)
 {
 	const uint32_t n = 200000;
@@ -151,6 +169,7 @@ int main(void)
 		cmocka_unit_test(put_replaces_value_and_keeps_key),
 		cmocka_unit_test(keys_are_bytes),
 		cmocka_unit_test(random_against_naive),
+		cmocka_unit_test(every_table_has_its_own_secret),
 		cmocka_unit_test(large),
 	};
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Also the containers that live in headers only: vec and list. */
+#include "base/arena.h"
+#include "base/buf.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/vec.h"
@@ -37,6 +39,28 @@ static void resize_overflow(void)
 	free(mem_realloc(p, SIZE_MAX / 2, 3));
 }
 
+static void overflow_arena(void)
+{
+	struct arena a = {0};
+
+	arena_alloc(&a, SIZE_MAX - 3);
+}
+
+static void overflow_arena_array(void)
+{
+	struct arena a = {0};
+
+	(void)arena_array(&a, int, SIZE_MAX / 2);
+}
+
+static void overflow_buf(void)
+{
+	struct buf b = {0};
+
+	buf_puts(&b, "x");
+	buf_room(&b, SIZE_MAX - 1);
+}
+
 /* The status of a child that does what can't be done; ret gets its standard error. */
 static int run_in_child(void (*fn)(void), char *ret, size_t size)
 {
@@ -62,8 +86,8 @@ static int run_in_child(void (*fn)(void), char *ret, size_t size)
 
 static void out_of_memory_ends_the_program(void **state)
 {
-	static void (*const cases[])(void) = {
-		take_too_much, zero_too_much, zero_overflow, resize_overflow};
+	static void (*const cases[])(void) = {take_too_much, zero_too_much, zero_overflow,
+		resize_overflow, overflow_arena, overflow_arena_array, overflow_buf};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		char text[4096] = "", *last;
