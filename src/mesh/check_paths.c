@@ -105,6 +105,7 @@ static void report_only_hub(struct check *c, unsigned hub, const node_list *node
 static void report_clients_hub(struct check *c, unsigned hub, const node_list *nodes)
 {
 	const char *clients = check_names(c, nodes->items + 1, nodes->n - 1);
+	bool one = nodes->n == 2;
 
 	check_add(c, &(struct mesh_finding){
 			     .code = "single-point-of-failure",
@@ -115,11 +116,11 @@ static void report_clients_hub(struct check *c, unsigned hub, const node_list *n
 			     .effect = check_text(c,
 				     "When %s is down, %s %s cut off: a client's file names one "
 				     "hub, and nobody moves it.",
-				     check_name(c, hub), clients, nodes->n == 2 ? "is" : "are"),
+				     check_name(c, hub), clients, one ? "is" : "are"),
 			     .fix = check_text(c,
 				     "Run shuntd on %s (role spoke), link %s with the nodes that "
 				     "can't be missed, or keep a second rendered file at hand.",
-				     clients, clients),
+				     one ? clients : "them", one ? "it" : "them"),
 		     });
 }
 

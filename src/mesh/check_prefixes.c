@@ -23,25 +23,24 @@ static void report_duplicate(struct check *c, size_t from, size_t to, const node
 			vec_push(&unstated, last->node);
 		}
 	if (last)
-		check_add(
-			c, &(struct mesh_finding){
-				   .code = "duplicate-prefix",
-				   .severity = MESH_ERROR,
-				   .nodes = nodes->items,
-				   .n_nodes = nodes->n,
-				   .prefixes = &first->prefix,
-				   .n_prefixes = 1,
-				   .pos = last->network->pos,
-				   .effect = check_text(c,
-					   "%s is carried by %s: a WireGuard device gives it to "
-					   "whichever is set last and silently takes it from the "
-					   "others.",
-					   prefix, check_names(c, nodes->items, nodes->n)),
-				   .fix = check_text(c,
-					   "Keep it on one node, or state a metric for it on %s "
-					   "too, so that the lowest wins and the others stand by.",
-					   check_names(c, unstated.items, unstated.n)),
-			   });
+		check_add(c, &(struct mesh_finding){
+				     .code = "duplicate-prefix",
+				     .severity = MESH_ERROR,
+				     .nodes = nodes->items,
+				     .n_nodes = nodes->n,
+				     .prefixes = &first->prefix,
+				     .n_prefixes = 1,
+				     .pos = last->network->pos,
+				     .effect = check_text(c,
+					     "%s is carried by %s: a WireGuard device gives it to "
+					     "whichever is set last and silently takes it from the "
+					     "others.",
+					     prefix, check_names(c, nodes->items, nodes->n)),
+				     .fix = check_text(c,
+					     "Keep it on one node, or state a metric for it on "
+					     "%s: the lowest wins, the others stand by.",
+					     check_names(c, unstated.items, unstated.n)),
+			     });
 	vec_done(&unstated);
 }
 
@@ -146,24 +145,24 @@ static void report_nested(struct check *c, const struct nested *nested, size_t n
 	const char *covers = check_names(c, nodes.items, n_covers);
 	const char *inner = check_names(c, nodes.items + n_covers, nodes.n - n_covers);
 	const char *inner_text = check_prefixes(c, prefixes.items + 1, n);
-	check_add(c, &(struct mesh_finding){
-			     .code = "nested-prefix",
-			     .severity = MESH_WARNING,
-			     .nodes = nodes.items,
-			     .n_nodes = nodes.n,
-			     .prefixes = prefixes.items,
-			     .n_prefixes = prefixes.n,
-			     .pos = cover->network->pos,
-			     .effect = check_text(c,
-				     "%s of %s covers %s of %s: the longer prefix takes its part "
-				     "out, and what is for it goes to %s only while %s is down.",
-				     check_prefix(c, &cover->prefix), covers, inner_text, inner,
-				     covers, inner),
-			     .fix = check_text(c,
-				     "Nothing, if that is meant (a summary); otherwise carry only "
-				     "the parts of %s that are really behind %s.",
-				     check_prefix(c, &cover->prefix), covers),
-		     });
+	check_add(c,
+		&(struct mesh_finding){
+			.code = "nested-prefix",
+			.severity = MESH_WARNING,
+			.nodes = nodes.items,
+			.n_nodes = nodes.n,
+			.prefixes = prefixes.items,
+			.n_prefixes = prefixes.n,
+			.pos = cover->network->pos,
+			.effect = check_text(c,
+				"%s of %s covers %s of %s: packets for a longer prefix go "
+				"to its own node, and to %s only while that is down.",
+				check_prefix(c, &cover->prefix), covers, inner_text, inner, covers),
+			.fix = check_text(c,
+				"Nothing, if that is meant (a summary); otherwise carry only "
+				"the parts of %s that are really behind %s.",
+				check_prefix(c, &cover->prefix), covers),
+		});
 	vec_done(&nodes);
 	vec_done(&prefixes);
 }
