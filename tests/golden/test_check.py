@@ -56,6 +56,11 @@ def test_every_code_occurs():
     assert {text.split(":")[0] for name in FAULTY for _, text in marks(name)} == CODES
 
 
+def test_every_code_is_documented():
+    text = (ROOT / "docs" / "findings.md").read_text()
+    assert set(re.findall(r"^### (\S+)$", text, re.M)) == CODES
+
+
 @pytest.mark.parametrize("name", FAULTY)
 def test_text(name):
     done = check(f"{name}.yaml")
