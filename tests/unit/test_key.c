@@ -286,11 +286,16 @@ static void files_that_cannot_be_read(void **state)
 {
 	const wg_key before = hex(ALICE_PUBLIC);
 	wg_key k = before;
+	int fd = dup(0), again;
 
+	close(fd);
 	assert_int_equal(wg_key_read_file(&k, "/nowhere/at/all"), -ENOENT);
 	assert_int_equal(wg_key_read_file(&k, "/tmp"), -EISDIR);
 	assert_int_equal(wg_key_read_file(&k, "/dev/null"), -EINVAL);
 	assert_int_equal(wg_key_read_file(&k, "/dev/zero"), -EINVAL);
+	again = dup(0);
+	assert_int_equal(again, fd); /* none was left open */
+	close(again);
 	assert_true(wg_key_eq(&k, &before));
 }
 

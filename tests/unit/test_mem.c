@@ -27,16 +27,24 @@ static void zero_too_much(void)
 	mem_zalloc(1, PTRDIFF_MAX);
 }
 
+static void resize_too_much(void)
+{
+	char *p = mem_alloc(1);
+
+	free(mem_realloc(p, 1, PTRDIFF_MAX));
+}
+
+/* The products that follow wrap to a few bytes. */
 static void zero_overflow(void)
 {
-	mem_zalloc(SIZE_MAX / 2, 3);
+	mem_zalloc(SIZE_MAX / 2 + 2, 2);
 }
 
 static void resize_overflow(void)
 {
 	char *p = mem_alloc(1);
 
-	free(mem_realloc(p, SIZE_MAX / 2, 3));
+	free(mem_realloc(p, SIZE_MAX / 2 + 2, 2));
 }
 
 static void overflow_arena(void)
@@ -50,7 +58,7 @@ static void overflow_arena_array(void)
 {
 	struct arena a = {0};
 
-	(void)arena_array(&a, int, SIZE_MAX / 2);
+	(void)arena_array(&a, int, SIZE_MAX / 4 + 2);
 }
 
 static void overflow_buf(void)
@@ -87,7 +95,8 @@ static int run_in_child(void (*fn)(void), char *ret, size_t size)
 static void out_of_memory_ends_the_program(void **state)
 {
 	static void (*const cases[])(void) = {take_too_much, zero_too_much, zero_overflow,
-		resize_overflow, overflow_arena, overflow_arena_array, overflow_buf};
+		resize_too_much, resize_overflow, overflow_arena, overflow_arena_array,
+		overflow_buf};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		char text[4096] = "", *last;

@@ -137,17 +137,32 @@ static void prefixes_refused(void **state)
 	}
 }
 
+/* Nonsense of every length, so that some of it just doesn't fit. */
+static void long_texts_refused(void **state)
+{
+	for (int n = 0; n < 200; n++) {
+		char p_text[256], s_text[256];
+		ip_prefix p;
+		sock_addr s;
+
+		snprintf(p_text, sizeof(p_text), "%0*d/8", n, 0);
+		snprintf(s_text, sizeof(s_text), "[%0*d]:8", n, 0);
+		assert_false(ip_prefix_parse(&p, p_text));
+		assert_false(sock_addr_parse(&s, s_text));
+	}
+}
+
 static void unset_values(void **state)
 {
 	const ip_addr a = {0};
 	const ip_prefix p = {0};
 	const ip_prefix all = prefix("0.0.0.0/0");
 	const sock_addr s = {.sa = {.sa_family = AF_UNSPEC}}, made = sock_addr_make(&a, 5);
-	char buf[SOCK_ADDR_STRLEN];
+	char a_text[IP_ADDR_STRLEN], p_text[IP_PREFIX_STRLEN], s_text[SOCK_ADDR_STRLEN];
 
-	assert_string_equal(ip_addr_format(&a, buf), "(none)");
-	assert_string_equal(ip_prefix_format(&p, buf), "(none)");
-	assert_string_equal(sock_addr_format(&s, buf), "(none)");
+	assert_string_equal(ip_addr_format(&a, a_text), "(none)");
+	assert_string_equal(ip_prefix_format(&p, p_text), "(none)");
+	assert_string_equal(sock_addr_format(&s, s_text), "(none)");
 	assert_false(ip_prefix_is_default(&p));
 	assert_false(ip_prefix_has_addr(&all, &a));
 	assert_int_equal(sock_addr_len(&s), 0);
@@ -340,6 +355,7 @@ int main(void)
 		cmocka_unit_test(addresses_refused),
 		cmocka_unit_test(prefixes),
 		cmocka_unit_test(prefixes_refused),
+		cmocka_unit_test(long_texts_refused),
 		cmocka_unit_test(unset_values),
 		cmocka_unit_test(conversions),
 		cmocka_unit_test(orders),
