@@ -120,6 +120,8 @@ static void sort_unique(node_list *l, size_t from)
 {
 	size_t kept = from;
 
+	if (l->n == from)
+		return;
 	qsort(l->items + from, l->n - from, sizeof(*l->items), node_cmp);
 	for (size_t i = from; i < l->n; i++)
 		if (kept == from || l->items[i] != l->items[kept - 1])
