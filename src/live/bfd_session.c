@@ -13,8 +13,9 @@
  *
  * A Down from the peer may mean that the path is broken (it doesn't hear us), or just that its
  * daemon was started anew. The second shows by its diagnostic 0 together with a discriminator that
- * we haven't seen. A third case is our own fault: if we slept for longer than the peer waits, its
- * complaint is about our sleep, and we know when we slept.
+ * was never heard in state Up, so that a straggler of the new start is no accusation either. A
+ * third case is our own fault: if we slept for longer than the peer waits, its complaint is about
+ * our sleep, and we know when we slept.
  */
 #include "live/bfd_session.h"
 #include "live/random.h"
@@ -229,11 +230,13 @@ static enum bfd_change advance(
 
 enum bfd_change bfd_session_receive(struct bfd_session *s, const struct bfd_packet *p, instant now)
 {
-	bool is_new = p->my_discriminator != s->remote_discriminator;
+	bool is_new = p->my_discriminator != s->up_discriminator;
 	int64_t interval = bfd_session_tx_interval(s);
 	enum bfd_change change;
 
 	s->remote_discriminator = p->my_discriminator;
+	if (p->state == BFD_UP)
+		s->up_discriminator = p->my_discriminator;
 	s->remote_state = p->state;
 	s->remote_diag = p->diag;
 	s->remote_demand = p->demand;

@@ -14,7 +14,8 @@ struct bfd_session {
 	enum bfd_state state, remote_state;
 	enum bfd_diag diag, remote_diag; /* diag: why the state changed last */
 	uint32_t local_discriminator, remote_discriminator;
-	uint32_t interval_us;			  /* wanted while Up, in both directions */
+	uint32_t up_discriminator; /* the peer's when it was last heard in state Up */
+	uint32_t interval_us;	   /* wanted while Up, in both directions */
 	uint32_t desired_min_tx, required_min_rx; /* as announced */
 	uint32_t used_min_tx, used_min_rx;	  /* in force: a Poll Sequence may stand between */
 	uint32_t remote_min_tx, remote_min_rx;

@@ -218,7 +218,7 @@ void live_peer_set(struct live *l, const struct live_peer_config *c, instant now
 	if (peer_needs_restart(p, c))
 		restart(l, p, c, now);
 	else
-		peer_adjust(p, c);
+		peer_adjust(p, c, now);
 	enter_address(l, p);
 	pump(l, p, now);
 }

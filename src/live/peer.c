@@ -2,8 +2,8 @@
 /*
  * From probes to a verdict.
  *
- * With BFD a peer is alive while the session is Up; one that signals only from the first packet in
- * state Up on, since that is the one that says whether it holds. From the first missed packet on,
+ * With BFD a peer is alive from its first packet in state Up while ours is Up too: that is the one
+ * that says whether it holds, and at what pace it sends. From the first missed packet on,
  * echoes go out at the session's pace. When the session runs out, one answered echo keeps the peer
  * where it is (is_kept) for as long as echoes are answered within a detection time; none, and it is
  * down at once. A session that the peer reset without accusing the path keeps it likewise, but the
@@ -138,7 +138,19 @@ void peer_restart(struct peer *p, const struct live_peer_config *c, const struct
 	}
 }
 
-void peer_adjust(struct peer *p, const struct live_peer_config *c)
+/* Echoes were sent at the old pace so far, so their silence is measured by the new one from now on.
+ */
+static void change_pace(struct peer *p, instant now)
+{
+	set_pace(p);
+	if (!p->echo.is_on)
+		return;
+	echo_start(&p->echo, p->is_alive ? p->interval_ns : max64(p->interval_ns, SLOW_NS), now);
+	if (!instant_is_never(p->echo.answered_at))
+		p->echo.answered_at = now;
+}
+
+void peer_adjust(struct peer *p, const struct live_peer_config *c, instant now)
 {
 	bool is_new_pace =
 		c->interval_ns != p->config.interval_ns || c->multiplier != p->config.multiplier;
@@ -149,9 +161,7 @@ void peer_adjust(struct peer *p, const struct live_peer_config *c)
 	if (!is_new_pace)
 		return;
 	bfd_session_set(&p->bfd, c->interval_ns, c->multiplier);
-	set_pace(p);
-	if (p->echo.is_on)
-		p->echo.interval_ns = p->interval_ns;
+	change_pace(p, now);
 }
 
 /* A packet of a session that makes the peer alive. */
@@ -173,7 +183,7 @@ static void on_session(struct peer *p, instant now)
 
 static bool has_session(const struct peer *p)
 {
-	return p->bfd.state == BFD_UP && (p->bfd.remote_state == BFD_UP || !p->config.signals);
+	return p->bfd.state == BFD_UP && p->bfd.remote_state == BFD_UP;
 }
 
 /* Its session ended without a word about the path. */

@@ -57,7 +57,7 @@ bool peer_needs_restart(const struct peer *p, const struct live_peer_config *c);
 void peer_restart(struct peer *p, const struct live_peer_config *c, const struct peer_seed *seed,
 	instant grace_end, instant now);
 /* Takes new settings of the same probe. */
-void peer_adjust(struct peer *p, const struct live_peer_config *c);
+void peer_adjust(struct peer *p, const struct live_peer_config *c, instant now);
 
 void peer_on_bfd(struct peer *p, const struct bfd_packet *packet, instant now);
 /* False if it answers none of ours. */

@@ -259,6 +259,20 @@ static void test_downs(void **state)
 	}
 }
 
+/* A Down that a fresh daemon sent before its Init, but that arrives after it. */
+static void test_straggler(void **state)
+{
+	struct bfd_session s = in_state(BFD_UP);
+	struct bfd_packet p = from_peer(BFD_DOWN);
+
+	p.my_discriminator = 78;
+	assert_int_equal(bfd_session_receive(&s, &p, at(1)), BFD_PEER_RESET);
+	p.state = BFD_INIT;
+	assert_int_equal(bfd_session_receive(&s, &p, at(2)), BFD_CAME_UP);
+	p.state = BFD_DOWN;
+	assert_int_equal(bfd_session_receive(&s, &p, at(3)), BFD_PEER_RESET);
+}
+
 /* A packet that went out late, but before the complaint was read, excuses us for a while too. */
 static void test_woken(void **state)
 {
@@ -524,6 +538,7 @@ int main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_transitions),
 		cmocka_unit_test(test_downs),
+		cmocka_unit_test(test_straggler),
 		cmocka_unit_test(test_woken),
 		cmocka_unit_test(test_expiry),
 		cmocka_unit_test(test_forget),
