@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include <getopt.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -72,6 +73,8 @@ int main(int argc, char **argv)
 {
 	/* A reader who has seen enough (shunt ... | head) ends us by a failed write, not a signal.
 	 */
+	if (sodium_init() < 0)
+		return CLI_FAILED;
 	signal(SIGPIPE, SIG_IGN);
 	opterr = 0;
 	if (argc < 2) {

@@ -4,6 +4,7 @@
 
 #include <getopt.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -160,6 +161,8 @@ int main(int argc, char **argv)
 	state_dir = mem_printf("/var/lib/shunt/%s", o.node);
 	o.run_dir = o.run_dir ? o.run_dir : run_dir;
 	o.state_dir = o.state_dir ? o.state_dir : state_dir;
+	if (sodium_init() < 0)
+		return 1;
 	signal(SIGPIPE, SIG_IGN);
 	log_init(o.node, o.verbose);
 	return daemon_run(&o);
