@@ -2,7 +2,6 @@
 #include "base/key.h"
 
 #include "base/mem.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
