@@ -192,16 +192,14 @@ static void on_message(struct talk *t, const struct nlmsghdr *h)
 }
 
 /* One datagram of messages; false if it isn't a whole number of them. */
-static bool on_datagram(struct talk *t, const char *bytes, size_t n)
+static bool on_datagram(struct talk *t, char *bytes, size_t n)
 {
-	const struct nlmsghdr *h = (const void *)bytes;
-	int left = (int)n;
+	struct nlmsghdr *h = (void *)bytes;
+	size_t left = n;
 
-	while (mnl_nlmsg_ok(h, left)) {
+	for (; nl_message_ok(h, left); h = nl_message_next(h, &left))
 		on_message(t, h);
-		h = mnl_nlmsg_next(h, &left);
-	}
-	return left <= 0;
+	return left == 0;
 }
 
 static int receive(struct nl *n, struct talk *t)

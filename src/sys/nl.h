@@ -25,6 +25,24 @@
 #define nl_for_each_nested(a, nest) \
 	nl_for_each_between(a, mnl_attr_get_payload(nest), (const char *)(nest) + (nest)->nla_len)
 
+/*
+ * The messages of a datagram. libmnl's mnl_nlmsg_ok takes a length above INT_MAX for a small one;
+ * the kernel sends none, but a decoder holds its own.
+ */
+static inline bool nl_message_ok(const struct nlmsghdr *h, size_t left)
+{
+	return left >= sizeof(*h) && h->nlmsg_len >= sizeof(*h) && h->nlmsg_len <= left;
+}
+
+/* The next message, with what is left behind this one; padding at the end may be absent. */
+static inline struct nlmsghdr *nl_message_next(struct nlmsghdr *h, size_t *left)
+{
+	size_t n = NLMSG_ALIGN(h->nlmsg_len);
+
+	*left -= n < *left ? n : *left;
+	return (struct nlmsghdr *)(void *)((char *)h + n);
+}
+
 struct nl_io {
 	/* The bytes sent, or negative errno. */
 	ssize_t (*send)(void *data, const void *message, size_t n);

@@ -72,7 +72,7 @@ int rtnl_monitor_read(struct rtnl_monitor *m)
 
 	for (;;) {
 		ssize_t n = recv(m->fd, buf, sizeof(buf), MSG_TRUNC);
-		int left = (int)n;
+		size_t left = (size_t)n;
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -84,8 +84,8 @@ int rtnl_monitor_read(struct rtnl_monitor *m)
 			what |= RTNL_OVERRUN;
 			continue;
 		}
-		for (struct nlmsghdr *h = (void *)buf; mnl_nlmsg_ok(h, left);
-			h = mnl_nlmsg_next(h, &left))
+		for (struct nlmsghdr *h = (void *)buf; nl_message_ok(h, left);
+			h = nl_message_next(h, &left))
 			what |= what_of(h->nlmsg_type);
 	}
 }
