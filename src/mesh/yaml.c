@@ -8,8 +8,14 @@
 #include <string.h>
 
 #define DEPTH_MAX 16		/* an inventory needs six */
-#define NODES_MAX (8u << 20)	/* ten times a mesh of 20,000 nodes; bounds the memory of a tree */
+#define NODES_MAX (4u << 20)	/* a mesh of 150,000 nodes; bounds the memory of a tree */
 #define SCALAR_MAX (64u * 1024) /* of one value or key */
+/*
+ * libfyaml holds back what might be a key until it knows, at up to 500 bytes a character: a flow
+ * collection until the end of its line, a quoted text until its end. This and the cap on what
+ * stands in one line keep a hostile file below a gigabyte.
+ */
+#define SILENCE_MAX (4u << 20) /* bytes read without an event */
 
 /* A map or list that is still open. */
 struct frame {
@@ -25,6 +31,10 @@ struct builder {
 	unsigned depth;
 	struct yaml_node *root;
 	size_t n_nodes;
+	const char *text; /* what is left for libfyaml to read */
+	size_t left;
+	size_t left_at_event;		 /* when it last had something to say */
+	bool starved;			 /* SILENCE_MAX was passed */
 	bool refused_alias, refused_tag; /* said once: a file that uses them uses them often */
 	bool stop;
 };
@@ -54,18 +64,25 @@ static bool is_marked_late(struct fy_event *e)
 	return style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
 }
 
+/* Of the last key, item or container that was read. */
+static struct mesh_pos last_pos(struct builder *b)
+{
+	struct frame *f = top(b);
+
+	if (!f)
+		return (struct mesh_pos){1, 1};
+	return f->key ? f->key->pos : f->last ? f->last->pos : f->node->pos;
+}
+
 /* Where the event begins; what has no place of its own gets that of its key or container. */
 static struct mesh_pos event_pos(struct builder *b, struct fy_event *e)
 {
 	const struct fy_mark *m = fy_event_start_mark(e);
-	struct frame *f = top(b);
 
 	if (m && m->line >= 0 && m->column >= 0)
 		return (struct mesh_pos){(uint32_t)m->line + 1,
 			(uint32_t)m->column + (is_marked_late(e) && m->column ? 0 : 1)};
-	if (f)
-		return f->key ? f->key->pos : f->last ? f->last->pos : f->node->pos;
-	return (struct mesh_pos){1, 1};
+	return last_pos(b);
 }
 
 static const struct yaml_node *key_for_child(struct builder *b)
@@ -284,27 +301,52 @@ static struct fy_diag *new_diag(void)
 	return diag;
 }
 
-static void run_parser(struct builder *b, struct fy_parser *parser, struct fy_diag *diag,
-	const char *text, size_t len)
+/* Hands out text; ends it early where the parser takes too much without telling what it is. */
+static ssize_t feed(void *user, void *to, size_t n)
 {
-	struct fy_event *e;
+	struct builder *b = user;
 
-	if (fy_parser_set_string(parser, text, len)) {
-		take_diagnostics(b, diag);
-		b->stop = true;
-		return;
+	if (b->left_at_event - b->left > SILENCE_MAX) {
+		b->starved = true;
+		return 0;
 	}
-	while (!b->stop && (e = fy_parser_parse(parser))) {
-		take_event(b, e);
-		fy_parser_event_free(parser, e);
-	}
-	if (!b->stop && (fy_parser_get_stream_error(parser) || fy_diag_got_error(diag))) {
+	if (n > b->left)
+		n = b->left;
+	memcpy(to, b->text, n);
+	b->text += n;
+	b->left -= n;
+	return (ssize_t)n;
+}
+
+static void finish(struct builder *b, struct fy_parser *parser, struct fy_diag *diag)
+{
+	if (b->starved) {
+		stop(b, last_pos(b), "what begins after this place is too long for an inventory");
+	} else if (fy_parser_get_stream_error(parser) || fy_diag_got_error(diag)) {
 		take_diagnostics(b, diag);
 		b->stop = true;
 	}
 }
 
-static void build(struct builder *b, const char *text, size_t len)
+static void run_parser(struct builder *b, struct fy_parser *parser, struct fy_diag *diag)
+{
+	struct fy_event *e;
+
+	if (fy_parser_set_input_callback(parser, b, feed)) {
+		take_diagnostics(b, diag);
+		b->stop = true;
+		return;
+	}
+	while (!b->stop && !b->starved && (e = fy_parser_parse(parser))) {
+		b->left_at_event = b->left;
+		take_event(b, e);
+		fy_parser_event_free(parser, e);
+	}
+	if (!b->stop)
+		finish(b, parser, diag);
+}
+
+static void build(struct builder *b)
 {
 	struct fy_diag *diag = new_diag();
 	struct fy_parse_cfg cfg = {
@@ -316,37 +358,11 @@ static void build(struct builder *b, const char *text, size_t len)
 	struct fy_parser *parser = diag ? fy_parser_create(&cfg) : NULL;
 
 	if (parser)
-		run_parser(b, parser, diag, text, len);
+		run_parser(b, parser, diag);
 	else
 		stop(b, (struct mesh_pos){0}, "out of memory");
 	fy_parser_destroy(parser);
 	fy_diag_destroy(diag);
-}
-
-/* False and an error if the text isn't clean UTF-8. */
-static bool check_bytes(const char *text, size_t len, struct mesh_errors *errors)
-{
-	struct mesh_pos pos = {1, 1};
-
-	for (size_t i = 0, n; i < len; i += n) {
-		unsigned char c = (unsigned char)text[i];
-
-		n = text_utf8_len(text + i, len - i);
-		if (!n) {
-			mesh_errors_add(errors, pos,
-				"byte 0x%02x isn't UTF-8; an inventory is a UTF-8 text", c);
-			return false;
-		}
-		if ((c < 0x20 && !strchr("\t\n\r", c)) || !c || c == 0x7f) {
-			mesh_errors_add(
-				errors, pos, "control character 0x%02x; an inventory is a text", c);
-			return false;
-		}
-		pos.column++;
-		if (c == '\n' || (c == '\r' && !(i + 1 < len && text[i + 1] == '\n')))
-			pos = (struct mesh_pos){pos.line + 1, 1};
-	}
-	return true;
 }
 
 const struct yaml_node *yaml_parse(
@@ -363,75 +379,14 @@ const struct yaml_node *yaml_parse(
 		text += 3;
 		len -= 3;
 	}
-	if (!check_bytes(text, len, errors))
+	if (!yaml_check_bytes(text, len, errors))
 		return NULL;
-	build(&b, text, len);
+	b.text = text;
+	b.left = b.left_at_event = len;
+	build(&b);
 	if (b.stop)
 		return NULL;
 	if (!b.root)
 		mesh_errors_add(errors, (struct mesh_pos){1, 1}, "the inventory is empty");
 	return b.root;
-}
-
-static const char *skip_digits(const char *s)
-{
-	return s + strspn(s, "0123456789");
-}
-
-static bool is_one_of(const char *s, const char *const *words)
-{
-	for (; *words; words++)
-		if (!strcmp(s, *words))
-			return true;
-	return false;
-}
-
-/* Everything from the sign on, of a decimal integer or a float. */
-static enum yaml_type number_type(const char *s)
-{
-	const char *end, *digits = s + (*s == '-' || *s == '+');
-	bool is_float = false, has_digits;
-
-	if (is_one_of(digits, (const char *const[]){".inf", ".Inf", ".INF", NULL}))
-		return YAML_FLOAT;
-	end = skip_digits(digits);
-	has_digits = end != digits;
-	if (*end == '.') {
-		is_float = true;
-		digits = end + 1;
-		end = skip_digits(digits);
-		has_digits |= end != digits;
-	}
-	if (has_digits && (*end == 'e' || *end == 'E')) {
-		is_float = true;
-		digits = end + 1 + (end[1] == '-' || end[1] == '+');
-		end = skip_digits(digits);
-		has_digits = end != digits;
-	}
-	if (*end || !has_digits)
-		return YAML_TEXT;
-	return is_float ? YAML_FLOAT : YAML_INTEGER;
-}
-
-enum yaml_type yaml_type_of(const struct yaml_node *scalar)
-{
-	static const char *const nulls[] = {"", "~", "null", "Null", "NULL", NULL};
-	static const char *const bools[] = {
-		"true", "True", "TRUE", "false", "False", "FALSE", NULL};
-	static const char *const nans[] = {".nan", ".NaN", ".NAN", NULL};
-	const char *s = scalar->text;
-
-	if (!scalar->plain)
-		return YAML_TEXT;
-	if (is_one_of(s, nulls))
-		return YAML_NULL;
-	if (is_one_of(s, bools))
-		return YAML_BOOL;
-	if (is_one_of(s, nans))
-		return YAML_FLOAT;
-	if (!strncmp(s, "0x", 2) && s[2] && !s[2 + strspn(s + 2, "0123456789abcdefABCDEF")])
-		return YAML_INTEGER;
-	if (!strncmp(s, "0o", 2) && s[2] && !s[2 + strspn(s + 2, "01234567")])
-		return YAML_INTEGER;
-	return number_type(s);
 }

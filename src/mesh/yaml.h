@@ -36,8 +36,8 @@ struct yaml_node {
 	const struct yaml_node *next;
 };
 
-/* Cap on a text's size: ten times a mesh of 100,000 nodes. */
-#define YAML_SIZE_MAX (256u << 20)
+/* Cap on a text's size: twice a mesh of 100,000 nodes. */
+#define YAML_SIZE_MAX (64u << 20)
 
 /*
  * Reads text, which need not be zero-terminated, into a tree in the arena. Errors found are
@@ -46,6 +46,9 @@ struct yaml_node {
  */
 const struct yaml_node *yaml_parse(
 	struct arena *a, const char *text, size_t len, struct mesh_errors *errors);
+
+/* False and an error if the text isn't clean UTF-8, or holds what libfyaml would choke on. */
+bool yaml_check_bytes(const char *text, size_t len, struct mesh_errors *errors);
 
 enum yaml_type yaml_type_of(const struct yaml_node *scalar);
 

@@ -32,7 +32,7 @@ static void assert_errors(const char *before, const struct wrong *w)
 		buf_printf(&got, "%u:%u: %s\n", errors.items[i].pos.line,
 			errors.items[i].pos.column, errors.items[i].message);
 	if (strcmp(buf_str(&got), w->errors))
-		print_message("in the inventory:\n%s\n", text);
+		print_message("in the inventory:\n%.1000s\n", text);
 	assert_string_equal(buf_str(&got), w->errors);
 	buf_done(&got);
 	mesh_errors_done(&errors);
@@ -457,6 +457,51 @@ static void test_links(void **state)
 		table);
 }
 
+/* What would cost the parser much, whatever is in it. */
+static void test_hostile(void **state)
+{
+	static const struct {
+		const char *before, *unit;
+		size_t times;
+		const char *error;
+	} table[] = {
+		{"%YAML 1.2\n", "", 0,
+			"1:1: directives (lines that begin with `%`) can't be used in an "
+			"inventory\n"},
+		{"mesh: |", "\n \r\n\t\n", 100, "259:1: too many empty lines in a row\n"},
+		{"mesh: !a", "%41", 257, "1:778: too much in one line; break it into several\n"},
+		{"", "[", 1048577, "1:1048578: too much in one line; break it into several\n"},
+		{"mesh: \"", "\\n", 4000000,
+			"1:1: what begins after this place is too long for an inventory\n"},
+		{"a: b\nc: 'd'\n", "#\n", 4000000,
+			"1:1: what begins after this place is too long for an inventory\n"},
+		{"", "- ", 1000, "1:33: nested deeper than any inventory is\n"},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		struct buf text = {0};
+
+		buf_puts(&text, table[i].before);
+		for (size_t n = 0; n < table[i].times; n++)
+			buf_puts(&text, table[i].unit);
+		assert_errors("", &(struct wrong){buf_str(&text), table[i].error});
+		buf_done(&text);
+	}
+}
+
+/* A text that is too large isn't even looked at. */
+static void test_size(void **state)
+{
+	struct mesh_inventory *inv = NULL;
+	struct mesh_errors errors = {0};
+
+	assert_int_equal(
+		mesh_inventory_parse("t.yaml", "", ((size_t)64 << 20) + 1, &inv, &errors), -EINVAL);
+	assert_int_equal(errors.n, 1);
+	assert_string_equal(errors.items[0].message, "larger than 64 MiB, which no inventory is");
+	mesh_errors_done(&errors);
+}
+
 /* However bad a file is, it doesn't fill the memory with words. */
 static void test_many_errors(void **state)
 {
@@ -507,6 +552,8 @@ int main(void)
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_many_errors),
 		cmocka_unit_test(test_unreadable),
 	};
