@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mesh/render.h"
 
+#include "mesh/aggregate.h"
 #include "mesh/allowed.h"
 #include "mesh/view.h"
 #include "mesh_build.h"
@@ -167,24 +168,47 @@ static void endpoints_and_addresses(void **state)
 	mesh_build_done(&b);
 }
 
-/* The winners of the view that go through the peer, as a list in a file. */
-static char *winners(const struct mesh_view *v, unsigned peer, size_t *ret_n)
+static bool is_in_mesh(const ip_prefix *p, const void *data)
 {
+	const struct mesh_inventory *inv = data;
+
+	for (size_t i = 0; i < inv->n_nodes; i++) {
+		for (size_t k = 0; k < inv->nodes[i].n_networks; k++)
+			if (ip_prefix_eq(&inv->nodes[i].networks[k].prefix, p))
+				return true;
+		for (size_t k = 0; k < inv->nodes[i].n_addresses; k++) {
+			ip_prefix host = ip_prefix_host(&inv->nodes[i].addresses[k].addr);
+
+			if (ip_prefix_eq(&host, p))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* The winners of the view that go through the peer, as they should stand in a file. */
+static char *winners(const struct mesh_view *v, unsigned peer)
+{
+	VEC(ip_prefix) list = {0};
+	struct mesh_aggregate *a;
 	struct buf b = {0};
 	char text[IP_PREFIX_STRLEN];
 
-	*ret_n = 0;
 	buf_puts(&b, "");
 	for (size_t i = 0; i < v->n_candidates; i++) {
 		const struct mesh_candidate *c = &v->candidates[i];
 
-		if (i && ip_prefix_eq(&c->prefix, &c[-1].prefix))
-			continue;
-		if (c->via != peer)
-			continue;
-		buf_printf(&b, "%s%s", *ret_n ? ", " : "", ip_prefix_format(&c->prefix, text));
-		++*ret_n;
+		if ((!i || !ip_prefix_eq(&c->prefix, &c[-1].prefix)) && c->via == peer)
+			vec_push(&list, c->prefix);
 	}
+	for (size_t i = 0; list.n <= MESH_ALLOWED_PLAIN_MAX && i < list.n; i++)
+		buf_printf(&b, "%s%s", i ? ", " : "", ip_prefix_format(&list.items[i], text));
+	if (list.n > MESH_ALLOWED_PLAIN_MAX) {
+		a = mesh_aggregate_new(list.items, list.n, is_in_mesh, v->inv);
+		mesh_aggregate_print(a, &b);
+		mesh_aggregate_free(a);
+	}
+	vec_done(&list);
 	return buf_steal(&b);
 }
 
@@ -192,12 +216,12 @@ static void assert_as_view(const struct mesh_topology_index *t, unsigned node, c
 {
 	const struct mesh_inventory *inv = mesh_topology_inventory(t);
 	struct mesh_view v;
-	size_t n, n_sections = 0;
+	size_t n_sections = 0;
 
 	mesh_view_build(t, node, &v);
 	for (size_t i = 0; i < v.n_peers; i++) {
 		const char *peer = inv->nodes[v.peers[i].node].name;
-		AUTO_FREE char *want = winners(&v, v.peers[i].node, &n);
+		AUTO_FREE char *want = winners(&v, v.peers[i].node);
 		AUTO_FREE char *keepalive = mem_printf("%d", v.peers[i].keepalive);
 
 		assert_value(text, peer, "AllowedIPs", want);
@@ -234,6 +258,60 @@ static void random_meshes_as_their_views(void **state)
 	}
 }
 
+/* Some 150 spokes on two or three hubs, whose networks of several lengths are crammed into one /18,
+ * so that there is much to merge, much in the way of it, and nesting. */
+static const struct mesh_inventory *random_large(struct mesh_build *b, struct chance *c)
+{
+	mesh_build_begin(b, MESH_HUB_AND_SPOKE, "10.10.0.0/16");
+	for (unsigned i = 0; i < 160; i++) {
+		static const enum mesh_role rare[] = {MESH_HUB, MESH_CLIENT};
+		enum mesh_role role = i < 3 ? MESH_HUB : MESH_SPOKE;
+		AUTO_FREE char *address = mem_printf("10.10.%u.%u", i / 100, i % 100);
+		AUTO_FREE char *name = mem_printf("node-%u", i);
+
+		if (chance_below(c, 100) == 0)
+			role = rare[chance_below(c, 2)];
+		mesh_build_node(b, name, role, address);
+		for (unsigned n = chance_below(c, 4); n; n--) {
+			unsigned len = 22 + chance_below(c, 4);
+			AUTO_FREE char *text = mem_printf("10.20.%u.%u/%u", chance_below(c, 64),
+				64 * chance_below(c, 4), len);
+			ip_prefix p = mesh_build_prefix(text);
+
+			p = ip_prefix_masked(&p);
+			if (!mesh_random_carries(b, i, &p))
+				mesh_build_network(b, i, text, 10 * chance_below(c, 2));
+		}
+	}
+	for (unsigned i = chance_below(c, 30); i; i--) {
+		unsigned x = mesh_random_node(b, c), y = mesh_random_node(b, c);
+
+		if (x != y && !mesh_random_has_link(b, x, y))
+			mesh_build_link(b, x, y);
+	}
+	return mesh_build_end(b);
+}
+
+static void random_large_meshes_as_their_views(void **state)
+{
+	struct chance c = chance_start("render, large");
+
+	for (int i = 0; i < 6; i++) {
+		struct mesh_build b;
+		struct mesh_topology_index *t = mesh_topology_new(random_large(&b, &c));
+		struct mesh_renderer *r = mesh_renderer_new(t);
+
+		for (unsigned node = chance_below(&c, 3); node < b.nodes.n;
+			node += 1 + chance_below(&c, 8)) {
+			AUTO_FREE char *text = render(r, node);
+			assert_as_view(t, node, text);
+		}
+		mesh_renderer_free(r);
+		mesh_topology_free(t);
+		mesh_build_done(&b);
+	}
+}
+
 /* One hub, n sites of one network each: 10.32.0.0/24, 10.32.1.0/24... with a second hub's network
  * in the way of the merge. */
 static void build_large(struct mesh_build *b, unsigned n)
@@ -259,7 +337,7 @@ static void assert_allowed(unsigned n_sites, unsigned site, const char *want)
 	struct mesh_topology_index *t = mesh_topology_new(mesh_build_end(&b));
 	struct mesh_renderer *r = mesh_renderer_new(t);
 	/* Another site first: it shares the tree. */
-	AUTO_FREE char *other = render(r, 2 + (site + 1) % n_sites);
+	free(render(r, 2 + (site + 1) % n_sites));
 	AUTO_FREE char *text = render(r, 2 + site);
 	assert_value(text, "hub-a", "AllowedIPs", want);
 	assert_value(text, "hub-b", "AllowedIPs", "10.10.255.2/32, 10.32.0.0/17");
@@ -310,6 +388,7 @@ int main(void)
 		cmocka_unit_test(odd_texts),
 		cmocka_unit_test(endpoints_and_addresses),
 		cmocka_unit_test(random_meshes_as_their_views),
+		cmocka_unit_test(random_large_meshes_as_their_views),
 		cmocka_unit_test(long_lists_are_merged),
 		cmocka_unit_test(a_merge_is_told),
 	};
