@@ -85,7 +85,7 @@ void parse_endpoint(struct parse *p, const struct yaml_node *v, void *into)
 	char *text, *host, *port_text;
 	ip_addr bare;
 
-	if (v->kind != YAML_SCALAR || yaml_type_of(v) == YAML_NULL) {
+	if (v->kind != YAML_SCALAR || yaml_type_of(v) != YAML_TEXT) {
 		parse_refuse(p, v, "host:port, as in hub.example.net:51820");
 		return;
 	}
