@@ -53,6 +53,23 @@ def test_example(path):
     VALIDATOR.validate(yaml.load(path.read_text(), Loader))
 
 
+def ask_reader(texts):
+    """The reader's answer to each: "ok", or its first error."""
+    return subprocess.run(
+        [os.environ["SHUNT_INVENTORY_PROBE"]],
+        input="".join(t + "\0" for t in texts).encode(),
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout.decode().splitlines()
+
+
+def test_reference():
+    """The inventory that the reference begins with is one."""
+    text = (ROOT / "docs/inventory.md").read_text().split("```yaml\n")[1].split("```")[0]
+    VALIDATOR.validate(yaml.load(text, Loader))
+    assert ask_reader([text]) == ["ok"]
+
+
 def test_there_are_examples():
     assert len(EXAMPLES) >= 4
 
@@ -198,12 +215,7 @@ def is_for_the_reader(place, value):
 def test_reader_agrees():
     all_cases = list(cases())
     texts = [json.dumps(tree, ensure_ascii=False) for _, _, tree in all_cases]
-    answers = subprocess.run(
-        [os.environ["SHUNT_INVENTORY_PROBE"]],
-        input="".join(t + "\0" for t in texts).encode(),
-        stdout=subprocess.PIPE,
-        check=True,
-    ).stdout.decode().splitlines()
+    answers = ask_reader(texts)
     assert len(answers) == len(all_cases) > 500
     differ = []
     for (place, value, tree), answer in zip(all_cases, answers):
