@@ -15,6 +15,7 @@ struct opening {
 	const struct device_options *o;
 	struct rtnl *rtnl;
 	char path[108]; /* of the UAPI socket */
+	bool served;	/* somebody listens there */
 	char *why;
 	size_t why_size;
 };
@@ -55,55 +56,49 @@ static int open_uapi(struct opening *op, struct device **ret)
 	return 0;
 }
 
-static int adopt_uapi(struct opening *op, const struct rtnl_link *link, struct device **ret)
+/* The interface is there: a tun interface belongs to whoever serves the socket of its name. A
+ * kernel interface here and a socket of that name are no contradiction: sockets are shared by all
+ * network namespaces. */
+static int adopt(struct opening *op, const struct rtnl_link *link, struct device **ret)
 {
 	const char *name = op->o->ifname;
+	bool tun = !strcmp(link->kind, "tun");
 
-	if (!link)
-		return fail(op, -EEXIST,
-			"%s serves a WireGuard device of this name in another network namespace: "
-			"choose another interface name, or end that device",
-			op->path);
-	if (strcmp(link->kind, "tun") != 0)
-		return fail(op, -EEXIST,
-			"%s is a %s interface, while %s serves a WireGuard device of that name "
-			"elsewhere",
-			name, *link->kind ? link->kind : "plain", op->path);
-	return open_uapi(op, ret);
-}
-
-/* The interface is there and no socket goes with it. */
-static int adopt_link(struct opening *op, const struct rtnl_link *link, struct device **ret)
-{
-	const char *name = op->o->ifname;
-
-	if (!strcmp(link->kind, "wireguard") && op->o->kind != DEVICE_UAPI)
-		return open_kernel(op, ret);
-	if (!strcmp(link->kind, "wireguard"))
-		return fail(op, -EEXIST,
-			"%s is the kernel's WireGuard, and a userspace device was asked for", name);
-	if (!strcmp(link->kind, "tun"))
+	if (!tun && strcmp(link->kind, "wireguard") != 0)
+		return fail(op, -EEXIST, "%s is a %s interface, not WireGuard", name,
+			*link->kind ? link->kind : "plain");
+	if (tun && !op->served)
 		return fail(op, -EEXIST,
 			"%s is a tun interface, but no WireGuard program serves %s", name,
 			op->path);
-	return fail(op, -EEXIST, "%s is a %s interface, not WireGuard", name,
-		*link->kind ? link->kind : "plain");
+	if (tun && op->o->kind == DEVICE_KERNEL)
+		return fail(op, -EEXIST,
+			"%s belongs to a userspace program, and the kernel's was asked for", name);
+	if (!tun && op->o->kind == DEVICE_UAPI)
+		return fail(op, -EEXIST,
+			"%s is the kernel's WireGuard, and a userspace device was asked for", name);
+	return tun ? open_uapi(op, ret) : open_kernel(op, ret);
 }
 
 static int create_userspace(struct opening *op, struct device **ret)
 {
 	const struct device_options *o = op->o;
+	const char *context = o->kind == DEVICE_AUTO ? "this kernel has no WireGuard, and " : "";
 	char why[768];
 	int r;
 
 	if (!o->userspace)
 		return fail(op, -ENOENT, "%s isn't there, and no program to make it was named",
 			o->ifname);
+	if (op->served)
+		return fail(op, -EEXIST,
+			"%s: %s%s serves a device of this name in another network namespace: "
+			"choose another interface name, or end that device",
+			o->ifname, context, op->path);
 	snprintf(why, sizeof(why), "%s can't be started", o->userspace);
 	r = uapi_start(o->userspace, o->ifname, op->path, why, sizeof(why));
 	if (r < 0)
-		return fail(op, r, "%s: %s%s", o->ifname,
-			o->kind == DEVICE_AUTO ? "this kernel has no WireGuard, and " : "", why);
+		return fail(op, r, "%s: %s%s", o->ifname, context, why);
 	return open_uapi(op, ret);
 }
 
@@ -140,22 +135,13 @@ static int create(struct opening *op, struct device **ret)
 static int adopt_or_create(struct opening *op, struct device **ret, bool *ret_created)
 {
 	struct rtnl_link link;
-	bool socket = uapi_probe(op->path) == 0;
 	int r = rtnl_link_get(op->rtnl, op->o->ifname, &link);
 
 	if (r < 0 && r != -ENODEV)
 		return fail(op, r, "%s: %s", op->o->ifname, strerror(-r));
 	*ret_created = r == -ENODEV;
-	/* Another namespace's socket of that name doesn't concern the kernel's device here. */
-	if (op->o->kind == DEVICE_KERNEL && (r == -ENODEV || strcmp(link.kind, "tun") != 0))
-		socket = false;
-	if (socket && op->o->kind == DEVICE_KERNEL)
-		return fail(op, -EEXIST,
-			"%s belongs to a userspace program, and the kernel's was asked for",
-			op->o->ifname);
-	if (socket)
-		return adopt_uapi(op, r ? NULL : &link, ret);
-	return r == 0 ? adopt_link(op, &link, ret) : create(op, ret);
+	op->served = uapi_probe(op->path) == 0;
+	return *ret_created ? create(op, ret) : adopt(op, &link, ret);
 }
 
 static bool ifname_ok(const char *name)

@@ -80,11 +80,11 @@ struct device_options {
 };
 
 /*
- * Adopts the interface of that name or creates it, by the kind: AUTO takes an existing UAPI socket
- * first, then an existing kernel device, then creates the kernel's, then starts the userspace
- * program, which lives on without us. *ret_created tells whether it is new. -EEXIST: an interface
- * of that name is there and isn't WireGuard; -EPERM, -ENOENT (program not found), -EOPNOTSUPP (no
- * kernel WireGuard) and others; why gets a sentence for people.
+ * Adopts the interface of that name or creates it, by the kind: AUTO takes what is there, else
+ * creates the kernel's, else starts the userspace program, which lives on without us. *ret_created
+ * tells whether it is new. -EEXIST: an interface of that name is there and isn't WireGuard; -EPERM,
+ * -ENOENT (program not found), -EOPNOTSUPP (no kernel WireGuard) and others; why gets a sentence
+ * for people.
  */
 int device_open(const struct device_options *o, struct device **ret, bool *ret_created, char *why,
 	size_t why_size);

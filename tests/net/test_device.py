@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import socket
 
@@ -27,6 +28,7 @@ from probes import Probe, STRAGGLERS_S, now
 
 BUILD = pathlib.Path(
     os.environ.get("SHUNT_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")).resolve()
+RATE = 500  # packets a second of each of the two flows
 TOOL = str(BUILD / "tests/net/device_tool")
 PROBE = str(BUILD / "tests/net/probe")
 
@@ -269,8 +271,22 @@ class World:
         wait_for("both sessions", lambda: all(
             state(self.one)[self.key[n]]["last_handshake"] for n in ("left", "right")), 30)
 
-    def move(self, to, **more):
-        change(self.one, peers=[{"key": self.key[to], "add": ["10.99.0.1/32"]}], **more)
+    def move(self, to):
+        change(self.one, peers=[{"key": self.key[to], "add": ["10.99.0.1/32"]}])
+
+    def overflows(self):
+        """Packets that queues were too short for: what a busy machine loses, and says so. A packet
+        that found no owner is in none of these."""
+        dropped = 0
+        for node in (self.one, self.left, self.right):
+            for link in json.loads(node.ip("-j -s link show")):
+                dropped += link["stats64"]["rx"]["dropped"] + link["stats64"]["tx"]["dropped"]
+            snmp = node.run(["cat", "/proc/net/snmp", "/proc/net/snmp6"])
+            names, values = [line.split()[1:] for line in snmp.splitlines()
+                             if line.startswith("Udp: ")]
+            dropped += int(dict(zip(names, values))["RcvbufErrors"])
+            dropped += int(re.search(r"Udp6RcvbufErrors\s+(\d+)", snmp).group(1))
+        return dropped
 
 
 def test_moves_and_removals_under_traffic(lab):
@@ -281,8 +297,8 @@ def test_moves_and_removals_under_traffic(lab):
     for target in (left, right):
         target.ask("in", moving)
     left.ask("in", bystander)
-    source.ask("out", moving, 1000, "10.99.0.1", 7000)
-    source.ask("out", bystander, 1000, "10.98.0.1", 7000)
+    for flow, address in ((moving, "10.99.0.1"), (bystander, "10.98.0.1")):
+        source.ask("out", flow, RATE, address, 7000)
     source.ask("start")
 
     def lost(begin, end):
@@ -300,7 +316,8 @@ def test_moves_and_removals_under_traffic(lab):
         wait_for("half a second", lambda: now() > begin + 5e8, 10)
         return lost(begin, now()) == (0, 0)
 
-    wait_for("a stretch without loss", calm, 30)
+    wait_for("a stretch without loss", calm, 60)
+    overflows = world.overflows()
     begin = now()
     for i in range(30):
         to = ("right", "left")[i % 2]
@@ -312,7 +329,7 @@ def test_moves_and_removals_under_traffic(lab):
         change(world.one, peers=[{"key": world.key[n], "del": nets} for n in ("left", "right")])
         owners = {k: p["allowed"] for k, p in state(world.one).items()}
         assert ("10.99.0.1/32" in owners[world.key[to]]) and len(owners) == 2
-    assert lost(begin, now()) == (0, 0)
+    assert sum(lost(begin, now())) <= world.overflows() - overflows
     assert witness(world.one)[world.key["left"]][2] == ["10.98.0.1/32", "10.99.0.1/32"]
     assert witness(world.one)[world.key["right"]][2] == []
     for probe in (source, left, right):
