@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include "sys/process.h"
+#include <errno.h>
+#include <linux/capability.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int no_caps_test(void)
+{
+	/* As somebody else, a process has what it kept and no more, and so have its children. */
+	static const int keep[] = {CAP_NET_RAW, CAP_NET_ADMIN};
+
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setresuid(65534, 65534, 65534) < 0)
+		return 2;
+	if (process_has_cap(CAP_NET_RAW)) /* permitted, not effective */
+		return 3;
+	if (process_keep_caps(keep, 2) < 0)
+		return 4;
+	if (!process_has_cap(CAP_NET_RAW) || process_has_cap(CAP_SYS_ADMIN))
+		return 5;
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+		return 6;
+	/* CAP_NET_ADMIN is 12 and CAP_NET_RAW 13. */
+	return system("grep -q '^CapEff:.0*3000$' /proc/self/status") ? 7 : 0;
+}
+
+static int as_root_test(void)
+{
+	static const int keep[] = {CAP_NET_ADMIN};
+
+	if (process_keep_caps(keep, 1) < 0)
+		return 2;
+	if (!process_has_cap(CAP_NET_ADMIN) || process_has_cap(CAP_NET_RAW))
+		return 3;
+	return system("grep -q '^CapEff:.0*1000$' /proc/self/status") ? 4 : 0;
+}
+
+static void in_a_child(int (*fn)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(fn());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void keeps_capabilities(void **state)
+{
+	const int wrong = 77;
+
+	assert_false(process_has_cap(-1));
+	assert_false(process_has_cap(77));
+	assert_int_equal(process_keep_caps(&wrong, 1), -EINVAL);
+	if (!process_has_cap(CAP_SETUID) || !process_has_cap(CAP_NET_ADMIN) ||
+		!process_has_cap(CAP_NET_RAW))
+		skip();
+	in_a_child(no_caps_test);
+	in_a_child(as_root_test);
+}
+
+static void notifies(void **state)
+{
+
+	for (size_t i = 0; i < 2; i++) {
+		struct sockaddr_un at = {.sun_family = AF_UNIX};
+		int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		char path[64], text[64] = "";
+		socklen_t len;
+
+		snprintf(path, sizeof(path), "%sshunt-notify-%d", i ? "@" : "/tmp/", (int)getpid());
+		memcpy(at.sun_path, path, strlen(path));
+		len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+		if (path[0] == '@')
+			at.sun_path[0] = '\0';
+		assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
+		setenv("NOTIFY_SOCKET", path, 1);
+		process_notify("READY=1");
+		assert_int_equal(recv(fd, text, sizeof(text), MSG_DONTWAIT), 7);
+		assert_string_equal(text, "READY=1");
+		close(fd);
+		if (path[0] == '/')
+			unlink(path);
+		process_notify("READY=1"); /* nobody there any more: nothing happens */
+	}
+	setenv("NOTIFY_SOCKET", "vsock:2:1", 1);
+	process_notify("READY=1");
+	unsetenv("NOTIFY_SOCKET");
+	process_notify("READY=1");
+}
+
+static void sysctls(void **state)
+{
+	int v = 0;
+
+	assert_int_equal(sysctl_read_int("kernel/pid_max", &v), 0);
+	assert_true(v > 0);
+	assert_int_equal(sysctl_read_int("net/ipv4/no_such_thing", &v), -ENOENT);
+	assert_int_equal(sysctl_read_int("kernel/ostype", &v), -EINVAL);
+	assert_int_equal(sysctl_read_int("../self/status", &v), -EINVAL);
+	assert_int_equal(sysctl_read_int("net/../../self/status", &v), -EINVAL);
+	assert_int_equal(sysctl_read_int("/etc/passwd", &v), -EINVAL);
+	assert_int_equal(sysctl_write_int("net/ipv4/no_such_thing", 1), -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keeps_capabilities),
+		cmocka_unit_test(notifies),
+		cmocka_unit_test(sysctls),
+	};
+
+	return cmocka_run_group_tests_name("process", tests, NULL, NULL);
+}
