@@ -59,12 +59,12 @@ const struct yaml_node *parse_next(const struct yaml_node *list, const struct ya
 bool parse_is_text(struct parse *p, const struct yaml_node *v, const char *want);
 
 /* Readers of values: each writes to `into` or adds an error. */
-void parse_name(struct parse *p, const struct yaml_node *v, void *into);      /* const char * */
-void parse_bool(struct parse *p, const struct yaml_node *v, void *into);      /* bool */
-void parse_metric(struct parse *p, const struct yaml_node *v, void *into);    /* uint32_t */
-void parse_port(struct parse *p, const struct yaml_node *v, void *into);      /* uint16_t */
-void parse_mtu(struct parse *p, const struct yaml_node *v, void *into);	      /* struct parse_mtu */
-void parse_keepalive(struct parse *p, const struct yaml_node *v, void *into); /* int */
+void parse_name(struct parse *p, const struct yaml_node *v, void *into);   /* const char * */
+void parse_bool(struct parse *p, const struct yaml_node *v, void *into);   /* bool */
+void parse_metric(struct parse *p, const struct yaml_node *v, void *into); /* uint32_t */
+void parse_port(struct parse *p, const struct yaml_node *v, void *into);   /* uint16_t */
+void parse_mtu(struct parse *p, const struct yaml_node *v, void *into);	   /* struct stated_mtu */
+void parse_keepalive(struct parse *p, const struct yaml_node *v, void *into);  /* int */
 void parse_multiplier(struct parse *p, const struct yaml_node *v, void *into); /* unsigned */
 void parse_interval(struct parse *p, const struct yaml_node *v, void *into);   /* int64_t */
 void parse_hold(struct parse *p, const struct yaml_node *v, void *into);       /* int64_t */
@@ -84,65 +84,66 @@ extern const char *const mesh_probe_words[3];
 /* A prefix as written, host bits and all. */
 bool parse_prefix(struct parse *p, const struct yaml_node *v, ip_prefix *ret);
 
-struct parse_endpoint {
+struct stated_endpoint {
 	const char *host; /* NULL: none stated */
 	uint16_t port;	  /* 0: left out */
 	struct mesh_pos pos;
 };
 void parse_endpoint(
-	struct parse *p, const struct yaml_node *v, void *into); /* struct parse_endpoint */
+	struct parse *p, const struct yaml_node *v, void *into); /* struct stated_endpoint */
 
 /* Valid as the name of a node: false adds no error. */
 bool parse_is_node_name(const char *name);
 #define PARSE_NODE_NAME_RULE "1 to 63 characters of A-Z a-z 0-9 _ = + . - (and not `.` or `..`)"
 
-/* What may stand under `defaults` and on every node; parse_settings_init: nothing is stated. */
-struct parse_liveness {
+/* What may stand under `defaults` and on every node; stated_settings_init: nothing is stated. */
+struct stated_liveness {
 	int probe;	     /* -1: not stated */
 	int64_t interval_ns; /* 0: not stated */
 	unsigned multiplier; /* 0: not stated */
 	int64_t hold_ns;     /* -1: not stated */
 };
 
-struct parse_mtu {
+struct stated_mtu {
 	uint16_t value; /* 0: not stated */
 	struct mesh_pos pos;
 };
 
-struct parse_settings {
+struct stated_settings {
 	char interface[IFNAMSIZ]; /* "": not stated */
 	uint16_t listen_port;	  /* 0: not stated */
-	int keepalive;		  /* PARSE_KEEPALIVE_UNSET: not stated */
-	struct parse_mtu mtu;
-	struct parse_liveness liveness;
+	int keepalive;		  /* STATED_KEEPALIVE_NONE: not stated */
+	struct stated_mtu mtu;
+	struct stated_liveness liveness;
 	const char *private_key_file; /* NULL: not stated */
 };
 
-#define PARSE_KEEPALIVE_UNSET (-2)
+#define STATED_KEEPALIVE_NONE (-2)
 
-void parse_settings_init(struct parse_settings *s);
-void parse_defaults(struct parse *p, const struct yaml_node *v, void *into); /* parse_settings */
+void stated_settings_init(struct stated_settings *s);
+void parse_defaults(
+	struct parse *p, const struct yaml_node *v, void *into); /* struct stated_settings */
 
 /* A node as far as it stands in its own map. */
-struct parse_node {
-	struct parse_settings own; /* first: the tables share offsets */
-	struct mesh_node node;	   /* role, metric, nat, lists, key; settings still empty */
+struct stated_node {
+	struct stated_settings own; /* first: the tables share offsets */
+	struct mesh_node node;	    /* role, metric, nat, lists, key; settings still empty */
 	int role;
-	struct parse_endpoint endpoint;
+	struct stated_endpoint endpoint;
 };
 
 /* All nodes of the map; those with errors too. */
-struct parse_nodes {
-	struct parse_node *items;
+struct stated_nodes {
+	struct stated_node *items;
 	size_t n, cap;
 	struct map *by_name; /* name -> index + 1 */
 };
-void parse_nodes(struct parse *p, const struct yaml_node *v, struct parse_nodes *ret);
+void parse_nodes(struct parse *p, const struct yaml_node *v, struct stated_nodes *ret);
 /* Own settings over defaults over what is built in. */
-void parse_node_finish(
-	struct parse *p, struct parse_node *n, const struct parse_settings *defaults);
+void stated_node_finish(
+	struct parse *p, struct stated_node *n, const struct stated_settings *defaults);
 
-struct parse_links {
+struct stated_links {
 	struct mesh_link *items;
 	size_t n, cap;
 };

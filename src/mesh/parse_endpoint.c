@@ -80,7 +80,7 @@ static bool is_host(const char *host, bool bracketed)
 
 void parse_endpoint(struct parse *p, const struct yaml_node *v, void *into)
 {
-	struct parse_endpoint *e = into;
+	struct stated_endpoint *e = into;
 	uint16_t port = 0;
 	char *text, *host, *port_text;
 	ip_addr bare;
@@ -106,5 +106,5 @@ void parse_endpoint(struct parse *p, const struct yaml_node *v, void *into)
 		parse_refuse(p, v, "host:port with a port from 1 to 65535");
 		return;
 	}
-	*e = (struct parse_endpoint){host, port, v->pos};
+	*e = (struct stated_endpoint){host, port, v->pos};
 }

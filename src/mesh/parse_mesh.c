@@ -20,7 +20,7 @@ struct top {
 	struct mesh_pos topology_pos;
 	const struct mesh_overlay *overlays;
 	size_t n_overlays;
-	struct parse_settings defaults;
+	struct stated_settings defaults;
 	const struct yaml_node *nodes;
 	const struct yaml_node *links;
 };
@@ -112,7 +112,7 @@ static void read_link(struct parse *p, const struct yaml_node *v, struct link_va
 }
 
 struct links_reader {
-	const struct parse_nodes *nodes;
+	const struct stated_nodes *nodes;
 	unsigned guesses;
 	struct map *seen; /* pair -> its first mesh_link; keys in scratch */
 };
@@ -151,7 +151,7 @@ static int find_node(struct parse *p, const struct yaml_node *name, struct links
 }
 
 static void add_link(struct parse *p, struct links_reader *r, const struct mesh_link *link,
-	struct parse_links *ret)
+	struct stated_links *ret)
 {
 	struct mesh_link *copy = arena_new(p->scratch, struct mesh_link);
 	const struct mesh_link *first;
@@ -169,8 +169,8 @@ static void add_link(struct parse *p, struct links_reader *r, const struct mesh_
 	vec_push(ret, *link);
 }
 
-static void take_link(
-	struct parse *p, const struct yaml_node *v, struct links_reader *r, struct parse_links *ret)
+static void take_link(struct parse *p, const struct yaml_node *v, struct links_reader *r,
+	struct stated_links *ret)
 {
 	struct link_value value = {0};
 	int a, b;
@@ -197,8 +197,8 @@ static void take_link(
 		ret);
 }
 
-static void read_links(struct parse *p, const struct yaml_node *v, const struct parse_nodes *nodes,
-	struct parse_links *ret)
+static void read_links(struct parse *p, const struct yaml_node *v, const struct stated_nodes *nodes,
+	struct stated_links *ret)
 {
 	struct links_reader r = {.nodes = nodes};
 
@@ -212,20 +212,20 @@ static void read_links(struct parse *p, const struct yaml_node *v, const struct 
 	map_free(r.seen);
 }
 
-static void give_nodes(struct parse *p, struct parse_nodes *from,
-	const struct parse_settings *defaults, struct mesh_inventory *ret)
+static void give_nodes(struct parse *p, struct stated_nodes *from,
+	const struct stated_settings *defaults, struct mesh_inventory *ret)
 {
 	struct mesh_node *nodes = arena_array(p->arena, struct mesh_node, from->n);
 
 	for (size_t i = 0; i < from->n; i++) {
-		parse_node_finish(p, &from->items[i], defaults);
+		stated_node_finish(p, &from->items[i], defaults);
 		nodes[i] = from->items[i].node;
 	}
 	ret->nodes = nodes;
 	ret->n_nodes = from->n;
 }
 
-static void give_links(struct parse *p, const struct parse_links *from, struct mesh_inventory *ret)
+static void give_links(struct parse *p, const struct stated_links *from, struct mesh_inventory *ret)
 {
 	struct mesh_link *links = arena_array(p->arena, struct mesh_link, from->n);
 
@@ -238,10 +238,10 @@ static void give_links(struct parse *p, const struct parse_links *from, struct m
 void parse_inventory(struct parse *p, const struct yaml_node *root, struct mesh_inventory *ret)
 {
 	struct top top = {.topology = MESH_HUB_AND_SPOKE, .topology_pos = root->pos};
-	struct parse_nodes nodes = {.by_name = map_new()};
-	struct parse_links links = {0};
+	struct stated_nodes nodes = {.by_name = map_new()};
+	struct stated_links links = {0};
 
-	parse_settings_init(&top.defaults);
+	stated_settings_init(&top.defaults);
 	if (parse_is_map(p, root))
 		parse_map(p, root, top_fields, ARRAY_SIZE(top_fields), &top);
 	if (top.nodes)

@@ -11,10 +11,10 @@
 static void read_liveness(struct parse *p, const struct yaml_node *v, void *into)
 {
 	static const struct parse_field fields[] = {
-		{"probe", parse_probe, offsetof(struct parse_liveness, probe)},
-		{"interval", parse_interval, offsetof(struct parse_liveness, interval_ns)},
-		{"multiplier", parse_multiplier, offsetof(struct parse_liveness, multiplier)},
-		{"hold", parse_hold, offsetof(struct parse_liveness, hold_ns)},
+		{"probe", parse_probe, offsetof(struct stated_liveness, probe)},
+		{"interval", parse_interval, offsetof(struct stated_liveness, interval_ns)},
+		{"multiplier", parse_multiplier, offsetof(struct stated_liveness, multiplier)},
+		{"hold", parse_hold, offsetof(struct stated_liveness, hold_ns)},
 	};
 	const char *where = p->where;
 
@@ -25,20 +25,20 @@ static void read_liveness(struct parse *p, const struct yaml_node *v, void *into
 	p->where = where;
 }
 
-#define SETTINGS_FIELDS                                                                           \
-	{"interface", parse_interface, offsetof(struct parse_settings, interface)},               \
-		{"listen_port", parse_port, offsetof(struct parse_settings, listen_port)},        \
-		{"keepalive", parse_keepalive, offsetof(struct parse_settings, keepalive)},       \
-		{"mtu", parse_mtu, offsetof(struct parse_settings, mtu)},                         \
-		{"liveness", read_liveness, offsetof(struct parse_settings, liveness)},           \
-	{                                                                                         \
-		"private_key_file", parse_path, offsetof(struct parse_settings, private_key_file) \
+#define SETTINGS_FIELDS                                                                            \
+	{"interface", parse_interface, offsetof(struct stated_settings, interface)},               \
+		{"listen_port", parse_port, offsetof(struct stated_settings, listen_port)},        \
+		{"keepalive", parse_keepalive, offsetof(struct stated_settings, keepalive)},       \
+		{"mtu", parse_mtu, offsetof(struct stated_settings, mtu)},                         \
+		{"liveness", read_liveness, offsetof(struct stated_settings, liveness)},           \
+	{                                                                                          \
+		"private_key_file", parse_path, offsetof(struct stated_settings, private_key_file) \
 	}
 
-void parse_settings_init(struct parse_settings *s)
+void stated_settings_init(struct stated_settings *s)
 {
-	*s = (struct parse_settings){
-		.keepalive = PARSE_KEEPALIVE_UNSET,
+	*s = (struct stated_settings){
+		.keepalive = STATED_KEEPALIVE_NONE,
 		.liveness = {.probe = -1, .hold_ns = -1},
 	};
 }
@@ -190,20 +190,20 @@ static void read_networks(struct parse *p, const struct yaml_node *v, void *into
 	vec_done(&placed);
 }
 
-#define OF_NODE(member) (offsetof(struct parse_node, node) + offsetof(struct mesh_node, member))
+#define OF_NODE(member) (offsetof(struct stated_node, node) + offsetof(struct mesh_node, member))
 
 static const struct parse_field node_fields[] = {
-	{"role", parse_role, offsetof(struct parse_node, role)},
-	{"public_key", read_public_key, offsetof(struct parse_node, node), true},
-	{"address", read_addresses, offsetof(struct parse_node, node), true},
-	{"endpoint", parse_endpoint, offsetof(struct parse_node, endpoint)},
+	{"role", parse_role, offsetof(struct stated_node, role)},
+	{"public_key", read_public_key, offsetof(struct stated_node, node), true},
+	{"address", read_addresses, offsetof(struct stated_node, node), true},
+	{"endpoint", parse_endpoint, offsetof(struct stated_node, endpoint)},
 	{"nat", parse_bool, OF_NODE(nat)},
 	{"metric", parse_metric, OF_NODE(metric)},
-	{"networks", read_networks, offsetof(struct parse_node, node)},
+	{"networks", read_networks, offsetof(struct stated_node, node)},
 	SETTINGS_FIELDS,
 };
 
-static void read_node(struct parse *p, const struct yaml_node *v, struct parse_node *into)
+static void read_node(struct parse *p, const struct yaml_node *v, struct stated_node *into)
 {
 	const char *name = text_quote(p->scratch, v->key->text, v->key->n);
 	const char *where = p->where;
@@ -230,7 +230,7 @@ const char *parse_home_of(const char *key)
 }
 
 /* Registers the name; the error of a second node of that name. */
-static void register_node(struct parse *p, const struct yaml_node *key, struct parse_nodes *all)
+static void register_node(struct parse *p, const struct yaml_node *key, struct stated_nodes *all)
 {
 	struct mesh_node *node = &all->items[all->n - 1].node;
 	void *first = map_get_str(all->by_name, node->name);
@@ -248,7 +248,7 @@ static void register_node(struct parse *p, const struct yaml_node *key, struct p
 		map_put_str(all->by_name, node->name, (void *)(uintptr_t)all->n);
 }
 
-void parse_nodes(struct parse *p, const struct yaml_node *v, struct parse_nodes *ret)
+void parse_nodes(struct parse *p, const struct yaml_node *v, struct stated_nodes *ret)
 {
 	if (v->kind != YAML_MAP || !v->n) {
 		parse_refuse(p, v, "a map from the names of the nodes to what they are");
@@ -256,11 +256,11 @@ void parse_nodes(struct parse *p, const struct yaml_node *v, struct parse_nodes 
 	}
 	for (const struct yaml_node *item = v->first; item && !parse_is_full(p);
 		item = item->next) {
-		struct parse_node *n;
+		struct stated_node *n;
 
-		vec_push(ret, (struct parse_node){.role = MESH_SPOKE});
+		vec_push(ret, (struct stated_node){.role = MESH_SPOKE});
 		n = &ret->items[ret->n - 1];
-		parse_settings_init(&n->own);
+		stated_settings_init(&n->own);
 		n->node.name = arena_strdup(p->arena, item->key->text);
 		n->node.index = (unsigned)ret->n - 1;
 		n->node.metric = MESH_METRIC_NONE;
@@ -271,13 +271,13 @@ void parse_nodes(struct parse *p, const struct yaml_node *v, struct parse_nodes 
 }
 
 /* What s doesn't state it takes over. */
-static void inherit(struct parse_settings *s, const struct parse_settings *from)
+static void inherit(struct stated_settings *s, const struct stated_settings *from)
 {
 	if (!s->interface[0])
 		memcpy(s->interface, from->interface, sizeof(s->interface));
 	if (!s->listen_port)
 		s->listen_port = from->listen_port;
-	if (s->keepalive == PARSE_KEEPALIVE_UNSET)
+	if (s->keepalive == STATED_KEEPALIVE_NONE)
 		s->keepalive = from->keepalive;
 	if (!s->mtu.value)
 		s->mtu.value = from->mtu.value;
@@ -293,7 +293,7 @@ static void inherit(struct parse_settings *s, const struct parse_settings *from)
 		s->liveness.hold_ns = from->liveness.hold_ns;
 }
 
-static const struct parse_settings built_in = {
+static const struct stated_settings built_in = {
 	.interface = "wg0",
 	.listen_port = 51820,
 	.keepalive = MESH_KEEPALIVE_AUTO,
@@ -302,9 +302,9 @@ static const struct parse_settings built_in = {
 };
 
 /* Stock WireGuard speaks no BFD: a client is asked for it only if it says so itself. */
-static void finish_probe(struct parse_node *n, const struct parse_settings *defaults)
+static void finish_probe(struct stated_node *n, const struct stated_settings *defaults)
 {
-	struct parse_liveness *own = &n->own.liveness;
+	struct stated_liveness *own = &n->own.liveness;
 	bool is_client = n->role == MESH_CLIENT;
 	bool inherits = own->probe < 0 && defaults->liveness.probe >= 0 &&
 			!(is_client && defaults->liveness.probe == MESH_PROBE_BFD);
@@ -314,7 +314,7 @@ static void finish_probe(struct parse_node *n, const struct parse_settings *defa
 		own->probe = MESH_PROBE_HANDSHAKE;
 }
 
-static void finish_liveness(struct mesh_liveness *l, const struct parse_liveness *from)
+static void finish_liveness(struct mesh_liveness *l, const struct stated_liveness *from)
 {
 	l->probe = (enum mesh_probe)from->probe;
 	l->interval_ns = from->interval_ns;
@@ -322,9 +322,10 @@ static void finish_liveness(struct mesh_liveness *l, const struct parse_liveness
 	l->hold_ns = from->hold_ns;
 }
 
-void parse_node_finish(struct parse *p, struct parse_node *n, const struct parse_settings *defaults)
+void stated_node_finish(
+	struct parse *p, struct stated_node *n, const struct stated_settings *defaults)
 {
-	struct parse_settings *own = &n->own;
+	struct stated_settings *own = &n->own;
 	struct mesh_node *node = &n->node;
 
 	finish_probe(n, defaults);

@@ -102,7 +102,7 @@ void parse_port(struct parse *p, const struct yaml_node *v, void *into)
 
 void parse_mtu(struct parse *p, const struct yaml_node *v, void *into)
 {
-	struct parse_mtu *mtu = into;
+	struct stated_mtu *mtu = into;
 	uint64_t n;
 
 	if (!number_within(p, v, 576, UINT16_MAX, &n))

@@ -471,9 +471,9 @@ static void test_hostile(void **state)
 		{"mesh: |", "\n \r\n\t\n", 100, "259:1: too many empty lines in a row\n"},
 		{"mesh: !a", "%41", 257, "1:778: too much in one line; break it into several\n"},
 		{"", "[", 1048577, "1:1048578: too much in one line; break it into several\n"},
-		{"mesh: \"", "\\n", 4000000,
+		{"mesh: \"", "\\n", 2200000,
 			"1:1: what begins after this place is too long for an inventory\n"},
-		{"a: b\nc: 'd'\n", "#\n", 4000000,
+		{"a: b\nc: 'd'\n", "#\n", 2200000,
 			"1:1: what begins after this place is too long for an inventory\n"},
 		{"", "- ", 1000, "1:33: nested deeper than any inventory is\n"},
 	};
