@@ -70,7 +70,6 @@ static void keeps_capabilities(void **state)
 
 static void notifies(void **state)
 {
-
 	for (size_t i = 0; i < 2; i++) {
 		struct sockaddr_un at = {.sun_family = AF_UNIX};
 		int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
