@@ -30,7 +30,7 @@ static struct {
 	int refuse_get, refuse_set; /* errno */
 	bool cut, no_family;
 	unsigned dumps, sets, largest;
-	bool bad_flags;		   /* what may never be asked for */
+	bool bad_flags; /* what may never be asked for */
 } k;
 
 static wg_key keys[3];
