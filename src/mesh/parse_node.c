@@ -25,15 +25,16 @@ static void read_liveness(struct parse *p, const struct yaml_node *v, void *into
 	p->where = where;
 }
 
-#define SETTINGS_FIELDS                                                                            \
-	{"interface", parse_interface, offsetof(struct stated_settings, interface)},               \
-		{"listen_port", parse_port, offsetof(struct stated_settings, listen_port)},        \
-		{"keepalive", parse_keepalive, offsetof(struct stated_settings, keepalive)},       \
-		{"mtu", parse_mtu, offsetof(struct stated_settings, mtu)},                         \
-		{"liveness", read_liveness, offsetof(struct stated_settings, liveness)},           \
-	{                                                                                          \
-		"private_key_file", parse_path, offsetof(struct stated_settings, private_key_file) \
+#define SETTING(key, read, member)                                  \
+	{                                                           \
+		key, read, offsetof(struct stated_settings, member) \
 	}
+#define SETTINGS                                                                                  \
+	SETTING("interface", parse_interface, interface),                                         \
+		SETTING("listen_port", parse_port, listen_port),                                  \
+		SETTING("keepalive", parse_keepalive, keepalive), SETTING("mtu", parse_mtu, mtu), \
+		SETTING("liveness", read_liveness, liveness),                                     \
+		SETTING("private_key_file", parse_path, private_key_file)
 
 void stated_settings_init(struct stated_settings *s)
 {
@@ -43,7 +44,7 @@ void stated_settings_init(struct stated_settings *s)
 	};
 }
 
-static const struct parse_field settings_fields[] = {SETTINGS_FIELDS};
+static const struct parse_field settings_fields[] = {SETTINGS};
 
 void parse_defaults(struct parse *p, const struct yaml_node *v, void *into)
 {
@@ -200,7 +201,7 @@ static const struct parse_field node_fields[] = {
 	{"nat", parse_bool, OF_NODE(nat)},
 	{"metric", parse_metric, OF_NODE(metric)},
 	{"networks", read_networks, offsetof(struct stated_node, node)},
-	SETTINGS_FIELDS,
+	SETTINGS,
 };
 
 static void read_node(struct parse *p, const struct yaml_node *v, struct stated_node *into)

@@ -473,8 +473,6 @@ static void test_hostile(void **state)
 		{"", "[", 1048577, "1:1048578: too much in one line; break it into several\n"},
 		{"mesh: \"", "\\n", 2200000,
 			"1:1: what begins after this place is too long for an inventory\n"},
-		{"a: b\nc: 'd'\n", "#\n", 2200000,
-			"1:1: what begins after this place is too long for an inventory\n"},
 		{"", "- ", 1000, "1:33: nested deeper than any inventory is\n"},
 	};
 
