@@ -186,15 +186,16 @@ void parse_interface(struct parse *p, const struct yaml_node *v, void *into)
 }
 
 /* What is refused besides nonsense can't stand in a wg-quick file: a `#` begins a comment there
- * wherever it is. */
+ * wherever it is. A message doesn't repeat what isn't a path at all: some paste the key itself. */
 void parse_path(struct parse *p, const struct yaml_node *v, void *into)
 {
 	const char *want = "the absolute path of a file, printable and without `#`";
 
 	if (!parse_is_text(p, v, want))
 		return;
-	if (v->text[0] != '/' || v->n > PATH_MOST || strchr(v->text, '#') ||
-		!text_is_printable(v->text, v->n))
+	if (v->text[0] != '/')
+		parse_complain(p, v, "not %s (and never a key itself)", want);
+	else if (v->n > PATH_MOST || strchr(v->text, '#') || !text_is_printable(v->text, v->n))
 		parse_refuse(p, v, "%s", want);
 	else
 		*(const char **)into = arena_strdup(p->arena, v->text);

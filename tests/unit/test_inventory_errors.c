@@ -293,8 +293,8 @@ static void test_texts(void **state)
 		{"    interface: 0\n", "7:16: `interface` in node `a`: `0` is a number; as a "
 				       "text it wants quotes\n"},
 		{"    private_key_file: wg0.key\n",
-			"7:23: `private_key_file` in node `a` must be " PATH_RULE
-			", not `wg0.key`\n"},
+			"7:23: `private_key_file` in node `a`: not " PATH_RULE
+			" (and never a key itself)\n"},
 		{"    private_key_file: \"/etc/a\\nPostUp = x\"\n",
 			"7:23: `private_key_file` in node `a` must be " PATH_RULE
 			", not the quoted text `/etc/a\\x0aPostUp = x`\n"},
