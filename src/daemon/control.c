@@ -9,15 +9,14 @@
 #include <unistd.h>
 
 #define MAX_REQUEST (64 * 1024)
-#define MAX_UNREAD (64 * 1024 * 1024) /* answers that wait for a client to read them */
-#define MAX_CLIENTS 64
+#define MAX_CLIENTS 256
 
 struct control {
 	uv_pipe_t listener;
 	char *path;
 	control_fn *answer;
 	void *data;
-	struct list clients;
+	struct list clients; /* those that said something lately are the last */
 	unsigned n_clients;
 };
 
@@ -25,11 +24,13 @@ struct client {
 	struct list link;
 	uv_pipe_t pipe;
 	struct control *control; /* NULL: closing */
+	bool waits;		 /* for it to read what it asked for; nothing is read meanwhile */
 	struct buf in;
 };
 
 struct answer {
 	uv_write_t req;
+	struct client *client;
 	char *text;
 };
 
@@ -87,13 +88,7 @@ static void client_close(struct client *c)
 	uv_close((uv_handle_t *)&c->pipe, client_closed);
 }
 
-static void written(uv_write_t *req, int status)
-{
-	struct answer *a = container_of(req, struct answer, req);
-
-	free(a->text);
-	free(a);
-}
+static void written(uv_write_t *req, int status);
 
 static void client_answer(struct client *c, const char *line, size_t n)
 {
@@ -108,28 +103,31 @@ static void client_answer(struct client *c, const char *line, size_t n)
 	out = uv_buf_init(NULL, 0);
 	out.len = text.n;
 	out.base = a->text = buf_steal(&text);
+	a->client = c;
 	if (uv_write(&a->req, (uv_stream_t *)&c->pipe, &out, 1, written)) {
 		free(a->text);
 		free(a);
 		client_close(c);
 		return;
 	}
-	if (uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) > MAX_UNREAD)
-		client_close(c);
+	if (uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe)) {
+		c->waits = true;
+		uv_read_stop((uv_stream_t *)&c->pipe);
+	}
 }
 
 static void take_lines(struct client *c)
 {
 	char *end;
 
-	while (c->control && c->in.n && (end = memchr(c->in.data, '\n', c->in.n))) {
+	while (c->control && !c->waits && c->in.n && (end = memchr(c->in.data, '\n', c->in.n))) {
 		size_t n = (size_t)(end - c->in.data);
 
 		if (n)
 			client_answer(c, c->in.data, n);
 		buf_drop(&c->in, n + 1);
 	}
-	if (c->control && c->in.n > MAX_REQUEST)
+	if (c->control && !c->waits && c->in.n > MAX_REQUEST)
 		client_close(c);
 }
 
@@ -149,7 +147,33 @@ static void got_bytes(uv_stream_t *stream, ssize_t n, const uv_buf_t *room)
 		return;
 	}
 	c->in.n += (size_t)n;
+	list_remove(&c->link);
+	list_append(&c->control->clients, &c->link);
 	take_lines(c);
+}
+
+static void written(uv_write_t *req, int status)
+{
+	struct answer *a = container_of(req, struct answer, req);
+	struct client *c = a->client;
+
+	free(a->text);
+	free(a);
+	if (!c->control || !c->waits)
+		return;
+	c->waits = false;
+	take_lines(c);
+	if (c->control && !c->waits && uv_read_start((uv_stream_t *)&c->pipe, give_room, got_bytes))
+		client_close(c);
+}
+
+/* Idle ones must not keep an operator out. */
+static void close_most_idle(struct control *control)
+{
+	list_for_each (pos, &control->clients) {
+		client_close(container_of(pos, struct client, link));
+		return;
+	}
 }
 
 static void connected(uv_stream_t *listener, int status)
@@ -159,13 +183,15 @@ static void connected(uv_stream_t *listener, int status)
 
 	if (status < 0)
 		return;
+	if (control->n_clients >= MAX_CLIENTS)
+		close_most_idle(control);
 	c = mem_zalloc(1, sizeof(*c));
 	list_init(&c->link);
 	uv_pipe_init(listener->loop, &c->pipe, 0);
 	c->control = control;
 	list_append(&control->clients, &c->link);
 	control->n_clients++;
-	if (uv_accept(listener, (uv_stream_t *)&c->pipe) || control->n_clients > MAX_CLIENTS ||
+	if (uv_accept(listener, (uv_stream_t *)&c->pipe) ||
 		uv_read_start((uv_stream_t *)&c->pipe, give_room, got_bytes))
 		client_close(c);
 }
@@ -195,7 +221,7 @@ int control_open(uv_loop_t *loop, const char *path, control_fn *answer, void *da
 	err = strlen(path) >= 108 ? -ENAMETOOLONG : uv_pipe_bind(&c->listener, path);
 	umask(mask);
 	if (!err)
-		err = uv_listen((uv_stream_t *)&c->listener, 16, connected);
+		err = uv_listen((uv_stream_t *)&c->listener, 128, connected);
 	if (err) {
 		buf_printf(why, "can't listen on %s: %s", path, strerror(-err));
 		uv_close((uv_handle_t *)&c->listener, listener_closed);

@@ -2,8 +2,8 @@
 /*
  * The control socket: RUN_DIR/control.sock, mode 0600, one JSON object a line both ways
  * (docs/control.md). Knows lines and objects, not what they mean. A client that sends garbage gets
- * an error, one that sends a line without end or never reads is closed; none of them holds up the
- * daemon.
+ * an error, one that sends a line without end is closed, one that never reads is not read from
+ * either, and of too many the one that was silent longest goes; none of them holds up the daemon.
  */
 #ifndef SHUNT_DAEMON_CONTROL_H
 #define SHUNT_DAEMON_CONTROL_H

@@ -3,7 +3,8 @@
 
 #include "daemon/candidates.h"
 #include "daemon/health.h"
-#include "daemon/kernel_routes.h"
+#include "daemon/kernel_defaults.h"
+#include "daemon/listen_port.h"
 #include "daemon/log.h"
 #include "daemon/verdicts.h"
 #include "sys/clock.h"
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* How often the device is read back: with nothing to suspect, with peers known by their handshakes
  * only, and soon. */
@@ -100,6 +102,7 @@ static int reopen_device(struct daemon *d)
 	d->fib.device = fresh;
 	log_warning(
 		"%s was gone and has been %s", o.ifname, created ? "made anew" : "taken up again");
+	daemon_mend_sysctls(d);
 	return 0;
 }
 
@@ -124,7 +127,7 @@ int daemon_sync(struct daemon *d, const char *what, struct fib_counts *ret)
 	}
 	if (err && !d->failures)
 		log_error("%s can't be brought into line: %s", d->gen->self->interface,
-			err == -EADDRINUSE ? "its listen port is taken by another program"
+			err == -EADDRINUSE ? "a port or an address is taken by another program"
 					   : strerror(-err));
 	if (!err && !fib_counts_are_zero(&counts))
 		log_counts(what, &counts);
@@ -147,13 +150,25 @@ static void on_sync_timer(uv_timer_t *t)
 	daemon_sync(t->data, "drift mended", NULL);
 }
 
+static void watch_kernel(struct daemon *d);
+
 static void on_monitor(uv_poll_t *p, int status, int events)
 {
 	struct daemon *d = p->data;
 	int what = rtnl_monitor_read(d->monitor);
 
+	/* An overrun is an error of the socket, after which libuv watches it no more. */
+	if (status < 0)
+		watch_kernel(d);
+	if (what & RTNL_OVERRUN)
+		log_debug("the kernel's news came too fast; all is looked at");
 	if (what > 0 && uv_timer_get_due_in(&d->sync_timer) > SYNC_SOON_MS && !d->failures)
 		sync_in(d, SYNC_SOON_MS);
+}
+
+static void watch_kernel(struct daemon *d)
+{
+	uv_poll_start(&d->monitor_poll, UV_READABLE, on_monitor);
 }
 
 void daemon_feed_rib(struct daemon *d, const struct generation *old)
@@ -220,7 +235,7 @@ static void on_stop_timer(uv_timer_t *t)
 	struct daemon *d = t->data;
 	int err;
 
-	kernel_rules_remove(&d->fib);
+	kernel_defaults_remove(&d->fib);
 	err = device_destroy(d->fib.device);
 	if (err)
 		log_error("%s can't be taken down: %s", d->gen->self->interface, strerror(-err));
@@ -264,6 +279,14 @@ static int refuse(const struct buf *why, int status)
 {
 	log_error("%s", buf_str(why));
 	return status;
+}
+
+void daemon_mend_sysctls(struct daemon *d)
+{
+	AUTO_BUF why = {0};
+
+	if (d->options->set_sysctl && health_mend(d->gen, &why))
+		log_error("%s", buf_str(&why));
 }
 
 static int check_privileges(struct buf *why)
@@ -314,6 +337,23 @@ static int drop_privileges(struct buf *why)
 	return err;
 }
 
+static int start_prober(struct daemon *d, const struct device_state *adopted, struct buf *why)
+{
+	struct live_self_config self = {
+		.hold_ns = d->gen->self->liveness.hold_ns,
+		.cold_start = d->cold_start,
+		.drained = state_is_drained(d->state),
+		.seed = (uint64_t)sys_now().ns ^ ((uint64_t)getpid() << 32),
+	};
+	int err = prober_start(d->gen->self->interface, &self, &d->prober);
+
+	if (err)
+		buf_printf(why, "can't start probing: %s", strerror(-err));
+	else
+		daemon_feed_prober(d, adopted);
+	return err;
+}
+
 /* What is on the device stays as it is until the sessions have had their say: see verdicts_adopt.
  */
 static int first_sync(struct daemon *d, struct buf *why)
@@ -326,30 +366,19 @@ static int first_sync(struct daemon *d, struct buf *why)
 			strerror(-err));
 		return err;
 	}
-	d->rib = d->fib.rib = rib_new(device_max_owners(d->fib.device));
-	verdicts_adopt(d, &adopted);
-	daemon_feed_rib(d, NULL);
-	d->failures = 1; /* the error is told below */
-	err = daemon_sync(d, "start", NULL);
-	if (err == -EADDRINUSE)
-		buf_printf(why, "UDP port %u (listen_port of %s) is taken by another program",
-			d->gen->self->listen_port, d->gen->self->name);
-	else if (err)
-		buf_printf(why, "can't set up %s: %s", d->gen->self->interface, strerror(-err));
+	err = listen_port_check(d->gen, adopted.listen_port, why);
 	if (!err) {
-		struct live_self_config self = {
-			.hold_ns = d->gen->self->liveness.hold_ns,
-			.cold_start = d->cold_start,
-			.drained = state_is_drained(d->state),
-			.seed = (uint64_t)sys_now().ns ^ ((uint64_t)getpid() << 32),
-		};
-
-		err = prober_start(d->gen->self->interface, &self, &d->prober);
+		d->rib = d->fib.rib = rib_new(device_max_owners(d->fib.device));
+		verdicts_adopt(d, &adopted);
+		daemon_feed_rib(d, NULL);
+		d->failures = 1; /* the error is told below */
+		err = daemon_sync(d, "start", NULL);
 		if (err)
-			buf_printf(why, "can't start probing: %s", strerror(-err));
-		else
-			daemon_feed_prober(d, &adopted);
+			buf_printf(why, "can't set up %s: %s", d->gen->self->interface,
+				strerror(-err));
 	}
+	if (!err)
+		err = start_prober(d, &adopted, why);
 	device_state_done(&adopted);
 	return err;
 }
@@ -364,7 +393,7 @@ static void watch(struct daemon *d)
 	d->prober_poll.data = d->monitor_poll.data = d;
 	d->sigterm.data = d->sigint.data = d->sighup.data = d;
 	uv_poll_start(&d->prober_poll, UV_READABLE, verdicts_on_events);
-	uv_poll_start(&d->monitor_poll, UV_READABLE, on_monitor);
+	watch_kernel(d);
 	uv_signal_start(&d->sigterm, on_stop_signal, SIGTERM);
 	uv_signal_start(&d->sigint, on_stop_signal, SIGINT);
 	uv_signal_start(&d->sighup, on_sighup, SIGHUP);
@@ -385,8 +414,7 @@ static int start(struct daemon *d, struct buf *why)
 	if (err)
 		return err;
 	d->fib.state = d->state;
-	if (o->set_sysctl && health_mend(d->gen, why))
-		return -EACCES;
+	daemon_mend_sysctls(d);
 	err = drop_privileges(why);
 	if (err)
 		return err;
@@ -401,13 +429,24 @@ static int start(struct daemon *d, struct buf *why)
 	return 0;
 }
 
-static void stop(struct daemon *d)
+/* Handles close within a few turns. A name that is being resolved may take half a minute, and
+ * nobody is left who would wait for it. */
+static bool end_loop(struct daemon *d)
 {
+	uv_walk(&d->loop, close_walk, NULL);
+	for (int i = 0; i < 8 && uv_loop_alive(&d->loop); i++)
+		uv_run(&d->loop, UV_RUN_NOWAIT);
+	return uv_loop_close(&d->loop) == 0;
+}
+
+/* False if a thread of libuv is still at work. */
+static bool stop(struct daemon *d)
+{
+	bool ended;
+
 	control_close(d->control);
 	endpoints_free(d->endpoints);
-	uv_walk(&d->loop, close_walk, NULL);
-	uv_run(&d->loop, UV_RUN_DEFAULT);
-	uv_loop_close(&d->loop);
+	ended = end_loop(d);
 	prober_stop(d->prober);
 	device_close(d->fib.device);
 	rtnl_monitor_close(d->monitor);
@@ -418,6 +457,16 @@ static void stop(struct daemon *d)
 	generation_free(d->gen);
 	state_close(d->state);
 	names_done(&d->names);
+	return ended;
+}
+
+/* A device that nobody had before shall not stay half made. */
+static void undo_start(struct daemon *d)
+{
+	if (!d->cold_start || !d->fib.device)
+		return;
+	kernel_defaults_remove(&d->fib);
+	device_destroy(d->fib.device);
 }
 
 int daemon_run(const struct daemon_options *o)
@@ -437,12 +486,14 @@ int daemon_run(const struct daemon_options *o)
 		-10); /* a move must not wait for bulk work; without the right to it, so be it */
 	if (start(d, &why)) {
 		status = refuse(&why, 1);
+		undo_start(d);
 	} else {
 		process_notify("READY=1");
 		log_info("ready: %zu peers, device %s", d->gen->n_peers, d->gen->self->interface);
 		uv_run(&d->loop, UV_RUN_DEFAULT);
 	}
-	stop(d);
+	if (!stop(d))
+		_exit(status); /* exit() would wait for it */
 	free(d);
 	return status;
 }

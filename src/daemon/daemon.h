@@ -72,6 +72,8 @@ int daemon_set_drained(struct daemon *d, bool drained);
 void daemon_feed_rib(struct daemon *d, const struct generation *old);
 /* Tells the prober who the peers are. */
 void daemon_feed_prober(struct daemon *d, const struct device_state *adopted);
+/* With --set-sysctl: what the generation and a new interface need. */
+void daemon_mend_sysctls(struct daemon *d);
 /* Reads back and mends; schedules a retry on failure. what: for the log ("drift", "reload", ...).
  */
 int daemon_sync(struct daemon *d, const char *what, struct fib_counts *ret);

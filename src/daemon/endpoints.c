@@ -13,7 +13,9 @@ struct known {
 	const char *host; /* of the generation */
 	uint16_t port;
 	sock_addr addr;
-	instant next; /* not asked again before */
+	sock_addr before; /* by the generation before, if it is another */
+	bool failed;	  /* the last answer was none */
+	instant next;	  /* not asked again before */
 	int64_t pause_ns;
 };
 
@@ -69,7 +71,7 @@ void endpoints_free(struct endpoints *e)
 	free(e);
 }
 
-static struct known *find(struct endpoints *e, uint32_t peer)
+static struct known *find(const struct endpoints *e, uint32_t peer)
 {
 	const struct generation_peer *p = e->gen ? generation_peer_by_id(e->gen, peer) : NULL;
 
@@ -84,16 +86,46 @@ static bool numeric(const char *host, uint16_t port, sock_addr *ret)
 	return sock_addr_parse(ret, text);
 }
 
-static void take_answer(struct endpoints *e, const struct query *q, const struct addrinfo *ai)
+static sock_addr addr_of(const struct addrinfo *ai)
 {
-	struct known *k = find(e, q->peer);
 	sock_addr addr = {0};
 
-	if (!k || !k->host || strcmp(k->host, q->host) || k->port != q->port)
-		return; /* the inventory has changed meanwhile */
-	if (ai->ai_addrlen > sizeof(addr))
+	if (ai->ai_addrlen <= sizeof(addr))
+		memcpy(&addr, ai->ai_addr, ai->ai_addrlen);
+	return addr;
+}
+
+/* The one after that which was tried last, since it is asked for only if that didn't work. */
+static sock_addr choose(const struct addrinfo *first, const sock_addr *last)
+{
+	for (const struct addrinfo *ai = first; ai; ai = ai->ai_next) {
+		sock_addr a = addr_of(ai);
+
+		if (ai->ai_next && sock_addr_eq(&a, last))
+			return addr_of(ai->ai_next);
+	}
+	return addr_of(first);
+}
+
+/* NULL: the inventory has changed meanwhile. */
+static struct known *asked_for(struct endpoints *e, const struct query *q)
+{
+	struct known *k = find(e, q->peer);
+
+	return k && k->host && !strcmp(k->host, q->host) && k->port == q->port ? k : NULL;
+}
+
+static void take_answer(struct endpoints *e, const struct query *q, const struct addrinfo *ai)
+{
+	struct known *k = asked_for(e, q);
+	sock_addr addr;
+
+	if (!k)
 		return;
-	memcpy(&addr, ai->ai_addr, ai->ai_addrlen);
+	k->failed = ai == NULL;
+	if (!ai)
+		return;
+	addr = choose(ai, &k->addr);
 	k->addr = e->addrs[k - e->known] = addr;
 	e->resolved(q->peer, &addr, e->data);
 }
@@ -114,11 +146,10 @@ static void answered(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
 
 	if (q->owner) {
 		unlink_query(q);
-		if (status == 0 && res)
-			take_answer(q->owner, q, res);
-		else
+		if (status)
 			log_warning("the endpoint %s can't be resolved: %s", q->host,
 				uv_strerror(status));
+		take_answer(q->owner, q, status ? NULL : res);
 	}
 	uv_freeaddrinfo(res);
 	free(q->host);
@@ -155,6 +186,23 @@ static void ask(struct endpoints *e, struct known *k, instant now)
 	e->queries = q;
 }
 
+/* The same name as one of the generation before. */
+static void take_known(const struct endpoints *e, struct known *k)
+{
+	for (size_t i = 0; i < e->n; i++)
+		if (e->known[i].host && e->known[i].port == k->port &&
+			!strcmp(e->known[i].host, k->host))
+			k->addr = e->known[i].addr;
+}
+
+static void note_change(struct endpoints *e, struct known *k)
+{
+	const struct known *old = find(e, k->peer);
+
+	if (old && old->host && k->host && (strcmp(old->host, k->host) || old->port != k->port))
+		k->before = old->addr;
+}
+
 void endpoints_set(struct endpoints *e, const struct generation *g, instant now)
 {
 	struct known *known = mem_zalloc(g->n_peers + 1, sizeof(*known));
@@ -171,12 +219,9 @@ void endpoints_set(struct endpoints *e, const struct generation *g, instant now)
 			.next = now,
 			.pause_ns = PAUSE_FIRST,
 		};
-		if (!k->host || numeric(k->host, k->port, &k->addr))
-			continue;
-		for (size_t j = 0; j < e->n; j++)
-			if (e->known[j].host && e->known[j].port == k->port &&
-				!strcmp(e->known[j].host, k->host))
-				k->addr = e->known[j].addr;
+		if (k->host && !numeric(k->host, k->port, &k->addr))
+			take_known(e, k);
+		note_change(e, k);
 	}
 	for (size_t i = 0; i < g->n_peers; i++)
 		addrs[i] = known[i].addr;
@@ -193,6 +238,20 @@ void endpoints_set(struct endpoints *e, const struct generation *g, instant now)
 const sock_addr *endpoints_of_peers(const struct endpoints *e)
 {
 	return e->addrs;
+}
+
+sock_addr endpoints_before(const struct endpoints *e, uint32_t peer)
+{
+	const struct known *k = find(e, peer);
+
+	return k ? k->before : (sock_addr){0};
+}
+
+const char *endpoints_unknown(const struct endpoints *e, uint32_t peer)
+{
+	const struct known *k = find(e, peer);
+
+	return k && k->host && k->failed && k->addr.sa.sa_family == AF_UNSPEC ? k->host : NULL;
 }
 
 void endpoints_overdue(struct endpoints *e, uint32_t peer, instant now)

@@ -30,6 +30,10 @@ void endpoints_set(struct endpoints *e, const struct generation *g, instant now)
 /* In the order of gen->peers; AF_UNSPEC where nothing is known. Valid until the next endpoints_set.
  */
 const sock_addr *endpoints_of_peers(const struct endpoints *e);
+/* Where the peer was to be found by the generation before, if that has changed; else AF_UNSPEC. */
+sock_addr endpoints_before(const struct endpoints *e, uint32_t peer);
+/* The name that can't be resolved, so that nothing is known of where the peer is; NULL: none. */
+const char *endpoints_unknown(const struct endpoints *e, uint32_t peer);
 /* The peer can't be reached as it is: resolve its name again unless that was done a short time ago.
  */
 void endpoints_overdue(struct endpoints *e, uint32_t peer, instant now);

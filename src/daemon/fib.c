@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/fib.h"
 
+#include "daemon/kernel_defaults.h"
 #include "daemon/kernel_routes.h"
+#include "daemon/listen_port.h"
 #include "device/reconcile.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-void fib_problem(struct fib *f, const char *fmt, ...)
+void fib_problem(struct fib *f, char *fix, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -16,13 +18,15 @@ void fib_problem(struct fib *f, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	vec_push(&f->problems, mem_strdup(text));
+	vec_push(&f->problems, ((struct fib_trouble){mem_strdup(text), fix}));
 }
 
 static void forget_problems(struct fib *f)
 {
-	for (size_t i = 0; i < f->problems.n; i++)
-		free(f->problems.items[i]);
+	for (size_t i = 0; i < f->problems.n; i++) {
+		free(f->problems.items[i].what);
+		free(f->problems.items[i].fix);
+	}
 	f->problems.n = 0;
 }
 
@@ -30,6 +34,7 @@ void fib_done(struct fib *f)
 {
 	forget_problems(f);
 	vec_done(&f->problems);
+	vec_done(&f->foreign);
 }
 
 /* --- the difference of a step ------------------------------------------------------------------
@@ -52,6 +57,16 @@ static int by_peer(const void *a, const void *b)
 	return ip_prefix_cmp(&x->prefix, &y->prefix);
 }
 
+static int prefix_cmp(const void *a, const void *b)
+{
+	return ip_prefix_cmp(a, b);
+}
+
+static bool is_with_foreigner(const struct fib *f, const ip_prefix *p)
+{
+	return f->foreign.n && bsearch(p, f->foreign.items, f->foreign.n, sizeof(*p), prefix_cmp);
+}
+
 static bool has_owner(const struct rib_owners *o, uint32_t peer)
 {
 	for (unsigned i = 0; i < o->n; i++)
@@ -69,6 +84,8 @@ static void moves_of_change(
 {
 	bool removes = c->owners.n == 0 || device_max_owners(f->device) > 1;
 
+	if (is_with_foreigner(f, &c->prefix)) /* adding it would take it away */
+		return;
 	for (unsigned i = 0; i < c->owners.n; i++)
 		if (!has_owner(&c->old_owners, c->owners.peer[i]))
 			out[(*n)++] = (struct move){c->owners.peer[i], true, c->prefix};
@@ -257,41 +274,52 @@ static void note_conflicts(struct fib *f, const struct reconcile *r)
 	const struct device_conflict *c;
 	size_t n = reconcile_conflicts(r, &c);
 
+	f->foreign.n = 0;
 	for (size_t i = 0; i < n; i++) {
 		char prefix[IP_PREFIX_STRLEN], key[WG_KEY_BASE64_LEN];
 
-		fib_problem(f,
+		wg_key_to_base64(&c[i].foreign_owner, key);
+		fib_problem(f, mem_printf("wg set %s peer %s remove", f->gen->self->interface, key),
 			"%s is held by a peer that the inventory doesn't name (%s) and was not "
 			"taken from it",
-			ip_prefix_format(&c[i].prefix, prefix),
-			wg_key_to_base64(&c[i].foreign_owner, key));
+			ip_prefix_format(&c[i].prefix, prefix), key);
+		vec_push(&f->foreign, c[i].prefix);
 	}
+	if (n)
+		qsort(f->foreign.items, n, sizeof(*f->foreign.items), prefix_cmp);
 }
 
-static int sync_device(
-	struct fib *f, const struct wanted *w, struct device_state *mirror, struct fib_counts *ret)
+/* The port that the device should get; 0: leave the one that it has. */
+static uint16_t port_to_have(struct fib *f, uint16_t now)
+{
+	AUTO_BUF why = {0};
+
+	if (!listen_port_check(f->gen, now, &why))
+		return f->gen->self->listen_port;
+	fib_problem(
+		f, NULL, "%s stays on port %u: %s", f->gen->self->interface, now, buf_str(&why));
+	return 0;
+}
+
+static int sync_device(struct fib *f, const struct wanted *w, const struct device_state *mirror,
+	bool clear_mark, struct fib_counts *ret)
 {
 	const struct generation *g = f->gen;
 	struct device_ownership own = {peer_is_ours, prefix_is_ours, f};
 	struct desired_device want = {
 		.has_private_key = true,
 		.private_key = g->private_key,
-		.listen_port = g->self->listen_port,
-		.set_fwmark = true,
+		.listen_port = port_to_have(f, mirror->listen_port),
+		/* A mark that an operator has set for purposes of his own stays. */
+		.set_fwmark = f->fwmark || clear_mark,
 		.fwmark = f->fwmark,
 		.peers = w->peers,
 		.n_peers = g->n_peers,
 	};
-	struct reconcile *r;
-	struct reconcile_counts c;
-	int err = device_get(f->device, mirror);
+	struct reconcile *r = reconcile_new(mirror, &want, &own);
+	struct reconcile_counts c = reconcile_counts(r);
+	int err = 0;
 
-	if (err)
-		return err;
-	if (!f->fwmark) /* a mark that an operator has set for purposes of his own stays */
-		want.set_fwmark = mirror->fwmark == KERNEL_ROUTES_MARK;
-	r = reconcile_new(mirror, &want, &own);
-	c = reconcile_counts(r);
 	ret->peers_added = c.peers_added;
 	ret->peers_changed = c.peers_changed;
 	ret->peers_removed = c.peers_removed;
@@ -305,28 +333,50 @@ static int sync_device(
 	return err;
 }
 
+static void note_journal(struct fib *f, int err)
+{
+	if (err)
+		fib_problem(f, NULL,
+			"the journal in the state directory could not be written: %s; what was put "
+			"on the device meanwhile may not be known as ours after a restart",
+			strerror(-err));
+}
+
+static int sync_all(struct fib *f, const struct wanted *w, struct device_state *mirror,
+	struct fib_counts *counts)
+{
+	const ip_prefix *all = w->prefixes.items;
+	bool clear_mark = false;
+	int err = kernel_link_sync(f, counts);
+
+	if (!err)
+		err = device_get(f->device, mirror);
+	if (!err)
+		err = kernel_defaults_mark(f, all, w->prefixes.n, mirror->fwmark, &clear_mark);
+	if (!err)
+		err = sync_device(f, w, mirror, clear_mark, counts);
+	if (!err)
+		err = kernel_routes_sync(f, w->routes.items, w->routes.n, counts);
+	if (!err)
+		err = kernel_defaults_sync(f, all, w->prefixes.n);
+	return err;
+}
+
 int fib_sync(struct fib *f, struct device_state *mirror, struct fib_counts *ret)
 {
 	struct fib_counts counts = {0};
 	struct device_state own_mirror = {0};
-	struct device_state *m = mirror ? mirror : &own_mirror;
 	struct wanted w = {0};
-	int err;
+	int err, journal;
 
 	forget_problems(f);
 	rib_walk(f->rib, collect, &w);
-	f->fwmark = kernel_routes_fwmark(f, w.routes.items, w.routes.n);
 	desired_peers(f, &w);
-	err = write_journal(f, &w, false);
-	if (err)
-		fib_problem(f, "the journal could not be written: %s", strerror(-err));
-	err = kernel_link_sync(f, &counts);
-	if (!err)
-		err = sync_device(f, &w, m, &counts);
-	if (!err)
-		err = kernel_routes_sync(f, w.routes.items, w.routes.n, &counts);
-	if (!err)
-		write_journal(f, &w, true);
+	journal = write_journal(f, &w, false);
+	err = sync_all(f, &w, mirror ? mirror : &own_mirror, &counts);
+	if (!err && !journal)
+		journal = write_journal(f, &w, true);
+	note_journal(f, journal);
 	wanted_done(&w, f->gen->n_peers);
 	device_state_done(&own_mirror);
 	*ret = counts;

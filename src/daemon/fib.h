@@ -19,6 +19,10 @@
 #include "route/rib.h"
 #include "sys/rtnl.h"
 
+struct fib_trouble {
+	char *what, *fix; /* fix: a command, or NULL */
+};
+
 struct fib {
 	struct device *device;
 	struct rtnl *rtnl;
@@ -30,7 +34,10 @@ struct fib {
 	const sock_addr *endpoints;
 	int ifindex;
 	uint32_t fwmark; /* of the default route's table; 0: no default route through the device */
-	VEC(char *) problems; /* what the last sync could not do, as sentences for status */
+	/* What the last sync could not do, for status. */
+	VEC(struct fib_trouble) problems;
+	/* Prefixes that were found with foreign peers by the last sync, sorted. */
+	VEC(ip_prefix) foreign;
 };
 
 struct fib_counts {
@@ -45,7 +52,9 @@ int fib_sync(struct fib *f, struct device_state *mirror, struct fib_counts *ret)
 bool fib_counts_are_zero(const struct fib_counts *c);
 void fib_done(struct fib *f);
 
-/* For status: a sentence that stands until the next sync. */
-void fib_problem(struct fib *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* For status: a sentence that stands until the next sync. fix: the command that mends it, malloc'd
+ * and taken over; NULL: there is none. */
+void fib_problem(struct fib *f, char *fix, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 #endif

@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A default route through the tunnel would carry the tunnel's own packets. As wg-quick does, it
- * goes into a table of its own, under a rule for packets without the device's mark; the main table
- * keeps its say for everything more specific than a default (suppress_prefixlength 0).
- */
 #include "daemon/kernel_routes.h"
 
 #include "sys/process.h"
@@ -11,17 +6,6 @@
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Of the family's order of rules: just before the main table's own 32766. */
-#define RULE_PRIORITY 32700
-
-static bool address_is_wanted(const struct generation *g, const ip_prefix *a)
-{
-	for (size_t i = 0; i < g->n_addresses; i++)
-		if (ip_prefix_eq(&g->addresses[i], a))
-			return true;
-	return false;
-}
 
 static bool address_is_in(const ip_prefix *list, size_t n, const ip_prefix *a)
 {
@@ -44,17 +28,41 @@ static int add_address(struct fib *f, const ip_prefix *a, struct fib_counts *cou
 	}
 	if (err == -ENODEV)
 		return err;
-	fib_problem(f, "the address %s could not be set on %s: %s", ip_prefix_format(a, text),
+	fib_problem(f, NULL, "the address %s could not be set on %s: %s", ip_prefix_format(a, text),
 		f->gen->self->interface, strerror(-err));
 	return 0;
+}
+
+/* Those of ours that the inventory doesn't name any more. */
+static int remove_addresses(
+	struct fib *f, const ip_prefix *there, size_t n_there, struct fib_counts *counts)
+{
+	const ip_prefix *ours;
+	size_t n = state_addresses(f->state, &ours);
+	AUTO_FREE char *promote =
+		mem_printf("net/ipv4/conf/%s/promote_secondaries", f->gen->self->interface);
+	int err = 0, before = 1;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		if (address_is_in(f->gen->addresses, f->gen->n_addresses, &ours[i]) ||
+			!address_is_in(there, n_there, &ours[i]))
+			continue;
+		/* Or the first address of a subnet takes all others of it along. */
+		if (sysctl_read_int(promote, &before) || !before)
+			sysctl_write_int(promote, 1);
+		err = rtnl_addr_del(f->rtnl, f->ifindex, &ours[i]);
+		counts->addresses_removed++;
+		if (!before)
+			sysctl_write_int(promote, 0);
+	}
+	return err;
 }
 
 static int sync_addresses(struct fib *f, struct fib_counts *counts)
 {
 	const struct generation *g = f->gen;
 	ip_prefix *there;
-	const ip_prefix *ours;
-	size_t n_there, n_ours;
+	size_t n_there;
 	int err = rtnl_addr_list(f->rtnl, f->ifindex, &there, &n_there);
 
 	if (err)
@@ -64,13 +72,8 @@ static int sync_addresses(struct fib *f, struct fib_counts *counts)
 			continue;
 		err = add_address(f, &g->addresses[i], counts);
 	}
-	n_ours = state_addresses(f->state, &ours);
-	for (size_t i = 0; i < n_ours && !err; i++) {
-		if (address_is_wanted(g, &ours[i]) || !address_is_in(there, n_there, &ours[i]))
-			continue;
-		err = rtnl_addr_del(f->rtnl, f->ifindex, &ours[i]);
-		counts->addresses_removed++;
-	}
+	if (!err)
+		err = remove_addresses(f, there, n_there, counts);
 	free(there);
 	return err;
 }
@@ -101,10 +104,50 @@ static struct rtnl_route route_of(const struct fib *f, const ip_prefix *prefix)
 	};
 }
 
+static bool is_same_way(const struct rtnl_route *have, const struct rtnl_route *want)
+{
+	return ip_prefix_eq(&have->dst, &want->dst) && have->ifindex == want->ifindex &&
+	       (have->table ? have->table : RT_TABLE_MAIN) ==
+		       (want->table ? want->table : RT_TABLE_MAIN) &&
+	       have->metric == want->metric;
+}
+
+/* Somebody else's route to our own device (wg-quick's, say) does what ours would. */
+static bool is_served_by_other(struct fib *f, const struct rtnl_route *want)
+{
+	struct rtnl_route only = {.ifindex = f->ifindex};
+	struct rtnl_route *routes;
+	bool served = false;
+	size_t n;
+
+	if (rtnl_route_list_where(f->rtnl, &only, &routes, &n))
+		return false;
+	for (size_t i = 0; i < n && !served; i++)
+		served = is_same_way(&routes[i], want);
+	free(routes);
+	return served;
+}
+
+static void note_route(struct fib *f, const struct rtnl_route *r, bool there, int err)
+{
+	char text[IP_PREFIX_STRLEN];
+	const char *family = r->dst.family == AF_INET6 ? "-6 " : "";
+
+	ip_prefix_format(&r->dst, text);
+	if (err != -EEXIST)
+		fib_problem(f, NULL, "the kernel's route to %s could not be %s: %s", text,
+			there ? "set" : "removed", strerror(-err));
+	else if (r->table)
+		fib_problem(f, mem_printf("ip %sroute del %s table %u", family, text, r->table),
+			"a route to %s in table %u that isn't ours is in the way", text, r->table);
+	else
+		fib_problem(f, mem_printf("ip %sroute del %s", family, text),
+			"a route to %s that isn't ours is in the way", text);
+}
+
 int kernel_route_set(struct fib *f, const ip_prefix *prefix, bool there)
 {
 	struct rtnl_route r = route_of(f, prefix);
-	char text[IP_PREFIX_STRLEN];
 	int err;
 
 	if (generation_prefix_is_connected(f->gen, prefix))
@@ -112,15 +155,8 @@ int kernel_route_set(struct fib *f, const ip_prefix *prefix, bool there)
 	err = there ? rtnl_route_add(f->rtnl, &r) : rtnl_route_del(f->rtnl, &r);
 	if (!err || err == -ENODEV)
 		return err;
-	ip_prefix_format(prefix, text);
-	if (err == -EEXIST)
-		fib_problem(f,
-			"a route to %s that isn't ours is in the way; see `ip route show %s` and "
-			"remove it",
-			text, text);
-	else
-		fib_problem(f, "the kernel's route to %s could not be %s: %s", text,
-			there ? "set" : "removed", strerror(-err));
+	if (err != -EEXIST || !is_served_by_other(f, &r))
+		note_route(f, &r, there, err);
 	return 1;
 }
 
@@ -139,72 +175,45 @@ static bool is_wanted(
 	       !generation_prefix_is_connected(f->gen, &r->dst);
 }
 
-static int sync_rules(struct fib *f, int family, bool wanted)
+/* What stands there already: ours that are wanted, and others' that do the same. Ours that aren't
+ * wanted are removed. *ret: sorted. */
+static int look_at_routes(struct fib *f, const ip_prefix *routes, size_t n, ip_prefix **ret,
+	size_t *ret_n, struct fib_counts *counts)
 {
-	struct rtnl_rule marked = {family, f->fwmark, true, f->fwmark, -1, RULE_PRIORITY + 1};
-	struct rtnl_rule specific = {family, 0, false, RT_TABLE_MAIN, 0, RULE_PRIORITY};
-	struct rtnl_rule *rules;
-	size_t n;
-	int err;
-
-	if (wanted) {
-		err = rtnl_rule_add(f->rtnl, &marked);
-		return err ? err : rtnl_rule_add(f->rtnl, &specific);
-	}
-	err = rtnl_rule_list(f->rtnl, family, &rules, &n);
-	if (err)
-		return err == -EAFNOSUPPORT ? 0 : err;
-	for (size_t i = 0; i < n && !err; i++)
-		if (rules[i].priority == RULE_PRIORITY || rules[i].priority == RULE_PRIORITY + 1)
-			err = rtnl_rule_del(f->rtnl, &rules[i]);
-	free(rules);
-	return err;
-}
-
-static bool has_default(const ip_prefix *routes, size_t n, int family)
-{
-	for (size_t i = 0; i < n; i++)
-		if (routes[i].family == family && ip_prefix_is_default(&routes[i]))
-			return true;
-	return false;
-}
-
-static int sync_defaults(struct fib *f, const ip_prefix *routes, size_t n)
-{
-	bool v4 = has_default(routes, n, AF_INET);
-	int err = sync_rules(f, AF_INET, v4);
-
-	if (!err)
-		err = sync_rules(f, AF_INET6, has_default(routes, n, AF_INET6));
-	/* Replies to marked packets must pass the reverse path check by the mark's route. */
-	if (v4 && sysctl_write_int("net/ipv4/conf/all/src_valid_mark", 1))
-		fib_problem(f, "net.ipv4.conf.all.src_valid_mark could not be set to 1, which a "
-			       "default route through the tunnel needs");
-	return err;
-}
-
-int kernel_routes_sync(struct fib *f, const ip_prefix *routes, size_t n, struct fib_counts *counts)
-{
-	struct rtnl_route *there = NULL;
-	ip_prefix *present;
-	size_t n_there = 0, n_present = 0;
-	int err = rtnl_route_list(f->rtnl, RTNL_PROTO_SHUNT, &there, &n_there);
+	struct rtnl_route only = {.ifindex = f->ifindex};
+	struct rtnl_route *there;
+	size_t n_there;
+	int err = rtnl_route_list_where(f->rtnl, &only, &there, &n_there);
 
 	if (err)
 		return err;
-	present = mem_zalloc(n_there + 1, sizeof(*present));
-	for (size_t i = 0; i < n_there && !err; i++) {
-		if (there[i].ifindex != f->ifindex)
-			continue;
-		if (is_wanted(f, &there[i], routes, n)) {
-			present[n_present++] = there[i].dst;
-		} else {
+	*ret = mem_zalloc(n_there + 1, sizeof(**ret));
+	*ret_n = 0;
+	for (size_t i = 0; i < n_there; i++) {
+		struct rtnl_route want = route_of(f, &there[i].dst);
+		bool ours = there[i].protocol == RTNL_PROTO_SHUNT;
+
+		if (is_wanted(f, &there[i], routes, n) && is_same_way(&there[i], &want)) {
+			(*ret)[(*ret_n)++] = there[i].dst;
+		} else if (ours) {
 			rtnl_route_del(f->rtnl, &there[i]);
 			counts->routes_removed++;
 		}
 	}
-	if (n_present)
-		qsort(present, n_present, sizeof(*present), by_prefix);
+	if (*ret_n)
+		qsort(*ret, *ret_n, sizeof(**ret), by_prefix);
+	free(there);
+	return 0;
+}
+
+int kernel_routes_sync(struct fib *f, const ip_prefix *routes, size_t n, struct fib_counts *counts)
+{
+	ip_prefix *present;
+	size_t n_present;
+	int err = look_at_routes(f, routes, n, &present, &n_present, counts);
+
+	if (err)
+		return err;
 	for (size_t i = 0; i < n && !err; i++) {
 		if (bsearch(&routes[i], present, n_present, sizeof(*present), by_prefix) ||
 			generation_prefix_is_connected(f->gen, &routes[i]))
@@ -213,22 +222,6 @@ int kernel_routes_sync(struct fib *f, const ip_prefix *routes, size_t n, struct 
 		counts->routes_added += err == 0;
 		err = err < 0 ? err : 0;
 	}
-	if (!err)
-		err = sync_defaults(f, routes, n);
 	free(present);
-	free(there);
 	return err;
-}
-
-uint32_t kernel_routes_fwmark(const struct fib *f, const ip_prefix *routes, size_t n)
-{
-	if (!has_default(routes, n, AF_INET) && !has_default(routes, n, AF_INET6))
-		return 0;
-	return f->fwmark ? f->fwmark : KERNEL_ROUTES_MARK;
-}
-
-void kernel_rules_remove(struct fib *f)
-{
-	sync_rules(f, AF_INET, false);
-	sync_rules(f, AF_INET6, false);
 }

@@ -2,8 +2,10 @@
 #include "daemon/answers.h"
 
 #include "daemon/health.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void add(json_t *list, const char *what, const char *fix)
 {
@@ -29,6 +31,71 @@ static void add_psk_problems(const struct daemon *d, json_t *list)
 	}
 }
 
+static void add_unknown_endpoints(const struct daemon *d, json_t *list)
+{
+	for (size_t i = 0; i < d->gen->n_peers; i++) {
+		const struct generation_peer *p = &d->gen->peers[i];
+		const char *host = endpoints_unknown(d->endpoints, p->id);
+		AUTO_FREE char *what = NULL, *fix = NULL;
+
+		if (!host)
+			continue;
+		what = mem_printf("%s can't be called: its endpoint's name %s can't be resolved",
+			p->node->name, host);
+		fix = mem_printf("getent ahosts %s", host);
+		add(list, what, fix);
+	}
+}
+
+static void add_open_key(const struct daemon *d, json_t *list)
+{
+	const char *file = d->gen->self->private_key_file;
+	AUTO_FREE char *what = NULL, *fix = NULL;
+	struct stat st;
+
+	if (stat(file, &st) || !(st.st_mode & 077))
+		return;
+	what = mem_printf("the private key %s may be read by others than its owner", file);
+	fix = mem_printf("chmod 600 %s", file);
+	add(list, what, fix);
+}
+
+/* What keeps packets for the prefix from leaving by another interface than ours; NULL: nothing. A
+ * default route is where packets go whose way is unknown. */
+static const char *own_network_trouble(const struct daemon *d, const ip_prefix *p)
+{
+	ip_addr first = ip_prefix_addr(p);
+	struct rtnl_route r;
+	int err = rtnl_route_get(d->fib.rtnl, &first, d->fib.fwmark, &r);
+
+	if (err)
+		return err == -ENETUNREACH ? "no route leads to it" : NULL;
+	if (r.ifindex == d->fib.ifindex)
+		return "its route leads back into the tunnel";
+	return ip_prefix_is_default(&r.dst) ? "only the default route leads to it" : NULL;
+}
+
+static void add_own_networks(const struct daemon *d, json_t *list)
+{
+	const struct mesh_node *self = d->gen->self;
+
+	for (size_t i = 0; i < self->n_networks; i++) {
+		const ip_prefix *p = &self->networks[i].prefix;
+		const char *why = ip_prefix_is_default(p) ? NULL : own_network_trouble(d, p);
+		AUTO_FREE char *what = NULL, *fix = NULL;
+		char text[IP_PREFIX_STRLEN];
+
+		if (!why)
+			continue;
+		ip_prefix_format(p, text);
+		what = mem_printf(
+			"%s, a network of %s, isn't reached from here: %s", text, self->name, why);
+		fix = mem_printf("ip %sroute add %s via GATEWAY (or dev INTERFACE)",
+			p->family == AF_INET6 ? "-6 " : "", text);
+		add(list, what, fix);
+	}
+}
+
 json_t *answer_problems(struct daemon *d)
 {
 	json_t *list = json_array();
@@ -36,10 +103,13 @@ json_t *answer_problems(struct daemon *d)
 
 	health_check(d->gen, add_health, list);
 	for (size_t i = 0; i < d->fib.problems.n; i++)
-		add(list, d->fib.problems.items[i], NULL);
+		add(list, d->fib.problems.items[i].what, d->fib.problems.items[i].fix);
 	if (d->failures)
 		add(list, "the device can't be brought into line; see the log", NULL);
 	add_psk_problems(d, list);
+	add_unknown_endpoints(d, list);
+	add_open_key(d, list);
+	add_own_networks(d, list);
 	if (prober_error(d->prober, text, sizeof(text)))
 		add(list, text, NULL);
 	return list;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/daemon.h"
+#include "daemon/listen_port.h"
 #include "daemon/log.h"
 #include "daemon/verdicts.h"
 #include "sys/clock.h"
@@ -50,6 +51,8 @@ int daemon_reload(struct daemon *d, struct buf *why, json_t **changed)
 	err = generation_load(d->options->file, d->options->node, &d->names, &fresh, why);
 	if (!err)
 		err = same_interface(d, fresh, why);
+	if (!err && fresh->self->listen_port != d->gen->self->listen_port)
+		err = listen_port_check(fresh, d->mirror.listen_port, why);
 	if (err) {
 		generation_free(fresh);
 		process_notify("READY=1");
@@ -60,6 +63,8 @@ int daemon_reload(struct daemon *d, struct buf *why, json_t **changed)
 	daemon_feed_rib(d, old);
 	verdicts_of_reload(d, old);
 	err = daemon_sync(d, "reload", &counts);
+	verdicts_endpoints_of_reload(d);
+	daemon_mend_sysctls(d);
 	if (err)
 		buf_printf(why,
 			"the new inventory is in force, but the device refused a part of it (%s); "

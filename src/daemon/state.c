@@ -14,6 +14,7 @@
 struct state {
 	int run_fd, state_fd, lock_fd;
 	bool drained;
+	bool unwritten;	      /* the file lags behind what stands here */
 	struct map *peers;    /* wg_key -> itself */
 	struct map *prefixes; /* ip_prefix -> itself */
 	VEC(ip_prefix) addresses;
@@ -292,7 +293,7 @@ static bool journal_is(const struct state *s, const struct state_journal *j)
 
 int state_journal(struct state *s, const struct state_journal *j, bool exactly)
 {
-	bool changed = false;
+	int err;
 
 	if (exactly && !journal_is(s, j)) {
 		forget_all(s->peers);
@@ -300,13 +301,15 @@ int state_journal(struct state *s, const struct state_journal *j, bool exactly)
 		s->peers = map_new();
 		s->prefixes = map_new();
 		s->addresses.n = 0;
-		changed = true;
+		s->unwritten = true;
 	}
 	for (size_t i = 0; i < j->n_peers; i++)
-		changed |= remember(s->peers, &j->peers[i], sizeof(j->peers[i]));
+		s->unwritten |= remember(s->peers, &j->peers[i], sizeof(j->peers[i]));
 	for (size_t i = 0; i < j->n_prefixes; i++)
-		changed |= remember(s->prefixes, &j->prefixes[i], sizeof(j->prefixes[i]));
+		s->unwritten |= remember(s->prefixes, &j->prefixes[i], sizeof(j->prefixes[i]));
 	for (size_t i = 0; i < j->n_addresses; i++)
-		changed |= remember_address(s, &j->addresses[i]);
-	return changed ? write_journal(s) : 0;
+		s->unwritten |= remember_address(s, &j->addresses[i]);
+	err = s->unwritten ? write_journal(s) : 0;
+	s->unwritten = err != 0;
+	return err;
 }

@@ -41,7 +41,7 @@ struct state_journal {
 };
 
 /* Adds these to the journal, or (exactly) makes them the whole of it. Nothing is written if nothing
- * changes. */
+ * changes; what could not be written is tried again by the next call. */
 int state_journal(struct state *s, const struct state_journal *j, bool exactly);
 
 #endif

@@ -228,12 +228,16 @@ static int64_t handshake_age_s(const struct device_peer *p)
 	return now.tv_sec > p->last_handshake.tv_sec ? now.tv_sec - p->last_handshake.tv_sec : 0;
 }
 
+/* A peer that answers its probes works, whatever the age of its handshake. */
 static bool is_overdue(
 	const struct daemon *d, const struct generation_peer *p, const struct device_peer *m)
 {
+	enum live_probe probe = probe_of(p);
 	int64_t age = handshake_age_s(m);
 
-	return age < 0 || age > HANDSHAKE_OVERDUE_S || rib_peer_state(d->rib, p->id) == RIB_DOWN;
+	if (probe == LIVE_PROBE_BFD || probe == LIVE_PROBE_ECHO)
+		return rib_peer_state(d->rib, p->id) == RIB_DOWN;
+	return age < 0 || age > HANDSHAKE_OVERDUE_S;
 }
 
 void verdicts_of_mirror(struct daemon *d)
@@ -255,27 +259,61 @@ void verdicts_of_mirror(struct daemon *d)
 	}
 }
 
-void verdicts_endpoint_resolved(uint32_t peer, const sock_addr *endpoint, void *daemon)
+/* m: as the device has it, or NULL. */
+static bool may_set_endpoint(const struct daemon *d, const struct generation_peer *p,
+	const struct device_peer *m, const sock_addr *endpoint)
 {
-	struct daemon *d = daemon;
-	const struct generation_peer *p = generation_peer_by_id(d->gen, peer);
-	struct device_peer_change change = {
-		.update_only = true, .set_endpoint = true, .endpoint = *endpoint};
-	struct device_change all = {.peers = &change, .n_peers = 1};
-	const struct device_peer *m;
-	char text[SOCK_ADDR_STRLEN];
-	int err;
+	sock_addr before = endpoints_before(d->endpoints, p->id);
 
-	if (!p || !d->fib.device)
-		return;
-	m = device_state_peer(&d->mirror, &p->node->public_key);
-	if (m && m->endpoint.sa.sa_family != AF_UNSPEC &&
-		(sock_addr_eq(&m->endpoint, endpoint) || !is_overdue(d, p, m)))
-		return;
-	change.key = p->node->public_key;
-	err = device_set(d->fib.device, &all);
+	if (!m || m->endpoint.sa.sa_family == AF_UNSPEC)
+		return true;
+	if (sock_addr_eq(&m->endpoint, endpoint))
+		return false;
+	return sock_addr_eq(&m->endpoint, &before) || is_overdue(d, p, m);
+}
+
+static void set_endpoint(
+	struct daemon *d, const struct generation_peer *p, const sock_addr *endpoint)
+{
+	struct device_peer_change change = {.key = p->node->public_key,
+		.update_only = true,
+		.set_endpoint = true,
+		.endpoint = *endpoint};
+	struct device_change all = {.peers = &change, .n_peers = 1};
+	char text[SOCK_ADDR_STRLEN];
+	int err = device_set(d->fib.device, &all);
+
 	if (err)
 		log_warning("%s's endpoint could not be set: %s", p->node->name, strerror(-err));
 	else
 		log_info("%s is looked for at %s", p->node->name, sock_addr_format(endpoint, text));
+}
+
+void verdicts_endpoint_resolved(uint32_t peer, const sock_addr *endpoint, void *daemon)
+{
+	struct daemon *d = daemon;
+	const struct generation_peer *p = generation_peer_by_id(d->gen, peer);
+	const struct device_peer *m;
+
+	if (!p || !d->fib.device)
+		return;
+	m = device_state_peer(&d->mirror, &p->node->public_key);
+	if (may_set_endpoint(d, p, m, endpoint))
+		set_endpoint(d, p, endpoint);
+}
+
+void verdicts_endpoints_of_reload(struct daemon *d)
+{
+	const sock_addr *endpoints = endpoints_of_peers(d->endpoints);
+
+	for (size_t i = 0; i < d->gen->n_peers; i++) {
+		const struct generation_peer *p = &d->gen->peers[i];
+		const struct device_peer *m = device_state_peer(&d->mirror, &p->node->public_key);
+		sock_addr before = endpoints_before(d->endpoints, p->id);
+
+		if (m && before.sa.sa_family != AF_UNSPEC &&
+			endpoints[i].sa.sa_family != AF_UNSPEC &&
+			may_set_endpoint(d, p, m, &endpoints[i]))
+			set_endpoint(d, p, &endpoints[i]);
+	}
 }

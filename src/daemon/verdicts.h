@@ -20,6 +20,9 @@ void verdicts_on_events(uv_poll_t *p, int status, int events);
 /* Hands the mirror's handshakes to the prober and asks again for names of peers that are overdue.
  */
 void verdicts_of_mirror(struct daemon *d);
+/* After the sync of a reload: a peer that is where the old inventory had it goes where the new one
+ * has it. */
+void verdicts_endpoints_of_reload(struct daemon *d);
 /* endpoints_fn with the daemon as data. */
 void verdicts_endpoint_resolved(uint32_t peer, const sock_addr *endpoint, void *daemon);
 

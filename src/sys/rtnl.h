@@ -56,6 +56,9 @@ int rtnl_route_add(struct rtnl *r, const struct rtnl_route *route);
 int rtnl_route_del(struct rtnl *r, const struct rtnl_route *route);
 /* Routes of all protocols (0) or of one, in all tables; *ret is malloc'd. */
 int rtnl_route_list(struct rtnl *r, uint8_t protocol, struct rtnl_route **ret, size_t *ret_n);
+/* Routes that match what isn't 0 in only: ifindex, table (main: RT_TABLE_MAIN), protocol. */
+int rtnl_route_list_where(
+	struct rtnl *r, const struct rtnl_route *only, struct rtnl_route **ret, size_t *ret_n);
 /* The route the kernel takes to an address: the interface and whether it is one. -ENETUNREACH:
  * none. */
 int rtnl_route_get(struct rtnl *r, const ip_addr *dst, uint32_t fwmark, struct rtnl_route *ret);

@@ -145,21 +145,43 @@ static int route_dump(
 	return nl_dump(r->nl, h, on_route, route_restart, w);
 }
 
+/* What older kernels don't filter by. */
+static bool is_asked_for(const struct rtnl_route *have, const struct rtnl_route *only)
+{
+	return (!only->ifindex || have->ifindex == only->ifindex) &&
+	       (!only->table || route_table(have) == only->table);
+}
+
+int rtnl_route_list_where(
+	struct rtnl *r, const struct rtnl_route *only, struct rtnl_route **ret, size_t *ret_n)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	struct route_walk w = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		int err = route_dump(r, &w, families[i], only);
+
+		if (err == -ENOENT && only->table) /* there is no such table */
+			err = 0;
+		if (err < 0) {
+			vec_done(&w.found);
+			return err;
+		}
+	}
+	for (size_t i = 0; i < w.found.n; i++)
+		if (is_asked_for(&w.found.items[i], only))
+			w.found.items[n++] = w.found.items[i];
+	*ret = w.found.items;
+	*ret_n = n;
+	return 0;
+}
+
 int rtnl_route_list(struct rtnl *r, uint8_t protocol, struct rtnl_route **ret, size_t *ret_n)
 {
 	struct rtnl_route only = {.protocol = protocol};
-	struct route_walk w = {0};
-	int err = route_dump(r, &w, AF_INET, &only);
 
-	if (!err)
-		err = route_dump(r, &w, AF_INET6, &only);
-	if (err < 0) {
-		vec_done(&w.found);
-		return err;
-	}
-	*ret = w.found.items;
-	*ret_n = w.found.n;
-	return 0;
+	return rtnl_route_list_where(r, &only, ret, ret_n);
 }
 
 struct route_answer {
