@@ -1,0 +1,316 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What ./demo runs once all is installed and built: the mesh, the probes and the acts."""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from lab import Interrupted, Lab, LabError, labs, namespaces_of, sweep, wait_for  # noqa: E402
+from mesh import (CLIENT, DEVICES, HOST, ROOT, SITES, Mesh, default_device,  # noqa: E402
+                  kernel_has_wireguard)
+from probes import Probes, now  # noqa: E402
+
+KIND = "shunt-demo"
+STREAM_BITS = 10_000_000
+# An act that came about at once is still looked at for this long.
+WINDOW_S = 3.0
+
+
+def say(text):
+    print(f"demo: {text}", file=sys.stderr, flush=True)
+
+
+@dataclass
+class Result:
+    """The figures of an act."""
+    name: str
+    lost: int  # by the site-to-site flow that lost most
+    lost_total: int  # by all flows, the client's too
+    lost_client: int
+    gap_ms: float  # of the site-to-site flow that was silent longest
+    tcp_gap_ms: float
+    before: str
+    after: str
+    trouble: str = field(default="")
+
+    def as_json(self):
+        return {"name": self.name, "lost": self.lost, "lost_total": self.lost_total,
+                "gap_ms": round(self.gap_ms, 1), "tcp_gap_ms": round(self.tcp_gap_ms, 1)}
+
+
+def common_path(paths):
+    """The paths of all pairs of sites, in as few words as they allow."""
+    hubs = set(paths.values())
+    if len(hubs) == 1:
+        return f"by {hubs.pop() or 'nobody'}"
+    count = {h: list(paths.values()).count(h) for h in hubs}
+    return ", ".join(f"{n} by {h or 'nobody'}" for h, n in sorted(count.items(), key=str))
+
+
+class Demo:
+    """The acts, each a method act_NAME: it does something and returns when all is as it should be."""
+
+    # What has to have been played before, and what has to be played after it in any case.
+    NEEDS = {"return": "cut", "undrain": "drain"}
+    ACTS = ("cut", "return", "drain", "undrain", "restart", "link")
+
+    def __init__(self, mesh, probes):
+        self.mesh = mesh
+        self.probes = probes
+        self.client_cut = False
+
+    # The hub that the sites lean on with everything up is hub-a, the one that dies.
+
+    def act_cut(self):
+        self.mesh.cut("hub-a")
+        self.client_cut = True
+        self.mesh.wait_by_hub("hub-b", 10)
+
+    def act_return(self):
+        self.mesh.mend("hub-a")
+        self.client_cut = False
+        self.mesh.wait_settled("hub-a", 60)
+
+    def act_drain(self):
+        self.mesh.daemons["hub-a"].shunt("drain", "hub-a")
+        self.mesh.wait_by_hub("hub-b", 10)
+
+    def act_undrain(self):
+        self.mesh.daemons["hub-a"].shunt("undrain", "hub-a")
+        self.mesh.wait_settled("hub-a", 60)
+
+    def act_restart(self):
+        one = self.mesh.daemons["site-1"]
+        one.kill()
+        # Long enough that every peer has missed it.
+        time.sleep(1)
+        one.start()
+        self.mesh.wait_settled("hub-a", 20)
+        for daemon in self.mesh.daemons.values():
+            daemon.kill()
+        for daemon in self.mesh.daemons.values():
+            daemon.start()
+        self.mesh.wait_settled("hub-a", 30)
+
+    def act_link(self):
+        self.mesh.cut("hub-a", "site-1")
+        down = lambda: self.mesh.daemons["site-1"].peers().get("hub-a") == "down"  # noqa: E731
+        wait_for("site-1 sees hub-a down", down, 10)
+
+    def after_link(self):
+        self.mesh.mend("hub-a", "site-1")
+        self.mesh.wait_settled("hub-a", 60)
+
+    def flows(self, client):
+        return [f for f in self.probes.flows if (CLIENT in (f.source, f.target)) == client]
+
+    def play(self, name):
+        """One act in its window; its Result."""
+        self.probes.quiet(self.flows(False) if self.client_cut else None)
+        before = common_path(self.mesh.paths())
+        trouble = ""
+        begin = now()
+        try:
+            getattr(self, "act_" + name)()
+        except LabError as e:
+            trouble = str(e)
+        left = WINDOW_S - (now() - begin) / 1e9
+        time.sleep(max(left, 0.5))
+        end = now()
+        result = self.measure(name, begin, end, before, trouble)
+        with contextlib.suppress(AttributeError):
+            after = getattr(self, "after_" + name)
+            after()
+        return result
+
+    def measure(self, name, begin, end, before, trouble):
+        sites = self.probes.judge(begin, end, self.flows(False))
+        client = self.probes.judge(begin, end, self.flows(True))
+        lost_client = sum(v.lost for v in client)
+        return Result(
+            name=name, lost=max(v.lost for v in sites),
+            lost_total=sum(v.lost for v in sites) + lost_client, lost_client=lost_client,
+            gap_ms=max(v.gap_ms for v in sites),
+            tcp_gap_ms=self.probes.stream_gap(begin, end)[1], before=before,
+            after=common_path(self.mesh.paths()), trouble=trouble)
+
+
+def chosen_acts(text):
+    """The acts to play, each with what it needs before it."""
+    if text == "none":
+        return []
+    wanted = text.split(",") if text else list(Demo.ACTS)
+    for name in wanted:
+        if name not in Demo.ACTS:
+            raise LabError(f"there is no act {name}; the acts are {', '.join(Demo.ACTS)}")
+    wanted += [Demo.NEEDS[n] for n in wanted if n in Demo.NEEDS]
+    return [name for name in Demo.ACTS if name in wanted]
+
+
+def set_up_probes(mesh, rate):
+    probes = Probes(os.path.join(mesh.build, "tests", "net", "probe"))
+    for site in SITES:
+        probes.add(mesh.host_of(site))
+    probes.add(mesh.nodes[CLIENT])
+    # One pair of sites speaks IPv6.
+    for a, b, family in (("site-1", "site-2", 0), ("site-1", "site-3", 0), ("site-2", "site-3", 1)):
+        probes.both_ways(mesh.host_of(a), HOST[a][family], mesh.host_of(b), HOST[b][family], rate)
+    probes.both_ways(mesh.nodes[CLIENT], mesh.client_address(),
+                     mesh.host_of("site-1"), HOST["site-1"][0], rate)
+    probes.stream(mesh.host_of("site-1"), mesh.host_of("site-2"), HOST["site-2"][0], STREAM_BITS)
+    return probes
+
+
+def print_table(device, results, converged, rate):
+    rows = [("act", "lost", "lost by all", "of these client", "gap ms", "TCP gap ms", "sites' paths")]
+    for r in results:
+        path = r.before if r.before == r.after else f"{r.before} -> {r.after}"
+        rows.append((r.name, str(r.lost), str(r.lost_total), str(r.lost_client),
+                     f"{r.gap_ms:.0f}", f"{r.tcp_gap_ms:.0f}", path))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+    print(f"device {device}, {rate} packets a second each way; lost and gap: the worst flow "
+          "between two sites")
+    for row in rows:
+        cells = [row[0].ljust(widths[0])] + [row[i].rjust(widths[i]) for i in range(1, len(widths))]
+        print("  ".join(cells) + "  " + row[-1])
+    print("converged" if converged else "NOT converged")
+
+
+def play_all(mesh, options):
+    """Results of all acts, and whether all came about."""
+    say(f"setting up probes, {options.rate} packets a second each way, and a TCP stream")
+    probes = set_up_probes(mesh, options.rate)
+    probes.start()
+    mesh.wait_settled("hub-a", 60)
+    demo = Demo(mesh, probes)
+    results, converged = [], True
+    try:
+        for name in chosen_acts(options.acts):
+            result = demo.play(name)
+            results.append(result)
+            say(f"{name}: worst flow lost {result.lost}, silent for {result.gap_ms:.0f} ms; "
+                f"TCP {result.tcp_gap_ms:.0f} ms; the client lost {result.lost_client}; "
+                f"{result.before} -> {result.after}")
+            if result.trouble:
+                say(f"{name} did not come about: {result.trouble}")
+                converged = False
+        if demo.client_cut:
+            mesh.mend("hub-a")
+        probes.quiet(deadline=30)
+    except LabError as e:
+        say(str(e))
+        converged = False
+    probes.close()
+    return results, converged
+
+
+def how_to_look(lab):
+    say("the mesh runs on; to look around:")
+    for line in ("./demo --enter site-1                  a shell on a node, with its own wg0",
+                 "./demo --enter site-1 shunt status     one command there",
+                 "./demo --enter hub-a wg show",
+                 "./demo --enter host-1 ping 10.20.2.10",
+                 "./demo --stop                          ends it"):
+        print("    " + line, file=sys.stderr)
+    print(f"    logs, keys, inventory: {lab.folder}", file=sys.stderr)
+
+
+def run_demo(options):
+    with Lab.signals(), Lab(KIND) as lab:
+        mesh = Mesh(lab, options.build, options.device or default_device(options.build))
+        say(f"laying out the mesh of {os.path.relpath(mesh.example, ROOT)} in namespaces")
+        mesh.bring_up(say)
+        results, converged = play_all(mesh, options)
+        if options.keep:
+            lab.keep()
+            how_to_look(lab)
+        else:
+            say("taking everything down")
+    if options.json:
+        print(json.dumps({"device": mesh.device, "acts": [r.as_json() for r in results],
+                          "converged": converged}))
+    else:
+        print_table(mesh.device, results, converged, options.rate)
+    return 0 if converged else 1
+
+
+def ours():
+    return [name for name in labs() if name.startswith(KIND + "-")]
+
+
+def stop_all():
+    """Ends kept meshes, and what killed runs left."""
+    for name in ours():
+        if labs()[name] == "running":
+            say(f"{name} is running its acts; interrupt it to end it")
+        else:
+            sweep(name)
+            say(f"{name} ended")
+    return 0
+
+
+def enter(words):
+    """Becomes a shell, or the command given, on a node of the mesh that runs."""
+    names = ours()
+    if not names:
+        raise LabError("no mesh runs; ./demo --keep --acts none makes one")
+    lab, node = names[-1], words[0]
+    if f"{lab}-{node}" not in namespaces_of(lab):
+        nodes = [n[len(lab) + 1:] for n in namespaces_of(lab)]
+        raise LabError(f"there is no node {node}; there are {', '.join(nodes)}")
+    argv = words[1:] or [os.environ.get("SHELL", "/bin/sh")]
+    os.environ["PATH"] = os.path.join(ROOT, "build") + ":" + os.environ.get("PATH", "")
+    os.environ["PS1"] = f"{node}# "
+    line = Lab.attach(lab).existing(node).inside(argv)
+    os.execvp(line[0], line)
+
+
+def parse_options(argv):
+    p = argparse.ArgumentParser(prog="./demo", description="Two hubs, three sites and a client in "
+                                "network namespaces; a hub dies and what that costs is measured.")
+    p.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    p.add_argument("--device", choices=DEVICES, help="default: the best that is there")
+    p.add_argument("--acts", default="", metavar="A,B", help="only these; none for none: "
+                   + ", ".join(Demo.ACTS))
+    p.add_argument("--rate", type=int, default=1000, metavar="N", help="packets a second each way")
+    p.add_argument("--keep", action="store_true", help="leave the mesh running")
+    p.add_argument("--stop", action="store_true", help="end a mesh that was kept")
+    p.add_argument("--enter", nargs=argparse.REMAINDER, metavar="NODE [COMMAND]",
+                   help="a shell or a command on a node of a mesh that runs")
+    p.add_argument("--build", default=os.path.join(ROOT, "build"), help=argparse.SUPPRESS)
+    options = p.parse_args(argv)
+    if options.rate < 1:
+        p.error("--rate is at least 1")
+    if options.enter is not None and not options.enter:
+        p.error("--enter NODE [COMMAND]")
+    chosen_acts(options.acts)
+    if options.device == "kernel" and not kernel_has_wireguard():
+        raise LabError("this kernel has no WireGuard; --device wireguard-go does without")
+    return options
+
+
+def main(argv):
+    try:
+        options = parse_options(argv)
+        if options.stop:
+            return stop_all()
+        if options.enter:
+            return enter(options.enter)
+        return run_demo(options)
+    except Interrupted as e:
+        say("interrupted; everything is taken down")
+        return e.code
+    except LabError as e:
+        say(str(e))
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
