@@ -226,47 +226,82 @@ static int add_route(const struct rib_answer *a, void *data)
 	return 0;
 }
 
-/* Our own prefixes are in no RIB: they always win and are never programmed. */
-static bool is_own(const struct daemon *d, const ip_prefix *p)
+/* The length of our own network or address that holds p, or -1. Ours are in no RIB: they always win
+ * and are never programmed. */
+static int own_length(const struct daemon *d, const ip_prefix *p)
 {
 	const struct mesh_node *self = d->gen->self;
+	int longest = -1;
 
-	for (size_t i = 0; i < self->n_networks; i++)
-		if (ip_prefix_contains(&self->networks[i].prefix, p))
-			return true;
+	for (size_t i = 0; i < self->n_networks; i++) {
+		const ip_prefix *own = &self->networks[i].prefix;
+
+		if (ip_prefix_contains(own, p) && own->len > longest)
+			longest = own->len;
+	}
 	for (size_t i = 0; i < self->n_addresses; i++) {
 		ip_prefix host = ip_prefix_host(&self->addresses[i].addr);
 
 		if (ip_prefix_eq(&host, p))
-			return true;
+			longest = host.len;
 	}
-	return false;
+	return longest;
+}
+
+struct longest {
+	const ip_prefix *of;
+	ip_prefix found;
+};
+
+static int keep_longest(const struct rib_answer *a, void *data)
+{
+	struct longest *l = data;
+
+	if (ip_prefix_contains(&a->prefix, l->of) &&
+		(!l->found.family || a->prefix.len > l->found.len))
+		l->found = a->prefix;
+	return 0;
+}
+
+/* The prefix itself; else the one that a packet to it takes; else, where nobody can carry it, the
+ * longest that would. */
+static bool explain(struct daemon *d, const ip_prefix *prefix, struct rib_answer *ret)
+{
+	struct longest l = {.of = prefix};
+	ip_addr addr = ip_prefix_addr(prefix);
+
+	if (rib_explain(d->rib, prefix, ret))
+		return true;
+	if (prefix->len == ip_family_bits(prefix->family) && rib_lookup(d->rib, &addr, ret))
+		return true;
+	rib_walk(d->rib, keep_longest, &l);
+	return l.found.family && rib_explain(d->rib, &l.found, ret);
 }
 
 static json_t *one_route(struct daemon *d, const char *query, json_t *list)
 {
 	struct rib_answer a;
 	ip_prefix prefix;
-	ip_addr addr;
 	bool found;
+	int own;
 
 	if (!ip_prefix_parse(&prefix, query)) {
 		json_decref(list);
 		return control_error("%s is neither a prefix nor an address", query);
 	}
 	prefix = ip_prefix_masked(&prefix);
-	found = rib_explain(d->rib, &prefix, &a);
-	if (!found && ip_addr_parse(&addr, query))
-		found = rib_lookup(d->rib, &addr, &a);
-	if (found) {
+	own = own_length(d, &prefix);
+	found = explain(d, &prefix, &a);
+	if (found && a.prefix.len > own) {
+		own = -1;
 		json_array_append_new(list, route_json(d, &a));
-	} else if (!is_own(d, &prefix)) {
+	} else if (own < 0) {
 		json_decref(list);
 		return control_error(
 			"no candidate for %s in the RIB of %s", query, d->gen->self->name);
 	}
 	return json_pack("{s:b, s:s, s:b, s:o}", "ok", 1, "node", d->gen->self->name, "own",
-		(int)(!found), "routes", list);
+		own >= 0, "routes", list);
 }
 
 json_t *answer_routes(struct daemon *d, const char *query)

@@ -254,7 +254,7 @@ void verdicts_of_mirror(struct daemon *d)
 				d->prober, p->id, age < 0 ? -1 : age * NS_PER_S, m->rx_bytes);
 		if (!is_overdue(d, p, m))
 			endpoints_working(d->endpoints, p->id);
-		else if (d->prober) /* not at the start, when nobody had time for a handshake yet */
+		else if (d->prober && m) /* one just made had no time for a handshake yet */
 			endpoints_overdue(d->endpoints, p->id, now);
 	}
 }

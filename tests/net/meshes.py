@@ -12,6 +12,8 @@ many, and no test here is about speed.
 
 import base64
 import copy
+import ctypes
+import itertools
 import json
 import os
 import pathlib
@@ -22,7 +24,7 @@ import socket
 import subprocess
 import threading
 
-from lab import LabError, run, wait_for
+from lab import Lab, LabError, run, wait_for
 from mesh import Daemon
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -33,6 +35,14 @@ SHUNT, SHUNTD = str(BUILD / "shunt"), str(BUILD / "shuntd")
 PATIENCE = 30
 
 LIVENESS = {"probe": "bfd", "interval": "300ms", "multiplier": 3, "hold": "1s"}
+
+
+_labs = itertools.count(1)
+
+
+def new_lab():
+    """A lab; several may live at the same time."""
+    return Lab(f"dtest{next(_labs)}")
 
 
 def key_pair():
@@ -84,6 +94,8 @@ class Dump:
                 into = self.peers[text] = {"allowed": set()}
             elif key == "allowed_ip":
                 into["allowed"].add(value)
+            elif key == "errno":
+                break
             else:
                 into[key] = value
 
@@ -139,8 +151,10 @@ class SmallDaemon(Daemon):
 
     def wait_log(self, words, seconds=PATIENCE, after=0):
         """Until the log has the words beyond its first `after` characters."""
-        wait_for(f"{self.name} logs {words!r}: {self.last_words()}",
-                 lambda: words in self.log()[after:], seconds)
+        try:
+            wait_for(f"{self.name} logs {words!r}", lambda: words in self.log()[after:], seconds)
+        except LabError as e:
+            raise LabError(f"{e}: {self.last_words(20)}") from None
 
     def wait_answers(self, seconds=PATIENCE):
         def answers():
@@ -342,11 +356,19 @@ FOUR = outside("hub-a", "hub-b", "site-1", "site-2")
 # --- a device's socket in other hands --------------------------------------------------------------
 
 
+def exchange(a, b):
+    """Two files change places at once."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    at_cwd, exchange_flag = -100, 2
+    if libc.renameat2(at_cwd, os.fsencode(a), at_cwd, os.fsencode(b), exchange_flag):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), a)
+
+
 class Proxy:
     """Stands between the daemon and its device: records every set request, and can spoil some.
 
-    The device's program watches its socket, so the proxy's takes its place in one step while the
-    old one stays under another name.
+    The device's program watches its socket and ends when it is deleted or linked, so the two change
+    places in one step.
     """
 
     def __init__(self, node, interface="wg0"):
@@ -355,17 +377,17 @@ class Proxy:
         self.requests = []
         self.spoil = None  # called with a set request's text; bytes: the answer instead of asking
         self.ended = False
-        os.link(self.path, self.real)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.listener.bind(self.path + ".proxy")
+        self.listener.bind(self.real)
         self.listener.listen(64)
-        os.rename(self.path + ".proxy", self.path)
+        exchange(self.path, self.real)
         self.thread = threading.Thread(target=self._serve, daemon=True)
         self.thread.start()
 
     def close(self):
         self.ended = True
-        os.rename(self.real, self.path)
+        exchange(self.path, self.real)
+        os.unlink(self.real)
         self.listener.shutdown(socket.SHUT_RDWR)
         self.thread.join()
         self.listener.close()
@@ -474,13 +496,16 @@ class Pings:
                                         stderr=subprocess.STDOUT, text=True)
         if "PING" not in self.process.stdout.readline():
             raise LabError("ping doesn't start")
-        if "bytes from" not in self.process.stdout.readline():
-            raise LabError(f"no answer to {self.argv}")
+        line = "Redirect"
+        while "Redirect" in line:  # a hub's packets leave by the interface that they came in by
+            line = self.process.stdout.readline()
+        if "bytes from" not in line:
+            raise LabError(f"no answer to {self.argv}: {line}")
         return self
 
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGINT)
         words = self.process.communicate(timeout=PATIENCE)[0]
         # The first was read before, the last ones may still be under way.
-        seen = {1} | {int(n) for n in re.findall(r"icmp_seq=(\d+)", words)}
+        seen = {1} | {int(n) for n in re.findall(r"bytes from .* icmp_seq=(\d+)", words)}
         self.answered, self.lost = len(seen), max(seen) - len(seen)

@@ -6,16 +6,16 @@ import os
 import signal
 
 import pytest
-from lab import Lab, run, wait_for
+from lab import run, wait_for
 from meshes import (FOUR, PATIENCE, Pings, SmallMesh, Watch, dump, hub, inventory, key_pair, outside,
-                    set_device, site, two_hubs, write_secret)
+                    set_device, site, two_hubs, write_secret, new_lab)
 
 FOREIGN_NET = "10.99.0.0/24"
 
 
 @pytest.fixture
 def lab():
-    with Lab("dtest") as made:
+    with new_lab() as made:
         yield made
 
 

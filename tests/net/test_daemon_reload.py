@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: MIT
+"""A reload asks the device for what the difference needs and for nothing else; a bad one is refused."""
+
+import json
+import os
+import signal
+import socket
+
+import pytest
+from lab import LabError, wait_for
+from meshes import (FOUR, PATIENCE, Proxy, SmallMesh, dump, hub, inventory, key_pair, set_device,
+                    site, two_hubs, write_secret, new_lab)
+
+
+@pytest.fixture(scope="module")
+def mesh():
+    with new_lab() as lab:
+        made = SmallMesh(lab, two_hubs(), FOUR).start().wait_settled()
+        yield made
+
+
+@pytest.fixture
+def fresh(mesh):
+    """The mesh with its first inventory, put back afterwards."""
+    import copy
+    before = copy.deepcopy(mesh.inv)
+    yield mesh
+    mesh.inv = before
+    mesh.write()
+    for daemon in mesh.daemons.values():
+        if daemon.alive():
+            daemon.ask("reload")
+    mesh.wait_settled()
+
+
+def hex_key(mesh, name):
+    import base64
+    return base64.b64decode(mesh.keys[name]).hex()
+
+
+def reload_and_record(mesh, name="site-1"):
+    with Proxy(mesh.nodes[name]) as proxy:
+        changed = mesh.daemons[name].ask("reload")["changed"]
+        return changed, proxy.sets()
+
+
+def test_nothing_changed_nothing_asked(fresh):
+    changed, sets = reload_and_record(fresh)
+    assert sets == []
+    assert set(changed.values()) == {0}
+
+
+def test_a_new_network_is_one_addition(fresh):
+    fresh.inv["nodes"]["site-2"]["networks"].append("10.20.22.0/24")
+    fresh.write()
+    changed, sets = reload_and_record(fresh)
+    assert sets == [["set=1", f"public_key={hex_key(fresh, 'hub-a')}", "update_only=true",
+                     "allowed_ip=10.20.22.0/24"]]
+    assert changed == {**dict.fromkeys(changed, 0), "peers_changed": 1, "prefixes_added": 1,
+                       "routes_added": 1}
+    assert fresh.daemons["site-1"].routes("10.20.22.0/24")
+
+
+def test_a_network_that_goes_is_one_removal(fresh):
+    fresh.inv["nodes"]["site-2"]["networks"].append("10.20.23.0/24")
+    fresh.write()
+    fresh.daemons["site-1"].ask("reload")
+    before = dump(fresh.nodes["site-1"]).owners()
+    fresh.inv["nodes"]["site-2"]["networks"].pop()
+    fresh.write()
+    changed, sets = reload_and_record(fresh)
+    text = [line for request in sets for line in request]
+    assert not any("replace" in line for line in text), sets
+    # By the flag, or by way of a peer that nobody can be; never by the peer's removal.
+    assert f"public_key={hex_key(fresh, 'hub-b')}" not in text
+    assert not any(line == "remove=true" and f"public_key={hex_key(fresh, 'hub-a')}" in request
+                   for request in sets for line in request), sets
+    assert {line for line in text if line.startswith("allowed_ip=")} <= {
+        "allowed_ip=10.20.23.0/24", "allowed_ip=-10.20.23.0/24"}
+    after = dump(fresh.nodes["site-1"]).owners()
+    assert after == {p: k for p, k in before.items() if p != "10.20.23.0/24"}
+    assert changed["prefixes_removed"] == changed["routes_removed"] == 1
+    assert not fresh.daemons["site-1"].routes("10.20.23.0/24")
+
+
+def test_a_metric_that_changes_moves_prefixes_by_adding(fresh):
+    fresh.inv["nodes"]["hub-a"]["metric"] = 99
+    fresh.write()
+    changed, sets = reload_and_record(fresh)
+    (request,) = sets
+    assert request[:3] == ["set=1", f"public_key={hex_key(fresh, 'hub-b')}", "update_only=true"]
+    assert set(request[3:]) == {"allowed_ip=10.20.2.0/24", "allowed_ip=10.10.0.12/32",
+                                "allowed_ip=fd10::12/128"}
+    assert changed["prefixes_added"] == 3 and changed["prefixes_removed"] == 0
+    assert fresh.daemons["site-1"].owners()["10.20.2.0/24"] == "hub-b"
+
+
+def test_a_new_peer_and_one_that_leaves(fresh):
+    _, public = key_pair()
+    fresh.inv["nodes"]["hub-c"] = hub(3, public_key=public)
+    fresh.keys["hub-c"] = public
+    fresh.write()
+    changed, sets = reload_and_record(fresh)
+    assert len(sets) == 1, sets
+    assert sets[0] == ["set=1", f"public_key={hex_key(fresh, 'hub-c')}",
+                       "endpoint=198.51.100.3:51820",
+                       "allowed_ip=10.10.0.3/32", "allowed_ip=fd10::3/128"]
+    assert changed["peers_added"] == 1 and changed["peers_changed"] == 0
+    assert fresh.daemons["site-1"].peers()["hub-c"] == "down"
+    del fresh.inv["nodes"]["hub-c"]
+    fresh.write()
+    changed, sets = reload_and_record(fresh)
+    assert sets == [["set=1", f"public_key={hex_key(fresh, 'hub-c')}", "remove=true"]]
+    assert changed["peers_removed"] == 1
+    assert "hub-c" not in fresh.daemons["site-1"].peers()
+
+
+def test_a_keepalive_that_changes_is_set_on_that_peer(fresh):
+    fresh.inv["nodes"]["site-1"]["keepalive"] = 20
+    fresh.write()
+    _, sets = reload_and_record(fresh)
+    text = sorted(line for request in sets for line in request if "keepalive" in line)
+    assert text == ["persistent_keepalive_interval=20"] * 2
+    assert not any("allowed_ip" in line or "endpoint" in line for r in sets for line in r), sets
+
+
+def test_probing_that_changes_asks_the_device_for_nothing_and_keeps_sessions(fresh):
+    site_1 = fresh.daemons["site-1"]
+    mark = len(site_1.log())
+    for name in ("hub-a", "hub-b"):
+        fresh.inv["nodes"][name]["liveness"] = {"interval": "500ms", "multiplier": 4}
+    fresh.write()
+    changed, sets = reload_and_record(fresh)
+    assert sets == [] and set(changed.values()) == {0}
+
+    def negotiated():
+        return {p["bfd"]["detection_ms"] for p in site_1.ask("status")["peers"]}
+    # Poll Sequences: both ends' say counts, so the slower of the two it is.
+    wait_for("new times are agreed upon", lambda: negotiated() != {900.0}, PATIENCE)
+    assert set(site_1.peers().values()) == {"up"}
+    assert "is down" not in site_1.log()[mark:]
+
+
+def test_an_endpoint_that_changes_is_set_unless_the_peer_roamed(fresh):
+    # hub-b is to be found at a second address now; it answers at the old one, too.
+    fresh.nodes["hub-b"].address("198.51.100.202/24", "eth0")
+    fresh.inv["nodes"]["hub-b"]["endpoint"] = "198.51.100.202:51820"
+    fresh.write()
+    _, sets = reload_and_record(fresh)
+    assert sets == [["set=1", f"public_key={hex_key(fresh, 'hub-b')}", "update_only=true",
+                     "endpoint=198.51.100.202:51820"]]
+    # Where the device has learned another address than the inventory's old one, that stays.
+    set_device(fresh.nodes["site-1"], f"public_key={fresh.keys['hub-b']}", "update_only=true",
+               "endpoint=198.51.100.2:51820")
+    fresh.inv["nodes"]["hub-b"]["endpoint"] = "198.51.100.222:51820"
+    fresh.write()
+    _, sets = reload_and_record(fresh)
+    assert sets == []
+
+
+def test_addresses_mtu_and_port_follow(fresh):
+    node, site_1 = fresh.nodes["site-1"], fresh.daemons["site-1"]
+    fresh.inv["nodes"]["site-1"]["address"] = ["10.10.0.11", "fd10::11", "10.10.0.61"]
+    fresh.inv["nodes"]["site-1"].update(mtu=1300, listen_port=51833,
+                                        endpoint="198.51.100.11:51833")
+    fresh.write()
+    changed, sets = reload_and_record(fresh)
+    assert sets == [["set=1", "listen_port=51833"]]
+    assert changed["addresses_added"] == 1 and changed["addresses_removed"] == 0
+    (link,) = json.loads(node.ip("-j address show dev wg0"))
+    assert link["mtu"] == 1300
+    assert "10.10.0.61" in {a["local"] for a in link["addr_info"]}
+    fresh.inv["nodes"]["site-1"]["address"].pop()
+    fresh.write()
+    assert site_1.ask("reload")["changed"]["addresses_removed"] == 1
+    assert "10.10.0.61" not in node.ip("address show dev wg0")
+
+
+@pytest.mark.parametrize("what, text, place", [
+    ("no YAML", "mesh: [", "inventory.yaml:"),
+    ("an unknown key", None, "topologie"),
+    ("cut off", '{"mesh": "test", "overlay": ["10.10.0.0/24"', "inventory.yaml:"),
+    ("empty", "", "inventory.yaml"),
+    ("binary", "\0\1\2\3" * 64, "inventory.yaml"),
+], ids=["no-yaml", "unknown-key", "cut-off", "empty", "binary"])
+def test_a_bad_inventory_is_refused_and_the_old_one_stays(fresh, what, text, place):
+    site_1 = fresh.daemons["site-1"]
+    if text is None:
+        text = json.dumps({**fresh.inv, "topologie": "full-mesh"}, indent=1)
+    with open(fresh.inventory, "w", encoding="utf-8") as f:
+        f.write(text)
+    before, owners = dump(fresh.nodes["site-1"]).owners(), site_1.owners()
+    with Proxy(fresh.nodes["site-1"]) as proxy:
+        with pytest.raises(LabError, match=place):
+            site_1.ask("reload")
+        assert proxy.sets() == [], what
+    assert dump(fresh.nodes["site-1"]).owners() == before
+    assert site_1.owners() == owners
+    mark = len(site_1.log())
+    site_1.process.send_signal(signal.SIGHUP)
+    site_1.wait_log("the new inventory is refused, the old one stays", after=mark)
+    # A new start with it is refused as well, with the place.
+    other = type(site_1)(fresh, fresh.nodes["site-2"])
+    other.name = "other"
+    mark = len(other.log())
+    other.start()
+    status, said = other.refused()
+    assert status == 1 and place in said[mark:]
+
+
+def test_findings_refuse_as_well_with_file_and_line(fresh):
+    fresh.inv["nodes"]["site-2"]["networks"] = ["10.20.1.0/24"]
+    fresh.write()
+    with pytest.raises(LabError, match=r"inventory\.yaml:\d+:\d+: duplicate-prefix: .*site-"):
+        fresh.daemons["site-1"].ask("reload")
+
+
+def test_a_node_that_left_the_inventory_and_one_that_became_a_client(fresh):
+    gone = {**fresh.inv, "nodes": {n: s for n, s in fresh.inv["nodes"].items() if n != "site-1"}}
+    fresh.write(gone)
+    with pytest.raises(LabError, match="has no node named site-1"):
+        fresh.daemons["site-1"].ask("reload")
+    client = json.loads(json.dumps(fresh.inv))
+    client["nodes"]["site-1"]["role"] = "client"
+    fresh.write(client)
+    with pytest.raises(LabError, match="is a client"):
+        fresh.daemons["site-1"].ask("reload")
+
+
+def test_another_interface_wants_a_restart(fresh):
+    fresh.inv["nodes"]["site-1"]["interface"] = "wg7"
+    fresh.write()
+    with pytest.raises(LabError, match="interface is wg7 .* restart"):
+        fresh.daemons["site-1"].ask("reload")
+
+
+def test_a_busy_port_is_refused_before_the_device_loses_its_own(fresh):
+    site_1 = fresh.daemons["site-1"]
+    holder = fresh.nodes["site-1"].spawn(
+        ["/usr/bin/python3", "-c", "import socket, time\n"
+         "s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n"
+         "s.bind(('::', 51844)); print('bound', flush=True); time.sleep(600)"], log="holder.log")
+    try:
+        wait_for("the port is taken", lambda: os.path.getsize(
+            fresh.nodes["site-1"].path("holder.log")), PATIENCE)
+        fresh.inv["nodes"]["site-1"].update(listen_port=51844, endpoint="198.51.100.11:51844")
+        fresh.inv["nodes"]["site-2"]["networks"].append("10.20.29.0/24")
+        fresh.write()
+        with pytest.raises(LabError, match="UDP port 51844 .* is taken by another program"):
+            site_1.ask("reload")
+        assert dump(fresh.nodes["site-1"]).device["listen_port"] == "51820"
+        assert "10.20.29.0/24" not in site_1.owners()
+    finally:
+        holder.kill()
+        holder.wait()
+    assert site_1.ask("reload")["changed"]["prefixes_added"] == 1
+    assert dump(fresh.nodes["site-1"]).device["listen_port"] == "51844"
+
+
+def test_sighup_reloads_and_the_service_manager_is_told(fresh):
+    site_1 = fresh.daemons["site-1"]
+    path = fresh.nodes["site-1"].path("notify.sock")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(PATIENCE)
+        site_1.stop()
+        site_1.start(env={"NOTIFY_SOCKET": path})
+        assert manager.recv(4096) == b"READY=1"
+        fresh.inv["nodes"]["site-2"]["networks"].append("10.20.28.0/24")
+        fresh.write()
+        site_1.process.send_signal(signal.SIGHUP)
+        reloading = manager.recv(4096)
+        assert reloading.startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+        assert manager.recv(4096) == b"READY=1"
+        assert site_1.owners()["10.20.28.0/24"] == "hub-a"
+        site_1.stop()
+        assert manager.recv(4096) == b"STOPPING=1"
+    site_1.start()
+    site_1.wait_answers()
+
+
+def test_a_preshared_key_that_isn_t_there_yet(fresh):
+    files = {n: fresh.nodes[n].path("pair.psk") for n in ("site-1", "hub-b")}
+    private, _ = key_pair()  # any 32 bytes
+    shared = fresh.lab.folder + "/pair.psk"
+    fresh.inv["links"] = [{"between": ["site-1", "hub-b"], "preshared_key_file": shared}]
+    fresh.write()
+    site_1, hub_b = fresh.daemons["site-1"], fresh.daemons["hub-b"]
+    for daemon in (site_1, hub_b):
+        daemon.ask("reload")
+        problem = daemon.wait_problem("preshared key")
+        assert shared in problem["what"] and "shunt reload" in problem["fix"]
+    assert site_1.peers()["hub-b"] == "up", "without the key all stays as it was"
+    write_secret(shared, private)
+    for daemon in (site_1, hub_b):
+        daemon.ask("reload")
+        daemon.wait_no_problem("preshared key")
+    import base64
+    for name, peer in (("site-1", "hub-b"), ("hub-b", "site-1")):
+        assert dump(fresh.nodes[name]).peers[fresh.keys[peer]]["preshared_key"] == \
+            base64.b64decode(private).hex()
+    # Gone again from the disk, it stays on the device; gone from the inventory, it goes.
+    os.unlink(shared)
+    site_1.ask("reload")
+    assert dump(fresh.nodes["site-1"]).peers[fresh.keys["hub-b"]]["preshared_key"] != "0" * 64
+    del fresh.inv["links"]
+    fresh.write()
+    for daemon in (site_1, hub_b):
+        daemon.ask("reload")
+    assert dump(fresh.nodes["site-1"]).peers[fresh.keys["hub-b"]].get(
+        "preshared_key", "0" * 64) == "0" * 64
+    assert files and inventory and site
