@@ -125,7 +125,7 @@ static const struct device_ops kernel_ops = {kernel_get, kernel_apply, kernel_cl
 int kernel_device_new(struct nl *nl, const char *ifname, struct device **ret)
 {
 	struct kernel_device *k;
-	uint16_t family;
+	uint16_t family = 0;
 	int r = find_family(nl, &family);
 
 	if (r < 0) {
