@@ -328,7 +328,7 @@ static void test_forget(void **state)
 static void test_slow_start(void **state)
 {
 	struct bfd_session s;
-	struct bfd_packet p;
+	struct bfd_packet p = {0};
 	instant before;
 
 	bfd_session_init(&s, 5, 100 * MS, 3, 1, at(0));
@@ -410,7 +410,7 @@ static void answer_poll(struct bfd_session *s, int64_t ms)
 static void test_poll_sequence(void **state)
 {
 	struct bfd_session s = in_state(BFD_UP);
-	struct bfd_packet p;
+	struct bfd_packet p = {0};
 
 	assert_true(s.poll);
 	answer_poll(&s, 1);
