@@ -87,7 +87,7 @@ void health_check(const struct generation *g, health_fn *fn, void *data)
 	for (size_t i = 0; i < n; i++) {
 		char fix[160];
 
-		snprintf(fix, sizeof(fix), "sysctl -w %s=%d", wrong[i].path, wrong[i].want);
+		snprintf(fix, sizeof(fix), "sysctl -w %.100s=%d", wrong[i].path, wrong[i].want);
 		fn(wrong[i].what, fix, data);
 	}
 }
