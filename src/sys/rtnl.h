@@ -56,26 +56,41 @@ int rtnl_route_add(struct rtnl *r, const struct rtnl_route *route);
 int rtnl_route_del(struct rtnl *r, const struct rtnl_route *route);
 /* Routes of all protocols (0) or of one, in all tables; *ret is malloc'd. */
 int rtnl_route_list(struct rtnl *r, uint8_t protocol, struct rtnl_route **ret, size_t *ret_n);
-/* Routes that match what isn't 0 in only: ifindex, table (main: RT_TABLE_MAIN), protocol. */
+/* Routes that match what isn't 0 in only: ifindex, table (main: RT_TABLE_MAIN), protocol. -ENODEV:
+ * there is no such interface. */
 int rtnl_route_list_where(
 	struct rtnl *r, const struct rtnl_route *only, struct rtnl_route **ret, size_t *ret_n);
 /* The route the kernel takes to an address: the interface and whether it is one. -ENETUNREACH:
  * none. */
 int rtnl_route_get(struct rtnl *r, const ip_addr *dst, uint32_t fwmark, struct rtnl_route *ret);
 
-/* Policy rules as for a default route through the device: `not fwmark M lookup table`, `lookup main
- * suppress_prefixlength 0`. */
+enum rtnl_rule_action {
+	RTNL_RULE_TABLE,
+	RTNL_RULE_GOTO,	    /* on to the rule whose priority is target; there is none: no effect */
+	RTNL_RULE_NOP,	    /* a place to go to */
+	RTNL_RULE_BLACKHOLE /* dropped, and nobody is told */
+};
+
+/* Policy rules: `not fwmark M lookup table` and `lookup main suppress_prefixlength 0` as for a
+ * default route through the device, `from P iif D blackhole`. What is zero doesn't match. */
 struct rtnl_rule {
 	int family;
-	uint32_t fwmark; /* 0: no match on it */
-	bool invert;	 /* not */
+	uint32_t fwmark;
+	bool invert; /* not */
 	uint32_t table;
 	int suppress_prefixlen; /* -1: none */
 	uint32_t priority;	/* 0: the kernel chooses */
+	enum rtnl_rule_action action;
+	uint32_t target;
+	ip_prefix from;
+	char iif[IFNAMSIZ]; /* need not exist (yet, or any more) */
 };
 
+/* True if the rule that is there does what is wanted, where a priority of 0 is any. */
+bool rtnl_rule_is(const struct rtnl_rule *have, const struct rtnl_rule *want);
 /* Adds the rule under our protocol unless it is there. */
 int rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule);
+/* Removes one such rule of ours; absent is 0. */
 int rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule);
 /* Our rules of one family. */
 int rtnl_rule_list(struct rtnl *r, int family, struct rtnl_rule **ret, size_t *ret_n);

@@ -212,7 +212,8 @@ static int route_ask(struct rtnl *r, const ip_addr *dst, uint32_t fwmark, unsign
 
 	m->rtm_family = dst->family;
 	m->rtm_dst_len = (uint8_t)ip_family_bits(dst->family);
-	m->rtm_flags = flags | RTM_F_LOOKUP_TABLE;
+	/* Which IPv6 tells unasked, and refuses to be asked for. */
+	m->rtm_flags = flags | (dst->family == AF_INET ? RTM_F_LOOKUP_TABLE : 0);
 	rtnl_put_addr(h, RTA_DST, dst->family, dst->bytes);
 	put_u32_unless_0(h, RTA_MARK, fwmark);
 	*ret = (struct route_answer){0};

@@ -6,6 +6,32 @@
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <stdlib.h>
+#include <string.h>
+
+static const uint8_t kernel_actions[] = {
+	[RTNL_RULE_TABLE] = FR_ACT_TO_TBL,
+	[RTNL_RULE_GOTO] = FR_ACT_GOTO,
+	[RTNL_RULE_NOP] = FR_ACT_NOP,
+	[RTNL_RULE_BLACKHOLE] = FR_ACT_BLACKHOLE,
+};
+
+static bool parse_action(uint8_t action, enum rtnl_rule_action *ret)
+{
+	for (unsigned i = 0; i < sizeof(kernel_actions); i++) {
+		if (kernel_actions[i] == action) {
+			*ret = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static uint32_t table_of(const struct rtnl_rule *rule)
+{
+	if (rule->action != RTNL_RULE_TABLE)
+		return RT_TABLE_UNSPEC;
+	return rule->table ? rule->table : RT_TABLE_MAIN;
+}
 
 static int rule_change(struct rtnl *r, uint16_t type, uint16_t flags, const struct rtnl_rule *rule)
 {
@@ -13,10 +39,19 @@ static int rule_change(struct rtnl *r, uint16_t type, uint16_t flags, const stru
 	struct fib_rule_hdr *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 
 	m->family = (uint8_t)rule->family;
-	m->action = FR_ACT_TO_TBL;
+	m->action = kernel_actions[rule->action];
 	m->flags = rule->invert ? FIB_RULE_INVERT : 0;
 	mnl_attr_put_u8(h, FRA_PROTOCOL, RTNL_PROTO_SHUNT);
-	mnl_attr_put_u32(h, FRA_TABLE, rule->table ? rule->table : RT_TABLE_MAIN);
+	if (rule->action == RTNL_RULE_TABLE)
+		mnl_attr_put_u32(h, FRA_TABLE, table_of(rule));
+	if (rule->action == RTNL_RULE_GOTO)
+		mnl_attr_put_u32(h, FRA_GOTO, rule->target);
+	if (rule->from.len) {
+		m->src_len = rule->from.len;
+		rtnl_put_addr(h, FRA_SRC, rule->from.family, rule->from.bytes);
+	}
+	if (rule->iif[0])
+		mnl_attr_put_strz(h, FRA_IIFNAME, rule->iif);
 	if (rule->fwmark)
 		mnl_attr_put_u32(h, FRA_FWMARK, rule->fwmark);
 	if (rule->suppress_prefixlen >= 0)
@@ -38,6 +73,23 @@ static void rule_restart(void *data)
 	w->found.n = 0;
 }
 
+/* A match that is none of ours to know makes it a rule that we didn't make. */
+struct rule_read {
+	struct rtnl_rule rule;
+	uint8_t protocol;
+	bool strange;
+};
+
+static void rule_source(struct rtnl_rule *rule, unsigned len, const struct nlattr *a)
+{
+	ip_addr from;
+
+	if (mnl_attr_get_payload_len(a) != ip_family_bits(rule->family) / 8)
+		return;
+	from = ip_addr_from_bytes(rule->family, mnl_attr_get_payload(a));
+	rule->from = ip_prefix_of(&from, len);
+}
+
 static void rule_attribute(struct rtnl_rule *rule, uint8_t *protocol, const struct nlattr *a)
 {
 	size_t n = mnl_attr_get_payload_len(a);
@@ -45,6 +97,9 @@ static void rule_attribute(struct rtnl_rule *rule, uint8_t *protocol, const stru
 
 	if (type == FRA_PROTOCOL && n >= 1)
 		*protocol = mnl_attr_get_u8(a);
+	if (type == FRA_IIFNAME && n)
+		snprintf(rule->iif, sizeof(rule->iif), "%.*s", (int)n,
+			(const char *)mnl_attr_get_payload(a));
 	if (n < 4)
 		return;
 	if (type == FRA_FWMARK)

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "sys/rtnl.h"
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -232,6 +233,54 @@ static void route_taken(void **state)
 	run("ip route del 10.60.0.0/16");
 }
 
+static void way_to_an_ipv6_address(void **state)
+{
+	struct rtnl_route got, want = {P("fd99::/64"), dummy, 0, RTNL_PROTO_SHUNT, 0};
+	struct rtnl_route apart = {P("fd99:0:0:1::/64"), dummy, 777, RTNL_PROTO_SHUNT, 0};
+	ip_addr six = A("fd99::1"), there = A("fd99:0:0:1::1");
+
+	assert_int_equal(rtnl_route_add(rt, &want), 0);
+	assert_int_equal(rtnl_route_get(rt, &six, 0, &got), 0);
+	assert_int_equal(got.ifindex, dummy);
+	assert_true(ip_prefix_eq(&got.dst, &want.dst));
+	assert_int_equal(rtnl_route_del(rt, &want), 0);
+	assert_int_equal(rtnl_route_add(rt, &apart), 0);
+	run("ip -6 rule add fwmark 9 table 777");
+	assert_int_equal(rtnl_route_get(rt, &there, 0, &got), -ENETUNREACH);
+	assert_int_equal(rtnl_route_get(rt, &there, 9, &got), 0);
+	assert_int_equal(got.table, 777);
+	run("ip -6 rule del fwmark 9 table 777");
+	assert_int_equal(rtnl_route_del(rt, &apart), 0);
+}
+
+static size_t count_where(struct rtnl_route only)
+{
+	AUTO_FREE struct rtnl_route *list = NULL;
+	size_t n;
+
+	assert_int_equal(rtnl_route_list_where(rt, &only, &list, &n), 0);
+	return n;
+}
+
+static void routes_of_a_table_and_of_a_device(void **state)
+{
+	struct rtnl_route apart = {P("10.70.0.0/16"), dummy, 778, RTNL_PROTO_SHUNT, 0};
+	struct rtnl_route six = {P("fd99:0:0:7::/64"), dummy, 0, RTNL_PROTO_SHUNT, 0};
+	struct rtnl_route gone = {.ifindex = dummy + 1000}, *none;
+	size_t n, before = count_where((struct rtnl_route){.ifindex = dummy});
+
+	assert_int_equal(count_where((struct rtnl_route){.table = 778}), 0);
+	assert_int_equal(rtnl_route_add(rt, &apart), 0);
+	assert_int_equal(rtnl_route_add(rt, &six), 0);
+	assert_int_equal(count_where((struct rtnl_route){.table = 778}), 1);
+	assert_int_equal(count_where((struct rtnl_route){.ifindex = dummy}), before + 2);
+	assert_int_equal(count_where((struct rtnl_route){.ifindex = dummy, .table = RT_TABLE_MAIN}),
+		before + 1);
+	assert_int_equal(rtnl_route_list_where(rt, &gone, &none, &n), -ENODEV);
+	assert_int_equal(rtnl_route_del(rt, &apart), 0);
+	assert_int_equal(rtnl_route_del(rt, &six), 0);
+}
+
 static void rules(void **state)
 {
 	for (int i = 0; i < 2; i++) {
@@ -357,6 +406,8 @@ int main(void)
 		cmocka_unit_test(nested_routes),
 		cmocka_unit_test(foreign_routes_stay),
 		cmocka_unit_test(route_taken),
+		cmocka_unit_test(way_to_an_ipv6_address),
+		cmocka_unit_test(routes_of_a_table_and_of_a_device),
 		cmocka_unit_test(rules),
 		cmocka_unit_test(monitor),
 		cmocka_unit_test(many_routes),
