@@ -5,6 +5,7 @@
 #include "base/vec.h"
 #include <errno.h>
 #include <linux/fib_rules.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,13 +74,6 @@ static void rule_restart(void *data)
 	w->found.n = 0;
 }
 
-/* A match that is none of ours to know makes it a rule that we didn't make. */
-struct rule_read {
-	struct rtnl_rule rule;
-	uint8_t protocol;
-	bool strange;
-};
-
 static void rule_source(struct rtnl_rule *rule, unsigned len, const struct nlattr *a)
 {
 	ip_addr from;
@@ -110,6 +104,8 @@ static void rule_attribute(struct rtnl_rule *rule, uint8_t *protocol, const stru
 		rule->priority = mnl_attr_get_u32(a);
 	else if (type == FRA_SUPPRESS_PREFIXLEN)
 		rule->suppress_prefixlen = (int)mnl_attr_get_u32(a);
+	else if (type == FRA_GOTO)
+		rule->target = mnl_attr_get_u32(a);
 }
 
 static int on_rule(const struct nlmsghdr *h, void *data)
@@ -123,13 +119,16 @@ static int on_rule(const struct nlmsghdr *h, void *data)
 		return 0;
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
 		return -EBADMSG;
-	if (m->family != w->family || m->action != FR_ACT_TO_TBL)
+	if (m->family != w->family || !parse_action(m->action, &rule.action))
 		return 0;
 	rule.family = m->family;
 	rule.table = m->table;
 	rule.invert = m->flags & FIB_RULE_INVERT;
-	nl_for_each_attr (a, h, sizeof(*m))
+	nl_for_each_attr (a, h, sizeof(*m)) {
 		rule_attribute(&rule, &protocol, a);
+		if (mnl_attr_get_type(a) == FRA_SRC)
+			rule_source(&rule, m->src_len, a);
+	}
 	if (protocol == RTNL_PROTO_SHUNT)
 		vec_push(&w->found, rule);
 	return 0;
@@ -153,13 +152,18 @@ int rtnl_rule_list(struct rtnl *r, int family, struct rtnl_rule **ret, size_t *r
 	return 0;
 }
 
-/* A priority of 0 in the wanted rule is any. */
-static bool same_rule(const struct rtnl_rule *have, const struct rtnl_rule *want)
+static bool same_source(const ip_prefix *a, const ip_prefix *b)
 {
-	uint32_t table = want->table ? want->table : RT_TABLE_MAIN;
+	return a->len == b->len && (!a->len || ip_prefix_eq(a, b));
+}
 
-	return have->fwmark == want->fwmark && have->invert == want->invert &&
-	       have->table == table && have->suppress_prefixlen == want->suppress_prefixlen &&
+bool rtnl_rule_is(const struct rtnl_rule *have, const struct rtnl_rule *want)
+{
+	return have->family == want->family && have->action == want->action &&
+	       have->fwmark == want->fwmark && have->invert == want->invert &&
+	       table_of(have) == table_of(want) && have->target == want->target &&
+	       have->suppress_prefixlen == want->suppress_prefixlen &&
+	       same_source(&have->from, &want->from) && !strcmp(have->iif, want->iif) &&
 	       (!want->priority || have->priority == want->priority);
 }
 
@@ -172,7 +176,7 @@ int rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule)
 	if (err < 0)
 		return err;
 	for (size_t i = 0; i < n; i++)
-		if (same_rule(&have[i], rule))
+		if (rtnl_rule_is(&have[i], rule))
 			return 0;
 	return rule_change(r, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule);
 }

@@ -314,6 +314,52 @@ static void rules(void **state)
 	}
 }
 
+/* What may not enter by a device, with an exception that goes on behind it. */
+static void rules_of_sources(void **state)
+{
+	for (int i = 0; i < 2; i++) {
+		int family = i ? AF_INET6 : AF_INET;
+		ip_prefix wide = P(i ? "fd30::/16" : "10.30.0.0/16");
+		ip_prefix narrow = P(i ? "fd30:5::/32" : "10.30.5.0/24");
+		struct rtnl_rule place = {
+			family, .suppress_prefixlen = -1, .priority = 900, .action = RTNL_RULE_NOP};
+		struct rtnl_rule past = {family, .suppress_prefixlen = -1, .priority = 700,
+			.action = RTNL_RULE_GOTO, .target = 900, .from = narrow, .iif = "d0"};
+		struct rtnl_rule drop = {family, .suppress_prefixlen = -1, .priority = 800,
+			.action = RTNL_RULE_BLACKHOLE, .from = wide, .iif = "not-there"};
+		struct rtnl_rule *all[] = {&past, &drop, &place};
+		AUTO_FREE struct rtnl_rule *list = NULL, *fewer = NULL;
+		struct rtnl_rule other = drop;
+		size_t n;
+
+		for (int j = 0; j < 6; j++)
+			assert_int_equal(rtnl_rule_add(rt, all[j % 3]), 0);
+		assert_int_equal(rtnl_rule_list(rt, family, &list, &n), 0);
+		assert_int_equal(n, 3);
+		for (int j = 0; j < 3; j++)
+			assert_true(rtnl_rule_is(&list[j], all[j]));
+		run(i ? "ip -6 rule | grep -q 'from fd30::/16 iif not-there .*blackhole proto 213'"
+		      : "ip rule | grep -q 'from 10.30.0.0/16 iif not-there .*blackhole proto "
+			"213'");
+		run(i ? "ip -6 rule | grep -q 'from fd30:5::/32 iif d0 goto 900 proto 213'"
+		      : "ip rule | grep -q 'from 10.30.5.0/24 iif d0 goto 900 proto 213'");
+		/* Of another source or another interface: another rule. */
+		snprintf(other.iif, sizeof(other.iif), "d0");
+		assert_false(rtnl_rule_is(&list[1], &other));
+		assert_int_equal(rtnl_rule_del(rt, &other), 0);
+		other = drop;
+		other.from = narrow;
+		assert_false(rtnl_rule_is(&list[1], &other));
+		assert_int_equal(rtnl_rule_del(rt, &other), 0);
+		run(i ? "ip -6 rule | grep -c 'proto 213' | grep -qx 3"
+		      : "ip rule | grep -c 'proto 213' | grep -qx 3");
+		for (int j = 0; j < 6; j++)
+			assert_int_equal(rtnl_rule_del(rt, all[j % 3]), 0);
+		assert_int_equal(rtnl_rule_list(rt, family, &fewer, &n), 0);
+		assert_int_equal(n, 0);
+	}
+}
+
 static int wait_for(struct rtnl_monitor *m, int what)
 {
 	struct pollfd fd = {rtnl_monitor_fd(m), POLLIN, 0};
@@ -409,6 +455,7 @@ int main(void)
 		cmocka_unit_test(way_to_an_ipv6_address),
 		cmocka_unit_test(routes_of_a_table_and_of_a_device),
 		cmocka_unit_test(rules),
+		cmocka_unit_test(rules_of_sources),
 		cmocka_unit_test(monitor),
 		cmocka_unit_test(many_routes),
 	};
