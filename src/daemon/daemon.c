@@ -4,6 +4,7 @@
 #include "daemon/candidates.h"
 #include "daemon/health.h"
 #include "daemon/kernel_defaults.h"
+#include "daemon/kernel_sources.h"
 #include "daemon/listen_port.h"
 #include "daemon/log.h"
 #include "daemon/verdicts.h"
@@ -22,6 +23,7 @@
 #define SYNC_DRIFT_MS 10000
 #define SYNC_HANDSHAKES_MS 2000
 #define SYNC_SOON_MS 200
+#define ENDPOINTS_MS 1000
 #define RETRY_MAX_MS 30000
 
 static bool probes_handshakes(const struct daemon *d)
@@ -152,6 +154,11 @@ static void on_sync_timer(uv_timer_t *t)
 
 static void watch_kernel(struct daemon *d);
 
+static void on_endpoints_timer(uv_timer_t *t)
+{
+	verdicts_check_endpoints(t->data);
+}
+
 static void on_monitor(uv_poll_t *p, int status, int events)
 {
 	struct daemon *d = p->data;
@@ -236,6 +243,7 @@ static void on_stop_timer(uv_timer_t *t)
 	int err;
 
 	kernel_defaults_remove(&d->fib);
+	kernel_sources_remove(&d->fib);
 	err = device_destroy(d->fib.device);
 	if (err)
 		log_error("%s can't be taken down: %s", d->gen->self->interface, strerror(-err));
@@ -394,6 +402,7 @@ static void watch(struct daemon *d)
 	d->sigterm.data = d->sigint.data = d->sighup.data = d;
 	uv_poll_start(&d->prober_poll, UV_READABLE, verdicts_on_events);
 	watch_kernel(d);
+	uv_timer_start(&d->endpoints_timer, on_endpoints_timer, ENDPOINTS_MS, ENDPOINTS_MS);
 	uv_signal_start(&d->sigterm, on_stop_signal, SIGTERM);
 	uv_signal_start(&d->sigint, on_stop_signal, SIGINT);
 	uv_signal_start(&d->sighup, on_sighup, SIGHUP);
@@ -466,6 +475,7 @@ static void undo_start(struct daemon *d)
 	if (!d->cold_start || !d->fib.device)
 		return;
 	kernel_defaults_remove(&d->fib);
+	kernel_sources_remove(&d->fib);
 	device_destroy(d->fib.device);
 }
 
@@ -480,8 +490,9 @@ int daemon_run(const struct daemon_options *o)
 	names_init(&d->names);
 	uv_loop_init(&d->loop);
 	uv_timer_init(&d->loop, &d->sync_timer);
+	uv_timer_init(&d->loop, &d->endpoints_timer);
 	uv_timer_init(&d->loop, &d->stop_timer);
-	d->sync_timer.data = d->stop_timer.data = d;
+	d->sync_timer.data = d->endpoints_timer.data = d->stop_timer.data = d;
 	setpriority(PRIO_PROCESS, 0,
 		-10); /* a move must not wait for bulk work; without the right to it, so be it */
 	if (start(d, &why)) {

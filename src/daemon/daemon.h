@@ -48,7 +48,7 @@ struct daemon {
 	bool cold_start;   /* the device was made by us, now */
 	bool stopping;
 	uv_poll_t prober_poll, monitor_poll;
-	uv_timer_t sync_timer, stop_timer;
+	uv_timer_t sync_timer, endpoints_timer, stop_timer;
 	uv_signal_t sigterm, sigint, sighup;
 	int exit_status;
 };

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PAUSE_FIRST (5 * NS_PER_S)
+#define PAUSE_FIRST (2 * NS_PER_S)
 #define PAUSE_MAX (60 * NS_PER_S)
 
 struct known {

@@ -3,6 +3,7 @@
 
 #include "daemon/kernel_defaults.h"
 #include "daemon/kernel_routes.h"
+#include "daemon/kernel_sources.h"
 #include "daemon/listen_port.h"
 #include "device/reconcile.h"
 #include <errno.h>
@@ -353,8 +354,10 @@ static int sync_all(struct fib *f, const struct wanted *w, struct device_state *
 		err = device_get(f->device, mirror);
 	if (!err)
 		err = kernel_defaults_mark(f, all, w->prefixes.n, mirror->fwmark, &clear_mark);
-	if (!err)
+	if (!err) {
+		kernel_sources_sync(f, all, w->prefixes.n);
 		err = sync_device(f, w, mirror, clear_mark, counts);
+	}
 	if (!err)
 		err = kernel_routes_sync(f, w->routes.items, w->routes.n, counts);
 	if (!err)

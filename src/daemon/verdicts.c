@@ -242,8 +242,6 @@ static bool is_overdue(
 
 void verdicts_of_mirror(struct daemon *d)
 {
-	instant now = sys_now();
-
 	for (size_t i = 0; i < d->gen->n_peers; i++) {
 		const struct generation_peer *p = &d->gen->peers[i];
 		const struct device_peer *m = device_state_peer(&d->mirror, &p->node->public_key);
@@ -252,9 +250,20 @@ void verdicts_of_mirror(struct daemon *d)
 		if (d->prober && m)
 			prober_handshake(
 				d->prober, p->id, age < 0 ? -1 : age * NS_PER_S, m->rx_bytes);
+	}
+}
+
+void verdicts_check_endpoints(struct daemon *d)
+{
+	instant now = sys_now();
+
+	for (size_t i = 0; i < d->gen->n_peers; i++) {
+		const struct generation_peer *p = &d->gen->peers[i];
+		const struct device_peer *m = device_state_peer(&d->mirror, &p->node->public_key);
+
 		if (!is_overdue(d, p, m))
 			endpoints_working(d->endpoints, p->id);
-		else if (d->prober && m) /* one just made had no time for a handshake yet */
+		else if (m) /* one just made had no time for a handshake yet */
 			endpoints_overdue(d->endpoints, p->id, now);
 	}
 }

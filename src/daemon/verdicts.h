@@ -17,9 +17,10 @@ void verdicts_of_reload(struct daemon *d, const struct generation *old);
 /* uv_poll callback of prober_fd: all waiting events become one RIB step and one change of the FIB.
  */
 void verdicts_on_events(uv_poll_t *p, int status, int events);
-/* Hands the mirror's handshakes to the prober and asks again for names of peers that are overdue.
- */
+/* Hands the mirror's handshakes to the prober. */
 void verdicts_of_mirror(struct daemon *d);
+/* Asks again for the endpoints of peers that are overdue. */
+void verdicts_check_endpoints(struct daemon *d);
 /* After the sync of a reload: a peer that is where the old inventory had it goes where the new one
  * has it. */
 void verdicts_endpoints_of_reload(struct daemon *d);
