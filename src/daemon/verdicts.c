@@ -228,16 +228,20 @@ static int64_t handshake_age_s(const struct device_peer *p)
 	return now.tv_sec > p->last_handshake.tv_sec ? now.tv_sec - p->last_handshake.tv_sec : 0;
 }
 
-/* A peer that answers its probes works, whatever the age of its handshake. */
+/* A peer that answers its probes works, whatever the age of its handshake; one that doesn't has had
+ * no time for it just after our start. */
 static bool is_overdue(
 	const struct daemon *d, const struct generation_peer *p, const struct device_peer *m)
 {
 	enum live_probe probe = probe_of(p);
 	int64_t age = handshake_age_s(m);
+	bool is_old = age < 0 || age > HANDSHAKE_OVERDUE_S;
 
-	if (probe == LIVE_PROBE_BFD || probe == LIVE_PROBE_ECHO)
-		return rib_peer_state(d->rib, p->id) == RIB_DOWN;
-	return age < 0 || age > HANDSHAKE_OVERDUE_S;
+	if (probe != LIVE_PROBE_BFD && probe != LIVE_PROBE_ECHO)
+		return is_old;
+	if (!is_old && instant_diff(sys_now(), d->started_at) < LIVE_ADOPT_GRACE)
+		return false;
+	return rib_peer_state(d->rib, p->id) == RIB_DOWN;
 }
 
 void verdicts_of_mirror(struct daemon *d)
