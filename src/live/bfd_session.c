@@ -57,7 +57,8 @@ int64_t bfd_session_detection_time(const struct bfd_session *s)
 }
 
 /* The peer sends at the latest after its interval, jitter only shortens it; the slack is for the
- * path and for schedulers. */
+ * path and for schedulers. With a multiplier of 1 it sends after 90 percent of it, and what is left
+ * is all that an echo has. */
 instant bfd_session_miss_at(const struct bfd_session *s)
 {
 	int64_t interval = bfd_session_rx_interval(s);
@@ -65,6 +66,8 @@ instant bfd_session_miss_at(const struct bfd_session *s)
 
 	if (s->state != BFD_UP || interval == 0)
 		return INSTANT_NEVER;
+	if (s->remote_detect_mult == 1)
+		return instant_add(s->heard_at, interval / 100 * 92);
 	if (slack < 2 * NS_PER_MS)
 		slack = 2 * NS_PER_MS;
 	if (slack > 50 * NS_PER_MS)

@@ -466,6 +466,20 @@ static void test_negotiation(void **state)
 	assert_true(instant_before(at(1 + 250), bfd_session_miss_at(&s)));
 }
 
+/* The first packet is missing before the session is over, whatever the multiplier. */
+static void test_miss(void **state)
+{
+	for (int multiplier = 1; multiplier <= 3; multiplier++) {
+		struct bfd_session s = in_state(BFD_UP);
+		struct bfd_packet p = from_peer(BFD_UP);
+
+		p.detect_mult = (uint8_t)multiplier;
+		bfd_session_receive(&s, &p, at(0));
+		assert_in_range(bfd_session_miss_at(&s).ns, at(91).ns, at(115).ns);
+		assert_true(instant_before(bfd_session_miss_at(&s), at(100 * multiplier)));
+	}
+}
+
 /* A peer that wants no packets gets none but news; one in demand mode none but polls. */
 static void test_quiet(void **state)
 {
@@ -548,6 +562,7 @@ int main(void)
 		cmocka_unit_test(test_poll_sequence),
 		cmocka_unit_test(test_poll_twice),
 		cmocka_unit_test(test_negotiation),
+		cmocka_unit_test(test_miss),
 		cmocka_unit_test(test_quiet),
 		cmocka_unit_test(test_signalling),
 		cmocka_unit_test(test_limits),
