@@ -11,6 +11,7 @@ many, and no test here is about speed.
 """
 
 import base64
+import contextlib
 import copy
 import ctypes
 import itertools
@@ -40,9 +41,27 @@ LIVENESS = {"probe": "bfd", "interval": "300ms", "multiplier": 3, "hold": "1s"}
 _labs = itertools.count(1)
 
 
+@contextlib.contextmanager
 def new_lab():
-    """A lab; several may live at the same time."""
-    return Lab(f"dtest{next(_labs)}")
+    """A lab; several may live at the same time. Daemons that still run must end well."""
+    with Lab(f"dtest{next(_labs)}") as made:
+        made.daemons = []
+        yield made
+        running = [d for d in made.daemons if d.alive()]
+        for daemon in running:
+            daemon.process.send_signal(signal.SIGTERM)
+        for daemon in running:
+            status = daemon.process.wait(timeout=PATIENCE)
+            if status:
+                raise LabError(f"{daemon.name} ended with {status}: {daemon.last_words(30)}")
+        for daemon in made.daemons:
+            found = SANITIZER.search(daemon.log())
+            if found:
+                raise LabError(f"{daemon.name}: {daemon.log()[found.start():][:4000]}")
+
+
+# What sanitizers say, in a build that has them.
+SANITIZER = re.compile(r"ERROR: \w*Sanitizer|runtime error:")
 
 
 def key_pair():
@@ -141,6 +160,8 @@ class SmallDaemon(Daemon):
             [*wrapper, SHUNTD, "--node", self.name, mesh.inventory, "--device", *kind,
              "--run-dir", f"/run/shunt/{self.name}", "--state-dir", self.node.path("state"),
              *extra], log="shuntd.log", env={**os.environ, **(env or {})}, **options)
+        if self not in mesh.lab.daemons:
+            mesh.lab.daemons.append(self)
         return self
 
     def log(self):
