@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/* The live core at its edges: whose packets and replies count, changes of peers, our own sleep. */
+#include "base/mem.h"
+#include "live/echo.h"
+#include "live/live.h"
+#include "unit.h"
+#include <string.h>
+
+#define MS NS_PER_MS
+#define S NS_PER_S
+
+/* --- echoes --- */
+
+static instant at(int64_t ms)
+{
+	return (instant){1000 * S + ms * MS};
+}
+
+static void test_echo_replies(void **state)
+{
+	uint16_t seq[ECHO_WINDOW + 2];
+	struct echo e;
+
+	echo_init(&e, 0x0007fffe1234);
+	echo_start(&e, 100 * MS, at(0));
+	for (size_t i = 0; i < ARRAY_SIZE(seq); i++)
+		assert_true(echo_output(&e, &seq[i], at((int64_t)i * 100)));
+	assert_int_equal(e.id, 0x1234);
+	assert_int_equal((uint16_t)(seq[2] - seq[0]), 2);
+	assert_false(echo_on_reply(&e, 0x1234, seq[0], at(7000)));
+	assert_true(echo_on_reply(&e, 0x1234, seq[2], at(7000)));
+	assert_false(echo_on_reply(&e, 0x1234, seq[2], at(7000)));
+	assert_false(echo_on_reply(&e, 0x1235, seq[3], at(7000)));
+	assert_false(echo_on_reply(&e, 0x1234, (uint16_t)(seq[65] + 1), at(7000)));
+	assert_true(echo_is_answered(&e, 300 * MS, at(7299)));
+	assert_false(echo_is_answered(&e, 300 * MS, at(7300)));
+	/* What was sent before a new start doesn't count. */
+	echo_stop(&e);
+	echo_start(&e, 100 * MS, at(8000));
+	assert_false(echo_on_reply(&e, 0x1234, seq[5], at(8000)));
+	assert_false(echo_is_answered(&e, 3000 * MS, at(8000)));
+}
+
+static void test_echo_sleep(void **state)
+{
+	struct echo e;
+	uint16_t seq;
+
+	echo_init(&e, 1);
+	echo_start(&e, 100 * MS, at(0));
+	assert_true(echo_output(&e, &seq, at(0)));
+	assert_true(echo_on_reply(&e, e.id, seq, at(5)));
+	echo_excuse_sleep(&e, at(190));
+	assert_false(echo_is_answered(&e, 100 * MS, at(190)));
+	echo_excuse_sleep(&e, at(2100));
+	assert_true(echo_is_answered(&e, 300 * MS, at(2100)));
+	/* After a sleep there is one echo, not one for each that was missed. */
+	assert_true(echo_output(&e, &seq, at(2100)));
+	assert_false(echo_output(&e, &seq, at(2100)));
+}
+
+/* --- the core --- */
+
+struct fixture {
+	struct live *live;
+	struct live_event last[4]; /* by peer */
+	unsigned events, packets, echoes;
+	struct bfd_packet sent;
+	uint16_t echo_id, echo_seq;
+};
+
+static void on_send_bfd(uint32_t peer, const uint8_t packet[static BFD_PACKET_LEN], void *data)
+{
+	struct fixture *f = data;
+
+	f->packets++;
+	assert_true(bfd_packet_decode(&f->sent, packet, BFD_PACKET_LEN));
+}
+
+static void on_send_echo(uint32_t peer, uint16_t id, uint16_t seq, void *data)
+{
+	struct fixture *f = data;
+
+	f->echoes++;
+	f->echo_id = id;
+	f->echo_seq = seq;
+}
+
+static void on_event(const struct live_event *e, void *data)
+{
+	struct fixture *f = data;
+
+	f->events++;
+	if (e->type == LIVE_EVENT_PEER)
+		f->last[e->peer] = *e;
+}
+
+static const struct live_ops ops = {on_send_bfd, on_send_echo, on_event};
+
+static ip_addr address(unsigned last)
+{
+	return ip_addr_from_bytes(AF_INET, (const uint8_t[]){10, 9, 0, (uint8_t)last});
+}
+
+static struct live_peer_config peer(uint32_t number, enum live_probe probe)
+{
+	return (struct live_peer_config){
+		.peer = number,
+		.probe = probe,
+		.local = address(1),
+		.remote = address(10 + number),
+		.interval_ns = 100 * MS,
+		.multiplier = 3,
+		.hold_ns = 5 * S,
+	};
+}
+
+static void begin(struct fixture *f, const struct live_peer_config *c)
+{
+	struct live_self_config self = {.hold_ns = 5 * S, .seed = 1};
+
+	memset(f, 0, sizeof(*f));
+	f->live = live_new(&self, &ops, f, at(0));
+	if (c)
+		live_peer_set(f->live, c, at(0));
+}
+
+/* A packet of peer 0 as it would be, but for what the arguments say. */
+static void hear_from(struct fixture *f, unsigned src, unsigned dst, unsigned ttl,
+	struct bfd_packet p, int64_t ms)
+{
+	ip_addr from = address(src), to = address(dst);
+	uint8_t bytes[BFD_PACKET_LEN];
+	struct live_peer_info i;
+
+	if (live_peer_info(f->live, 0, &i) && !p.your_discriminator)
+		p.your_discriminator = i.local_discriminator;
+	p.detect_mult = 3;
+	p.my_discriminator = p.my_discriminator ? p.my_discriminator : 77;
+	p.desired_min_tx = p.required_min_rx = 100000;
+	bfd_packet_encode(&p, bytes);
+	live_on_bfd(f->live, &from, &to, ttl, bytes, sizeof(bytes), at(ms));
+}
+
+static void hear(struct fixture *f, enum bfd_state s, enum bfd_diag d, int64_t ms)
+{
+	hear_from(f, 10, 1, 255, (struct bfd_packet){.state = s, .diag = d}, ms);
+}
+
+static void bring_up(struct fixture *f, int64_t ms)
+{
+	hear(f, BFD_DOWN, BFD_DIAG_NONE, ms);
+	hear(f, BFD_UP, BFD_DIAG_NONE, ms);
+}
+
+static const struct {
+	const char *what;
+	unsigned src, dst, ttl;
+	uint32_t your_discriminator;
+	uint64_t counted;
+} strangers[] = {
+	{"as it should be", 10, 1, 255, 0, 1},
+	{"from afar", 10, 1, 254, 0, 0},
+	{"TTL unknown", 10, 1, 0, 0, 0},
+	{"from another address", 11, 1, 255, 0, 0},
+	{"to another address", 10, 2, 255, 0, 0},
+	{"of another session", 10, 1, 255, 12345, 0},
+};
+
+static void test_strangers(void **state)
+{
+	struct live_peer_config c = peer(0, LIVE_PROBE_BFD);
+	struct live_peer_info i;
+	struct fixture f;
+
+	for (size_t k = 0; k < ARRAY_SIZE(strangers); k++) {
+		begin(&f, &c);
+		hear_from(&f, strangers[k].src, strangers[k].dst, strangers[k].ttl,
+			(struct bfd_packet){.state = BFD_DOWN,
+				.your_discriminator = strangers[k].your_discriminator},
+			1);
+		assert_true(live_peer_info(f.live, 0, &i));
+		if (i.packets_received != strangers[k].counted)
+			fail_msg("%s", strangers[k].what);
+		live_free(f.live);
+	}
+}
+
+/* A peer that isn't probed by BFD has no session, whoever sends. */
+static void test_no_session(void **state)
+{
+	struct live_peer_config c = peer(0, LIVE_PROBE_ECHO);
+	struct live_peer_info i;
+	struct fixture f;
+
+	begin(&f, &c);
+	bring_up(&f, 1);
+	assert_true(live_peer_info(f.live, 0, &i));
+	assert_int_equal(i.state, LIVE_DOWN);
+	assert_int_equal(f.packets, 0);
+	assert_int_equal(i.detection_time_ns, 0);
+	assert_false(live_peer_info(f.live, 3, &i));
+	live_free(f.live);
+}
+
+static void test_echo_source(void **state)
+{
+	struct live_peer_config c = peer(0, LIVE_PROBE_ECHO);
+	ip_addr right = address(10), wrong = address(11);
+	struct fixture f;
+
+	begin(&f, &c);
+	assert_int_equal(f.echoes, 1);
+	live_on_echo_reply(f.live, &wrong, f.echo_id, f.echo_seq, at(1));
+	assert_int_equal(f.events, 0);
+	live_on_echo_reply(f.live, &right, f.echo_id, f.echo_seq, at(1));
+	assert_int_equal(f.last[0].cause, LIVE_CAUSE_ECHO);
+	live_free(f.live);
+}
+
+static void test_unprobed(void **state)
+{
+	struct live_peer_config c = peer(0, LIVE_PROBE_NONE);
+	struct fixture f;
+
+	begin(&f, &c);
+	assert_int_equal(f.last[0].state, LIVE_UP);
+	assert_int_equal(f.last[0].cause, LIVE_CAUSE_UNPROBED);
+	assert_true(instant_is_never(live_deadline(f.live)));
+	live_free(f.live);
+}
+
+/* A foreign speaker's diagnostic 6, while our hold lies on it: its clearing ends both. */
+static void test_foreign_word(void **state)
+{
+	struct live_peer_config c = peer(0, LIVE_PROBE_BFD);
+	struct fixture f;
+
+	begin(&f, &c);
+	bring_up(&f, 1);
+	assert_int_equal(f.last[0].state, LIVE_UP);
+	hear(&f, BFD_DOWN, BFD_DIAG_TIME_EXPIRED, 2);
+	assert_int_equal(f.last[0].cause, LIVE_CAUSE_PEER_DOWN);
+	bring_up(&f, 3);
+	assert_int_equal(f.last[0].cause, LIVE_CAUSE_HELD);
+	hear(&f, BFD_UP, BFD_DIAG_CONCATENATED_PATH_DOWN, 4);
+	assert_int_equal(f.last[0].cause, LIVE_CAUSE_PEER_SIGNALS);
+	hear(&f, BFD_UP, BFD_DIAG_NONE, 5);
+	assert_int_equal(f.last[0].state, LIVE_UP);
+	live_free(f.live);
+}
+
+/* A reload may hand one peer's address to another, in any order. */
+static void test_address_moves(void **state)
+{
+	struct live_peer_config a = peer(0, LIVE_PROBE_BFD), b = peer(1, LIVE_PROBE_BFD);
+	struct live_peer_info i;
+	struct fixture f;
+
+	begin(&f, &a);
+	b.remote = a.remote;
+	live_peer_set(f.live, &b, at(1));
+	live_peer_remove(f.live, 0, at(1));
+	hear_from(&f, 10, 1, 255, (struct bfd_packet){.state = BFD_DOWN}, 2);
+	assert_true(live_peer_info(f.live, 1, &i));
+	assert_int_equal(i.packets_received, 1);
+	assert_int_equal(i.session, BFD_INIT);
+	live_free(f.live);
+}
+
+/* An address or probe that changes begins anew; who was up stays so for the grace. */
+static void test_new_probe(void **state)
+{
+	struct live_peer_config c = peer(0, LIVE_PROBE_BFD);
+	struct live_peer_info before, after;
+	struct fixture f;
+
+	begin(&f, &c);
+	bring_up(&f, 1);
+	assert_true(live_peer_info(f.live, 0, &before));
+	c.remote = address(20);
+	live_peer_set(f.live, &c, at(10));
+	assert_true(live_peer_info(f.live, 0, &after));
+	assert_int_not_equal(before.local_discriminator, after.local_discriminator);
+	assert_int_equal(after.state, LIVE_UP);
+	for (int64_t ms = 10; ms < 3010; ms += 10) {
+		live_step(f.live, at(ms));
+		assert_int_equal(f.last[0].state, LIVE_UP);
+	}
+	live_step(f.live, at(3010));
+	assert_int_equal(f.last[0].cause, LIVE_CAUSE_EXPIRED);
+	live_free(f.live);
+}
+
+/* New intervals cost no session, and the same ones nothing at all. */
+static void test_same_again(void **state)
+{
+	struct live_peer_config c = peer(0, LIVE_PROBE_BFD);
+	struct fixture f;
+	unsigned packets, events;
+
+	begin(&f, &c);
+	bring_up(&f, 1);
+	packets = f.packets;
+	events = f.events;
+	live_peer_set(f.live, &c, at(2));
+	assert_int_equal(f.packets, packets);
+	c.interval_ns = 200 * MS;
+	live_peer_set(f.live, &c, at(2));
+	assert_int_equal(f.packets, packets + 1);
+	assert_true(f.sent.poll);
+	assert_int_equal(f.sent.desired_min_tx, 200000);
+	assert_int_equal(f.events, events);
+	live_free(f.live);
+}
+
+static void test_names(void **state)
+{
+	for (int c = LIVE_CAUSE_NEW; c <= LIVE_CAUSE_STALE; c++) {
+		assert_string_not_equal(live_cause_name(c), "unknown");
+		assert_true(strlen(live_cause_text(c)) > 10);
+	}
+	assert_string_equal(live_state_name(LIVE_LAST_RESORT), "last-resort");
+	assert_string_equal(live_cause_name(99), "unknown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_echo_replies),
+		cmocka_unit_test(test_echo_sleep),
+		cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_no_session),
+		cmocka_unit_test(test_echo_source),
+		cmocka_unit_test(test_unprobed),
+		cmocka_unit_test(test_foreign_word),
+		cmocka_unit_test(test_address_moves),
+		cmocka_unit_test(test_new_probe),
+		cmocka_unit_test(test_same_again),
+		cmocka_unit_test(test_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
