@@ -307,6 +307,15 @@ static int check_privileges(struct buf *why)
 	return 0;
 }
 
+/*
+ * A move must not wait for bulk work, but a start may: the traffic that goes on meanwhile comes
+ * first. Without the right to it, so be it.
+ */
+static void set_urgent(bool urgent)
+{
+	setpriority(PRIO_PROCESS, 0, urgent ? -10 : 0);
+}
+
 static int open_device(struct daemon *d, struct buf *why)
 {
 	struct device_options o = {
@@ -323,7 +332,9 @@ static int open_device(struct daemon *d, struct buf *why)
 		buf_printf(why, "can't open rtnetlink: %s", strerror(-err));
 		return err;
 	}
+	set_urgent(true); /* so is the data plane that it may start */
 	err = device_open(&o, &d->fib.device, &d->cold_start, text, sizeof(text));
+	set_urgent(false);
 	if (err)
 		buf_printf(why, "can't use the interface %s: %s", o.ifname,
 			text[0] ? text : strerror(-err));
@@ -493,12 +504,11 @@ int daemon_run(const struct daemon_options *o)
 	uv_timer_init(&d->loop, &d->endpoints_timer);
 	uv_timer_init(&d->loop, &d->stop_timer);
 	d->sync_timer.data = d->endpoints_timer.data = d->stop_timer.data = d;
-	setpriority(PRIO_PROCESS, 0,
-		-10); /* a move must not wait for bulk work; without the right to it, so be it */
 	if (start(d, &why)) {
 		status = refuse(&why, 1);
 		undo_start(d);
 	} else {
+		set_urgent(true);
 		process_notify("READY=1");
 		log_info("ready: %zu peers, device %s", d->gen->n_peers, d->gen->self->interface);
 		uv_run(&d->loop, UV_RUN_DEFAULT);
