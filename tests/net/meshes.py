@@ -282,9 +282,9 @@ class SmallMesh:
         """Starts the daemons of these nodes, or of all that aren't clients."""
         names = names or [n for n in self.nodes
                           if self.inv["nodes"].get(n, {}).get("role") != "client"]
+        # One after the other: handshakes that cross are both lost, and tried again after five seconds.
         for name in names:
             self.daemons[name].start(**options)
-        for name in names:
             self.daemons[name].wait_answers()
         return self
 
