@@ -150,8 +150,10 @@ static void desire(struct rib *rib, const struct rib_entry *e, struct desired *r
 	}
 }
 
-/* Why an old owner isn't the first any more: the reason of its best candidate. */
-static enum rib_reason why_lost(struct rib *rib, const struct rib_entry *e, uint32_t old)
+/* Why an old owner isn't the first any more: the reason of its best candidate. owned: somebody is.
+ */
+static enum rib_reason why_lost(
+	struct rib *rib, const struct rib_entry *e, uint32_t old, bool owned)
 {
 	const struct rib_contest *c = e->set ? rib_contest_run(rib, e) : NULL;
 	const struct decision_contender *best = NULL;
@@ -166,7 +168,7 @@ static enum rib_reason why_lost(struct rib *rib, const struct rib_entry *e, uint
 		}
 	}
 	/* It would win, were there no living cover. */
-	if (e->doubtful && (why == RIB_WINS || why == RIB_CUT_FROM_SET))
+	if (!owned && (why == RIB_WINS || why == RIB_CUT_FROM_SET))
 		why = RIB_ORIGIN_DOWN;
 	return why;
 }
@@ -193,7 +195,7 @@ static void record_change(
 	c->route = d->route;
 	c->why = RIB_WINS;
 	if (e->n_owners && !decision_owns(&d->owners, e->owners[0]))
-		c->why = why_lost(rib, e, e->owners[0]);
+		c->why = why_lost(rib, e, e->owners[0], d->owners.n > 0);
 	e->n_owners = d->owners.n;
 	memcpy(e->owners, d->owners.peer, d->owners.n * sizeof(e->owners[0]));
 	e->route = d->route;
