@@ -83,11 +83,14 @@ class UapiError(Exception):
 
 
 def uapi(node, request, interface="wg0"):
-    """One request to the node's device; the answer's lines."""
+    """One request to the node's device, past any Proxy; the answer's lines."""
+    path = os.path.join(node.folder, "wireguard", f"{interface}.sock")
+    if os.path.exists(path + ".real"):
+        path += ".real"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
         s.settimeout(10)
         try:
-            s.connect(os.path.join(node.folder, "wireguard", f"{interface}.sock"))
+            s.connect(path)
             s.sendall(request.encode())
             answer = b""
             while not answer.endswith(b"\n\n"):
@@ -396,7 +399,7 @@ class Proxy:
         self.path = os.path.join(node.folder, "wireguard", f"{interface}.sock")
         self.real = self.path + ".real"
         self.requests = []
-        self.spoil = None  # called with a set request's text; bytes: the answer instead of asking
+        self.spoil = None  # called with a request's text; bytes: the answer instead of asking
         self.ended = False
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(self.real)
@@ -448,13 +451,11 @@ class Proxy:
             request += piece
         if request.startswith(b"set="):
             self.requests.append(request.decode().split("\n")[:-2])
-            answer = self.spoil(request.decode()) if self.spoil else None
-            if answer is not None:
-                client.sendall(answer)
-                return
-        client.sendall(self._ask(request))
+        answer = self.spoil(request.decode()) if self.spoil else None
+        client.sendall(self.ask(request) if answer is None else answer)
 
-    def _ask(self, request):
+    def ask(self, request):
+        """What the device itself answers."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
             s.settimeout(10)
             s.connect(self.real)

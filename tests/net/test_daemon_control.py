@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from lab import wait_for
-from meshes import (FOUR, PATIENCE, SHUNT, SmallMesh, new_lab, two_hubs)
+from meshes import FOUR, PATIENCE, SHUNT, SmallMesh, new_lab, two_hubs
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 from lab import wait_for
-from meshes import (PATIENCE, SmallMesh, dump, hub, inventory, new_lab, outside, set_device, site)
+from meshes import PATIENCE, SmallMesh, dump, hub, inventory, new_lab, outside, set_device, site
 
 OUTSIDE4, OUTSIDE6 = "203.0.113.9", "2001:db8:9::9"
 

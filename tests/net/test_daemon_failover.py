@@ -3,7 +3,7 @@
 
 import pytest
 from lab import wait_for
-from meshes import (PATIENCE, Pings, SmallMesh, Watch, dump, hub, inventory, outside, site, new_lab)
+from meshes import PATIENCE, Pings, SmallMesh, Watch, dump, hub, inventory, new_lab, outside, site
 
 ANYCAST = "192.0.2.53/32"
 LAPTOP_NET = "10.40.0.0/24"

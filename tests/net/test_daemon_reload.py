@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A reload asks the device for what the difference needs and for nothing else; a bad one is refused."""
 
+import base64
+import copy
 import json
 import os
 import signal
@@ -8,8 +10,8 @@ import socket
 
 import pytest
 from lab import LabError, wait_for
-from meshes import (FOUR, PATIENCE, Proxy, SmallMesh, dump, hub, inventory, key_pair, set_device,
-                    site, two_hubs, write_secret, new_lab)
+from meshes import (FOUR, PATIENCE, Proxy, SmallMesh, dump, hub, inventory, key_pair, new_lab,
+                    set_device, site, two_hubs, write_secret)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +24,6 @@ def mesh():
 @pytest.fixture
 def fresh(mesh):
     """The mesh with its first inventory, put back afterwards."""
-    import copy
     before = copy.deepcopy(mesh.inv)
     yield mesh
     mesh.inv = before
@@ -34,7 +35,6 @@ def fresh(mesh):
 
 
 def hex_key(mesh, name):
-    import base64
     return base64.b64decode(mesh.keys[name]).hex()
 
 
@@ -280,7 +280,6 @@ def test_sighup_reloads_and_the_service_manager_is_told(fresh):
 
 
 def test_a_preshared_key_that_isn_t_there_yet(fresh):
-    files = {n: fresh.nodes[n].path("pair.psk") for n in ("site-1", "hub-b")}
     private, _ = key_pair()  # any 32 bytes
     shared = fresh.lab.folder + "/pair.psk"
     fresh.inv["links"] = [{"between": ["site-1", "hub-b"], "preshared_key_file": shared}]
@@ -295,7 +294,6 @@ def test_a_preshared_key_that_isn_t_there_yet(fresh):
     for daemon in (site_1, hub_b):
         daemon.ask("reload")
         daemon.wait_no_problem("preshared key")
-    import base64
     for name, peer in (("site-1", "hub-b"), ("hub-b", "site-1")):
         assert dump(fresh.nodes[name]).peers[fresh.keys[peer]]["preshared_key"] == \
             base64.b64decode(private).hex()
@@ -309,4 +307,3 @@ def test_a_preshared_key_that_isn_t_there_yet(fresh):
         daemon.ask("reload")
     assert dump(fresh.nodes["site-1"]).peers[fresh.keys["hub-b"]].get(
         "preshared_key", "0" * 64) == "0" * 64
-    assert files and inventory and site

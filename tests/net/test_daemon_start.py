@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: MIT
 """What shuntd can't start with: a sentence that says so, an exit status, and nothing left behind."""
 
+import base64
+import copy
 import os
 import re
 import signal
+import socket
 import subprocess
 
 import pytest
 from lab import processes_in, wait_for
+from mesh import kernel_has_wireguard
 from meshes import (FOUR, PATIENCE, SHUNTD, SmallMesh, dump, key_pair, new_lab, two_hubs,
                     write_secret)
 
@@ -23,7 +27,6 @@ def lab():
 @pytest.fixture
 def mesh(lab):
     """site-1's node without a daemon and a device; the inventory and keys are put back."""
-    import copy
     before = copy.deepcopy(lab.inv)
     yield lab
     lab.inv = before
@@ -184,7 +187,6 @@ def test_programs_that_make_no_device(mesh, program, words):
 
 
 def test_no_wireguard_in_this_kernel(mesh):
-    from mesh import kernel_has_wireguard
     if kernel_has_wireguard():
         pytest.skip("this kernel has it")
     assert "this kernel has no WireGuard" in refusal(mesh, device="kernel")
@@ -203,7 +205,6 @@ def test_folders_that_can_t_be_used(mesh, tmp_path):
 
 def test_a_socket_of_that_name_that_belongs_elsewhere(mesh, tmp_path):
     """Somebody's UAPI socket in the shared folder, and no interface here."""
-    import socket
     path = os.path.join(mesh.nodes["site-1"].folder, "wireguard", "wg0.sock")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
         other.bind(path)
@@ -316,7 +317,6 @@ def test_no_secret_is_told_anywhere(mesh):
             told.append(f.read())
         with open(f"/proc/{pid}/environ", encoding="utf-8", errors="replace") as f:
             told.append(f.read())
-    import base64
     for secret in (mesh.private["site-1"], psk):
         for form in (secret, base64.b64decode(secret).hex()):
             assert not any(form in text for text in told)
