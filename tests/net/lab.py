@@ -42,8 +42,13 @@ class LabError(Exception):
     """Something of the lab didn't come about; the text says what, for a person."""
 
 
+# How much longer than usual things may take here: an emulated machine says so.
+PATIENCE = float(os.environ.get("SHUNT_PATIENCE", "1"))
+
+
 def wait_for(what, state, seconds, every=0.05):
     """Returns the first true answer of state(); LabError names what was waited for in vain."""
+    seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     while True:
         answer = state()

@@ -7,15 +7,23 @@ kernel's own WireGuard.
     kernel   Debian's cloud kernel, downloaded and unpacked, never installed.
     boot     qemu under software emulation; an initramfs with busybox loads what the disk needs and hands over to
              the image, where INIT runs one command, its output on the serial line, and powers off.
+
+Nothing outlives a run: qemu dies with whoever started it, whatever the way, and the folder of a run that was
+killed is swept by the next. By hand: tests/vm/vm.py COMMAND...
 """
 
+import codecs
+import contextlib
+import fcntl
 import gzip
-import json
 import os
 import pathlib
 import re
+import select
+import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -25,13 +33,13 @@ CACHE = BUILD / "vm"
 
 META_PACKAGE = "linux-image-cloud-amd64"
 PACKAGES = ("bash coreutils dash grep sed gawk mawk util-linux mount kmod procps iproute2 iputils-ping nftables "
-            "wireguard-tools python3 python3-minimal python3-pytest libc-bin "
+            "wireguard-tools wireguard-go python3 python3-minimal python3-pytest libc-bin "
             "libsodium23 libfyaml0 libmnl0 libuv1 libjansson4").split()
 DISK_MODULES = ("virtio_pci", "virtio_blk")
 INSIDE = "/shunt"
 
 INIT = f"""#!/bin/bash
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 SHUNT_PATIENCE=4
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
@@ -92,22 +100,43 @@ def kernel_package():
     return found.group(1)
 
 
+def download(folder):
+    """Debian's kernel into the folder. The lists may be absent, or older than what the mirror still has."""
+    try:
+        run(["apt-get", "download", kernel_package()], cwd=folder)
+    except VMError:
+        run(["apt-get", "update", "-q"])
+        package = kernel_package()
+        try:
+            run(["apt-get", "download", package], cwd=folder)
+        except VMError as e:
+            raise VMError(f"the kernel for the virtual machine can't be downloaded: {e}") from None
+    return next(folder.glob("*.deb"))
+
+
+@contextlib.contextmanager
+def locked():
+    """One at a time in the cache."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def unpack_kernel():
-    """The folder of the unpacked package; downloaded once."""
-    package = kernel_package()
-    folder = CACHE / package
-    if (folder / "done").exists():
+    """The folder of the unpacked package; downloaded once, and kept until the build folder goes."""
+    with locked():
+        folder = CACHE / "kernel"
+        if not (folder / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            deb = download(folder)
+            run(["dpkg-deb", "-x", deb, folder / "root"])
+            deb.unlink()
+            (modules,) = (folder / "root/lib/modules").iterdir()
+            run(["depmod", "-b", folder / "root", modules.name])
+            (folder / "done").touch()
         return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    run(["apt-get", "download", package], cwd=folder)
-    (deb,) = folder.glob("*.deb")
-    run(["dpkg-deb", "-x", deb, folder / "root"])
-    deb.unlink()
-    version = next((folder / "root/lib/modules").iterdir()).name
-    run(["depmod", "-b", folder / "root", version])
-    (folder / "done").touch()
-    return folder
 
 
 def module_files(kernel, names):
@@ -206,77 +235,97 @@ def add_project(tree):
         shutil.copy2(BUILD / name, target)
 
 
+def sweep():
+    """What runs left that were killed."""
+    for folder in CACHE.glob("run-*"):
+        if not os.path.exists(f"/proc/{folder.name.split('-')[1]}"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 class VM:
     """A machine to run one command in, as often as you like; each time it boots anew from a fresh image."""
 
     def __init__(self):
+        for program in ("qemu-system-x86_64", "busybox", "depmod", "cpio", "mke2fs", "setpriv"):
+            if not shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin"):
+                raise VMError(f"{program} isn't installed; ./check vm installs what is needed")
         self.kernel = unpack_kernel()
-        self.initramfs = CACHE / "initramfs"
-        make_initramfs(self.kernel, self.initramfs)
+        sweep()
 
     def _image(self, command, folder):
-        tree = pathlib.Path(folder) / "tree"
+        tree = folder / "tree"
         tree.mkdir()
         fill(tree, self.kernel)
         add_project(tree)
         (tree / "init").write_text(INIT)
         (tree / "init").chmod(0o755)
         (tree / "command").write_text(command)
-        image = pathlib.Path(folder) / "image"
+        image = folder / "image"
         with open(image, "wb") as f:
             f.truncate(1 << 30)
         run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", tree, image])
         shutil.rmtree(tree)
-        return image
 
-    def run(self, command, seconds, say=lambda line: None):
-        """(exit status, output) of a bash script; VMError if the machine doesn't come to its end in time."""
-        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-            image = self._image(command, folder)
-            (vmlinuz,) = (self.kernel / "root/boot").glob("vmlinuz-*")
-            argv = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024",
-                    "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-kernel", str(vmlinuz),
-                    "-initrd", str(self.initramfs), "-append",
-                    "console=ttyS1 quiet panic=-1 random.trust_cpu=on mitigations=off",
-                    "-drive", f"file={image},format=raw,if=virtio,cache=unsafe",
-                    "-device", "virtio-rng-pci", "-serial", "stdio", "-serial", f"file:{folder}/console"]
-            machine = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                       stderr=subprocess.STDOUT)
-            try:
-                return self._listen(machine, time.monotonic() + seconds, folder, say)
-            finally:
-                machine.kill()
-                machine.wait()
+    def _command_line(self, folder):
+        (vmlinuz,) = (self.kernel / "root/boot").glob("vmlinuz-*")
+        return ["setpriv", "--pdeathsig", "KILL",
+                "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024",
+                "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-kernel", str(vmlinuz),
+                "-initrd", str(folder / "initramfs"), "-append",
+                "console=ttyS1 quiet panic=-1 random.trust_cpu=on mitigations=off",
+                "-drive", f"file={folder}/image,format=raw,if=virtio,cache=unsafe",
+                "-device", "virtio-rng-pci", "-serial", "stdio", "-serial", f"file:{folder}/console"]
+
+    def run(self, command, seconds, say=lambda text: None):
+        """(exit status, output) of a bash script; VMError if the machine doesn't come to its end in time.
+
+        say is called with every piece of output as it comes.
+        """
+        with tempfile.TemporaryDirectory(dir=CACHE, prefix=f"run-{os.getpid()}-") as name:
+            folder = pathlib.Path(name)
+            self._image(command, folder)
+            make_initramfs(self.kernel, folder / "initramfs")
+            with subprocess.Popen(self._command_line(folder), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT) as machine:
+                try:
+                    return self._listen(machine.stdout.fileno(), time.monotonic() + seconds, folder, say)
+                finally:
+                    machine.kill()
 
     @staticmethod
-    def _listen(machine, deadline, folder, say):
-        os.set_blocking(machine.stdout.fileno(), False)
-        text, begun = "", None
-        while time.monotonic() < deadline:
-            try:
-                piece = os.read(machine.stdout.fileno(), 65536).decode(errors="replace")
-            except BlockingIOError:
-                piece = ""
-            if piece:
-                text += piece
-                say(piece)
-                begun = re.search(r"^@@begin\r?\n", text, re.M)
-                ended = re.search(r"\n@@end (\d+)", text)
-                if begun and ended:
-                    return int(ended.group(1)), text[begun.end():ended.start()]
-            elif machine.poll() is not None:
+    def _listen(fd, deadline, folder, say):
+        text, begun, why = "", False, "took too long"
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        while (left := deadline - time.monotonic()) > 0:
+            if not select.select([fd], [], [], left)[0]:
                 break
-            else:
-                time.sleep(0.05)
-        console = pathlib.Path(folder, "console")
+            piece = os.read(fd, 65536)
+            if not piece:
+                why = "ended early"
+                break
+            text += decoder.decode(piece).replace("\r", "")
+            if not begun and (found := re.search(r"^@@begin\n", text, re.M)):
+                begun, text = True, text[found.end():]
+            ended = begun and re.search(r"\n@@end (\d+)\n", text)
+            if begun:
+                say(piece.decode(errors="replace"))
+            if ended:
+                return int(ended.group(1)), text[:ended.start()]
+        console = folder / "console"
         said = console.read_text(errors="replace")[-2000:] if console.exists() else ""
-        raise VMError("the virtual machine " + ("ended early" if machine.poll() is not None else "took too long")
-                      + f"; it said:\n{text[-3000:]}\n{said}")
+        raise VMError(f"the virtual machine {why}; it said:\n{text[-3000:]}\n{said}")
 
 
-def json_of(output, mark):
-    """The JSON object on the line that begins with mark."""
-    found = re.search(rf"^{re.escape(mark)} (.*)$", output, re.M)
-    if not found:
-        raise VMError(f"no line {mark!r} in:\n{output[-3000:]}")
-    return json.loads(found.group(1))
+def main(argv):
+    """Runs the words given in a machine."""
+    try:
+        status, _ = VM().run(shlex.join(argv) if len(argv) > 1 else argv[0] if argv else "wg --version; uname -a", 3600,
+                             lambda piece: print(piece, end="", flush=True))
+    except VMError as e:
+        print(e, file=sys.stderr)
+        return 255
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
