@@ -24,6 +24,7 @@
 #define SYNC_HANDSHAKES_MS 2000
 #define SYNC_SOON_MS 200
 #define ENDPOINTS_MS 1000
+#define AWAIT_NAMES_MS 1000
 #define RETRY_MAX_MS 30000
 
 static bool probes_handshakes(const struct daemon *d)
@@ -419,6 +420,25 @@ static void watch(struct daemon *d)
 	uv_signal_start(&d->sighup, on_sighup, SIGHUP);
 }
 
+static void on_names_timer(uv_timer_t *t)
+{
+	*(bool *)t->data = true;
+}
+
+/* A device that has to call a peer before it knows where it is fails, and some try again after five
+ * seconds only. */
+static void await_names(struct daemon *d)
+{
+	bool over = false;
+
+	d->stop_timer.data = &over;
+	uv_timer_start(&d->stop_timer, on_names_timer, AWAIT_NAMES_MS, 0);
+	while (!over && endpoints_are_asked(d->endpoints))
+		uv_run(&d->loop, UV_RUN_ONCE);
+	uv_timer_stop(&d->stop_timer);
+	d->stop_timer.data = d;
+}
+
 static int start(struct daemon *d, struct buf *why)
 {
 	const struct daemon_options *o = d->options;
@@ -440,6 +460,8 @@ static int start(struct daemon *d, struct buf *why)
 		return err;
 	d->endpoints = endpoints_new(&d->loop, verdicts_endpoint_resolved, d);
 	endpoints_set(d->endpoints, d->gen, sys_now());
+	if (d->cold_start)
+		await_names(d);
 	err = first_sync(d, why);
 	if (!err)
 		err = control_open(&d->loop, socket_path, daemon_answer, d, &d->control, why);
