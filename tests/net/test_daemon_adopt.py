@@ -146,6 +146,27 @@ def test_killed_and_started_again_nothing_moves(lab):
     assert "signals to peers: holding" not in daemon.log().partition("ends; ")[2]
 
 
+def test_started_again_while_its_hub_is_dead(lab):
+    """What the adopted device used counts as usable for a while only."""
+    mesh = SmallMesh(lab, two_hubs(), FOUR).start().wait_settled()
+    site_1 = mesh.daemons["site-1"]
+    site_1.wait_owner("10.20.2.0/24", "hub-a")
+    site_1.kill()
+    mesh.cut("hub-a")
+    site_1.start()
+    site_1.wait_answers()
+    site_1.wait_peers(hub_a="down", hub_b="up")
+    assert site_1.device_owner("10.20.2.0/24") == "hub-b"
+    # And the other way round: what a hub's successor has stays there, and nobody holds.
+    site_1.kill()
+    mark = len(site_1.log())
+    site_1.start()
+    site_1.wait_answers()
+    site_1.wait_peers(hub_a="down", hub_b="up")
+    assert site_1.device_owner("10.20.2.0/24") == "hub-b"
+    assert "10.20.2.0/24" not in site_1.log()[mark:] and "holding" not in site_1.log()[mark:]
+
+
 def test_one_daemon_dead_its_peers_stay(lab):
     mesh = SmallMesh(lab, two_hubs(), FOUR).start().wait_settled()
     site_1 = mesh.daemons["site-1"]
