@@ -3,10 +3,11 @@
 
 import json
 import os
+import pathlib
 import signal
 
 import pytest
-from lab import wait_for
+from lab import run, wait_for
 from meshes import (FOUR, PATIENCE, Pings, SmallMesh, Watch, dump, hub, inventory, key_pair,
                     new_lab, outside, set_device, site, two_hubs, write_secret)
 
@@ -309,6 +310,18 @@ def test_an_interface_by_another_name_and_two_daemons_on_one_machine(lab):
     again.start()
     status, said = again.refused()
     assert status == 1 and "another shuntd runs with the run directory" in said
+    # So is one for another node that would have the same interface.
+    third = type(hub_a)(mesh, node)
+    third.name = "hub-c"
+    write_secret(node.path("c.key"), key_pair()[0])
+    mesh.inv["nodes"]["hub-c"] = hub(3, private_key_file=node.path("c.key"), public_key=run(
+        ["wg", "pubkey"], input=pathlib.Path(node.path("c.key")).read_text("ascii")).strip())
+    mesh.write()
+    mark = len(third.log())
+    third.start("--state-dir", node.path("state-c"))
+    status, said = third.refused()
+    assert status == 1 and "another shuntd has the interface wg0" in said[mark:]
+    assert dump(node).device["listen_port"] == "51820"
     # With a single one left it is found.
     hub_b.stop()
     assert json.loads(node.run([*shunt, "status", "--json"]))["node"] == "hub-a"
