@@ -4,6 +4,7 @@
 import base64
 import copy
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -258,6 +259,23 @@ def test_it_keeps_few_privileges_and_gets_no_new_ones(mesh):
             assert int(status[field], 16) & ~wanted == 0, (name, field, status[field])
         assert int(status["CapEff"], 16) & (1 << NET_ADMIN), name
         assert status["NoNewPrivs"].strip() == "1", name
+
+
+def test_what_the_systemd_unit_leaves_it_is_enough(mesh):
+    unit = pathlib.Path(__file__).resolve().parents[2] / "contrib/systemd/shuntd@.service"
+    (line,) = [ln for ln in unit.read_text("ascii").splitlines()
+               if ln.startswith("CapabilityBoundingSet=")]
+    keep = ",".join(f"+{c.removeprefix('CAP_').lower()}" for c in line.partition("=")[2].split())
+    daemon = mesh.daemons["site-1"]
+    mesh.start("site-1", wrapper=("setpriv", "--bounding-set", f"-all,{keep}", "--no-new-privs"))
+    mesh.inv["nodes"]["site-2"]["networks"].append("10.20.27.0/24")
+    mesh.write()
+    assert daemon.ask("reload")["changed"]["routes_added"] == 1
+    mark = len(daemon.log())
+    mesh.nodes["site-1"].ip("link del wg0")
+    daemon.wait_log("made anew", after=mark)
+    with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as f:
+        assert int(dict(line.split(":", 1) for line in f)["CapEff"], 16) & (1 << NET_ADMIN)
 
 
 def test_the_device_s_program_inherits_nothing_of_the_daemon(mesh):
