@@ -192,6 +192,23 @@ def test_addresses_mtu_and_port_follow(fresh):
     assert "10.10.0.61" not in node.ip("address show dev wg0")
 
 
+def test_a_node_gets_another_number(fresh):
+    """Its overlay address is another one; the peers find each other again, nobody else moves."""
+    fresh.inv["nodes"]["site-1"]["address"] = ["10.10.0.77", "fd10::77"]
+    fresh.write()
+    mark = len(fresh.daemons["site-2"].log())
+    for daemon in fresh.daemons.values():
+        daemon.ask("reload")
+    for name in ("hub-a", "hub-b"):
+        fresh.daemons[name].wait_owner("10.10.0.77/32", "site-1")
+        assert fresh.daemons[name].device_owner("10.10.0.11/32") is None
+        fresh.daemons[name].wait_peers(site_1="up")
+    fresh.wait_settled()
+    fresh.wait_pings("site-2", "10.10.0.77")
+    fresh.wait_pings("site-1", "fd10::1")
+    assert " is down" not in fresh.daemons["site-2"].log()[mark:]
+
+
 @pytest.mark.parametrize("what, text, place", [
     ("no YAML", "mesh: [", "inventory.yaml:"),
     ("an unknown key", None, "topologie"),
