@@ -77,7 +77,7 @@ struct tunnel_peer {
 	struct udp_endpoint endpoint;
 	struct timers timers;
 	struct timespec last_handshake; /* wall clock */
-	bool dead;			/* removed: nothing new may be hung on it */
+	_Atomic bool dead;		/* removed: nothing new may be hung on it; set under lock */
 	_Atomic(struct keypair *) current, previous, next;
 	_Atomic uint32_t endpoint_epoch; /* changes with endpoint */
 
@@ -144,6 +144,8 @@ struct tunnel {
 
 	struct handshake_queue *handshakes;
 	int rx_wake;
+	pthread_mutex_t rx_round; /* held by rx while it may use the sockets */
+	_Atomic bool rx_pausing;
 
 	pthread_t tx_thread, rx_thread, handshake_thread, clock_thread;
 	unsigned n_threads; /* started, in this order */
@@ -197,8 +199,15 @@ void handshake_request(struct tunnel_peer *p, bool is_retry);
 /* Takes the peer off all lists of the handshake thread (removal). */
 void handshake_forget(struct tunnel_peer *p);
 
+/* Gives up the handshake under way, wiping it. */
+void handshake_abandon(struct tunnel_peer *p);
+
 /* tx.c: frees what is staged; for the peer's destructor. */
 void tx_free_staged(struct tunnel_peer *p);
+
+/* rx.c: between the two, rx touches no socket. Under tunnel_lock. */
+void rx_pause(struct tunnel *t);
+void rx_resume(struct tunnel *t);
 
 /* icmp.c: answers a packet that can't be sent: no peer (EHOSTUNREACH) or no endpoint; writes to the
  * TUN. */

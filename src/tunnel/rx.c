@@ -328,6 +328,34 @@ static void wait_for_work(struct rx *x)
 	qsbr_wake(x->t->qsbr, x->worker);
 }
 
+/*
+ * Whoever binds or closes the sockets must be alone with them: rx is stopped between two rounds,
+ * out of poll, and goes on with the new ones.
+ */
+void rx_pause(struct tunnel *t)
+{
+	atomic_store_explicit(&t->rx_pausing, true, memory_order_release);
+	tunnel_wake(t->rx_wake);
+	pthread_mutex_lock(&t->rx_round);
+}
+
+void rx_resume(struct tunnel *t)
+{
+	atomic_store_explicit(&t->rx_pausing, false, memory_order_release);
+	pthread_mutex_unlock(&t->rx_round);
+}
+
+static void let_pause(struct tunnel *t)
+{
+	if (!atomic_load_explicit(&t->rx_pausing, memory_order_acquire))
+		return;
+	pthread_mutex_unlock(&t->rx_round);
+	/* A mutex isn't fair: wait until the other has it. */
+	while (atomic_load_explicit(&t->rx_pausing, memory_order_acquire))
+		sched_yield();
+	pthread_mutex_lock(&t->rx_round);
+}
+
 void *rx_run(void *tunnel)
 {
 	struct rx *x = calloc(1, sizeof(*x));
@@ -340,9 +368,11 @@ void *rx_run(void *tunnel)
 	x->aead = x->t->aead->thread_new(x->t->aead);
 	x->worker = qsbr_register(x->t->qsbr);
 	qsbr_wake(x->t->qsbr, x->worker);
+	pthread_mutex_lock(&x->t->rx_round);
 	while (!atomic_load_explicit(&x->t->stopping, memory_order_acquire)) {
 		bool got;
 
+		let_pause(x->t);
 		x->now = tunnel_now();
 		got = receive_round(x, AF_INET);
 		got |= receive_round(x, AF_INET6);
@@ -357,6 +387,7 @@ void *rx_run(void *tunnel)
 			yielded = false;
 		}
 	}
+	pthread_mutex_unlock(&x->t->rx_round);
 	qsbr_sleep(x->t->qsbr, x->worker);
 	qsbr_unregister(x->t->qsbr, x->worker);
 	x->t->aead->thread_free(x->aead);
