@@ -9,6 +9,7 @@
  * Jobs come back in order; keys, nonces and tags must stay where they are until then.
  */
 #include "wg/aead_internal.h"
+#include "wg/secret.h"
 
 #include <dlfcn.h>
 #include <intel-ipsec-mb.h>
@@ -19,8 +20,8 @@
 #define MAX_FLIGHT 64 /* jobs at once: fewer than the manager's ring holds */
 
 static struct {
-	IMB_MGR *(*alloc)(uint64_t flags);
-	void (*free)(IMB_MGR *m);
+	size_t (*manager_size)(void);
+	IMB_MGR *(*manager_lay_out)(void *room, uint64_t flags, unsigned reset);
 	void (*init_auto)(IMB_MGR *m, IMB_ARCH *arch);
 } lib;
 
@@ -31,8 +32,8 @@ struct flight {
 };
 
 struct aead_thread {
-	IMB_MGR *manager;
-	IMB_ARCH arch;
+	IMB_MGR *manager; /* secret memory: what it computes with passes through */
+	size_t manager_size;
 	struct flight flights[MAX_FLIGHT];
 };
 
@@ -40,8 +41,7 @@ static void thread_free(struct aead_thread *t)
 {
 	if (!t)
 		return;
-	lib.free(t->manager);
-	sodium_memzero(t->flights, sizeof(t->flights));
+	secret_free(t->manager, t->manager_size);
 	free(t);
 }
 
@@ -51,12 +51,14 @@ static struct aead_thread *thread_new(const struct aead_backend *b)
 
 	if (!t)
 		return NULL;
-	t->manager = lib.alloc(0);
+	t->manager_size = lib.manager_size();
+	t->manager = secret_alloc(t->manager_size);
 	if (!t->manager) {
 		free(t);
 		return NULL;
 	}
-	lib.init_auto(t->manager, &t->arch);
+	lib.manager_lay_out(t->manager, 0, 0);
+	lib.init_auto(t->manager, NULL);
 	return t;
 }
 
@@ -125,48 +127,36 @@ static void open(struct aead_thread *t, struct aead_op *ops, size_t n)
 		run(t, ops + at, n - at < MAX_FLIGHT ? n - at : MAX_FLIGHT, false);
 }
 
-static const char *arch_name(IMB_ARCH arch)
+/* As init_mb_mgr_auto decides. */
+static const char *arch_name(uint64_t features)
 {
-	switch (arch) {
-	case IMB_ARCH_AVX512:
+	if ((features & IMB_CPUFLAGS_AVX512) == IMB_CPUFLAGS_AVX512)
 		return "AVX-512";
-	case IMB_ARCH_AVX2:
+	if ((features & IMB_CPUFLAGS_AVX2) == IMB_CPUFLAGS_AVX2)
 		return "AVX2";
-	case IMB_ARCH_AVX:
-		return "AVX";
-	default:
-		return "SSE";
-	}
-}
-
-static bool load(unsigned *ret_version)
-{
-	void *so = dlopen("libIPSec_MB.so.1", RTLD_LOCAL | RTLD_NOW | RTLD_NODELETE);
-	unsigned (*version)(void);
-
-	if (!so)
-		return false;
-	version = dlsym(so, "imb_get_version");
-	lib.alloc = dlsym(so, "alloc_mb_mgr");
-	lib.free = dlsym(so, "free_mb_mgr");
-	lib.init_auto = dlsym(so, "init_mb_mgr_auto");
-	if (!version || !lib.alloc || !lib.free || !lib.init_auto)
-		return false;
-	*ret_version = version();
-	return *ret_version >= IMB_VERSION_NUM;
+	return (features & IMB_CPUFLAGS_AVX) == IMB_CPUFLAGS_AVX ? "AVX" : "SSE";
 }
 
 const struct aead_backend *aead_ipsec_mb(void)
 {
 	static char name[48];
 	static const struct aead_backend backend = {name, thread_new, thread_free, seal, open};
-	struct aead_thread *t;
-	unsigned version;
+	void *so = dlopen("libIPSec_MB.so.1", RTLD_LOCAL | RTLD_NOW | RTLD_NODELETE);
+	uint64_t (*features)(void);
+	unsigned (*version)(void);
 
-	if (!load(&version) || !(t = thread_new(&backend)))
+	if (!so)
 		return NULL;
-	snprintf(name, sizeof(name), "ipsec-mb %u.%u (%s)", version >> 16 & 0xff,
-		version >> 8 & 0xff, arch_name(t->arch));
-	thread_free(t);
+	version = dlsym(so, "imb_get_version");
+	features = dlsym(so, "imb_get_feature_flags");
+	lib.manager_size = dlsym(so, "imb_get_mb_mgr_size");
+	lib.manager_lay_out = dlsym(so, "imb_set_pointers_mb_mgr");
+	lib.init_auto = dlsym(so, "init_mb_mgr_auto");
+	if (!version || !features || !lib.manager_size || !lib.manager_lay_out || !lib.init_auto)
+		return NULL;
+	if (version() < IMB_VERSION_NUM)
+		return NULL;
+	snprintf(name, sizeof(name), "ipsec-mb %u.%u (%s)", version() >> 16 & 0xff,
+		version() >> 8 & 0xff, arch_name(features()));
 	return &backend;
 }
