@@ -99,6 +99,10 @@ static long write_tun(const struct iovec *iov, int n, void *data)
 	struct rx *x = data;
 	ssize_t done;
 
+	if (!x->t->tun.has_vnet) {
+		iov++;
+		n--;
+	}
 	do {
 		done = writev(x->t->tun.fd, iov, n);
 	} while (done < 0 && errno == EINTR);
