@@ -24,6 +24,7 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "tunnel/config.h"
+#include "tunnel/icmp.h"
 #include "tunnel/tun.h"
 #include "tunnel/udp.h"
 #include "wg/aead.h"
@@ -133,6 +134,7 @@ struct tunnel {
 	_Atomic bool running; /* up: packets flow */
 	_Atomic bool stopping;
 	_Atomic uint64_t counters[TUNNEL_COUNTERS];
+	struct icmp_limit icmp_limits[2]; /* by enum icmp_why; tx alone */
 
 	pthread_mutex_t tx_lock;
 	struct list tx_wishes;
