@@ -35,7 +35,7 @@ static void look_at(struct tunnel_peer *p, instant now)
 	if (!p->dead) {
 		if (timers_deadline(&p->timers).ns <= now.ns)
 			due = timers_expire(&p->timers, now);
-		if (due & TIMERS_RETRY && p->endpoint.local.family) {
+		if (due & TIMERS_CLEAR_SOURCE && p->endpoint.local.family) {
 			p->endpoint.local = (ip_addr){0};
 			p->endpoint.local_ifindex = 0;
 			atomic_fetch_add_explicit(&p->endpoint_epoch, 1, memory_order_release);

@@ -211,8 +211,7 @@ static bool may_initiate(struct tunnel_peer *p, bool is_retry, instant now)
 
 	pthread_mutex_lock(&p->lock);
 	may = !p->dead && p->endpoint.remote.sa.sa_family != AF_UNSPEC &&
-	      (!p->timers.last_handshake_sent.ns ||
-		      instant_diff(now, p->timers.last_handshake_sent) >= WG_REKEY_TIMEOUT);
+	      timers_may_initiate(&p->timers, now);
 	if (may) {
 		if (!is_retry)
 			p->timers.handshake_attempts = 0;
@@ -363,6 +362,7 @@ static void take_initiation(struct tunnel *t, const struct queued *e, instant no
 	send_message(t, &e->from, &reply, sizeof(reply));
 	atomic_fetch_add_explicit(&p->tx_bytes, sizeof(reply), memory_order_relaxed);
 	pthread_mutex_lock(&p->lock);
+	timers_handshake_responded(&p->timers, now);
 	timers_any_authenticated_received(&p->timers);
 	timers_any_authenticated_sent(&p->timers);
 	peer_rearm(p);
