@@ -15,8 +15,8 @@
 #define PER_SECOND 20
 #define BURST 5
 #define TOKEN_NS (NS_PER_S / PER_SECOND)
-#define SETS 2048
-#define WAYS 8
+#define SETS 1024
+#define WAYS 16
 
 _Static_assert(crypto_shorthash_KEYBYTES == 16, "the seed is the hash's key");
 
