@@ -145,10 +145,13 @@ static size_t padded_len(size_t len, unsigned mtu)
 
 static bool fits_last(const struct tx *x, const struct keypair *k, size_t sealed, uint8_t tos)
 {
+	const struct udp_out *o;
 	size_t i = x->n_out - 1;
-	const struct udp_out *o = &x->out[i];
 
-	return x->n_out && x->out_keypair[i] == k && !x->out_closed[i] && o->tos == tos &&
+	if (!x->n_out)
+		return false;
+	o = &x->out[i];
+	return x->out_keypair[i] == k && !x->out_closed[i] && o->tos == tos &&
 	       sealed <= o->segment && x->out_segments[i] < UDP_MAX_SEGMENTS &&
 	       o->len + sealed <= UDP_MAX_PAYLOAD - 20;
 }
