@@ -3,6 +3,7 @@
 
 #include "daemon/candidates.h"
 #include "daemon/health.h"
+#include "daemon/interface_lock.h"
 #include "daemon/kernel_defaults.h"
 #include "daemon/kernel_sources.h"
 #include "daemon/listen_port.h"
@@ -18,165 +19,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* How often the device is read back: with nothing to suspect, with peers known by their handshakes
- * only, and soon. */
-#define SYNC_DRIFT_MS 10000
-#define SYNC_HANDSHAKES_MS 2000
-#define SYNC_SOON_MS 200
 #define ENDPOINTS_MS 1000
-#define RETRY_MAX_MS 30000
-
-static bool probes_handshakes(const struct daemon *d)
-{
-	for (size_t i = 0; i < d->gen->n_peers; i++)
-		if (d->gen->peers[i].node->liveness.probe == MESH_PROBE_HANDSHAKE)
-			return true;
-	return false;
-}
-
-static void on_sync_timer(uv_timer_t *t);
-
-static void sync_in(struct daemon *d, uint64_t ms)
-{
-	if (!d->stopping)
-		uv_timer_start(&d->sync_timer, on_sync_timer, ms, 0);
-}
-
-static void schedule_next_sync(struct daemon *d, int err)
-{
-	uint64_t ms = probes_handshakes(d) ? SYNC_HANDSHAKES_MS : SYNC_DRIFT_MS;
-
-	if (err) {
-		ms = 500u << (d->failures < 6 ? d->failures : 6);
-		ms = ms > RETRY_MAX_MS ? RETRY_MAX_MS : ms;
-		d->failures++;
-	} else {
-		d->failures = 0;
-	}
-	sync_in(d, ms);
-}
-
-static void log_counts(const char *what, const struct fib_counts *c)
-{
-	char text[256];
-	size_t n = 0;
-	const struct {
-		unsigned count;
-		const char *name;
-	} parts[] = {
-		{c->peers_added, "peers added"},
-		{c->peers_changed, "peers changed"},
-		{c->peers_removed, "peers removed"},
-		{c->prefixes_added, "allowed IPs set"},
-		{c->prefixes_removed, "allowed IPs withdrawn"},
-		{c->routes_added, "routes added"},
-		{c->routes_removed, "routes removed"},
-		{c->addresses_added, "addresses added"},
-		{c->addresses_removed, "addresses removed"},
-	};
-
-	text[0] = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-		if (parts[i].count && n < sizeof(text))
-			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%u %s", n ? ", " : "",
-				parts[i].count, parts[i].name);
-	log_info("%s: %s", what, text);
-}
-
-/* The device is gone: make it anew and let the prober open its sockets on it. */
-static int reopen_device(struct daemon *d)
-{
-	struct device_options o = {
-		.kind = d->options->kind,
-		.ifname = d->gen->self->interface,
-		.userspace = d->options->userspace,
-	};
-	struct device *fresh;
-	char why[512];
-	bool created;
-	int err = device_open(&o, &fresh, &created, why, sizeof(why));
-
-	if (err) {
-		log_error("%s can't be made again: %s", o.ifname, why);
-		return err;
-	}
-	device_close(d->fib.device);
-	d->fib.device = fresh;
-	log_warning(
-		"%s was gone and has been %s", o.ifname, created ? "made anew" : "taken up again");
-	daemon_mend_sysctls(d);
-	return 0;
-}
-
-int daemon_sync(struct daemon *d, const char *what, struct fib_counts *ret)
-{
-	struct device_state mirror = {0};
-	struct fib_counts counts = {0};
-	int err;
-
-	d->fib.gen = d->gen;
-	d->fib.endpoints = endpoints_of_peers(d->endpoints);
-	err = fib_sync(&d->fib, &mirror, &counts);
-	if (err == -ENODEV && !d->stopping) {
-		err = reopen_device(d);
-		if (!err) {
-			device_state_done(&mirror);
-			memset(&mirror, 0, sizeof(mirror));
-			err = fib_sync(&d->fib, &mirror, &counts);
-			if (d->prober)
-				prober_reopen(d->prober);
-		}
-	}
-	if (err && !d->failures)
-		log_error("%s can't be brought into line: %s", d->gen->self->interface,
-			err == -EADDRINUSE ? "a port or an address is taken by another program"
-					   : strerror(-err));
-	if (!err && !fib_counts_are_zero(&counts))
-		log_counts(what, &counts);
-	if (!err) {
-		device_state_done(&d->mirror);
-		d->mirror = mirror;
-		d->mirror_at = sys_now();
-		verdicts_of_mirror(d);
-	} else {
-		device_state_done(&mirror);
-	}
-	schedule_next_sync(d, err);
-	if (ret)
-		*ret = counts;
-	return err;
-}
-
-static void on_sync_timer(uv_timer_t *t)
-{
-	daemon_sync(t->data, "drift mended", NULL);
-}
-
-static void watch_kernel(struct daemon *d);
-
-static void on_endpoints_timer(uv_timer_t *t)
-{
-	verdicts_check_endpoints(t->data);
-}
-
-static void on_monitor(uv_poll_t *p, int status, int events)
-{
-	struct daemon *d = p->data;
-	int what = rtnl_monitor_read(d->monitor);
-
-	/* An overrun is an error of the socket, after which libuv watches it no more. */
-	if (status < 0)
-		watch_kernel(d);
-	if (what & RTNL_OVERRUN)
-		log_debug("the kernel's news came too fast; all is looked at");
-	if (what > 0 && uv_timer_get_due_in(&d->sync_timer) > SYNC_SOON_MS && !d->failures)
-		sync_in(d, SYNC_SOON_MS);
-}
-
-static void watch_kernel(struct daemon *d)
-{
-	uv_poll_start(&d->monitor_poll, UV_READABLE, on_monitor);
-}
+#define AWAIT_NAMES_MS 1000
 
 void daemon_feed_rib(struct daemon *d, const struct generation *old)
 {
@@ -220,6 +64,11 @@ int daemon_set_drained(struct daemon *d, bool drained)
 	log_info(drained ? "drained: peers are told to use others where they can"
 			 : "no longer drained: peers are told to come back");
 	return 0;
+}
+
+static void on_endpoints_timer(uv_timer_t *t)
+{
+	verdicts_check_endpoints(t->data);
 }
 
 /* --- start and stop ------------------------------------------------------------------------------
@@ -393,8 +242,7 @@ static int first_sync(struct daemon *d, struct buf *why)
 		d->failures = 1; /* the error is told below */
 		err = daemon_sync(d, "start", NULL);
 		if (err)
-			buf_printf(why, "can't set up %s: %s", d->gen->self->interface,
-				strerror(-err));
+			buf_printf(why, "can't set up %s: %s", d->gen->self->interface, d->trouble);
 	}
 	if (!err)
 		err = start_prober(d, &adopted, why);
@@ -412,11 +260,30 @@ static void watch(struct daemon *d)
 	d->prober_poll.data = d->monitor_poll.data = d;
 	d->sigterm.data = d->sigint.data = d->sighup.data = d;
 	uv_poll_start(&d->prober_poll, UV_READABLE, verdicts_on_events);
-	watch_kernel(d);
+	daemon_watch_kernel(d);
 	uv_timer_start(&d->endpoints_timer, on_endpoints_timer, ENDPOINTS_MS, ENDPOINTS_MS);
 	uv_signal_start(&d->sigterm, on_stop_signal, SIGTERM);
 	uv_signal_start(&d->sigint, on_stop_signal, SIGINT);
 	uv_signal_start(&d->sighup, on_sighup, SIGHUP);
+}
+
+static void on_names_timer(uv_timer_t *t)
+{
+	*(bool *)t->data = true;
+}
+
+/* A device that has to call a peer before it knows where it is fails, and some try again after five
+ * seconds only. */
+static void await_names(struct daemon *d)
+{
+	bool over = false;
+
+	d->stop_timer.data = &over;
+	uv_timer_start(&d->stop_timer, on_names_timer, AWAIT_NAMES_MS, 0);
+	while (!over && endpoints_are_asked(d->endpoints))
+		uv_run(&d->loop, UV_RUN_ONCE);
+	uv_timer_stop(&d->stop_timer);
+	d->stop_timer.data = d;
 }
 
 static int start(struct daemon *d, struct buf *why)
@@ -430,6 +297,8 @@ static int start(struct daemon *d, struct buf *why)
 	if (!err)
 		err = state_open(o->run_dir, o->state_dir, &d->state, why);
 	if (!err)
+		err = interface_lock(d->gen->self->interface, &d->interface_lock, why);
+	if (!err)
 		err = open_device(d, why);
 	if (err)
 		return err;
@@ -440,6 +309,8 @@ static int start(struct daemon *d, struct buf *why)
 		return err;
 	d->endpoints = endpoints_new(&d->loop, verdicts_endpoint_resolved, d);
 	endpoints_set(d->endpoints, d->gen, sys_now());
+	if (d->cold_start)
+		await_names(d);
 	err = first_sync(d, why);
 	if (!err)
 		err = control_open(&d->loop, socket_path, daemon_answer, d, &d->control, why);
@@ -476,6 +347,8 @@ static bool stop(struct daemon *d)
 	rib_free(d->rib);
 	generation_free(d->gen);
 	state_close(d->state);
+	if (d->interface_lock >= 0)
+		close(d->interface_lock);
 	names_done(&d->names);
 	return ended;
 }
@@ -497,6 +370,7 @@ int daemon_run(const struct daemon_options *o)
 	int status = 0;
 
 	d->options = o;
+	d->interface_lock = -1;
 	d->started_at = sys_now();
 	names_init(&d->names);
 	uv_loop_init(&d->loop);

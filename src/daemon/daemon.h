@@ -34,6 +34,7 @@ struct daemon {
 	uv_loop_t loop;
 	struct names names;
 	struct state *state;
+	int interface_lock;
 	struct generation *gen;
 	struct rib *rib;
 	struct fib fib; /* owns device and rtnl */
@@ -43,8 +44,8 @@ struct daemon {
 	struct control *control;
 	struct device_state mirror; /* of the last sync */
 	instant mirror_at, started_at;
-	instant retry_at;  /* of a device that is gone or refuses */
 	unsigned failures; /* in a row */
+	char trouble[512]; /* why, the last time */
 	bool cold_start;   /* the device was made by us, now */
 	bool stopping;
 	uv_poll_t prober_poll, monitor_poll;
@@ -77,5 +78,7 @@ void daemon_mend_sysctls(struct daemon *d);
 /* Reads back and mends; schedules a retry on failure. what: for the log ("drift", "reload", ...).
  */
 int daemon_sync(struct daemon *d, const char *what, struct fib_counts *ret);
+/* Syncs when the kernel has news. */
+void daemon_watch_kernel(struct daemon *d);
 
 #endif

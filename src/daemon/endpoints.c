@@ -236,6 +236,11 @@ void endpoints_set(struct endpoints *e, const struct generation *g, instant now)
 			ask(e, &known[i], now);
 }
 
+bool endpoints_are_asked(const struct endpoints *e)
+{
+	return e->queries != NULL;
+}
+
 const sock_addr *endpoints_of_peers(const struct endpoints *e)
 {
 	return e->addrs;

@@ -27,6 +27,8 @@ void endpoints_free(struct endpoints *e);
  * there; what is known of names that stay is kept. Starts to resolve the others.
  */
 void endpoints_set(struct endpoints *e, const struct generation *g, instant now);
+/* Answers are still under way. */
+bool endpoints_are_asked(const struct endpoints *e);
 /* In the order of gen->peers; AF_UNSPEC where nothing is known. Valid until the next endpoints_set.
  */
 const sock_addr *endpoints_of_peers(const struct endpoints *e);

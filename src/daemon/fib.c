@@ -302,7 +302,20 @@ static uint16_t port_to_have(struct fib *f, uint16_t now)
 	return 0;
 }
 
-static int sync_device(struct fib *f, const struct wanted *w, const struct device_state *mirror,
+/* As it is after what was set. */
+static int read_again(struct fib *f, struct device_state *mirror)
+{
+	struct device_state fresh = {0};
+	int err = device_get(f->device, &fresh);
+
+	if (err)
+		return err;
+	device_state_done(mirror);
+	*mirror = fresh;
+	return 0;
+}
+
+static int sync_device(struct fib *f, const struct wanted *w, struct device_state *mirror,
 	bool clear_mark, struct fib_counts *ret)
 {
 	const struct generation *g = f->gen;
@@ -327,8 +340,11 @@ static int sync_device(struct fib *f, const struct wanted *w, const struct devic
 	ret->prefixes_added = c.prefixes_added;
 	ret->prefixes_removed = c.prefixes_removed;
 	note_conflicts(f, r);
-	if (!reconcile_is_empty(r))
+	if (!reconcile_is_empty(r)) {
 		err = device_set(f->device, reconcile_change(r));
+		if (!err)
+			err = read_again(f, mirror);
+	}
 	reconcile_free(r);
 	wg_key_wipe(&want.private_key);
 	return err;

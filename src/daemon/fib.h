@@ -47,7 +47,7 @@ struct fib_counts {
 
 /* 0, or negative errno of the device or the kernel; -ENODEV: the device is gone. */
 int fib_apply(struct fib *f, const struct rib_diff *diff);
-/* mirror, if not NULL, gets what the device reported before the sync; the caller releases it. */
+/* mirror, if not NULL, gets what the device reports after the sync; the caller releases it. */
 int fib_sync(struct fib *f, struct device_state *mirror, struct fib_counts *ret);
 bool fib_counts_are_zero(const struct fib_counts *c);
 void fib_done(struct fib *f);

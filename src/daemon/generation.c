@@ -4,6 +4,7 @@
 #include "mesh/check.h"
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int refuse_errors(const struct mesh_errors *errors, const char *file, struct buf *why)
 {
@@ -17,6 +18,34 @@ static int refuse_errors(const struct mesh_errors *errors, const char *file, str
 			buf_printf(why, "%s%s: %s", i ? "\n" : "", file, e->message);
 	}
 	return -EINVAL;
+}
+
+/* What isn't a file may keep a reader waiting for ever: a pipe that nobody writes to. */
+static bool is_other_than_file(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && !S_ISREG(st.st_mode);
+}
+
+static int read_inventory(
+	const char *file, struct mesh_inventory **ret, struct mesh_errors *errors, struct buf *why)
+{
+	int err;
+
+	if (is_other_than_file(file)) {
+		buf_printf(why, "%s: an inventory is a plain file, and this is none", file);
+		return -EINVAL;
+	}
+	err = mesh_inventory_read(file, ret, errors);
+	if (err)
+		refuse_errors(errors, file, why);
+	return err;
+}
+
+static int read_key(wg_key *ret, const char *file)
+{
+	return is_other_than_file(file) ? -EINVAL : wg_key_read_file(ret, file);
 }
 
 static int refuse_findings(const struct mesh_topology_index *t, const char *file, struct buf *why)
@@ -60,7 +89,7 @@ static int find_self(struct generation *g, const char *node, struct buf *why)
 static int read_private_key(struct generation *g, struct buf *why)
 {
 	const char *file = g->self->private_key_file;
-	int err = wg_key_read_file(&g->private_key, file);
+	int err = read_key(&g->private_key, file);
 	wg_key public;
 
 	if (err == -EINVAL) {
@@ -112,8 +141,7 @@ static void make_peers(struct generation *g, struct names *names)
 		p->node = &g->inv->nodes[p->view->node];
 		p->id = g->ids[p->view->node];
 		if (p->view->preshared_key_file)
-			p->psk_unreadable =
-				wg_key_read_file(&p->psk, p->view->preshared_key_file) != 0;
+			p->psk_unreadable = read_key(&p->psk, p->view->preshared_key_file) != 0;
 		map_put(g->by_id, &p->id, sizeof(p->id), p);
 		map_put(g->by_key, &p->node->public_key, sizeof(p->node->public_key), p);
 	}
@@ -128,12 +156,9 @@ int generation_load(const char *file, const char *node, struct names *names,
 
 	g->by_id = map_new();
 	g->by_key = map_new();
-	err = mesh_inventory_read(file, &g->inv, &errors);
-
-	if (err) {
-		refuse_errors(&errors, file, why);
+	err = read_inventory(file, &g->inv, &errors, why);
+	if (err)
 		goto out;
-	}
 	g->topology = mesh_topology_new(g->inv);
 	err = refuse_findings(g->topology, file, why);
 	if (!err)

@@ -96,6 +96,14 @@ static void add_own_networks(const struct daemon *d, json_t *list)
 	}
 }
 
+static void add_trouble(const struct daemon *d, json_t *list)
+{
+	AUTO_FREE char *what = mem_printf("%s can't be brought into line: %s; it is tried again",
+		d->gen->self->interface, d->trouble);
+
+	add(list, what, NULL);
+}
+
 json_t *answer_problems(struct daemon *d)
 {
 	json_t *list = json_array();
@@ -105,7 +113,7 @@ json_t *answer_problems(struct daemon *d)
 	for (size_t i = 0; i < d->fib.problems.n; i++)
 		add(list, d->fib.problems.items[i].what, d->fib.problems.items[i].fix);
 	if (d->failures)
-		add(list, "the device can't be brought into line; see the log", NULL);
+		add_trouble(d, list);
 	add_psk_problems(d, list);
 	add_unknown_endpoints(d, list);
 	add_open_key(d, list);

@@ -308,7 +308,7 @@ void verdicts_endpoint_resolved(uint32_t peer, const sock_addr *endpoint, void *
 	const struct generation_peer *p = generation_peer_by_id(d->gen, peer);
 	const struct device_peer *m;
 
-	if (!p || !d->fib.device)
+	if (!p || !d->prober) /* at the start the first sync does it */
 		return;
 	m = device_state_peer(&d->mirror, &p->node->public_key);
 	if (may_set_endpoint(d, p, m, endpoint))

@@ -61,7 +61,7 @@ def new_lab():
 
 
 # What sanitizers say, in a build that has them.
-SANITIZER = re.compile(r"ERROR: \w*Sanitizer|runtime error:")
+SANITIZER = re.compile(r"(ERROR|WARNING): \w*Sanitizer|runtime error:")
 
 
 def key_pair():

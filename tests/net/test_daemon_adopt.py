@@ -3,10 +3,11 @@
 
 import json
 import os
+import pathlib
 import signal
 
 import pytest
-from lab import wait_for
+from lab import run, wait_for
 from meshes import (FOUR, PATIENCE, Pings, SmallMesh, Watch, dump, hub, inventory, key_pair,
                     new_lab, outside, set_device, site, two_hubs, write_secret)
 
@@ -144,6 +145,27 @@ def test_killed_and_started_again_nothing_moves(lab):
     assert pings.lost == 0
     assert {n: d.routes() for n, d in mesh.daemons.items()} == routes
     assert "signals to peers: holding" not in daemon.log().partition("ends; ")[2]
+
+
+def test_started_again_while_its_hub_is_dead(lab):
+    """What the adopted device used counts as usable for a while only."""
+    mesh = SmallMesh(lab, two_hubs(), FOUR).start().wait_settled()
+    site_1 = mesh.daemons["site-1"]
+    site_1.wait_owner("10.20.2.0/24", "hub-a")
+    site_1.kill()
+    mesh.cut("hub-a")
+    site_1.start()
+    site_1.wait_answers()
+    site_1.wait_peers(hub_a="down", hub_b="up")
+    assert site_1.device_owner("10.20.2.0/24") == "hub-b"
+    # And the other way round: what a hub's successor has stays there, and nobody holds.
+    site_1.kill()
+    mark = len(site_1.log())
+    site_1.start()
+    site_1.wait_answers()
+    site_1.wait_peers(hub_a="down", hub_b="up")
+    assert site_1.device_owner("10.20.2.0/24") == "hub-b"
+    assert "10.20.2.0/24" not in site_1.log()[mark:] and "holding" not in site_1.log()[mark:]
 
 
 def test_one_daemon_dead_its_peers_stay(lab):
@@ -288,6 +310,18 @@ def test_an_interface_by_another_name_and_two_daemons_on_one_machine(lab):
     again.start()
     status, said = again.refused()
     assert status == 1 and "another shuntd runs with the run directory" in said
+    # So is one for another node that would have the same interface.
+    third = type(hub_a)(mesh, node)
+    third.name = "hub-c"
+    write_secret(node.path("c.key"), key_pair()[0])
+    mesh.inv["nodes"]["hub-c"] = hub(3, private_key_file=node.path("c.key"), public_key=run(
+        ["wg", "pubkey"], input=pathlib.Path(node.path("c.key")).read_text("ascii")).strip())
+    mesh.write()
+    mark = len(third.log())
+    third.start("--state-dir", node.path("state-c"))
+    status, said = third.refused()
+    assert status == 1 and "another shuntd has the interface wg0" in said[mark:]
+    assert dump(node).device["listen_port"] == "51820"
     # With a single one left it is found.
     hub_b.stop()
     assert json.loads(node.run([*shunt, "status", "--json"]))["node"] == "hub-a"

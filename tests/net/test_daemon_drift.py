@@ -122,6 +122,18 @@ def test_a_program_killed_is_started_again(settled):
     settled.wait_pings("site-1", "10.20.2.1")
 
 
+def test_a_socket_taken_away(settled):
+    """Some programs end by it; whatever they do, the device is back in the end."""
+    node, site_1 = settled.nodes["site-1"], settled.daemons["site-1"]
+    before = dump(node).owners()
+    mark = len(site_1.log())
+    os.unlink(os.path.join(node.folder, "wireguard", "wg0.sock"))
+    site_1.wait_log("made anew", after=mark)
+    settled.wait_settled()
+    wait_for("all is as it was", lambda: dump(node).owners() == before, PATIENCE)
+    settled.wait_pings("site-1", "10.20.2.1")
+
+
 def test_a_program_that_can_t_be_started_is_tried_until_it_can(settled, tmp_path):
     """The device vanishes, and for a while there is nothing to make it with."""
     node, site_1 = settled.nodes["site-1"], settled.daemons["site-1"]
@@ -135,7 +147,8 @@ def test_a_program_that_can_t_be_started_is_tried_until_it_can(settled, tmp_path
     node.ip("link del wg0")
     site_1.wait_log("wg0 can't be made again", after=mark)
     assert "isn't installed" in site_1.log()[mark:]
-    site_1.wait_problem("can't be brought into line")
+    problem = site_1.wait_problem("can't be brought into line")
+    assert "isn't installed" in problem["what"]
     assert site_1.ask("routes")["routes"], "it answers meanwhile"
     program.symlink_to(settled.userspace)
     site_1.wait_log("made anew", after=mark)

@@ -83,6 +83,22 @@ def test_a_network_that_goes_is_one_removal(fresh):
     assert not fresh.daemons["site-1"].routes("10.20.23.0/24")
 
 
+def test_how_prefixes_are_removed_is_learned_once(fresh):
+    nets = [f"10.20.{n}.0/24" for n in (31, 32, 33)]
+    fresh.inv["nodes"]["site-2"]["networks"] += nets
+    fresh.write()
+    fresh.daemons["site-1"].ask("reload")
+    asked = []
+    for net in nets:
+        fresh.inv["nodes"]["site-2"]["networks"].remove(net)
+        fresh.write()
+        _, sets = reload_and_record(fresh)
+        asked.append([[line.replace(net, "NET") for line in request] for request in sets])
+        assert fresh.daemons["site-1"].device_owner(net) is None
+    # Whatever the first took, the others are alike, and one request each.
+    assert asked[1] == asked[2] and len(asked[1]) == 1
+
+
 def test_a_metric_that_changes_moves_prefixes_by_adding(fresh):
     fresh.inv["nodes"]["hub-a"]["metric"] = 99
     fresh.write()
@@ -206,6 +222,20 @@ def test_a_bad_inventory_is_refused_and_the_old_one_stays(fresh, what, text, pla
     other.start()
     status, said = other.refused()
     assert status == 1 and place in said[mark:]
+
+
+def test_what_is_no_file_keeps_nobody_waiting(fresh):
+    site_1 = fresh.daemons["site-1"]
+    os.unlink(fresh.inventory)
+    os.mkfifo(fresh.inventory)
+    with pytest.raises(LabError, match="plain file"):
+        site_1.ask("reload")
+    pipe = fresh.lab.folder + "/psk-pipe"
+    os.mkfifo(pipe)
+    fresh.inv["links"] = [{"between": ["site-1", "hub-b"], "preshared_key_file": pipe}]
+    fresh.write()
+    site_1.ask("reload")
+    assert pipe in site_1.wait_problem("preshared key")["what"]
 
 
 def test_findings_refuse_as_well_with_file_and_line(fresh):

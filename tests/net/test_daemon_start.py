@@ -186,6 +186,22 @@ def test_programs_that_make_no_device(mesh, program, words):
     assert_nothing_left(mesh)
 
 
+def test_auto_takes_what_there_is(mesh):
+    """The kernel's where it has one, a program's else; and what is there already."""
+    mesh.start("site-1", device="auto")
+    daemon = mesh.daemons["site-1"]
+    kind = "kernel" if kernel_has_wireguard() else "uapi"
+    assert daemon.ask("status")["device"]["kind"] == kind
+    daemon.stop()
+    mesh.start("site-1", device="auto")
+    assert f"adopted wg0 ({'kernel' if kind == 'kernel' else 'wireguard-go'})" in daemon.log()
+
+
+def test_status_shows_the_device_as_it_is_now(mesh):
+    mesh.start("site-1")
+    assert mesh.daemons["site-1"].ask("status")["device"]["listen_port"] == 51820
+
+
 def test_no_wireguard_in_this_kernel(mesh):
     if kernel_has_wireguard():
         pytest.skip("this kernel has it")
@@ -317,6 +333,8 @@ def test_no_secret_is_told_anywhere(mesh):
             told.append(f.read())
         with open(f"/proc/{pid}/environ", encoding="utf-8", errors="replace") as f:
             told.append(f.read())
+    for key in mesh.keys.values():
+        assert key not in daemon.log(), "nodes are called by their names"
     for secret in (mesh.private["site-1"], psk):
         for form in (secret, base64.b64decode(secret).hex()):
             assert not any(form in text for text in told)
