@@ -57,7 +57,9 @@ static void seal(struct aead_thread *t, struct aead_op *ops, size_t n)
 	uint8_t nonce[AEAD_NONCE_LEN];
 	size_t done;
 
-	for (struct aead_op *op = ops; op < ops + n; op++) {
+	for (size_t i = 0; i < n; i++) {
+		struct aead_op *op = &ops[i];
+
 		if (op->key != key)
 			use_key(t, key = op->key);
 		aead_nonce(nonce, op->counter);
@@ -73,7 +75,9 @@ static void open(struct aead_thread *t, struct aead_op *ops, size_t n)
 	uint8_t nonce[AEAD_NONCE_LEN];
 	size_t done;
 
-	for (struct aead_op *op = ops; op < ops + n; op++) {
+	for (size_t i = 0; i < n; i++) {
+		struct aead_op *op = &ops[i];
+
 		if (op->key != key)
 			use_key(t, key = op->key);
 		aead_nonce(nonce, op->counter);

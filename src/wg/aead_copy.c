@@ -25,7 +25,9 @@ static void copy(struct aead_op *op)
 
 static void seal(struct aead_thread *t, struct aead_op *ops, size_t n)
 {
-	for (struct aead_op *op = ops; op < ops + n; op++) {
+	for (size_t i = 0; i < n; i++) {
+		struct aead_op *op = &ops[i];
+
 		copy(op);
 		memset(op->dst + op->len, 0, WG_TAG_LEN);
 	}
@@ -33,7 +35,9 @@ static void seal(struct aead_thread *t, struct aead_op *ops, size_t n)
 
 static void open(struct aead_thread *t, struct aead_op *ops, size_t n)
 {
-	for (struct aead_op *op = ops; op < ops + n; op++) {
+	for (size_t i = 0; i < n; i++) {
+		struct aead_op *op = &ops[i];
+
 		copy(op);
 		op->ok = true;
 	}

@@ -20,7 +20,9 @@ static void seal(struct aead_thread *t, struct aead_op *ops, size_t n)
 {
 	uint8_t nonce[AEAD_NONCE_LEN];
 
-	for (struct aead_op *op = ops; op < ops + n; op++) {
+	for (size_t i = 0; i < n; i++) {
+		struct aead_op *op = &ops[i];
+
 		aead_nonce(nonce, op->counter);
 		crypto_aead_chacha20poly1305_ietf_encrypt(
 			op->dst, NULL, op->src, op->len, NULL, 0, NULL, nonce, op->key->bytes);
@@ -31,7 +33,9 @@ static void open(struct aead_thread *t, struct aead_op *ops, size_t n)
 {
 	uint8_t nonce[AEAD_NONCE_LEN];
 
-	for (struct aead_op *op = ops; op < ops + n; op++) {
+	for (size_t i = 0; i < n; i++) {
+		struct aead_op *op = &ops[i];
+
 		aead_nonce(nonce, op->counter);
 		op->ok = !crypto_aead_chacha20poly1305_ietf_decrypt(op->dst, NULL, NULL, op->src,
 			op->len + WG_TAG_LEN, NULL, 0, nonce, op->key->bytes);

@@ -3,7 +3,8 @@
  * The cryptokey table (the paper, section 2): longest prefix match from addresses to owners, both
  * families. Lookups take no lock while the table changes; changes are serialised by the caller. An
  * insertion of a prefix that another peer owns moves it in one store: every lookup finds the old
- * owner or the new one, never none. Entries have room for several owners.
+ * owner or the new one, never none. Entries have room for several owners. Changes now and then
+ * reclaim what was retired to the table's qsbr.
  */
 #ifndef SHUNT_WG_CRYPTOKEY_H
 #define SHUNT_WG_CRYPTOKEY_H
@@ -22,6 +23,7 @@ struct cryptokey_owner {
 };
 
 struct cryptokey_table *cryptokey_new(struct qsbr *q);
+/* Accepts NULL. Owners that still have entries are not to be used any more. */
 void cryptokey_free(struct cryptokey_table *t);
 void cryptokey_owner_init(struct cryptokey_owner *o);
 

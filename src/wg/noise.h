@@ -2,7 +2,8 @@
 /*
  * Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s as WireGuard uses it (the paper, section 5.4): raw messages
  * in and out, no packets, no sockets, no clock, no randomness, no allocation. A failed message
- * changes nothing. Not thread-safe: the owner serialises calls that touch one noise_peer.
+ * changes nothing, but that it may be the first to need the static-static secret, which is kept.
+ * Not thread-safe: the owner serialises calls that touch one noise_peer.
  *
  * mac1 and mac2 are cookie.h's; sender and receiver indices are the caller's.
  */
@@ -83,17 +84,18 @@ int noise_create_initiation(const struct noise_identity *i, struct noise_peer *p
 typedef struct noise_peer *noise_lookup_fn(const wg_key *remote_static, void *data);
 
 /*
- * Takes an initiation whose macs are good. On success *ret_peer is the peer that lookup returned
- * and its handshake is NOISE_INITIATION_TAKEN. -EBADMSG, -ENOENT (unknown key), -EEXIST (timestamp
- * not greater: a replay), -EBUSY (within 1/INITIATIONS_PER_SECOND of the last one). On errors after
- * lookup *ret_peer is set too, so that the caller can unlock it; else NULL.
+ * Takes an initiation whose macs are good; -ENOKEY without an identity, here and below. On success
+ * *ret_peer is the peer that lookup returned and its handshake is NOISE_INITIATION_TAKEN. -EBADMSG,
+ * -ENOENT (unknown key), -EEXIST (timestamp not greater: a replay), -EBUSY (within
+ * 1/INITIATIONS_PER_SECOND of the last one). On errors after lookup *ret_peer is set too, so that
+ * the caller can unlock it; else NULL.
  */
 int noise_consume_initiation(const struct noise_identity *i, const struct wg_initiation *m,
 	noise_lookup_fn *lookup, void *data, instant now, struct noise_peer **ret_peer);
 int noise_create_response(const struct noise_identity *i, struct noise_peer *p,
 	const wg_key *ephemeral, uint32_t local_index, struct wg_response *ret);
-/* The caller found p by the message's receiver index. -EBADMSG, -EINVAL (no initiation of ours
- * under way). */
+/* The caller found p by the message's receiver index. -EBADMSG, -EINVAL (no initiation of ours with
+ * that index under way). */
 int noise_consume_response(
 	const struct noise_identity *i, struct noise_peer *p, const struct wg_response *m);
 /* Derives the session from a finished handshake (RESPONSE_SENT or RESPONSE_TAKEN) and clears it.

@@ -65,7 +65,11 @@ struct qsbr *qsbr_new(void)
 
 	if (!q)
 		return NULL;
-	*q = (struct qsbr){0};
+	*q = (struct qsbr){.spare = malloc(sizeof(*q->spare))};
+	if (!q->spare) {
+		free(q);
+		return NULL;
+	}
 	atomic_init(&q->epoch, ASLEEP + 1);
 	return q;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Printed by golden_handshake.py. */
+/* clang-format off */
 #define NO_PSK_INITIATION \
 	"01000000040302017b0d47d93427f8311160781c7c733fd89f88970aef490d8a" \
 	"a0ee19a4cb8a1b1481e498317da959fba46669572516a5e6c021bfa620bb6c56" \

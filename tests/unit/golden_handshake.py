@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """A second reading of the WireGuard paper (section 5.4), by other primitives (hashlib, OpenSSL).
 
-Prints the C strings that test_noise.c and test_cookie.c expect for fixed keys. Needs Debian's
+Prints golden_handshake.h, what test_noise.c and test_cookie.c expect for fixed keys. Needs Debian's
 python3-cryptography; the tests themselves don't.
 """
 
@@ -96,6 +96,7 @@ def show(name, value):
     print(" \\\n".join(f'\t"{line}"' for line in lines))
 
 
+print("/* SPDX-License-Identifier: MIT */\n/* Printed by golden_handshake.py. */\n/* clang-format off */")
 for name, psk in (("NO_PSK", bytes(32)), ("PSK", PSK)):
     values = handshake(psk, None)
     for what, value in zip(("INITIATION", "RESPONSE", "TO_RESPONDER", "TO_INITIATOR"), values):

@@ -340,13 +340,17 @@ static void against_twin(void **state)
 #define STEADY 24
 #define READERS 2
 #define CHANGES 20000 /* at least, and as many as the readers need for their rounds */
+#define CHANGES_AT_THE_SPOT 60000
 #define ROUNDS 50
 #define COMING 400
+#define TIGHTLY 2
 
 struct race {
 	struct scene s;
+	unsigned n_steady, n_coming, n_changes;
 	ip_prefix steady[STEADY];
 	ip_addr asked[STEADY];
+	ip_prefix coming[COMING];
 	struct cryptokey_owner owners[4]; /* 0 and 1 hold the steady ones, 2 and 3 the others */
 	_Atomic bool stop;
 	_Atomic unsigned wrong, rounds[READERS];
@@ -367,7 +371,8 @@ static void *read_on(void *data)
 		qsbr_wake(r->s.q, worker);
 		for (unsigned i = 0; i < 64; i++) {
 			for (unsigned j = 0; j < STEADY; j++) {
-				struct cryptokey_owner *o = lookup(r->s.t, &r->asked[j]);
+				struct cryptokey_owner *o =
+					lookup(r->s.t, &r->asked[j % r->n_steady]);
 
 				if (o != &r->owners[0] && o != &r->owners[1])
 					atomic_fetch_add_explicit(
@@ -382,10 +387,57 @@ static void *read_on(void *data)
 	return NULL;
 }
 
+static bool readers_have_run(struct race *r)
+{
+	for (unsigned i = 0; i < READERS; i++)
+		if (atomic_load_explicit(&r->rounds[i], memory_order_relaxed) < ROUNDS)
+			return false;
+	return true;
+}
+
+static void change(struct race *r, struct chance *c)
+{
+	const ip_prefix *p = &r->coming[chance_below(c, r->n_coming)];
+	unsigned what = chance_below(c, 100);
+
+	if (what == 0)
+		cryptokey_remove_owner(r->s.t, &r->owners[2 + chance_below(c, 2)]);
+	else if (what < 20)
+		cryptokey_insert(r->s.t, &r->steady[chance_below(c, r->n_steady)],
+			&r->owners[chance_below(c, 2)]);
+	else if (what < 60)
+		cryptokey_insert(r->s.t, p, &r->owners[2 + chance_below(c, 2)]);
+	else
+		cryptokey_remove(r->s.t, p, &r->owners[2 + chance_below(c, 2)]);
+	qsbr_reclaim(r->s.q);
+}
+
+/* With the steady prefixes, their addresses and those that come and go set. */
+static void run_race(struct race *r, struct chance *c)
+{
+	struct reader readers[READERS];
+	pthread_t threads[READERS];
+
+	r->s = scene_new(r->owners, ARRAY_SIZE(r->owners));
+	for (unsigned i = 0; i < r->n_steady; i++)
+		assert_int_equal(cryptokey_insert(r->s.t, &r->steady[i], &r->owners[0]), 0);
+	for (unsigned i = 0; i < READERS; i++) {
+		readers[i] = (struct reader){r, i};
+		assert_int_equal(pthread_create(&threads[i], NULL, read_on, &readers[i]), 0);
+	}
+	for (unsigned i = 0; i < r->n_changes || !readers_have_run(r); i++)
+		change(r, c);
+	atomic_store_explicit(&r->stop, true, memory_order_release);
+	for (unsigned i = 0; i < READERS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(r->wrong, 0);
+	scene_done(&r->s);
+}
+
 /* Would it be the answer for an address that is asked for? */
 static bool is_in_the_way(const struct race *r, const ip_prefix *p)
 {
-	for (unsigned i = 0; i < STEADY; i++)
+	for (unsigned i = 0; i < r->n_steady; i++)
 		if (p->len >= r->steady[i].len && ip_prefix_has_addr(p, &r->asked[i]))
 			return true;
 	return false;
@@ -396,7 +448,7 @@ static ip_prefix coming_prefix(const struct race *r, struct chance *c)
 	ip_prefix p;
 
 	do {
-		const ip_prefix *by = &r->steady[chance_below(c, STEADY)];
+		const ip_prefix *by = &r->steady[chance_below(c, r->n_steady)];
 		ip_addr a = near(c, by);
 
 		p = ip_prefix_of(&a, chance_below(c, ip_family_bits(a.family) + 1));
@@ -404,65 +456,47 @@ static ip_prefix coming_prefix(const struct race *r, struct chance *c)
 	return p;
 }
 
-static void race_init(struct race *r, struct chance *c)
-{
-	r->s = scene_new(r->owners, ARRAY_SIZE(r->owners));
-	for (unsigned i = 0; i < STEADY; i++) {
-		r->asked[i] = random_addr(c);
-		r->steady[i] = ip_prefix_of(
-			&r->asked[i], 8 + chance_below(c, ip_family_bits(r->asked[i].family) - 7));
-	}
-	for (unsigned i = 0; i < STEADY; i++)
-		assert_int_equal(cryptokey_insert(r->s.t, &r->steady[i], &r->owners[0]), 0);
-}
-
-static bool readers_have_run(struct race *r)
-{
-	for (unsigned i = 0; i < READERS; i++)
-		if (atomic_load_explicit(&r->rounds[i], memory_order_relaxed) < ROUNDS)
-			return false;
-	return true;
-}
-
-static void change(struct race *r, struct chance *c, const ip_prefix *coming)
-{
-	const ip_prefix *p = &coming[chance_below(c, COMING)];
-	unsigned what = chance_below(c, 100);
-
-	if (what == 0)
-		cryptokey_remove_owner(r->s.t, &r->owners[2 + chance_below(c, 2)]);
-	else if (what < 10)
-		cryptokey_insert(r->s.t, &r->steady[chance_below(c, STEADY)],
-			&r->owners[chance_below(c, 2)]);
-	else if (what < 55)
-		cryptokey_insert(r->s.t, p, &r->owners[2 + chance_below(c, 2)]);
-	else
-		cryptokey_remove(r->s.t, p, &r->owners[2 + chance_below(c, 2)]);
-	qsbr_reclaim(r->s.q);
-}
-
 static void never_missed(void **state)
 {
 	struct chance c = chance_start("never_missed");
-	static ip_prefix coming[COMING];
 	static struct race r;
-	struct reader readers[READERS];
-	pthread_t threads[READERS];
 
-	race_init(&r, &c);
-	for (unsigned i = 0; i < COMING; i++)
-		coming[i] = coming_prefix(&r, &c);
-	for (unsigned i = 0; i < READERS; i++) {
-		readers[i] = (struct reader){&r, i};
-		assert_int_equal(pthread_create(&threads[i], NULL, read_on, &readers[i]), 0);
+	r.n_steady = STEADY;
+	r.n_coming = COMING;
+	r.n_changes = CHANGES;
+	for (unsigned i = 0; i < STEADY; i++) {
+		r.asked[i] = random_addr(&c);
+		r.steady[i] = ip_prefix_of(
+			&r.asked[i], 8 + chance_below(&c, ip_family_bits(r.asked[i].family) - 7));
 	}
-	for (unsigned i = 0; i < CHANGES || !readers_have_run(&r); i++)
-		change(&r, &c, coming);
-	atomic_store_explicit(&r.stop, true, memory_order_release);
-	for (unsigned i = 0; i < READERS; i++)
-		pthread_join(threads[i], NULL);
-	assert_int_equal(r.wrong, 0);
-	scene_done(&r.s);
+	for (unsigned i = 0; i < COMING; i++)
+		r.coming[i] = coming_prefix(&r, &c);
+	run_race(&r, &c);
+}
+
+/* One prefix and a few beside, over and under it, each of which makes or unmakes a node: the
+ * readers are always at the spot where the change is. */
+static void never_missed_at_the_spot(void **state)
+{
+	static const char *const spots[][1 + TIGHTLY] = {
+		{"10.1.2.0/24", "10.1.3.0/24", "10.1.2.128/25"},
+		{"10.1.2.0/24", "10.1.40.0/24", "10.1.0.0/20"},
+		{"10.1.0.0/16", "10.0.0.0/8", "10.1.128.0/17"},
+		{"fd00::/64", "fd00:0:0:1::/64", "fe00::/16"},
+		{"fd00::/64", "fd00:0:0:0:8000::/65", "::/0"},
+	};
+	struct chance c = chance_start("never_missed_at_the_spot");
+	static struct race r;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(spots); i++) {
+		r = (struct race){
+			.n_steady = 1, .n_coming = TIGHTLY, .n_changes = CHANGES_AT_THE_SPOT};
+		r.steady[0] = parse(spots[i][0]);
+		r.asked[0] = ip_prefix_addr(&r.steady[0]);
+		for (unsigned j = 0; j < TIGHTLY; j++)
+			r.coming[j] = parse(spots[i][1 + j]);
+		run_race(&r, &c);
+	}
 }
 
 int main(void)
@@ -475,6 +509,7 @@ int main(void)
 		cmocka_unit_test(families_are_apart),
 		cmocka_unit_test(against_twin),
 		cmocka_unit_test(never_missed),
+		cmocka_unit_test(never_missed_at_the_spot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
