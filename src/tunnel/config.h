@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A device as its configurators see it (the UAPI server, the tests): one call a line of the UAPI.
+ * All calls belong between tunnel_lock and tunnel_unlock, which serialise configurators and never
+ * hold up the data path.
+ */
+#ifndef SHUNT_TUNNEL_CONFIG_H
+#define SHUNT_TUNNEL_CONFIG_H
+
+#include "base/key.h"
+#include "base/prefix.h"
+#include <time.h>
+
+struct tunnel;
+struct tunnel_peer;
+
+void tunnel_lock(struct tunnel *t);
+void tunnel_unlock(struct tunnel *t);
+
+/* Zero: removes the key. Removes a peer of the same public key; expires all sending keypairs. */
+int tunnel_set_private_key(struct tunnel *t, const wg_key *key);
+/* 0: any. Rebinds IPv4 and IPv6 to one port; clears cached source addresses. -EADDRINUSE and others
+ * of bind(2). */
+int tunnel_set_listen_port(struct tunnel *t, uint16_t port);
+int tunnel_set_fwmark(struct tunnel *t, uint32_t mark);
+void tunnel_remove_all_peers(struct tunnel *t);
+
+/* The peer, or NULL. */
+struct tunnel_peer *tunnel_peer_find(struct tunnel *t, const wg_key *key);
+/* Makes it. -EINVAL: the device's own key (to be ignored silently); -ENOMEM. */
+int tunnel_peer_add(struct tunnel *t, const wg_key *key, struct tunnel_peer **ret);
+void tunnel_peer_remove(struct tunnel *t, struct tunnel_peer *p);
+void tunnel_peer_set_psk(struct tunnel *t, struct tunnel_peer *p, const wg_key *psk);
+void tunnel_peer_set_endpoint(struct tunnel *t, struct tunnel_peer *p, const sock_addr *endpoint);
+/* 0: off; off -> on while up sends a keepalive at once. */
+void tunnel_peer_set_keepalive(struct tunnel *t, struct tunnel_peer *p, uint16_t seconds);
+int tunnel_peer_allow(struct tunnel *t, struct tunnel_peer *p, const ip_prefix *prefix);
+/* Only if this peer owns it. */
+void tunnel_peer_disallow(struct tunnel *t, struct tunnel_peer *p, const ip_prefix *prefix);
+void tunnel_peer_disallow_all(struct tunnel *t, struct tunnel_peer *p);
+/* After a section that may have made the peer reachable: sends what is staged. */
+void tunnel_peer_configured(struct tunnel *t, struct tunnel_peer *p);
+
+/* What get=1 tells. */
+struct tunnel_info {
+	bool has_private_key;
+	wg_key private_key; /* wipe after use */
+	uint16_t listen_port;
+	uint32_t fwmark;
+};
+
+struct tunnel_peer_info {
+	wg_key public_key;
+	wg_key psk;	    /* wipe after use */
+	sock_addr endpoint; /* AF_UNSPEC: none */
+	uint16_t keepalive;
+	uint64_t rx_bytes, tx_bytes;
+	struct timespec last_handshake; /* wall clock; zero: never */
+};
+
+void tunnel_get(struct tunnel *t, struct tunnel_info *ret);
+/* Peers in the order they were made; NULL after the last, or first of all (prev NULL). */
+struct tunnel_peer *tunnel_peer_next(struct tunnel *t, struct tunnel_peer *prev);
+void tunnel_peer_get(struct tunnel *t, struct tunnel_peer *p, struct tunnel_peer_info *ret);
+int tunnel_peer_walk_allowed(struct tunnel *t, struct tunnel_peer *p,
+	int (*fn)(const ip_prefix *p, void *data), void *data);
+
+/* Why packets were dropped, and what else is counted; names are stable (`shunt-wg --stats`, the
+ * UAPI's extension key). */
+enum tunnel_counter {
+	TUNNEL_TX_PACKETS,
+	TUNNEL_RX_PACKETS,
+	TUNNEL_DROP_NO_PEER,
+	TUNNEL_DROP_NO_ENDPOINT,
+	TUNNEL_DROP_NO_SESSION,
+	TUNNEL_DROP_SOURCE_NOT_ALLOWED,
+	TUNNEL_DROP_REPLAY,
+	TUNNEL_DROP_BAD_TAG,
+	TUNNEL_DROP_QUEUE_FULL,
+	TUNNEL_DROP_MALFORMED,
+	TUNNEL_DROP_UNKNOWN_INDEX,
+	TUNNEL_DROP_HANDSHAKE,
+	TUNNEL_DROP_SEND_ERROR,
+	TUNNEL_DROP_TUN_WRITE,
+	TUNNEL_COOKIES_SENT,
+	TUNNEL_COUNTERS
+};
+
+const char *tunnel_counter_name(enum tunnel_counter c); /* "drop_no_peer" */
+uint64_t tunnel_counter(struct tunnel *t, enum tunnel_counter c);
+
+#endif

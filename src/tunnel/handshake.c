@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Handshakes, in one thread: messages of types 1 to 3 from a queue of fixed size, and initiations
+ * that other threads ask for. Nothing that isn't authenticated costs memory.
+ *
+ * Under load is a queue of more than WG_UNDER_LOAD_AT, and a second after it. A source (an IPv4
+ * /32, an IPv6 /64) may fill no more than its share of the queue, which is below that mark, so that
+ * a flood from one address puts nobody else into cookie mode; a flood from forged addresses may,
+ * and then whoever answers its cookie gets through, within its token bucket.
+ */
+#include "tunnel/internal.h"
+#include "wg/secret.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SHARE 256 /* of the queue, of one source */
+#define BUCKETS 4096
+#define HANDSHAKE_TOS 0x88
+
+struct queued {
+	struct udp_endpoint from;
+	uint16_t len;
+	uint16_t bucket;
+	uint8_t message[WG_INITIATION_LEN];
+};
+
+struct handshake_queue {
+	pthread_mutex_t lock; /* handshake_lock: of all in here */
+	int wake;
+	struct queued ring[WG_MAX_QUEUED_HANDSHAKES];
+	unsigned head, n;
+	uint16_t of_source[BUCKETS];
+	uint8_t bucket_key[crypto_shorthash_KEYBYTES];
+	struct list wishes; /* peers that want an initiation */
+	instant loaded_until;
+	struct ratelimit *ratelimit;
+};
+
+struct handshake_queue *handshake_queue_new(void)
+{
+	struct handshake_queue *q = calloc(1, sizeof(*q));
+	uint8_t seed[16];
+
+	if (!q)
+		return NULL;
+	pthread_mutex_init(&q->lock, NULL);
+	q->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	list_init(&q->wishes);
+	tunnel_random(q->bucket_key, sizeof(q->bucket_key));
+	tunnel_random(seed, sizeof(seed));
+	q->ratelimit = ratelimit_new(seed);
+	return q;
+}
+
+void handshake_queue_free(struct handshake_queue *q)
+{
+	if (!q)
+		return;
+	close(q->wake);
+	ratelimit_free(q->ratelimit);
+	pthread_mutex_destroy(&q->lock);
+	free(q);
+}
+
+void handshake_wake(struct tunnel *t)
+{
+	tunnel_wake(t->handshakes->wake);
+}
+
+/* --- the queue -----------------------------------------------------------------------------------
+ */
+
+static uint16_t bucket_of(const struct handshake_queue *q, const sock_addr *from)
+{
+	ip_addr a = sock_addr_ip(from);
+	uint64_t hash;
+
+	if (a.family == AF_INET6)
+		memset(a.bytes + 8, 0, 8);
+	crypto_shorthash((uint8_t *)&hash, (const uint8_t *)&a, sizeof(a), q->bucket_key);
+	return (uint16_t)(hash % BUCKETS);
+}
+
+void handshake_enqueue(
+	struct tunnel *t, const struct udp_in *in, const uint8_t *message, size_t len, instant now)
+{
+	struct handshake_queue *q = t->handshakes;
+	uint16_t bucket = bucket_of(q, &in->from.remote);
+	bool taken = false, was_empty = false;
+
+	pthread_mutex_lock(&q->lock);
+	if (q->n < WG_MAX_QUEUED_HANDSHAKES && q->of_source[bucket] < SHARE) {
+		struct queued *e = &q->ring[(q->head + q->n) % WG_MAX_QUEUED_HANDSHAKES];
+
+		e->from = in->from;
+		e->len = (uint16_t)len;
+		e->bucket = bucket;
+		memcpy(e->message, message, len);
+		q->of_source[bucket]++;
+		was_empty = q->n++ == 0;
+		if (q->n >= WG_UNDER_LOAD_AT)
+			q->loaded_until = instant_add(now, NS_PER_S);
+		taken = true;
+	}
+	pthread_mutex_unlock(&q->lock);
+	if (!taken)
+		tunnel_count(t, TUNNEL_DROP_HANDSHAKE, 1);
+	else if (was_empty)
+		tunnel_wake(q->wake);
+}
+
+static bool dequeue(struct handshake_queue *q, struct queued *ret)
+{
+	bool any;
+
+	pthread_mutex_lock(&q->lock);
+	any = q->n > 0;
+	if (any) {
+		*ret = q->ring[q->head];
+		q->head = (q->head + 1) % WG_MAX_QUEUED_HANDSHAKES;
+		q->n--;
+		q->of_source[ret->bucket]--;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return any;
+}
+
+static bool is_under_load(struct handshake_queue *q, instant now)
+{
+	bool loaded;
+
+	pthread_mutex_lock(&q->lock);
+	loaded = q->n >= WG_UNDER_LOAD_AT || now.ns < q->loaded_until.ns;
+	pthread_mutex_unlock(&q->lock);
+	return loaded;
+}
+
+/* --- sending -------------------------------------------------------------------------------------
+ */
+
+static void send_message(
+	struct tunnel *t, const struct udp_endpoint *to, const void *message, size_t len)
+{
+	struct udp_out out = {*to, message, len, len, HANDSHAKE_TOS};
+
+	if (to->remote.sa.sa_family == AF_UNSPEC)
+		return;
+	pthread_mutex_lock(&t->send_lock);
+	udp_send(t->udp, &out, 1, NULL);
+	pthread_mutex_unlock(&t->send_lock);
+}
+
+static struct udp_endpoint endpoint_of(struct tunnel_peer *p)
+{
+	struct udp_endpoint e;
+
+	pthread_mutex_lock(&p->lock);
+	e = p->endpoint;
+	pthread_mutex_unlock(&p->lock);
+	return e;
+}
+
+/* With noise_lock held: the index of the handshake under way is given up. */
+static void drop_index(struct tunnel_peer *p)
+{
+	if (!p->handshake_index)
+		return;
+	pthread_mutex_lock(&p->tunnel->map_lock);
+	index_remove(p->tunnel->indices, p->handshake_index);
+	pthread_mutex_unlock(&p->tunnel->map_lock);
+	p->handshake_index = 0;
+}
+
+static uint32_t fresh_index(struct tunnel_peer *p)
+{
+	drop_index(p);
+	pthread_mutex_lock(&p->tunnel->map_lock);
+	p->handshake_index = index_allocate(p->tunnel->indices, &p->handshake_ref);
+	pthread_mutex_unlock(&p->tunnel->map_lock);
+	return p->handshake_index;
+}
+
+void handshake_abandon(struct tunnel_peer *p)
+{
+	pthread_mutex_lock(&p->noise_lock);
+	drop_index(p);
+	noise_handshake_clear(&p->noise);
+	pthread_mutex_unlock(&p->noise_lock);
+}
+
+static void make_timestamp(uint8_t ret[static WG_TIMESTAMP_LEN])
+{
+	struct timespec wall;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	noise_timestamp(wall.tv_sec, (uint32_t)wall.tv_nsec, ret);
+}
+
+/* True if one may be sent now; the event is noted then. */
+static bool may_initiate(struct tunnel_peer *p, bool is_retry, instant now)
+{
+	bool may;
+
+	pthread_mutex_lock(&p->lock);
+	may = !p->dead && p->endpoint.remote.sa.sa_family != AF_UNSPEC &&
+	      timers_may_initiate(&p->timers, now);
+	if (may) {
+		if (!is_retry)
+			p->timers.handshake_attempts = 0;
+		timers_handshake_initiated(&p->timers, now, peer_jitter());
+		timers_any_authenticated_traversal(&p->timers, now);
+		timers_any_authenticated_sent(&p->timers);
+		peer_rearm(p);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return may;
+}
+
+static void initiate(struct tunnel_peer *p, bool is_retry, instant now)
+{
+	struct tunnel *t = p->tunnel;
+	uint8_t timestamp[WG_TIMESTAMP_LEN];
+	struct wg_initiation m;
+	struct udp_endpoint to;
+	wg_key ephemeral;
+	int err;
+
+	if (!atomic_load_explicit(&t->running, memory_order_acquire) ||
+		!may_initiate(p, is_retry, now))
+		return;
+	make_timestamp(timestamp);
+	tunnel_random(&ephemeral, sizeof(ephemeral));
+	pthread_rwlock_rdlock(&t->identity_lock);
+	pthread_mutex_lock(&p->noise_lock);
+	err = noise_create_initiation(
+		&t->identity, &p->noise, &ephemeral, timestamp, fresh_index(p), &m);
+	if (err)
+		drop_index(p);
+	else
+		cookie_add_macs(&p->cookie_maker, &m, sizeof(m), now);
+	pthread_mutex_unlock(&p->noise_lock);
+	pthread_rwlock_unlock(&t->identity_lock);
+	wg_key_wipe(&ephemeral);
+	if (err)
+		return;
+	to = endpoint_of(p);
+	send_message(t, &to, &m, sizeof(m));
+	atomic_fetch_add_explicit(&p->tx_bytes, sizeof(m), memory_order_relaxed);
+}
+
+/* --- sessions ------------------------------------------------------------------------------------
+ */
+
+/* With noise_lock held and a finished handshake; the handshake's index becomes the session's. */
+static struct keypair *begin_session(struct tunnel_peer *p, instant now)
+{
+	struct keypair *k = secret_alloc(sizeof(*k));
+	struct noise_session s;
+
+	if (!k || noise_begin_session(&p->noise, &s)) {
+		secret_free(k, sizeof(*k));
+		return NULL;
+	}
+	k->kind = REF_KEYPAIR;
+	k->peer = p;
+	memcpy(k->send.bytes, s.send.bytes, sizeof(k->send.bytes));
+	memcpy(k->receive.bytes, s.receive.bytes, sizeof(k->receive.bytes));
+	k->local_index = s.local_index;
+	k->remote_index = s.remote_index;
+	k->is_initiator = s.is_initiator;
+	k->born = now;
+	atomic_store_explicit(&k->may_send, true, memory_order_relaxed);
+	sodium_memzero(&s, sizeof(s));
+	p->handshake_index = 0;
+	return k;
+}
+
+/* Takes over k; false if the peer was removed meanwhile. */
+static bool install(struct tunnel_peer *p, struct keypair *k, instant now)
+{
+	struct tunnel *t = p->tunnel;
+	bool alive;
+
+	pthread_mutex_lock(&p->lock);
+	alive = !p->dead;
+	if (alive) {
+		pthread_mutex_lock(&t->map_lock);
+		index_replace(t->indices, k->local_index, k);
+		pthread_mutex_unlock(&t->map_lock);
+		peer_install_keypair(p, k);
+		timers_session_derived(&p->timers, now);
+		if (k->is_initiator) {
+			timers_handshake_complete(&p->timers);
+			clock_gettime(CLOCK_REALTIME, &p->last_handshake);
+		}
+		timers_any_authenticated_traversal(&p->timers, now);
+		peer_rearm(p);
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (!alive)
+		keypair_retire(t, k);
+	return alive;
+}
+
+/* --- receiving -----------------------------------------------------------------------------------
+ */
+
+static struct noise_peer *lookup(const wg_key *key, void *tunnel)
+{
+	struct tunnel *t = tunnel;
+	struct tunnel_peer *p;
+
+	pthread_mutex_lock(&t->map_lock);
+	p = map_get(t->by_key, key, sizeof(*key));
+	pthread_mutex_unlock(&t->map_lock);
+	if (!p)
+		return NULL;
+	pthread_mutex_lock(&p->noise_lock);
+	return &p->noise;
+}
+
+static void take_initiation(struct tunnel *t, const struct queued *e, instant now)
+{
+	struct wg_initiation m;
+	struct wg_response reply;
+	struct noise_peer *noise = NULL;
+	struct tunnel_peer *p;
+	struct keypair *k = NULL;
+	wg_key ephemeral;
+	int err;
+
+	memcpy(&m, e->message, sizeof(m));
+	tunnel_random(&ephemeral, sizeof(ephemeral));
+	err = noise_consume_initiation(&t->identity, &m, lookup, t, now, &noise);
+	p = noise ? container_of(noise, struct tunnel_peer, noise) : NULL;
+	if (!err)
+		err = noise_create_response(
+			&t->identity, noise, &ephemeral, fresh_index(p), &reply);
+	if (!err) {
+		cookie_add_macs(&p->cookie_maker, &reply, sizeof(reply), now);
+		k = begin_session(p, now);
+	}
+	if (p)
+		pthread_mutex_unlock(&p->noise_lock);
+	wg_key_wipe(&ephemeral);
+	if (err || !k) {
+		tunnel_count(t, TUNNEL_DROP_HANDSHAKE, 1);
+		return;
+	}
+	peer_roam(p, &e->from);
+	if (!install(p, k, now))
+		return;
+	atomic_fetch_add_explicit(&p->rx_bytes, e->len, memory_order_relaxed);
+	send_message(t, &e->from, &reply, sizeof(reply));
+	atomic_fetch_add_explicit(&p->tx_bytes, sizeof(reply), memory_order_relaxed);
+	pthread_mutex_lock(&p->lock);
+	timers_handshake_responded(&p->timers, now);
+	timers_any_authenticated_received(&p->timers);
+	timers_any_authenticated_sent(&p->timers);
+	peer_rearm(p);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static uint32_t le32_at(const uint8_t *at)
+{
+	uint32_t v;
+
+	memcpy(&v, at, sizeof(v));
+	return le32toh(v);
+}
+
+static struct tunnel_peer *peer_of_handshake(struct tunnel *t, const uint8_t *index)
+{
+	const struct handshake_ref *ref = index_lookup(t->indices, le32_at(index));
+
+	return ref && ref->kind == REF_HANDSHAKE ? ref->peer : NULL;
+}
+
+static void take_response(struct tunnel *t, const struct queued *e, instant now)
+{
+	struct wg_response m;
+	struct tunnel_peer *p;
+	struct keypair *k = NULL;
+
+	memcpy(&m, e->message, sizeof(m));
+	p = peer_of_handshake(t, m.receiver);
+	if (p) {
+		pthread_mutex_lock(&p->noise_lock);
+		if (!noise_consume_response(&t->identity, &p->noise, &m))
+			k = begin_session(p, now);
+		pthread_mutex_unlock(&p->noise_lock);
+	}
+	if (!k) {
+		tunnel_count(t, TUNNEL_DROP_HANDSHAKE, 1);
+		return;
+	}
+	peer_roam(p, &e->from);
+	pthread_mutex_lock(&p->lock);
+	timers_any_authenticated_received(&p->timers);
+	pthread_mutex_unlock(&p->lock);
+	atomic_fetch_add_explicit(&p->rx_bytes, e->len, memory_order_relaxed);
+	/* The first message confirms the session to the responder: what waits, or an empty one. */
+	if (install(p, k, now))
+		peer_wish(p, TX_FLUSH | TX_KEEPALIVE);
+}
+
+static void take_cookie_reply(struct tunnel *t, const struct queued *e, instant now)
+{
+	struct wg_cookie_reply m;
+	const enum ref_kind *ref;
+	struct tunnel_peer *p;
+
+	memcpy(&m, e->message, sizeof(m));
+	ref = index_lookup(t->indices, le32_at(m.receiver));
+	if (!ref)
+		return;
+	p = *ref == REF_HANDSHAKE ? ((const struct handshake_ref *)ref)->peer
+				  : ((const struct keypair *)ref)->peer;
+	pthread_mutex_lock(&p->noise_lock);
+	if (!cookie_consume_reply(&p->cookie_maker, &m, now))
+		tunnel_count(t, TUNNEL_DROP_HANDSHAKE, 1);
+	pthread_mutex_unlock(&p->noise_lock);
+}
+
+static void send_cookie(struct tunnel *t, const struct queued *e, instant now)
+{
+	uint8_t nonce[WG_COOKIE_NONCE_LEN], secret[WG_HASH_LEN];
+	struct wg_cookie_reply reply;
+
+	tunnel_random(nonce, sizeof(nonce));
+	tunnel_random(secret, sizeof(secret));
+	cookie_create_reply(&t->checker, e->message, e->len, &e->from.remote,
+		le32_at(e->message + 4), nonce, secret, now, &reply);
+	send_message(t, &e->from, &reply, sizeof(reply));
+	tunnel_count(t, TUNNEL_COOKIES_SENT, 1);
+}
+
+/* True if the message may cost us a Diffie-Hellman. */
+static bool passes_macs(struct tunnel *t, const struct queued *e, instant now)
+{
+	bool loaded = is_under_load(t->handshakes, now);
+	ip_addr from = sock_addr_ip(&e->from.remote);
+
+	switch (cookie_check(&t->checker, e->message, e->len, &e->from.remote, loaded, now)) {
+	case COOKIE_BAD_MAC1:
+		tunnel_count(t, TUNNEL_DROP_HANDSHAKE, 1);
+		return false;
+	case COOKIE_MAC1_ONLY:
+		if (!loaded)
+			return true;
+		send_cookie(t, e, now);
+		return false;
+	default:
+		if (!loaded || ratelimit_allow(t->handshakes->ratelimit, &from, now))
+			return true;
+		tunnel_count(t, TUNNEL_DROP_HANDSHAKE, 1);
+		return false;
+	}
+}
+
+static void take_message(struct tunnel *t, const struct queued *e, instant now)
+{
+	uint32_t type = le32_at(e->message);
+
+	pthread_rwlock_rdlock(&t->identity_lock);
+	if (!t->identity.is_set) {
+		tunnel_count(t, TUNNEL_DROP_HANDSHAKE, 1);
+	} else if (type == WG_COOKIE_REPLY) {
+		take_cookie_reply(t, e, now);
+	} else if (passes_macs(t, e, now)) {
+		if (type == WG_INITIATION)
+			take_initiation(t, e, now);
+		else
+			take_response(t, e, now);
+	}
+	pthread_rwlock_unlock(&t->identity_lock);
+}
+
+/* --- wishes --------------------------------------------------------------------------------------
+ */
+
+void handshake_request(struct tunnel_peer *p, bool is_retry)
+{
+	struct handshake_queue *q = p->tunnel->handshakes;
+	bool is_new;
+
+	pthread_mutex_lock(&q->lock);
+	is_new = !p->wants_initiation && !atomic_load_explicit(&p->dead, memory_order_acquire);
+	if (is_new) {
+		list_append(&q->wishes, &p->in_handshake);
+		p->initiation_is_retry = is_retry;
+		p->wants_initiation = true;
+	}
+	pthread_mutex_unlock(&q->lock);
+	if (is_new)
+		tunnel_wake(q->wake);
+}
+
+void handshake_forget(struct tunnel_peer *p)
+{
+	struct handshake_queue *q = p->tunnel->handshakes;
+
+	pthread_mutex_lock(&q->lock);
+	list_remove(&p->in_handshake);
+	p->wants_initiation = false;
+	pthread_mutex_unlock(&q->lock);
+}
+
+static struct tunnel_peer *next_wish(struct handshake_queue *q, bool *is_retry)
+{
+	struct tunnel_peer *p = NULL;
+
+	pthread_mutex_lock(&q->lock);
+	if (!list_is_empty(&q->wishes)) {
+		p = container_of(q->wishes.next, struct tunnel_peer, in_handshake);
+		list_remove(&p->in_handshake);
+		p->wants_initiation = false;
+		*is_retry = p->initiation_is_retry;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return p;
+}
+
+/* A message and a wish in turn, so that a flood of the one doesn't starve the other. */
+static bool work(struct tunnel *t)
+{
+	struct queued e;
+	struct tunnel_peer *p;
+	bool is_retry = false, any = false;
+	instant now = tunnel_now();
+
+	p = next_wish(t->handshakes, &is_retry);
+	if (p) {
+		initiate(p, is_retry, now);
+		any = true;
+	}
+	if (dequeue(t->handshakes, &e)) {
+		take_message(t, &e, now);
+		any = true;
+	}
+	return any;
+}
+
+void *handshake_run(void *tunnel)
+{
+	struct tunnel *t = tunnel;
+	unsigned worker = qsbr_register(t->qsbr);
+	uint64_t count;
+
+	qsbr_wake(t->qsbr, worker);
+	while (!atomic_load_explicit(&t->stopping, memory_order_acquire)) {
+		struct pollfd fd = {t->handshakes->wake, POLLIN, 0};
+
+		if (work(t)) {
+			qsbr_quiescent(t->qsbr, worker);
+			continue;
+		}
+		qsbr_sleep(t->qsbr, worker);
+		poll(&fd, 1, -1);
+		while (read(t->handshakes->wake, &count, sizeof(count)) < 0 && errno == EINTR)
+			;
+		qsbr_wake(t->qsbr, worker);
+	}
+	qsbr_sleep(t->qsbr, worker);
+	qsbr_unregister(t->qsbr, worker);
+	return NULL;
+}

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shunt-wg: the program around a device. Options and environment are wireguard-go's, so that
+ * wg-quick and others may start it in its place. It goes to the background by a fork before any
+ * thread runs; the parent waits until the child has its socket and says so.
+ */
+#include "base/mem.h"
+#include "sys/process.h"
+#include "sys/rtnl.h"
+#include "tunnel/stats.h"
+#include "tunnel/tunnel.h"
+#include "tunnel/uapi.h"
+#include "wg/aead.h"
+#include "wg/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum log_level { LOG_SILENT, LOG_ERROR, LOG_VERBOSE };
+
+struct program {
+	const char *name;
+	bool foreground;
+	enum log_level level;
+	uv_loop_t loop;
+	struct tun tun;
+	struct tunnel *tunnel;
+	struct uapi_server *server;
+	struct rtnl *rtnl;
+	struct rtnl_monitor *monitor;
+	uv_poll_t monitor_poll;
+	uv_signal_t sigint, sigterm;
+	uv_fs_event_t socket_watch;
+	uv_timer_t look_timer;
+	char *socket_path;
+	bool owns_socket;
+};
+
+static const char usage[] =
+	"Usage: shunt-wg [-f|--foreground] INTERFACE\n"
+	"       shunt-wg --stats INTERFACE [--json]\n"
+	"       shunt-wg --version\n"
+	"A WireGuard device in userspace, configured by `wg` and driven by wg-quick\n"
+	"(WG_QUICK_USERSPACE_IMPLEMENTATION=shunt-wg).\n"
+	"\n"
+	"Environment: LOG_LEVEL=verbose|debug|error|silent, WG_PROCESS_FOREGROUND=1,\n"
+	"WG_TUN_FD, WG_UAPI_FD: file descriptors of a TUN and of a listening socket to take "
+	"over.\n";
+
+static void say(const struct program *p, enum log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void say(const struct program *p, enum log_level level, const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+
+	if (level > p->level)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	dprintf(STDERR_FILENO, "shunt-wg: (%s) %s\n", p->name, line);
+}
+
+static void log_socket_line(const char *line, void *data)
+{
+	say(data, LOG_ERROR, "%s", line);
+}
+
+/* --- while it runs -------------------------------------------------------------------------------
+ */
+
+static void end(struct program *p)
+{
+	uv_stop(&p->loop);
+}
+
+/* The interface as it is now: gone, up or down, and its MTU. */
+static void look_at_link(struct program *p)
+{
+	struct rtnl_link link;
+	int err = rtnl_link_get(p->rtnl, p->tun.name, &link);
+
+	if (err == -ENODEV || (!err && link.index != p->tun.ifindex)) {
+		/* Moved to another network namespace it can't be seen from here, but the TUN still
+		 * works there. */
+		if (write(p->tun.fd, "", 0) < 0 && errno == EBADFD) {
+			say(p, LOG_VERBOSE, "the interface is gone");
+			end(p);
+		}
+		return;
+	}
+	if (err)
+		return;
+	tunnel_lock(p->tunnel);
+	tunnel_set_mtu(p->tunnel, link.mtu);
+	if (link.flags & IFF_UP && !tunnel_is_up(p->tunnel)) {
+		err = tunnel_up(p->tunnel);
+		if (err)
+			say(p, LOG_ERROR, "the sockets can't be bound: %s", strerror(-err));
+		else
+			say(p, LOG_VERBOSE, "interface up");
+	} else if (!(link.flags & IFF_UP) && tunnel_is_up(p->tunnel)) {
+		tunnel_down(p->tunnel);
+		say(p, LOG_VERBOSE, "interface down");
+	}
+	tunnel_unlock(p->tunnel);
+}
+
+static void on_monitor(uv_poll_t *poll, int status, int events)
+{
+	struct program *p = poll->data;
+
+	if (rtnl_monitor_read(p->monitor) & (RTNL_LINK | RTNL_OVERRUN))
+		look_at_link(p);
+}
+
+/* For an interface that lives in another namespace, where no news comes from. */
+static void on_look_timer(uv_timer_t *t)
+{
+	look_at_link(t->data);
+}
+
+static void on_signal(uv_signal_t *s, int signum)
+{
+	end(s->data);
+}
+
+static void on_socket_event(uv_fs_event_t *w, const char *file, int events, int status)
+{
+	struct program *p = w->data;
+
+	if (access(p->socket_path, F_OK) && errno == ENOENT) {
+		say(p, LOG_VERBOSE, "the socket was deleted");
+		end(p);
+	}
+}
+
+static void watch(struct program *p)
+{
+	uv_poll_init(&p->loop, &p->monitor_poll, rtnl_monitor_fd(p->monitor));
+	uv_signal_init(&p->loop, &p->sigint);
+	uv_signal_init(&p->loop, &p->sigterm);
+	uv_fs_event_init(&p->loop, &p->socket_watch);
+	uv_timer_init(&p->loop, &p->look_timer);
+	p->monitor_poll.data = p->sigint.data = p->sigterm.data = p->socket_watch.data =
+		p->look_timer.data = p;
+	uv_poll_start(&p->monitor_poll, UV_READABLE, on_monitor);
+	uv_signal_start(&p->sigint, on_signal, SIGINT);
+	uv_signal_start(&p->sigterm, on_signal, SIGTERM);
+	uv_timer_start(&p->look_timer, on_look_timer, 1000, 1000);
+	if (p->owns_socket)
+		uv_fs_event_start(&p->socket_watch, on_socket_event, "/var/run/wireguard", 0);
+}
+
+static void close_handle(uv_handle_t *h, void *data)
+{
+	if (!uv_is_closing(h))
+		uv_close(h, NULL);
+}
+
+static int serve(struct program *p, int uapi_fd, int ready_fd)
+{
+	int err;
+
+	uv_loop_init(&p->loop);
+	err = uapi_serve(&p->loop, uapi_fd, p->tunnel, &p->server);
+	if (err) {
+		say(p, LOG_ERROR, "the socket can't be served: %s", strerror(-err));
+		return 1;
+	}
+	watch(p);
+	look_at_link(p);
+	if (ready_fd >= 0) {
+		if (write(ready_fd, "+", 1) < 0)
+			say(p, LOG_VERBOSE, "whoever started it has gone");
+		close(ready_fd);
+	}
+	say(p, LOG_VERBOSE, "device started, AEAD by %s", tunnel_aead_name(p->tunnel));
+	uv_run(&p->loop, UV_RUN_DEFAULT);
+	say(p, LOG_VERBOSE, "ends");
+	uapi_stop(p->server);
+	uv_walk(&p->loop, close_handle, NULL);
+	uv_run(&p->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&p->loop);
+	if (p->owns_socket)
+		unlink(p->socket_path);
+	return 0;
+}
+
+/* --- start ---------------------------------------------------------------------------------------
+ */
+
+static int fd_of_environment(const char *name)
+{
+	const char *text = getenv(name);
+	char *rest;
+	long fd;
+
+	if (!text)
+		return -1;
+	fd = strtol(text, &rest, 10);
+	return *text && !*rest && fd >= 0 && fd < 1 << 20 ? (int)fd : -2;
+}
+
+static int open_tun(struct program *p)
+{
+	char why[256];
+	int fd = fd_of_environment("WG_TUN_FD");
+
+	if (fd == -2) {
+		say(p, LOG_ERROR, "WG_TUN_FD is no file descriptor");
+		return -EINVAL;
+	}
+	if ((fd < 0 ? tun_create(p->name, &p->tun, why, sizeof(why))
+		    : tun_adopt(fd, &p->tun, why, sizeof(why)))) {
+		say(p, LOG_ERROR, "%s", why);
+		return -1;
+	}
+	return 0;
+}
+
+static int open_socket(struct program *p)
+{
+	int fd = fd_of_environment("WG_UAPI_FD");
+
+	p->socket_path = uapi_path(p->tun.name);
+	if (fd >= 0) {
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+		return fd;
+	}
+	fd = fd == -2 ? -EBADF : uapi_bind(p->tun.name);
+	p->owns_socket = fd >= 0;
+	if (fd == -EADDRINUSE)
+		say(p, LOG_ERROR, "another program serves %s already", p->socket_path);
+	else if (fd < 0)
+		say(p, LOG_ERROR, "the socket %s can't be made: %s", p->socket_path, strerror(-fd));
+	return fd;
+}
+
+/* In the child: the write end, that tells when it is ready. In the parent: doesn't return. */
+static int go_to_background(void)
+{
+	int fds[2], null;
+	char byte;
+	pid_t child;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return -1;
+	child = fork();
+	if (child < 0)
+		return -1;
+	if (child > 0) {
+		ssize_t n;
+
+		close(fds[1]);
+		do {
+			n = read(fds[0], &byte, 1);
+		} while (n < 0 && errno == EINTR);
+		_exit(n == 1 ? 0 : 1);
+	}
+	close(fds[0]);
+	setsid();
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+	}
+	if (chdir("/"))
+		return -1;
+	return fds[1];
+}
+
+static void harden(const struct program *p)
+{
+	static const int keep[] = {CAP_NET_ADMIN, CAP_IPC_LOCK};
+
+	prctl(PR_SET_DUMPABLE, 0);
+	process_keep_caps(keep, ARRAY_SIZE(keep));
+	if (secret_lock_was_refused())
+		say(p, LOG_ERROR,
+			"keys can't all be locked in memory (see ulimit -l); they are kept out of "
+			"core dumps");
+}
+
+static int run_device(struct program *p)
+{
+	int uapi_fd, ready_fd = -1, status = 1;
+
+	if (open_tun(p))
+		return 1;
+	uapi_fd = open_socket(p);
+	if (uapi_fd < 0)
+		return 1;
+	if (!p->foreground) {
+		ready_fd = go_to_background();
+		if (ready_fd < 0) {
+			say(p, LOG_ERROR, "it can't go to the background: %s", strerror(errno));
+			return 1;
+		}
+	}
+	signal(SIGPIPE, SIG_IGN);
+	p->tunnel = tunnel_new(&p->tun, log_socket_line, p);
+	if (p->tunnel && !rtnl_open(&p->rtnl) && !rtnl_monitor_open(&p->monitor)) {
+		harden(p);
+		status = serve(p, uapi_fd, ready_fd);
+	} else {
+		say(p, LOG_ERROR, "the device can't be started");
+	}
+	tunnel_free(p->tunnel);
+	rtnl_monitor_close(p->monitor);
+	rtnl_close(p->rtnl);
+	free(p->socket_path);
+	return status;
+}
+
+static enum log_level level_of_environment(void)
+{
+	const char *text = getenv("LOG_LEVEL");
+
+	if (text && (!strcmp(text, "verbose") || !strcmp(text, "debug")))
+		return LOG_VERBOSE;
+	return text && !strcmp(text, "silent") ? LOG_SILENT : LOG_ERROR;
+}
+
+static int print_version(void)
+{
+	const struct aead_backend *b = aead_choose(NULL);
+
+	printf("shunt-wg %s\nAEAD: %s\n", SHUNT_VERSION, b ? b->name : "none");
+	return b ? 0 : 1;
+}
+
+static bool is_interface_name(const char *name)
+{
+	static const char chars[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_=+.-";
+	size_t n = strlen(name);
+
+	return n >= 1 && n < IFNAMSIZ && strspn(name, chars) == n && strcmp(name, ".") &&
+	       strcmp(name, "..");
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"foreground", no_argument, NULL, 'f'},
+		{"stats", required_argument, NULL, 's'},
+		{"json", no_argument, NULL, 'j'},
+		{"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	const char *foreground = getenv("WG_PROCESS_FOREGROUND"), *stats = NULL;
+	struct program p = {.foreground = foreground && !strcmp(foreground, "1"),
+		.level = level_of_environment()};
+	bool json = false;
+	int c;
+
+	if (sodium_init() < 0)
+		return 1;
+	while ((c = getopt_long(argc, argv, "fh", options, NULL)) != -1) {
+		switch (c) {
+		case 'f':
+			p.foreground = true;
+			break;
+		case 's':
+			stats = optarg;
+			break;
+		case 'j':
+			json = true;
+			break;
+		case 'v':
+			return print_version();
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		default:
+			fputs(usage, stderr);
+			return 2;
+		}
+	}
+	if (stats)
+		return stats_print(stats, json);
+	if (optind + 1 != argc || !is_interface_name(argv[optind])) {
+		fputs(usage, stderr);
+		return 2;
+	}
+	p.name = argv[optind];
+	return run_device(&p);
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Peers as configured. Removal is in two phases: first the peer is marked dead and taken out of
+ * every table and list, so that no thread can find it anew; then it is retired, and freed once no
+ * thread can still hold it.
+ */
+#include "tunnel/peers.h"
+
+#include "tunnel/internal.h"
+#include "tunnel/tunnel.h"
+#include "wg/secret.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct tunnel_peer *tunnel_peer_find(struct tunnel *t, const wg_key *key)
+{
+	struct tunnel_peer *p;
+
+	pthread_mutex_lock(&t->map_lock);
+	p = map_get(t->by_key, key, sizeof(*key));
+	pthread_mutex_unlock(&t->map_lock);
+	return p;
+}
+
+static void init_peer(struct tunnel *t, struct tunnel_peer *p, const wg_key *key)
+{
+	p->tunnel = t;
+	cryptokey_owner_init(&p->owner);
+	p->handshake_ref = (struct handshake_ref){REF_HANDSHAKE, p};
+	pthread_mutex_init(&p->noise_lock, NULL);
+	pthread_mutex_init(&p->lock, NULL);
+	noise_peer_init(&p->noise, key);
+	cookie_maker_init(&p->cookie_maker, key);
+	timers_init(&p->timers);
+	atomic_store(&p->armed_ns, INT64_MAX);
+	atomic_store(&p->endpoint_epoch, 1);
+	list_init(&p->in_tx);
+	list_init(&p->in_handshake);
+	p->staged_last = &p->staged_first;
+}
+
+int tunnel_peer_add(struct tunnel *t, const wg_key *key, struct tunnel_peer **ret)
+{
+	struct tunnel_peer *p;
+
+	if (t->identity.is_set && wg_key_eq(&t->identity.public_key, key))
+		return -EINVAL;
+	p = secret_alloc(sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	init_peer(t, p, key);
+	list_append(&t->peers, &p->in_order);
+	t->n_peers++;
+	pthread_mutex_lock(&t->map_lock);
+	map_put(t->by_key, &p->noise.remote_static, sizeof(p->noise.remote_static), p);
+	pthread_mutex_unlock(&t->map_lock);
+	*ret = p;
+	return 0;
+}
+
+/* No thread holds it any more. */
+static void free_peer(void *peer)
+{
+	struct tunnel_peer *p = peer;
+
+	tx_free_staged(p);
+	noise_peer_done(&p->noise);
+	pthread_mutex_destroy(&p->noise_lock);
+	pthread_mutex_destroy(&p->lock);
+	secret_free(p, sizeof(*p));
+}
+
+static void unhang(struct tunnel *t, struct tunnel_peer *p)
+{
+	pthread_mutex_lock(&p->lock);
+	atomic_store_explicit(&p->dead, true, memory_order_release);
+	timers_stop(&p->timers);
+	peer_drop_keypairs(p);
+	pthread_mutex_unlock(&p->lock);
+	handshake_abandon(p);
+	handshake_forget(p);
+	pthread_mutex_lock(&t->tx_lock);
+	list_remove(&p->in_tx);
+	p->wants = 0;
+	pthread_mutex_unlock(&t->tx_lock);
+	pthread_mutex_lock(&t->clock_lock);
+	heap_remove(&t->clock_heap, &p->timer);
+	pthread_mutex_unlock(&t->clock_lock);
+}
+
+void tunnel_peer_remove(struct tunnel *t, struct tunnel_peer *p)
+{
+	list_remove(&p->in_order);
+	t->n_peers--;
+	pthread_mutex_lock(&t->map_lock);
+	map_remove(t->by_key, &p->noise.remote_static, sizeof(p->noise.remote_static));
+	cryptokey_remove_owner(t->table, &p->owner);
+	pthread_mutex_unlock(&t->map_lock);
+	unhang(t, p);
+	/* A handshake that was under way may have hung something on it until it saw the mark. */
+	handshake_abandon(p);
+	pthread_mutex_lock(&t->map_lock);
+	qsbr_retire(t->qsbr, p, free_peer);
+	pthread_mutex_unlock(&t->map_lock);
+	tunnel_wake(t->clock_wake);
+}
+
+void tunnel_remove_all_peers(struct tunnel *t)
+{
+	while (!list_is_empty(&t->peers))
+		tunnel_peer_remove(t, container_of(t->peers.next, struct tunnel_peer, in_order));
+}
+
+void tunnel_peer_set_psk(struct tunnel *t, struct tunnel_peer *p, const wg_key *psk)
+{
+	pthread_mutex_lock(&p->noise_lock);
+	noise_peer_set_psk(&p->noise, psk);
+	pthread_mutex_unlock(&p->noise_lock);
+}
+
+void tunnel_peer_set_endpoint(struct tunnel *t, struct tunnel_peer *p, const sock_addr *endpoint)
+{
+	pthread_mutex_lock(&p->lock);
+	p->endpoint = (struct udp_endpoint){.remote = *endpoint};
+	atomic_fetch_add_explicit(&p->endpoint_epoch, 1, memory_order_release);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void tunnel_peer_set_keepalive(struct tunnel *t, struct tunnel_peer *p, uint16_t seconds)
+{
+	bool send;
+
+	pthread_mutex_lock(&p->lock);
+	send = timers_set_persistent(&p->timers, seconds, tunnel_now()) && t->is_up;
+	peer_rearm(p);
+	pthread_mutex_unlock(&p->lock);
+	if (send)
+		peer_wish(p, TX_KEEPALIVE);
+}
+
+int tunnel_peer_allow(struct tunnel *t, struct tunnel_peer *p, const ip_prefix *prefix)
+{
+	int err;
+
+	pthread_mutex_lock(&t->map_lock);
+	err = cryptokey_insert(t->table, prefix, &p->owner);
+	pthread_mutex_unlock(&t->map_lock);
+	return err;
+}
+
+void tunnel_peer_disallow(struct tunnel *t, struct tunnel_peer *p, const ip_prefix *prefix)
+{
+	pthread_mutex_lock(&t->map_lock);
+	cryptokey_remove(t->table, prefix, &p->owner);
+	pthread_mutex_unlock(&t->map_lock);
+}
+
+void tunnel_peer_disallow_all(struct tunnel *t, struct tunnel_peer *p)
+{
+	pthread_mutex_lock(&t->map_lock);
+	cryptokey_remove_owner(t->table, &p->owner);
+	pthread_mutex_unlock(&t->map_lock);
+}
+
+void tunnel_peer_configured(struct tunnel *t, struct tunnel_peer *p)
+{
+	if (t->is_up)
+		peer_wish(p, TX_FLUSH);
+}
+
+struct tunnel_peer *tunnel_peer_next(struct tunnel *t, struct tunnel_peer *prev)
+{
+	struct list *next = prev ? prev->in_order.next : t->peers.next;
+
+	return next == &t->peers ? NULL : container_of(next, struct tunnel_peer, in_order);
+}
+
+void tunnel_peer_get(struct tunnel *t, struct tunnel_peer *p, struct tunnel_peer_info *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->public_key = p->noise.remote_static;
+	pthread_mutex_lock(&p->noise_lock);
+	ret->psk = p->noise.psk;
+	pthread_mutex_unlock(&p->noise_lock);
+	pthread_mutex_lock(&p->lock);
+	ret->endpoint = p->endpoint.remote;
+	ret->keepalive = (uint16_t)(p->timers.persistent_interval_ns / NS_PER_S);
+	ret->last_handshake = p->last_handshake;
+	pthread_mutex_unlock(&p->lock);
+	ret->rx_bytes = atomic_load_explicit(&p->rx_bytes, memory_order_relaxed);
+	ret->tx_bytes = atomic_load_explicit(&p->tx_bytes, memory_order_relaxed);
+}
+
+int tunnel_peer_walk_allowed(struct tunnel *t, struct tunnel_peer *p,
+	int (*fn)(const ip_prefix *p, void *data), void *data)
+{
+	return cryptokey_walk_owner(&p->owner, fn, data);
+}
+
+/* --- all of them ---------------------------------------------------------------------------------
+ */
+
+void peers_start(struct tunnel *t)
+{
+	list_for_each (at, &t->peers) {
+		struct tunnel_peer *p = container_of(at, struct tunnel_peer, in_order);
+		bool persistent;
+
+		pthread_mutex_lock(&p->lock);
+		persistent = p->timers.persistent_interval_ns != 0;
+		pthread_mutex_unlock(&p->lock);
+		peer_wish(p, persistent ? TX_KEEPALIVE | TX_FLUSH : TX_FLUSH);
+	}
+}
+
+void peers_stop(struct tunnel *t)
+{
+	list_for_each (at, &t->peers) {
+		struct tunnel_peer *p = container_of(at, struct tunnel_peer, in_order);
+
+		pthread_mutex_lock(&p->lock);
+		timers_stop(&p->timers);
+		p->timers.last_handshake_sent = (instant){0};
+		peer_drop_keypairs(p);
+		pthread_mutex_unlock(&p->lock);
+		handshake_abandon(p);
+		handshake_forget(p);
+		peer_wish(p, TX_DROP_STAGED);
+	}
+}
+
+void peers_forget_sources(struct tunnel *t)
+{
+	list_for_each (at, &t->peers) {
+		struct tunnel_peer *p = container_of(at, struct tunnel_peer, in_order);
+
+		pthread_mutex_lock(&p->lock);
+		p->endpoint.local = (ip_addr){0};
+		p->endpoint.local_ifindex = 0;
+		atomic_fetch_add_explicit(&p->endpoint_epoch, 1, memory_order_release);
+		pthread_mutex_unlock(&p->lock);
+	}
+}
+
+static void expire(struct keypair *k)
+{
+	if (k)
+		atomic_store_explicit(&k->may_send, false, memory_order_relaxed);
+}
+
+void peers_expire_sending(struct tunnel *t)
+{
+	list_for_each (at, &t->peers) {
+		struct tunnel_peer *p = container_of(at, struct tunnel_peer, in_order);
+
+		handshake_abandon(p);
+		pthread_mutex_lock(&p->lock);
+		p->timers.last_handshake_sent = (instant){0};
+		expire(atomic_load_explicit(&p->current, memory_order_relaxed));
+		expire(atomic_load_explicit(&p->next, memory_order_relaxed));
+		expire(atomic_load_explicit(&p->previous, memory_order_relaxed));
+		pthread_mutex_unlock(&p->lock);
+	}
+}

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * UDP to TUN, in one thread with the AEAD inline: one recvmmsg, every datagram opened in place in
+ * the receive buffers, then everything merged across all its messages and written. The order of
+ * checks is that of the paper (section 5.4.6) and of Linux: session, age and count, tag, replay
+ * window, and only then endpoint, confirmation, timers, and the source address against the
+ * cryptokey table.
+ */
+#include "tunnel/gro.h"
+#include "tunnel/internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_OPS 128
+#define MAX_TOUCHED 256
+
+struct arrival {
+	struct keypair *keypair;
+	const struct udp_in *in;
+	uint64_t counter;
+	uint8_t *plain;
+	size_t len;
+};
+
+struct rx {
+	struct tunnel *t;
+	struct aead_thread *aead;
+	unsigned worker;
+	struct udp_receiver *receiver;
+	struct gro *gro;
+	struct aead_op ops[MAX_OPS];
+	struct arrival arrivals[MAX_OPS];
+	size_t n_ops;
+	struct tunnel_peer *touched[MAX_TOUCHED];
+	size_t n_touched;
+	uint64_t batch;
+	uint32_t last_index;
+	struct keypair *last_keypair; /* of last_index, in this batch */
+	instant now;
+};
+
+static uint32_t get_le32(const uint8_t *at)
+{
+	uint32_t v;
+
+	memcpy(&v, at, sizeof(v));
+	return le32toh(v);
+}
+
+static uint64_t get_le64(const uint8_t *at)
+{
+	uint64_t v;
+
+	memcpy(&v, at, sizeof(v));
+	return le64toh(v);
+}
+
+/* --- peers of a batch ----------------------------------------------------------------------------
+ */
+
+static bool needs_rekey(const struct rx *x, struct tunnel_peer *p)
+{
+	struct keypair *k = atomic_load_explicit(&p->current, memory_order_acquire);
+	bool needs;
+
+	if (!k)
+		return false;
+	pthread_mutex_lock(&p->lock);
+	needs = timers_should_rekey_on_receive(&p->timers, k->born, k->is_initiator, x->now);
+	if (needs)
+		p->timers.sent_lastminute_handshake = true;
+	pthread_mutex_unlock(&p->lock);
+	return needs;
+}
+
+static void settle_peer(struct rx *x, struct tunnel_peer *p)
+{
+	if (!p->rx_got_any)
+		return;
+	pthread_mutex_lock(&p->lock);
+	timers_any_authenticated_received(&p->timers);
+	timers_any_authenticated_traversal(&p->timers, x->now);
+	if (p->rx_got_data)
+		timers_data_received(&p->timers, x->now);
+	peer_rearm(p);
+	pthread_mutex_unlock(&p->lock);
+	p->rx_got_any = p->rx_got_data = false;
+	if (needs_rekey(x, p))
+		peer_want_initiation(p, false);
+}
+
+static long write_tun(const struct iovec *iov, int n, void *data)
+{
+	struct rx *x = data;
+	ssize_t done;
+
+	if (!x->t->tun.has_vnet) {
+		iov++;
+		n--;
+	}
+	do {
+		done = writev(x->t->tun.fd, iov, n);
+	} while (done < 0 && errno == EINTR);
+	if (done < 0) {
+		tunnel_count(x->t, TUNNEL_DROP_TUN_WRITE, 1);
+		return -errno;
+	}
+	return done;
+}
+
+static void settle(struct rx *x)
+{
+	gro_flush(x->gro, write_tun, x);
+	for (size_t i = 0; i < x->n_touched; i++)
+		settle_peer(x, x->touched[i]);
+	x->n_touched = 0;
+	x->last_keypair = NULL;
+	x->batch++;
+}
+
+static void touch(struct rx *x, struct tunnel_peer *p)
+{
+	if (p->rx_batch == x->batch)
+		return;
+	if (x->n_touched == MAX_TOUCHED)
+		settle(x);
+	p->rx_batch = x->batch;
+	x->touched[x->n_touched++] = p;
+}
+
+/* Any authenticated packet moves the endpoint; mostly it is where it was. */
+static void roam(struct tunnel_peer *p, const struct udp_endpoint *from)
+{
+	uint32_t epoch = atomic_load_explicit(&p->endpoint_epoch, memory_order_acquire);
+
+	if (epoch == p->rx_epoch && sock_addr_eq(&p->rx_endpoint.remote, &from->remote) &&
+		ip_addr_eq(&p->rx_endpoint.local, &from->local))
+		return;
+	peer_roam(p, from);
+	p->rx_endpoint = *from;
+	p->rx_epoch = atomic_load_explicit(&p->endpoint_epoch, memory_order_acquire);
+}
+
+/* --- opened packets ------------------------------------------------------------------------------
+ */
+
+/* RFC 6040 section 4.2: congestion outside is congestion inside, if the inner transport knows of
+ * it. */
+static void decapsulate_ecn(uint8_t *packet, uint8_t outer)
+{
+	if ((outer & 3) != 3)
+		return;
+	if (packet[0] >> 4 == 6) {
+		if (packet[1] & 0x30)
+			packet[1] |= 0x30;
+	} else if (packet[1] & 3 && (packet[1] & 3) != 3) {
+		/* The checksum changes with the word (RFC 1624, equation 3). */
+		uint16_t old_word = (uint16_t)(packet[0] << 8 | packet[1]);
+		uint16_t new_word = old_word | 3;
+		uint32_t sum = (uint16_t) ~(packet[10] << 8 | packet[11]);
+
+		sum += (uint16_t)~old_word + (uint32_t)new_word;
+		sum = (sum & 0xffff) + (sum >> 16);
+		sum = (sum & 0xffff) + (sum >> 16);
+		packet[1] |= 3;
+		packet[10] = (uint8_t)(~sum >> 8);
+		packet[11] = (uint8_t)~sum;
+	}
+}
+
+/* The length that the IP header states, 0 if that can't be. */
+static size_t inner_len(const uint8_t *packet, size_t len)
+{
+	size_t stated;
+
+	if (packet[0] >> 4 == 4 && len >= 20)
+		stated = (size_t)(packet[2] << 8 | packet[3]);
+	else if (packet[0] >> 4 == 6 && len >= 40)
+		stated = 40 + (size_t)(packet[4] << 8 | packet[5]);
+	else
+		return 0;
+	return stated <= len && stated >= (packet[0] >> 4 == 4 ? 20 : 40) ? stated : 0;
+}
+
+static void deliver(struct rx *x, struct tunnel_peer *p, const struct arrival *a)
+{
+	size_t len = inner_len(a->plain, a->len);
+	bool v4 = a->plain[0] >> 4 == 4;
+	struct cryptokey_owner *o;
+
+	if (!len) {
+		tunnel_count(x->t, TUNNEL_DROP_MALFORMED, 1);
+		return;
+	}
+	o = v4 ? cryptokey_lookup4(x->t->table, a->plain + 12)
+	       : cryptokey_lookup6(x->t->table, a->plain + 8);
+	if (o != &p->owner) {
+		tunnel_count(x->t, TUNNEL_DROP_SOURCE_NOT_ALLOWED, 1);
+		return;
+	}
+	decapsulate_ecn(a->plain, a->in->tos);
+	tunnel_count(x->t, TUNNEL_RX_PACKETS, 1);
+	if (!gro_add(x->gro, a->plain, len)) {
+		gro_flush(x->gro, write_tun, x);
+		gro_add(x->gro, a->plain, len);
+	}
+}
+
+static void opened(struct rx *x, const struct arrival *a)
+{
+	struct keypair *k = a->keypair;
+	struct tunnel_peer *p = k->peer;
+
+	if (!replay_accept(&k->replay, a->counter)) {
+		tunnel_count(x->t, TUNNEL_DROP_REPLAY, 1);
+		return;
+	}
+	touch(x, p);
+	roam(p, &a->in->from);
+	if (peer_confirm_keypair(p, k, x->now))
+		peer_wish(p, TX_FLUSH);
+	p->rx_got_any = true;
+	atomic_fetch_add_explicit(&p->rx_bytes, a->len + WG_DATA_OVERHEAD, memory_order_relaxed);
+	if (!a->len)
+		return; /* a keepalive */
+	p->rx_got_data = true;
+	deliver(x, p, a);
+}
+
+static void open_all(struct rx *x)
+{
+	if (!x->n_ops)
+		return;
+	x->t->aead->open(x->aead, x->ops, x->n_ops);
+	for (size_t i = 0; i < x->n_ops; i++) {
+		if (x->ops[i].ok)
+			opened(x, &x->arrivals[i]);
+		else
+			tunnel_count(x->t, TUNNEL_DROP_BAD_TAG, 1);
+	}
+	x->n_ops = 0;
+}
+
+/* --- datagrams -----------------------------------------------------------------------------------
+ */
+
+static struct keypair *keypair_of(struct rx *x, uint32_t index)
+{
+	struct keypair *k;
+
+	if (x->last_keypair && x->last_index == index)
+		return x->last_keypair;
+	k = index_lookup(x->t->indices, index);
+	if (!k || k->kind != REF_KEYPAIR)
+		return NULL;
+	x->last_index = index;
+	x->last_keypair = k;
+	return k;
+}
+
+static void take_data(struct rx *x, const struct udp_in *in, uint8_t *data, size_t len)
+{
+	struct keypair *k = keypair_of(x, get_le32(data + 4));
+	uint64_t counter = get_le64(data + 8);
+	uint8_t *body = data + WG_DATA_HEADER_LEN;
+	size_t plain = len - WG_DATA_OVERHEAD;
+
+	if (!k || instant_diff(x->now, k->born) >= WG_REJECT_AFTER_TIME) {
+		tunnel_count(x->t, k ? TUNNEL_DROP_NO_SESSION : TUNNEL_DROP_UNKNOWN_INDEX, 1);
+		return;
+	}
+	if (x->n_ops == MAX_OPS)
+		open_all(x);
+	x->ops[x->n_ops] = (struct aead_op){&k->receive, counter, body, body, plain, false};
+	x->arrivals[x->n_ops++] = (struct arrival){k, in, counter, body, plain};
+}
+
+static void take_datagram(struct rx *x, const struct udp_in *in, uint8_t *data, size_t len)
+{
+	uint32_t type = len >= 4 ? get_le32(data) : 0;
+
+	if (type == WG_DATA && len >= WG_DATA_OVERHEAD)
+		take_data(x, in, data, len);
+	else if ((type == WG_INITIATION && len == WG_INITIATION_LEN) ||
+		 (type == WG_RESPONSE && len == WG_RESPONSE_LEN) ||
+		 (type == WG_COOKIE_REPLY && len == WG_COOKIE_REPLY_LEN))
+		handshake_enqueue(x->t, in, data, len, x->now);
+	else
+		tunnel_count(x->t, TUNNEL_DROP_MALFORMED, 1);
+}
+
+static void take_message(struct rx *x, const struct udp_in *in)
+{
+	size_t step = in->segment ? in->segment : in->len;
+
+	for (size_t at = 0; at < in->len; at += step)
+		take_datagram(x, in, in->data + at, in->len - at < step ? in->len - at : step);
+}
+
+static bool receive_round(struct rx *x, int family)
+{
+	const struct udp_in *in;
+	size_t n;
+
+	if (udp_fd(x->t->udp, family) < 0)
+		return false;
+	n = udp_receive(x->t->udp, family, x->receiver, &in);
+	for (size_t i = 0; i < n; i++)
+		take_message(x, &in[i]);
+	open_all(x);
+	/* Before the buffers are used again. */
+	settle(x);
+	return n > 0;
+}
+
+static void wait_for_work(struct rx *x)
+{
+	struct pollfd fds[] = {{x->t->rx_wake, POLLIN, 0}, {udp_fd(x->t->udp, AF_INET), POLLIN, 0},
+		{udp_fd(x->t->udp, AF_INET6), POLLIN, 0}};
+	uint64_t count;
+
+	qsbr_sleep(x->t->qsbr, x->worker);
+	poll(fds, 3, -1);
+	if (fds[0].revents)
+		while (read(x->t->rx_wake, &count, sizeof(count)) < 0 && errno == EINTR)
+			;
+	qsbr_wake(x->t->qsbr, x->worker);
+}
+
+/*
+ * Whoever binds or closes the sockets must be alone with them: rx is stopped between two rounds,
+ * out of poll, and goes on with the new ones.
+ */
+void rx_pause(struct tunnel *t)
+{
+	atomic_store_explicit(&t->rx_pausing, true, memory_order_release);
+	tunnel_wake(t->rx_wake);
+	pthread_mutex_lock(&t->rx_round);
+}
+
+void rx_resume(struct tunnel *t)
+{
+	atomic_store_explicit(&t->rx_pausing, false, memory_order_release);
+	pthread_mutex_unlock(&t->rx_round);
+}
+
+static void let_pause(struct tunnel *t)
+{
+	if (!atomic_load_explicit(&t->rx_pausing, memory_order_acquire))
+		return;
+	pthread_mutex_unlock(&t->rx_round);
+	/* A mutex isn't fair: wait until the other has it. */
+	while (atomic_load_explicit(&t->rx_pausing, memory_order_acquire))
+		sched_yield();
+	pthread_mutex_lock(&t->rx_round);
+}
+
+void *rx_run(void *tunnel)
+{
+	struct rx *x = calloc(1, sizeof(*x));
+	bool yielded = false;
+
+	x->t = tunnel;
+	x->batch = 1;
+	x->receiver = udp_receiver_new();
+	x->gro = gro_new(x->t->tun.takes_tso, x->t->tun.takes_uso);
+	x->aead = x->t->aead->thread_new(x->t->aead);
+	x->worker = qsbr_register(x->t->qsbr);
+	qsbr_wake(x->t->qsbr, x->worker);
+	pthread_mutex_lock(&x->t->rx_round);
+	while (!atomic_load_explicit(&x->t->stopping, memory_order_acquire)) {
+		bool got;
+
+		let_pause(x->t);
+		x->now = tunnel_now();
+		got = receive_round(x, AF_INET);
+		got |= receive_round(x, AF_INET6);
+		qsbr_quiescent(x->t->qsbr, x->worker);
+		if (got) {
+			yielded = false;
+		} else if (!yielded) {
+			sched_yield();
+			yielded = true;
+		} else {
+			wait_for_work(x);
+			yielded = false;
+		}
+	}
+	pthread_mutex_unlock(&x->t->rx_round);
+	qsbr_sleep(x->t->qsbr, x->worker);
+	qsbr_unregister(x->t->qsbr, x->worker);
+	x->t->aead->thread_free(x->aead);
+	gro_free(x->gro);
+	udp_receiver_free(x->receiver);
+	free(x);
+	return NULL;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/tun.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+#include <linux/virtio_net.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+#ifndef IFLA_GSO_IPV4_MAX_SIZE
+#define IFLA_GSO_IPV4_MAX_SIZE 63
+#endif
+
+/* The most that the kernel takes, newest first. */
+static void set_offloads(struct tun *t)
+{
+	static const unsigned tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+
+	t->takes_tso = t->takes_uso = false;
+	if (!t->has_vnet)
+		return;
+	if (!ioctl(t->fd, TUNSETOFFLOAD, tso | TUN_F_USO4 | TUN_F_USO6))
+		t->takes_tso = t->takes_uso = true;
+	else if (!ioctl(t->fd, TUNSETOFFLOAD, tso))
+		t->takes_tso = true;
+	else
+		ioctl(t->fd, TUNSETOFFLOAD, 0);
+}
+
+static int finish(struct tun *t, const struct ifreq *ifr)
+{
+	int vnet_len = sizeof(struct virtio_net_hdr);
+
+	snprintf(t->name, sizeof(t->name), "%.15s", ifr->ifr_name);
+	t->ifindex = (int)if_nametoindex(t->name);
+	t->has_vnet = ifr->ifr_flags & IFF_VNET_HDR;
+	if (t->has_vnet && ioctl(t->fd, TUNSETVNETHDRSZ, &vnet_len))
+		return -errno;
+	set_offloads(t);
+	if (fcntl(t->fd, F_SETFL, fcntl(t->fd, F_GETFL) | O_NONBLOCK))
+		return -errno;
+	return 0;
+}
+
+static int set_default_mtu(const char *name)
+{
+	struct ifreq ifr = {.ifr_mtu = TUN_DEFAULT_MTU};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
+
+	if (fd < 0)
+		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	if (ioctl(fd, SIOCSIFMTU, &ifr))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static int explain_open(int err, char *why, size_t n)
+{
+	if (err == ENOENT)
+		snprintf(why, n,
+			"/dev/net/tun is missing: load the tun module, or give the container the "
+			"device");
+	else if (err == EACCES || err == EPERM)
+		snprintf(why, n, "/dev/net/tun may not be opened by this user");
+	else
+		snprintf(why, n, "/dev/net/tun can't be opened: %s", strerror(err));
+	return -err;
+}
+
+static int explain_set(const char *name, int err, char *why, size_t n)
+{
+	if (err == EPERM)
+		snprintf(
+			why, n, "making the interface %s needs the capability CAP_NET_ADMIN", name);
+	else if (err == EBUSY)
+		snprintf(why, n, "the interface %s is already in use by another program", name);
+	else if (err == EINVAL)
+		snprintf(why, n,
+			"there is an interface %s already that is no TUN, or the name can't be one",
+			name);
+	else
+		snprintf(why, n, "the interface %s can't be made: %s", name, strerror(err));
+	return -err;
+}
+
+int tun_create(const char *name, struct tun *ret, char *why, size_t why_size)
+{
+	struct tun t = {.fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC)};
+	struct ifreq ifr = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR};
+	int err;
+
+	if (t.fd < 0)
+		return explain_open(errno, why, why_size);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%.15s", name);
+	if (ioctl(t.fd, TUNSETIFF, &ifr)) {
+		err = explain_set(name, errno, why, why_size);
+		close(t.fd);
+		return err;
+	}
+	err = finish(&t, &ifr);
+	if (!err)
+		err = set_default_mtu(t.name);
+	if (err) {
+		snprintf(why, why_size, "the interface %s can't be set up: %s", name,
+			strerror(-err));
+		close(t.fd);
+		return err;
+	}
+	*ret = t;
+	return 0;
+}
+
+int tun_adopt(int fd, struct tun *ret, char *why, size_t why_size)
+{
+	struct tun t = {.fd = fd};
+	struct ifreq ifr = {0};
+	int err;
+
+	if (ioctl(fd, TUNGETIFF, &ifr)) {
+		err = -errno;
+		snprintf(why, why_size, "file descriptor %d is no TUN: %s", fd, strerror(-err));
+		return err;
+	}
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	err = finish(&t, &ifr);
+	if (err) {
+		snprintf(why, why_size, "the TUN %s can't be taken over: %s", t.name,
+			strerror(-err));
+		return err;
+	}
+	*ret = t;
+	return 0;
+}
+
+void tun_close(struct tun *t)
+{
+	if (t->fd >= 0)
+		close(t->fd);
+	t->fd = -1;
+}
+
+static void add_u32(struct nlmsghdr *h, unsigned short type, uint32_t value)
+{
+	struct rtattr *a = (struct rtattr *)((char *)h + NLMSG_ALIGN(h->nlmsg_len));
+
+	a->rta_type = type;
+	a->rta_len = RTA_LENGTH(sizeof(value));
+	memcpy(RTA_DATA(a), &value, sizeof(value));
+	h->nlmsg_len = NLMSG_ALIGN(h->nlmsg_len) + RTA_SPACE(sizeof(value));
+}
+
+int tun_set_gso_max_size(const struct tun *t, unsigned bytes)
+{
+	struct {
+		struct nlmsghdr h;
+		struct ifinfomsg i;
+		char attributes[64];
+	} m = {.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
+		       .nlmsg_type = RTM_NEWLINK,
+		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK}};
+	char answer[512];
+	ssize_t n;
+	int fd, err = 0;
+
+	if (!t->takes_tso || !t->ifindex)
+		return 0;
+	m.i.ifi_index = t->ifindex;
+	add_u32(&m.h, IFLA_GSO_MAX_SIZE, bytes);
+	add_u32(&m.h, IFLA_GSO_IPV4_MAX_SIZE, bytes);
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (fd < 0)
+		return -errno;
+	if (send(fd, &m, m.h.nlmsg_len, 0) < 0 || (n = recv(fd, answer, sizeof(answer), 0)) < 0) {
+		err = -errno;
+	} else if (n >= (ssize_t)NLMSG_LENGTH(sizeof(struct nlmsgerr))) {
+		struct nlmsgerr e;
+
+		memcpy(&e, answer + NLMSG_HDRLEN, sizeof(e));
+		err = e.error;
+	}
+	close(fd);
+	return err;
+}
+
+void tun_disable_offload(struct tun *t)
+{
+	t->takes_tso = t->takes_uso = false;
+}

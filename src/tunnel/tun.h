@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The TUN interface: made with vnet headers and whatever offloads the kernel has, or taken over as
+ * a file descriptor (WG_TUN_FD). Non-blocking.
+ */
+#ifndef SHUNT_TUNNEL_TUN_H
+#define SHUNT_TUNNEL_TUN_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#define TUN_DEFAULT_MTU 1420
+#define TUN_READ_MAX (10 + 65535 + 15) /* vnet header, the largest packet, room for padding */
+
+struct tun {
+	int fd;
+	char name[IFNAMSIZ];
+	int ifindex;
+	bool has_vnet;	/* every packet has a struct virtio_net_hdr of 10 bytes in front */
+	bool takes_tso; /* superpackets may be written */
+	bool takes_uso;
+};
+
+/* Makes it with the default MTU, down. why gets a sentence: no /dev/net/tun, no right to, the name
+ * is taken. */
+int tun_create(const char *name, struct tun *ret, char *why, size_t why_size);
+/* Takes over a file descriptor that is a TUN already. */
+int tun_adopt(int fd, struct tun *ret, char *why, size_t why_size);
+void tun_close(struct tun *t);
+/* Sets the interface's gso_max_size (and gso_ipv4_max_size where there is one), so that a
+ * superpacket fits one UDP message. */
+int tun_set_gso_max_size(const struct tun *t, unsigned bytes);
+/* Turns coalesced writes off for good (a kernel that refuses them). */
+void tun_disable_offload(struct tun *t);
+
+#endif

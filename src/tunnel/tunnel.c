@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/tunnel.h"
+
+#include "tunnel/internal.h"
+#include "tunnel/peers.h"
+#include "wg/secret.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* A lock that thread sanitizers and small critical sections are happy with. */
+static void init_locks(struct tunnel *t)
+{
+	pthread_mutex_init(&t->send_lock, NULL);
+	pthread_mutex_init(&t->config_lock, NULL);
+	pthread_mutex_init(&t->map_lock, NULL);
+	pthread_mutex_init(&t->tx_lock, NULL);
+	pthread_mutex_init(&t->rx_round, NULL);
+	pthread_mutex_init(&t->clock_lock, NULL);
+	pthread_rwlock_init(&t->identity_lock, NULL);
+}
+
+static void destroy_locks(struct tunnel *t)
+{
+	pthread_mutex_destroy(&t->send_lock);
+	pthread_mutex_destroy(&t->config_lock);
+	pthread_mutex_destroy(&t->map_lock);
+	pthread_mutex_destroy(&t->tx_lock);
+	pthread_mutex_destroy(&t->rx_round);
+	pthread_mutex_destroy(&t->clock_lock);
+	pthread_rwlock_destroy(&t->identity_lock);
+}
+
+static uint32_t random32(void *data)
+{
+	uint32_t r;
+
+	tunnel_random(&r, sizeof(r));
+	return r;
+}
+
+static int start_threads(struct tunnel *t)
+{
+	static void *(*const bodies[])(void *) = {tx_run, rx_run, handshake_run, clock_run};
+	pthread_t *const threads[] = {
+		&t->tx_thread, &t->rx_thread, &t->handshake_thread, &t->clock_thread};
+
+	for (; t->n_threads < ARRAY_SIZE(bodies); t->n_threads++) {
+		int err = pthread_create(threads[t->n_threads], NULL, bodies[t->n_threads], t);
+
+		if (err)
+			return -err;
+	}
+	return 0;
+}
+
+static void end_threads(struct tunnel *t)
+{
+	pthread_t threads[] = {t->tx_thread, t->rx_thread, t->handshake_thread, t->clock_thread};
+
+	atomic_store_explicit(&t->stopping, true, memory_order_release);
+	tunnel_wake(t->tx_wake);
+	tunnel_wake(t->rx_wake);
+	tunnel_wake(t->clock_wake);
+	handshake_wake(t);
+	for (unsigned i = 0; i < t->n_threads; i++)
+		pthread_join(threads[i], NULL);
+	t->n_threads = 0;
+}
+
+struct tunnel *tunnel_new(const struct tun *tun, udp_log_fn *log, void *data)
+{
+	struct tunnel *t = secret_alloc(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->tun = *tun;
+	init_locks(t);
+	list_init(&t->peers);
+	list_init(&t->tx_wishes);
+	heap_init(&t->clock_heap);
+	t->aead = aead_choose(NULL);
+	t->udp = udp_new(log, data);
+	t->qsbr = qsbr_new();
+	t->by_key = map_new();
+	t->indices = index_table_new(t->qsbr, random32, NULL);
+	t->table = cryptokey_new(t->qsbr);
+	t->handshakes = handshake_queue_new();
+	t->tx_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	t->rx_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	t->clock_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	atomic_store(&t->mtu, TUN_DEFAULT_MTU);
+	if (!t->aead || !t->udp || !t->qsbr || !t->indices || !t->table || !t->handshakes ||
+		t->tx_wake < 0 || t->rx_wake < 0 || t->clock_wake < 0 || start_threads(t)) {
+		t->tun.fd = -1; /* still the caller's */
+		tunnel_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void tunnel_free(struct tunnel *t)
+{
+	if (!t)
+		return;
+	if (t->handshakes)
+		end_threads(t);
+	tunnel_remove_all_peers(t);
+	cryptokey_free(t->table);
+	index_table_free(t->indices);
+	qsbr_free(t->qsbr);
+	map_free(t->by_key);
+	udp_free(t->udp);
+	handshake_queue_free(t->handshakes);
+	heap_done(&t->clock_heap);
+	close(t->tx_wake);
+	close(t->rx_wake);
+	close(t->clock_wake);
+	if (t->tun.fd >= 0)
+		tun_close(&t->tun);
+	noise_identity_done(&t->identity);
+	destroy_locks(t);
+	secret_free(t, sizeof(*t));
+}
+
+void tunnel_lock(struct tunnel *t)
+{
+	pthread_mutex_lock(&t->config_lock);
+}
+
+void tunnel_unlock(struct tunnel *t)
+{
+	pthread_mutex_unlock(&t->config_lock);
+}
+
+const char *tunnel_aead_name(const struct tunnel *t)
+{
+	return t->aead->name;
+}
+
+/* --- up and down ---------------------------------------------------------------------------------
+ */
+
+/* The sockets may be closed only while nobody receives on them: rx is asked to let go first. */
+static int bind_sockets(struct tunnel *t, uint16_t *port)
+{
+	int err;
+
+	rx_pause(t);
+	pthread_mutex_lock(&t->send_lock);
+	err = udp_bind(t->udp, port, t->fwmark);
+	pthread_mutex_unlock(&t->send_lock);
+	rx_resume(t);
+	return err;
+}
+
+int tunnel_up(struct tunnel *t)
+{
+	int err;
+
+	if (t->is_up)
+		return 0;
+	err = bind_sockets(t, &t->listen_port);
+	if (err)
+		return err;
+	t->is_up = true;
+	atomic_store_explicit(&t->running, true, memory_order_release);
+	peers_start(t);
+	return 0;
+}
+
+void tunnel_down(struct tunnel *t)
+{
+	if (!t->is_up)
+		return;
+	t->is_up = false;
+	atomic_store_explicit(&t->running, false, memory_order_release);
+	rx_pause(t);
+	pthread_mutex_lock(&t->send_lock);
+	udp_unbind(t->udp);
+	pthread_mutex_unlock(&t->send_lock);
+	rx_resume(t);
+	peers_stop(t);
+}
+
+bool tunnel_is_up(struct tunnel *t)
+{
+	return t->is_up;
+}
+
+/* As many datagrams of full size as one UDP message can carry, of the wider outer family, and the
+ * headers they share. */
+static unsigned gso_max_size(unsigned mtu)
+{
+	unsigned datagram = mtu + WG_DATA_OVERHEAD;
+	unsigned segments = datagram ? (UDP_MAX_PAYLOAD - 40) / datagram : 1;
+	unsigned headers = 52; /* IPv4 and TCP with timestamps */
+
+	if (segments > UDP_MAX_SEGMENTS)
+		segments = UDP_MAX_SEGMENTS;
+	if (segments < 1 || mtu <= headers)
+		return 65536;
+	return segments * (mtu - headers) + headers;
+}
+
+void tunnel_set_mtu(struct tunnel *t, unsigned mtu)
+{
+	atomic_store_explicit(&t->mtu, mtu, memory_order_relaxed);
+	tun_set_gso_max_size(&t->tun, gso_max_size(mtu));
+}
+
+/* --- the device's own settings -------------------------------------------------------------------
+ */
+
+int tunnel_set_listen_port(struct tunnel *t, uint16_t port)
+{
+	uint16_t got = port;
+	int err;
+
+	if (port && port == t->listen_port)
+		return 0;
+	if (!t->is_up) {
+		t->listen_port = port;
+		return 0;
+	}
+	err = bind_sockets(t, &got);
+	if (err)
+		return err;
+	t->listen_port = got;
+	peers_forget_sources(t);
+	return 0;
+}
+
+int tunnel_set_fwmark(struct tunnel *t, uint32_t mark)
+{
+	int err;
+
+	pthread_mutex_lock(&t->send_lock);
+	err = udp_set_fwmark(t->udp, mark);
+	pthread_mutex_unlock(&t->send_lock);
+	if (err)
+		return err;
+	t->fwmark = mark;
+	peers_forget_sources(t);
+	return 0;
+}
+
+int tunnel_set_private_key(struct tunnel *t, const wg_key *key)
+{
+	wg_key public = wg_key_is_zero(key) ? (wg_key){{0}} : wg_key_public(key);
+	struct tunnel_peer *self;
+
+	if (t->identity.is_set ? wg_key_eq(&t->identity.private_key, key) : wg_key_is_zero(key))
+		return 0;
+	self = wg_key_is_zero(key) ? NULL : tunnel_peer_find(t, &public);
+	if (self)
+		tunnel_peer_remove(t, self);
+	pthread_rwlock_wrlock(&t->identity_lock);
+	noise_identity_set(&t->identity, key);
+	if (t->identity.is_set)
+		cookie_checker_init(&t->checker, &t->identity.public_key);
+	pthread_rwlock_unlock(&t->identity_lock);
+	peers_expire_sending(t);
+	return 0;
+}
+
+void tunnel_get(struct tunnel *t, struct tunnel_info *ret)
+{
+	*ret = (struct tunnel_info){
+		.has_private_key = t->identity.is_set,
+		.private_key = t->identity.private_key,
+		.listen_port = t->listen_port,
+		.fwmark = t->fwmark,
+	};
+}
+
+/* --- counters ------------------------------------------------------------------------------------
+ */
+
+const char *tunnel_counter_name(enum tunnel_counter c)
+{
+	static const char *const names[TUNNEL_COUNTERS] = {
+		[TUNNEL_TX_PACKETS] = "tx_packets",
+		[TUNNEL_RX_PACKETS] = "rx_packets",
+		[TUNNEL_DROP_NO_PEER] = "drop_no_peer",
+		[TUNNEL_DROP_NO_ENDPOINT] = "drop_no_endpoint",
+		[TUNNEL_DROP_NO_SESSION] = "drop_no_session",
+		[TUNNEL_DROP_SOURCE_NOT_ALLOWED] = "drop_source_not_allowed",
+		[TUNNEL_DROP_REPLAY] = "drop_replay",
+		[TUNNEL_DROP_BAD_TAG] = "drop_bad_tag",
+		[TUNNEL_DROP_QUEUE_FULL] = "drop_queue_full",
+		[TUNNEL_DROP_MALFORMED] = "drop_malformed",
+		[TUNNEL_DROP_UNKNOWN_INDEX] = "drop_unknown_index",
+		[TUNNEL_DROP_HANDSHAKE] = "drop_handshake",
+		[TUNNEL_DROP_SEND_ERROR] = "drop_send_error",
+		[TUNNEL_DROP_TUN_WRITE] = "drop_tun_write",
+		[TUNNEL_COOKIES_SENT] = "cookies_sent",
+	};
+
+	return names[c];
+}
+
+uint64_t tunnel_counter(struct tunnel *t, enum tunnel_counter c)
+{
+	return atomic_load_explicit(&t->counters[c], memory_order_relaxed);
+}

@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TUN to UDP, in one thread with the AEAD inline. The TUN is read until it is empty; a superpacket
+ * is sealed segment by segment straight into the buffer that leaves as one UDP_SEGMENT message, so
+ * that the copy that segmentation needs is the AEAD's own pass. Packets in a row for one peer and
+ * of one size share a message too. Nonces are given out here alone and in the order in which
+ * packets leave.
+ *
+ * What has no session waits in its peer's queue (staged), at most WG_MAX_STAGED packets of it,
+ * oldest dropped first.
+ */
+#include "tunnel/gso.h"
+#include "tunnel/internal.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define ARENA_LEN (256 * 1024)
+#define FLUSH_AT (64 * 1024) /* sealed bytes that fit the cache and are worth a system call */
+#define MAX_OUT UDP_BATCH
+#define READS_PER_ROUND 64
+#define MAX_TOUCHED 256
+
+struct staged {
+	struct staged *next;
+	uint32_t len;
+	uint8_t tos;
+	uint8_t packet[]; /* len bytes and room for padding */
+};
+
+struct tx {
+	struct tunnel *t;
+	struct aead_thread *aead;
+	unsigned worker;
+	uint8_t *arena;
+	size_t used;
+	struct udp_out out[MAX_OUT];
+	struct keypair *out_keypair[MAX_OUT];
+	unsigned out_segments[MAX_OUT];
+	bool out_closed[MAX_OUT]; /* its last segment is shorter: nothing may follow */
+	size_t n_out;
+	struct tunnel_peer *touched[MAX_TOUCHED];
+	size_t n_touched;
+	uint64_t batch;
+	instant now;
+	/* The last destination looked up in this round. */
+	uint8_t last_version;
+	uint8_t last_dst[16];
+	struct tunnel_peer *last_peer;
+	uint8_t buffer[TUN_READ_MAX] __attribute__((aligned(64)));
+};
+
+/* --- after sending -------------------------------------------------------------------------------
+ */
+
+static bool needs_rekey(const struct tx *x, struct tunnel_peer *p)
+{
+	struct keypair *k = atomic_load_explicit(&p->current, memory_order_acquire);
+
+	return k && timers_should_rekey_on_send(k->born, k->is_initiator,
+			    atomic_load_explicit(&k->counter, memory_order_relaxed), x->now);
+}
+
+static void settle_peer(struct tx *x, struct tunnel_peer *p)
+{
+	if (!p->tx_sent_any)
+		return;
+	pthread_mutex_lock(&p->lock);
+	if (p->tx_sent_data)
+		timers_data_sent(&p->timers, x->now, peer_jitter());
+	timers_any_authenticated_sent(&p->timers);
+	timers_any_authenticated_traversal(&p->timers, x->now);
+	peer_rearm(p);
+	pthread_mutex_unlock(&p->lock);
+	p->tx_sent_data = p->tx_sent_any = false;
+	if (needs_rekey(x, p))
+		peer_want_initiation(p, false);
+}
+
+static void flush(struct tx *x)
+{
+	if (!x->n_out)
+		return;
+	pthread_mutex_lock(&x->t->send_lock);
+	udp_send(x->t->udp, x->out, x->n_out, NULL);
+	pthread_mutex_unlock(&x->t->send_lock);
+	x->n_out = 0;
+	x->used = 0;
+}
+
+/* The end of a round: all is sent, events are told once a peer. */
+static void settle(struct tx *x)
+{
+	flush(x);
+	for (size_t i = 0; i < x->n_touched; i++)
+		settle_peer(x, x->touched[i]);
+	x->n_touched = 0;
+	x->last_peer = NULL;
+	x->last_version = 0;
+	x->batch++;
+}
+
+static void touch(struct tx *x, struct tunnel_peer *p)
+{
+	if (p->tx_batch == x->batch)
+		return;
+	if (x->n_touched == MAX_TOUCHED)
+		settle(x);
+	p->tx_batch = x->batch;
+	x->touched[x->n_touched++] = p;
+	if (atomic_load_explicit(&p->endpoint_epoch, memory_order_acquire) != p->tx_epoch) {
+		pthread_mutex_lock(&p->lock);
+		p->tx_endpoint = p->endpoint;
+		p->tx_epoch = atomic_load_explicit(&p->endpoint_epoch, memory_order_relaxed);
+		pthread_mutex_unlock(&p->lock);
+	}
+}
+
+/* --- sealing -------------------------------------------------------------------------------------
+ */
+
+/* RFC 6040 section 4.1: the inner ECN goes outside, but congestion experienced starts anew. */
+static uint8_t outer_tos(uint8_t inner_tos)
+{
+	uint8_t ecn = inner_tos & 3;
+
+	return ecn == 3 ? 2 : ecn;
+}
+
+static size_t padded_len(size_t len, unsigned mtu)
+{
+	size_t last = mtu && len > mtu ? len % mtu : len;
+	size_t padded = (last + WG_PADDING - 1) / WG_PADDING * WG_PADDING;
+
+	if (mtu && padded > mtu)
+		padded = mtu > last ? mtu : last;
+	return len + (padded - last);
+}
+
+static bool fits_last(const struct tx *x, const struct keypair *k, size_t sealed, uint8_t tos)
+{
+	const struct udp_out *o;
+	size_t i = x->n_out - 1;
+
+	if (!x->n_out)
+		return false;
+	o = &x->out[i];
+	return x->out_keypair[i] == k && !x->out_closed[i] && o->tos == tos &&
+	       sealed <= o->segment && x->out_segments[i] < UDP_MAX_SEGMENTS &&
+	       o->len + sealed <= UDP_MAX_PAYLOAD - 20;
+}
+
+/* Where the next sealed datagram goes, in the last message if it fits there. */
+static uint8_t *place(
+	struct tx *x, struct tunnel_peer *p, struct keypair *k, size_t sealed, uint8_t tos)
+{
+	uint8_t *at;
+	struct udp_out *o;
+
+	if (x->used + sealed > ARENA_LEN)
+		flush(x);
+	if (fits_last(x, k, sealed, tos)) {
+		size_t i = x->n_out - 1;
+
+		o = &x->out[i];
+		x->out_closed[i] = sealed < o->segment;
+		x->out_segments[i]++;
+		o->len += sealed;
+	} else {
+		if (x->n_out == MAX_OUT)
+			flush(x);
+		o = &x->out[x->n_out];
+		*o = (struct udp_out){p->tx_endpoint, x->arena + x->used, sealed, sealed, tos};
+		x->out_keypair[x->n_out] = k;
+		x->out_segments[x->n_out] = 1;
+		x->out_closed[x->n_out++] = false;
+	}
+	at = x->arena + x->used;
+	x->used += sealed;
+	return at;
+}
+
+static void put_le32(uint8_t *at, uint32_t v)
+{
+	v = htole32(v);
+	memcpy(at, &v, sizeof(v));
+}
+
+/* len bytes at packet, with room for 15 more behind them, which are put back. */
+static void seal(struct tx *x, struct tunnel_peer *p, struct keypair *k, uint8_t *packet,
+	size_t len, uint8_t tos)
+{
+	size_t padded = padded_len(len, atomic_load_explicit(&x->t->mtu, memory_order_relaxed));
+	uint8_t saved[WG_PADDING];
+	uint8_t *at = place(x, p, k, padded + WG_DATA_OVERHEAD, tos);
+	uint64_t counter = atomic_load_explicit(&k->counter, memory_order_relaxed),
+		 wire = htole64(counter);
+	struct aead_op op = {&k->send, counter, packet, at + WG_DATA_HEADER_LEN, padded, false};
+
+	atomic_store_explicit(&k->counter, counter + 1, memory_order_relaxed);
+	put_le32(at, WG_DATA);
+	put_le32(at + 4, k->remote_index);
+	memcpy(at + 8, &wire, sizeof(wire));
+	memcpy(saved, packet + len, padded - len);
+	memset(packet + len, 0, padded - len);
+	x->t->aead->seal(x->aead, &op, 1);
+	memcpy(packet + len, saved, padded - len);
+	p->tx_sent_any = true;
+	p->tx_sent_data |= len > 0;
+	atomic_fetch_add_explicit(&p->tx_bytes, padded + WG_DATA_OVERHEAD, memory_order_relaxed);
+	tunnel_count(x->t, TUNNEL_TX_PACKETS, 1);
+}
+
+/* The keypair to send n packets with, or NULL: then an initiation was asked for. */
+static struct keypair *sending_keypair(struct tx *x, struct tunnel_peer *p, size_t n)
+{
+	struct keypair *k = atomic_load_explicit(&p->current, memory_order_acquire);
+
+	if (k && atomic_load_explicit(&k->may_send, memory_order_relaxed) &&
+		instant_diff(x->now, k->born) < WG_REJECT_AFTER_TIME &&
+		atomic_load_explicit(&k->counter, memory_order_relaxed) <
+			WG_REJECT_AFTER_MESSAGES - n)
+		return k;
+	peer_want_initiation(p, false);
+	return NULL;
+}
+
+/* --- staging -------------------------------------------------------------------------------------
+ */
+
+static void drop_oldest(struct tunnel_peer *p)
+{
+	struct staged *s = p->staged_first;
+
+	p->staged_first = s->next;
+	if (!p->staged_first)
+		p->staged_last = &p->staged_first;
+	p->n_staged--;
+	free(s);
+}
+
+void tx_free_staged(struct tunnel_peer *p)
+{
+	while (p->n_staged)
+		drop_oldest(p);
+}
+
+static void stage(
+	struct tx *x, struct tunnel_peer *p, const uint8_t *packet, size_t len, uint8_t tos)
+{
+	struct staged *s;
+
+	if (p->n_staged == WG_MAX_STAGED) {
+		drop_oldest(p);
+		tunnel_count(x->t, TUNNEL_DROP_QUEUE_FULL, 1);
+	}
+	s = malloc(sizeof(*s) + len + WG_PADDING);
+	if (!s) {
+		tunnel_count(x->t, TUNNEL_DROP_QUEUE_FULL, 1);
+		return;
+	}
+	s->next = NULL;
+	s->len = (uint32_t)len;
+	s->tos = tos;
+	memcpy(s->packet, packet, len);
+	*p->staged_last = s;
+	p->staged_last = &s->next;
+	p->n_staged++;
+}
+
+static void flush_staged(struct tx *x, struct tunnel_peer *p)
+{
+	struct keypair *k;
+
+	touch(x, p);
+	while (p->n_staged && (k = sending_keypair(x, p, 1))) {
+		seal(x, p, k, p->staged_first->packet, p->staged_first->len, p->staged_first->tos);
+		drop_oldest(p);
+	}
+}
+
+/* --- what others wish ----------------------------------------------------------------------------
+ */
+
+static void grant(struct tx *x, struct tunnel_peer *p, unsigned wishes)
+{
+	uint8_t nothing[WG_PADDING];
+	struct keypair *k;
+
+	if (wishes & TX_DROP_STAGED) {
+		tunnel_count(x->t, TUNNEL_DROP_NO_SESSION, p->n_staged);
+		tx_free_staged(p);
+	}
+	touch(x, p);
+	if (p->n_staged && wishes & (TX_FLUSH | TX_KEEPALIVE)) {
+		flush_staged(x, p);
+	} else if (wishes & TX_KEEPALIVE) {
+		k = sending_keypair(x, p, 1);
+		if (k && p->tx_endpoint.remote.sa.sa_family != AF_UNSPEC)
+			seal(x, p, k, nothing, 0, 0);
+	}
+}
+
+static bool grant_wishes(struct tx *x)
+{
+	struct tunnel *t = x->t;
+	bool any = false;
+
+	for (;;) {
+		struct tunnel_peer *p = NULL;
+		unsigned wishes = 0;
+
+		pthread_mutex_lock(&t->tx_lock);
+		if (!list_is_empty(&t->tx_wishes)) {
+			p = container_of(t->tx_wishes.next, struct tunnel_peer, in_tx);
+			list_remove(&p->in_tx);
+			wishes = p->wants;
+			p->wants = 0;
+		}
+		pthread_mutex_unlock(&t->tx_lock);
+		if (!p)
+			return any;
+		grant(x, p, wishes);
+		any = true;
+	}
+}
+
+/* --- packets from the TUN ------------------------------------------------------------------------
+ */
+
+static struct tunnel_peer *peer_for(struct tx *x, const uint8_t *packet, size_t len)
+{
+	uint8_t version = packet[0] >> 4;
+	size_t at = version == 4 ? 16 : 24, n = version == 4 ? 4 : 16;
+	struct cryptokey_owner *o;
+
+	if (version == x->last_version && !memcmp(x->last_dst, packet + at, n))
+		return x->last_peer;
+	o = version == 4 ? cryptokey_lookup4(x->t->table, packet + at)
+			 : cryptokey_lookup6(x->t->table, packet + at);
+	x->last_version = version;
+	memcpy(x->last_dst, packet + at, n);
+	x->last_peer = o ? container_of(o, struct tunnel_peer, owner) : NULL;
+	return x->last_peer;
+}
+
+static uint8_t inner_tos(const uint8_t *packet)
+{
+	return packet[0] >> 4 == 4 ? packet[1] : (uint8_t)(packet[0] << 4 | packet[1] >> 4);
+}
+
+static bool is_whole(const uint8_t *packet, size_t len)
+{
+	return len >= 1 &&
+	       ((packet[0] >> 4 == 4 && len >= 20) || (packet[0] >> 4 == 6 && len >= 40));
+}
+
+static void send_segments(struct tx *x, struct tunnel_peer *p, struct gso *g, uint8_t tos)
+{
+	struct keypair *k = p->n_staged ? NULL : sending_keypair(x, p, g->n_segments);
+	uint8_t *segment;
+	size_t len;
+
+	while ((segment = gso_next(g, &len))) {
+		if (k)
+			seal(x, p, k, segment, len, tos);
+		else
+			stage(x, p, segment, len, tos);
+	}
+	if (!k)
+		flush_staged(x, p);
+}
+
+/* A packet with its vnet header (if has_vnet) of n bytes in all. */
+static void take_packet(struct tx *x, size_t n)
+{
+	static const struct virtio_net_hdr plain;
+	size_t head = x->t->tun.has_vnet ? sizeof(plain) : 0;
+	struct virtio_net_hdr vnet = plain;
+	uint8_t *packet = x->buffer + head;
+	struct tunnel_peer *p;
+	struct gso g;
+
+	if (n < head || !is_whole(packet, n - head)) {
+		tunnel_count(x->t, TUNNEL_DROP_MALFORMED, 1);
+		return;
+	}
+	memcpy(&vnet, x->buffer, head);
+	p = peer_for(x, packet, n - head);
+	if (!p) {
+		tunnel_count(x->t, TUNNEL_DROP_NO_PEER, 1);
+		icmp_unreachable(x->t, packet, n - head, ICMP_NO_PEER, x->now);
+		return;
+	}
+	touch(x, p);
+	if (p->tx_endpoint.remote.sa.sa_family == AF_UNSPEC) {
+		tunnel_count(x->t, TUNNEL_DROP_NO_ENDPOINT, 1);
+		icmp_unreachable(x->t, packet, n - head, ICMP_NO_ENDPOINT, x->now);
+		return;
+	}
+	if (!gso_start(&g, &vnet, packet, n - head)) {
+		tunnel_count(x->t, TUNNEL_DROP_MALFORMED, 1);
+		return;
+	}
+	send_segments(x, p, &g, outer_tos(inner_tos(packet)));
+	if (x->used >= FLUSH_AT)
+		flush(x);
+}
+
+/* 0: empty; 1: some; -1: the interface is gone or down. */
+static int read_round(struct tx *x)
+{
+	int any = 0;
+
+	for (unsigned i = 0; i < READS_PER_ROUND; i++) {
+		ssize_t n = read(x->t->tun.fd, x->buffer, TUN_READ_MAX - WG_PADDING);
+
+		if (n > 0) {
+			any = 1;
+			if (atomic_load_explicit(&x->t->running, memory_order_relaxed))
+				take_packet(x, (size_t)n);
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		return n < 0 && errno != EAGAIN ? -1 : any;
+	}
+	return any;
+}
+
+/* One yield first: what the peer's end is about to write arrives without a sleep and a wake-up. */
+static void wait_for_work(struct tx *x, bool tun_is_gone)
+{
+	struct pollfd fds[] = {{x->t->tx_wake, POLLIN, 0}, {x->t->tun.fd, POLLIN, 0}};
+	uint64_t count;
+
+	qsbr_sleep(x->t->qsbr, x->worker);
+	poll(fds, tun_is_gone ? 1 : 2, tun_is_gone ? 100 : -1);
+	if (fds[0].revents)
+		while (read(x->t->tx_wake, &count, sizeof(count)) < 0 && errno == EINTR)
+			;
+	qsbr_wake(x->t->qsbr, x->worker);
+}
+
+void *tx_run(void *tunnel)
+{
+	struct tx *x = aligned_alloc(64, (sizeof(*x) + 63) / 64 * 64);
+	bool yielded = false;
+
+	memset(x, 0, sizeof(*x));
+	x->t = tunnel;
+	x->batch = 1;
+	x->arena = malloc(ARENA_LEN);
+	x->aead = x->t->aead->thread_new(x->t->aead);
+	x->worker = qsbr_register(x->t->qsbr);
+	qsbr_wake(x->t->qsbr, x->worker);
+	while (!atomic_load_explicit(&x->t->stopping, memory_order_acquire)) {
+		int got;
+
+		x->now = tunnel_now();
+		got = grant_wishes(x);
+		got |= read_round(x);
+		settle(x);
+		qsbr_quiescent(x->t->qsbr, x->worker);
+		if (got > 0) {
+			yielded = false;
+		} else if (got == 0 && !yielded) {
+			sched_yield();
+			yielded = true;
+		} else {
+			wait_for_work(x, got < 0);
+			yielded = false;
+		}
+	}
+	qsbr_sleep(x->t->qsbr, x->worker);
+	qsbr_unregister(x->t->qsbr, x->worker);
+	x->t->aead->thread_free(x->aead);
+	free(x->arena);
+	free(x);
+	return NULL;
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/uapi.h"
+
+#include "base/mem.h"
+#include "tunnel/tunnel.h"
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- set -----------------------------------------------------------------------------------------
+ */
+
+struct set {
+	struct tunnel *t;
+	struct tunnel_peer *peer; /* of the section; NULL: none, or one whose lines are ignored */
+	bool in_section;
+	bool is_new;	/* the section made the peer */
+	bool is_remove; /* the rest of the section is ignored */
+	wg_key key;
+};
+
+struct field {
+	const char *name;
+	int (*take)(struct set *s, const char *value);
+};
+
+static bool parse_number(const char *text, unsigned long max, unsigned long *ret)
+{
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	*ret = strtoul(text, &end, text[0] == '0' && (text[1] | 32) == 'x' ? 16 : 10);
+	return !errno && !*end && *ret <= max;
+}
+
+static int take_private_key(struct set *s, const char *value)
+{
+	wg_key key;
+	int err;
+
+	if (!wg_key_from_hex(&key, value))
+		return -EINVAL;
+	err = tunnel_set_private_key(s->t, &key);
+	wg_key_wipe(&key);
+	return err;
+}
+
+static int take_listen_port(struct set *s, const char *value)
+{
+	unsigned long port;
+
+	return parse_number(value, UINT16_MAX, &port) ? tunnel_set_listen_port(s->t, (uint16_t)port)
+						      : -EINVAL;
+}
+
+static int take_fwmark(struct set *s, const char *value)
+{
+	unsigned long mark;
+
+	if (!*value)
+		return tunnel_set_fwmark(s->t, 0);
+	return parse_number(value, UINT32_MAX, &mark) ? tunnel_set_fwmark(s->t, (uint32_t)mark)
+						      : -EINVAL;
+}
+
+static int take_replace_peers(struct set *s, const char *value)
+{
+	if (strcmp(value, "true"))
+		return -EINVAL;
+	tunnel_remove_all_peers(s->t);
+	return 0;
+}
+
+static void end_section(struct set *s)
+{
+	if (s->peer)
+		tunnel_peer_configured(s->t, s->peer);
+	s->peer = NULL;
+	s->is_new = s->is_remove = false;
+}
+
+/* Whether the peer is to be made isn't known before its first line, so it is made now and taken
+ * back then. */
+static int take_public_key(struct set *s, const char *value)
+{
+	int err;
+
+	end_section(s);
+	if (!wg_key_from_hex(&s->key, value))
+		return -EINVAL;
+	s->in_section = true;
+	s->peer = tunnel_peer_find(s->t, &s->key);
+	if (s->peer)
+		return 0;
+	err = tunnel_peer_add(s->t, &s->key, &s->peer);
+	s->is_new = !err;
+	return err == -EINVAL ? 0 : err; /* our own key: the section is ignored */
+}
+
+static void take_back(struct set *s)
+{
+	tunnel_peer_remove(s->t, s->peer);
+	s->peer = NULL;
+}
+
+static int take_remove(struct set *s, const char *value)
+{
+	if (strcmp(value, "true"))
+		return -EINVAL;
+	if (s->peer)
+		take_back(s);
+	s->is_remove = true;
+	return 0;
+}
+
+static int take_update_only(struct set *s, const char *value)
+{
+	if (strcmp(value, "true"))
+		return -EINVAL;
+	if (s->peer && s->is_new)
+		take_back(s);
+	return 0;
+}
+
+static int take_preshared_key(struct set *s, const char *value)
+{
+	wg_key key;
+
+	if (!wg_key_from_hex(&key, value))
+		return -EINVAL;
+	if (s->peer)
+		tunnel_peer_set_psk(s->t, s->peer, &key);
+	wg_key_wipe(&key);
+	return 0;
+}
+
+static int take_endpoint(struct set *s, const char *value)
+{
+	sock_addr a;
+
+	if (!sock_addr_parse(&a, value) || !sock_addr_port(&a))
+		return -EINVAL;
+	if (s->peer)
+		tunnel_peer_set_endpoint(s->t, s->peer, &a);
+	return 0;
+}
+
+static int take_keepalive(struct set *s, const char *value)
+{
+	unsigned long seconds;
+
+	if (!parse_number(value, UINT16_MAX, &seconds))
+		return -EINVAL;
+	if (s->peer)
+		tunnel_peer_set_keepalive(s->t, s->peer, (uint16_t)seconds);
+	return 0;
+}
+
+static int take_replace_allowed_ips(struct set *s, const char *value)
+{
+	if (strcmp(value, "true"))
+		return -EINVAL;
+	if (s->peer)
+		tunnel_peer_disallow_all(s->t, s->peer);
+	return 0;
+}
+
+static int take_allowed_ip(struct set *s, const char *value)
+{
+	bool remove = *value == '-';
+	ip_prefix p;
+
+	if (!ip_prefix_parse(&p, value + remove))
+		return -EINVAL;
+	p = ip_prefix_masked(&p);
+	if (!s->peer)
+		return 0;
+	if (!remove)
+		return tunnel_peer_allow(s->t, s->peer, &p);
+	tunnel_peer_disallow(s->t, s->peer, &p);
+	return 0;
+}
+
+static int take_protocol_version(struct set *s, const char *value)
+{
+	return strcmp(value, "1") ? -EINVAL : 0;
+}
+
+static const struct field device_fields[] = {
+	{"private_key", take_private_key},
+	{"listen_port", take_listen_port},
+	{"fwmark", take_fwmark},
+	{"replace_peers", take_replace_peers},
+	{"public_key", take_public_key},
+};
+
+static const struct field peer_fields[] = {
+	{"allowed_ip", take_allowed_ip},
+	{"public_key", take_public_key},
+	{"endpoint", take_endpoint},
+	{"persistent_keepalive_interval", take_keepalive},
+	{"preshared_key", take_preshared_key},
+	{"replace_allowed_ips", take_replace_allowed_ips},
+	{"protocol_version", take_protocol_version},
+	{"update_only", take_update_only},
+	{"remove", take_remove},
+};
+
+static int take_line(struct set *s, char *line)
+{
+	const struct field *fields = s->in_section ? peer_fields : device_fields;
+	size_t n = s->in_section ? ARRAY_SIZE(peer_fields) : ARRAY_SIZE(device_fields);
+	char *value = strchr(line, '=');
+
+	if (!value)
+		return -EPROTO;
+	*value++ = '\0';
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(fields[i].name, line))
+			continue;
+		if (s->is_remove && fields[i].take != take_public_key)
+			return 0;
+		return fields[i].take(s, value);
+	}
+	return -EINVAL;
+}
+
+/* The next line, cut off at its newline; NULL at the empty one. */
+static char *next_line(char **at)
+{
+	char *line = *at, *end = strchr(line, '\n');
+
+	if (!end || end == line)
+		return NULL;
+	*end = '\0';
+	*at = end + 1;
+	return line;
+}
+
+static int set_device(struct tunnel *t, char *text)
+{
+	struct set s = {.t = t};
+	char *line;
+	int err = 0;
+
+	tunnel_lock(t);
+	while (!err && (line = next_line(&text)))
+		err = take_line(&s, line);
+	end_section(&s);
+	tunnel_unlock(t);
+	return err;
+}
+
+/* --- get -----------------------------------------------------------------------------------------
+ */
+
+static int add_allowed(const ip_prefix *p, void *out)
+{
+	char text[IP_PREFIX_STRLEN];
+
+	buf_printf(out, "allowed_ip=%s\n", ip_prefix_format(p, text));
+	return 0;
+}
+
+static void get_peer(struct tunnel *t, struct tunnel_peer *p, struct buf *out)
+{
+	struct tunnel_peer_info i;
+	char text[WG_KEY_HEX_LEN], endpoint[SOCK_ADDR_STRLEN];
+
+	tunnel_peer_get(t, p, &i);
+	buf_printf(out, "public_key=%s\n", wg_key_to_hex(&i.public_key, text));
+	buf_printf(out, "preshared_key=%s\n", wg_key_to_hex(&i.psk, text));
+	buf_puts(out, "protocol_version=1\n");
+	if (i.endpoint.sa.sa_family != AF_UNSPEC)
+		buf_printf(out, "endpoint=%s\n", sock_addr_format(&i.endpoint, endpoint));
+	buf_printf(out, "last_handshake_time_sec=%lld\nlast_handshake_time_nsec=%ld\n",
+		(long long)i.last_handshake.tv_sec, i.last_handshake.tv_nsec);
+	buf_printf(out, "tx_bytes=%llu\nrx_bytes=%llu\npersistent_keepalive_interval=%u\n",
+		(unsigned long long)i.tx_bytes, (unsigned long long)i.rx_bytes, i.keepalive);
+	tunnel_peer_walk_allowed(t, p, add_allowed, out);
+	sodium_memzero(&i, sizeof(i));
+	sodium_memzero(text, sizeof(text));
+}
+
+static void get_device(struct tunnel *t, struct buf *out)
+{
+	struct tunnel_info i;
+	char text[WG_KEY_HEX_LEN];
+
+	tunnel_lock(t);
+	tunnel_get(t, &i);
+	if (i.has_private_key)
+		buf_printf(out, "private_key=%s\n", wg_key_to_hex(&i.private_key, text));
+	if (i.listen_port)
+		buf_printf(out, "listen_port=%u\n", i.listen_port);
+	if (i.fwmark)
+		buf_printf(out, "fwmark=%u\n", i.fwmark);
+	/* An extension; stock `wg` passes over keys that it doesn't know. */
+	for (int c = 0; c < TUNNEL_COUNTERS; c++)
+		buf_printf(out, "shunt_%s=%llu\n", tunnel_counter_name((enum tunnel_counter)c),
+			(unsigned long long)tunnel_counter(t, (enum tunnel_counter)c));
+	for (struct tunnel_peer *p = NULL; (p = tunnel_peer_next(t, p));)
+		get_peer(t, p, out);
+	tunnel_unlock(t);
+	sodium_memzero(&i, sizeof(i));
+	sodium_memzero(text, sizeof(text));
+}
+
+bool uapi_answer(struct tunnel *t, const char *text, size_t len, struct buf *out)
+{
+	char *copy;
+	int err;
+
+	if (len >= 6 && !strncmp(text, "get=1\n", 6)) {
+		get_device(t, out);
+		/* A get takes no lines. */
+		buf_printf(out, "errno=%d\n\n", len > 7 ? EINVAL : 0);
+		return true;
+	}
+	if (len < 6 || strncmp(text, "set=1\n", 6))
+		return false;
+	copy = malloc(len - 6 + 1);
+	if (!copy)
+		return false;
+	memcpy(copy, text + 6, len - 6);
+	copy[len - 6] = '\0';
+	err = set_device(t, copy);
+	sodium_memzero(copy, len - 6);
+	free(copy);
+	buf_printf(out, "errno=%d\n\n", err);
+	return true;
+}

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: MIT */
+#include "tunnel/udp.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+#define SOCKET_BUFFER (7 * 1024 * 1024)
+#define PORT_TRIES 100
+#define DATAGRAM_MAX 65536
+#define CONTROL_OUT 128
+#define CONTROL_IN 192
+
+struct udp {
+	udp_log_fn *log;
+	void *data;
+	_Atomic int fd4, fd6;
+	bool gso4, gso6; /* UDP_SEGMENT works, as far as is known */
+	union {
+		char bytes[CONTROL_OUT];
+		struct cmsghdr align;
+	} control[UDP_BATCH];
+	struct mmsghdr messages[UDP_BATCH];
+	struct iovec iovecs[UDP_BATCH];
+};
+
+struct udp_receiver {
+	uint8_t *memory;
+	struct mmsghdr messages[UDP_BATCH];
+	struct iovec iovecs[UDP_BATCH];
+	sock_addr from[UDP_BATCH];
+	union {
+		char bytes[CONTROL_IN];
+		struct cmsghdr align;
+	} control[UDP_BATCH];
+	struct udp_in in[UDP_BATCH];
+};
+
+struct udp *udp_new(udp_log_fn *log, void *data)
+{
+	struct udp *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return NULL;
+	u->log = log;
+	u->data = data;
+	atomic_store(&u->fd4, -1);
+	atomic_store(&u->fd6, -1);
+	return u;
+}
+
+static void close_fd(_Atomic int *fd)
+{
+	int old = atomic_exchange(fd, -1);
+
+	if (old >= 0)
+		close(old);
+}
+
+void udp_unbind(struct udp *u)
+{
+	close_fd(&u->fd4);
+	close_fd(&u->fd6);
+}
+
+void udp_free(struct udp *u)
+{
+	if (!u)
+		return;
+	udp_unbind(u);
+	free(u);
+}
+
+int udp_fd(const struct udp *u, int family)
+{
+	return atomic_load_explicit(family == AF_INET ? &u->fd4 : &u->fd6, memory_order_acquire);
+}
+
+/* --- binding -------------------------------------------------------------------------------------
+ */
+
+static void set_buffer(int fd, int forced, int plain)
+{
+	int size = SOCKET_BUFFER;
+
+	if (setsockopt(fd, SOL_SOCKET, forced, &size, sizeof(size)))
+		setsockopt(fd, SOL_SOCKET, plain, &size, sizeof(size));
+}
+
+static void set_options(int fd, int family, bool *gso)
+{
+	int on = 1, off = 0, pmtu = IP_PMTUDISC_DONT, pmtu6 = IPV6_PMTUDISC_DONT, probe = 0;
+
+	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
+	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
+	if (family == AF_INET) {
+		setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &pmtu, sizeof(pmtu));
+	} else {
+		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &pmtu6, sizeof(pmtu6));
+	}
+	setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
+	*gso = !setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &probe, sizeof(probe));
+	(void)off;
+}
+
+/* A bound socket, or negative errno. */
+static int open_socket(int family, uint16_t port, uint32_t fwmark, bool *gso)
+{
+	sock_addr any = {0};
+	int on = 1, err, fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	any.sa.sa_family = (sa_family_t)family;
+	if (family == AF_INET) {
+		any.in4.sin_port = htons(port);
+	} else {
+		any.in6.sin6_port = htons(port);
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	}
+	set_options(fd, family, gso);
+	if ((fwmark && setsockopt(fd, SOL_SOCKET, SO_MARK, &fwmark, sizeof(fwmark))) ||
+		bind(fd, &any.sa, sock_addr_len(&any))) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static uint16_t port_of(int fd)
+{
+	sock_addr a = {0};
+	socklen_t len = sizeof(a);
+
+	getsockname(fd, &a.sa, &len);
+	return sock_addr_port(&a);
+}
+
+static bool family_is_missing(int err)
+{
+	return err == -EAFNOSUPPORT || err == -EADDRNOTAVAIL || err == -EPROTONOSUPPORT;
+}
+
+int udp_bind(struct udp *u, uint16_t *port, uint32_t fwmark)
+{
+	int fd4 = -1, fd6 = -1;
+	uint16_t want = *port;
+	bool gso4 = false, gso6 = false;
+
+	for (unsigned i = 0; i < PORT_TRIES; i++) {
+		want = *port;
+		fd4 = open_socket(AF_INET, want, fwmark, &gso4);
+		if (fd4 < 0 && !family_is_missing(fd4))
+			return fd4;
+		if (fd4 >= 0)
+			want = port_of(fd4);
+		fd6 = open_socket(AF_INET6, want, fwmark, &gso6);
+		if (fd6 >= 0 || family_is_missing(fd6))
+			break;
+		if (fd4 >= 0)
+			close(fd4);
+		if (fd6 != -EADDRINUSE ||
+			*port) /* with any port, another try may find one free in both */
+			return fd6;
+		fd4 = -1;
+	}
+	if (fd4 < 0 && fd6 < 0)
+		return fd6;
+	udp_unbind(u);
+	u->gso4 = gso4;
+	u->gso6 = gso6;
+	*port = fd4 >= 0 ? want : port_of(fd6);
+	atomic_store_explicit(&u->fd4, fd4 < 0 ? -1 : fd4, memory_order_release);
+	atomic_store_explicit(&u->fd6, fd6 < 0 ? -1 : fd6, memory_order_release);
+	return 0;
+}
+
+int udp_set_fwmark(struct udp *u, uint32_t fwmark)
+{
+	const int fds[] = {udp_fd(u, AF_INET), udp_fd(u, AF_INET6)};
+
+	for (unsigned i = 0; i < 2; i++)
+		if (fds[i] >= 0 && setsockopt(fds[i], SOL_SOCKET, SO_MARK, &fwmark, sizeof(fwmark)))
+			return -errno;
+	return 0;
+}
+
+/* --- sending -------------------------------------------------------------------------------------
+ */
+
+struct control {
+	char *bytes;
+	size_t len;
+};
+
+static void add_control(struct control *c, int level, int type, const void *value, size_t n)
+{
+	struct cmsghdr *h = (struct cmsghdr *)(void *)(c->bytes + c->len);
+
+	h->cmsg_level = level;
+	h->cmsg_type = type;
+	h->cmsg_len = CMSG_LEN(n);
+	memset(CMSG_DATA(h), 0, CMSG_SPACE(n) - CMSG_LEN(0));
+	memcpy(CMSG_DATA(h), value, n);
+	c->len += CMSG_SPACE(n);
+}
+
+static void add_source(struct control *c, const struct udp_endpoint *e)
+{
+	if (e->local.family == AF_INET && e->remote.sa.sa_family == AF_INET) {
+		struct in_pktinfo info = {.ipi_ifindex = e->local_ifindex};
+
+		memcpy(&info.ipi_spec_dst, e->local.bytes, 4);
+		add_control(c, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
+	} else if (e->local.family == AF_INET6 && e->remote.sa.sa_family == AF_INET6) {
+		struct in6_pktinfo info = {0};
+
+		memcpy(&info.ipi6_addr, e->local.bytes, 16);
+		if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
+			info.ipi6_ifindex = (unsigned)e->local_ifindex;
+		add_control(c, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+	}
+}
+
+static void fill_message(struct udp *u, size_t i, const struct udp_out *o)
+{
+	struct msghdr *m = &u->messages[i].msg_hdr;
+	struct control c = {u->control[i].bytes, 0};
+	bool v4 = o->to.remote.sa.sa_family == AF_INET;
+	int tos = o->tos;
+
+	u->iovecs[i] = (struct iovec){(void *)(uintptr_t)o->data, o->len};
+	*m = (struct msghdr){
+		.msg_name = (void *)(uintptr_t)&o->to.remote.sa,
+		.msg_namelen = sock_addr_len(&o->to.remote),
+		.msg_iov = &u->iovecs[i],
+		.msg_iovlen = 1,
+	};
+	add_source(&c, &o->to);
+	if (tos)
+		add_control(&c, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &tos,
+			sizeof(tos));
+	if (o->len > o->segment) {
+		uint16_t segment = (uint16_t)o->segment;
+
+		add_control(&c, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment));
+	}
+	if (c.len) {
+		m->msg_control = c.bytes;
+		m->msg_controllen = c.len;
+	}
+}
+
+static size_t datagrams_of(const struct udp_out *o)
+{
+	return o->segment ? (o->len + o->segment - 1) / o->segment : 1;
+}
+
+/* The same datagrams one by one, without UDP_SEGMENT; and without the source address if that is
+ * what is wrong. */
+static size_t send_singly(struct udp *u, int fd, const struct udp_out *o, int *last)
+{
+	size_t sent = 0;
+
+	for (size_t at = 0; at < o->len || !at; at += o->segment ? o->segment : 1) {
+		struct udp_out one = *o;
+
+		one.data += at;
+		one.len = o->len - at < o->segment ? o->len - at : o->segment;
+		one.segment = one.len;
+		fill_message(u, 0, &one);
+		if (sendmsg(fd, &u->messages[0].msg_hdr, 0) < 0 && errno == EINVAL &&
+			one.to.local.family) {
+			one.to.local.family = 0;
+			fill_message(u, 0, &one);
+			if (sendmsg(fd, &u->messages[0].msg_hdr, 0) >= 0)
+				sent++;
+			else
+				*last = errno;
+		} else {
+			sent++;
+		}
+		if (!o->segment)
+			break;
+	}
+	return sent;
+}
+
+static bool gso_may_be_at_fault(int err)
+{
+	return err == EIO || err == EINVAL || err == EMSGSIZE;
+}
+
+static void note_gso_failure(struct udp *u, bool v4, int err)
+{
+	bool *works = v4 ? &u->gso4 : &u->gso6;
+	char line[160];
+
+	/* A path of a smaller MTU says EMSGSIZE for its own peer only. */
+	if (err == EMSGSIZE || !*works)
+		return;
+	*works = false;
+	snprintf(line, sizeof(line),
+		"UDP segmentation offload fails on %s (%s); going on without it",
+		v4 ? "IPv4" : "IPv6", strerror(err));
+	if (u->log)
+		u->log(line, u->data);
+}
+
+/* One message that sendmmsg refused. */
+static size_t rescue(struct udp *u, int fd, const struct udp_out *o, int err, int *last)
+{
+	bool v4 = o->to.remote.sa.sa_family == AF_INET;
+
+	*last = err;
+	if (o->len > o->segment && gso_may_be_at_fault(err)) {
+		note_gso_failure(u, v4, err);
+		return send_singly(u, fd, o, last);
+	}
+	if (err == EINVAL && o->to.local.family)
+		return send_singly(u, fd, o, last);
+	return 0;
+}
+
+/* A run of one family, at most UDP_BATCH. */
+static size_t send_run(struct udp *u, int fd, const struct udp_out *out, size_t n, int *last)
+{
+	bool gso = out[0].to.remote.sa.sa_family == AF_INET ? u->gso4 : u->gso6;
+	size_t at = 0, sent = 0;
+
+	for (size_t i = 0; i < n; i++)
+		fill_message(u, i, &out[i]);
+	while (at < n) {
+		int done;
+
+		if (!gso && out[at].len > out[at].segment) {
+			sent += send_singly(u, fd, &out[at], last);
+			fill_message(u, 0, &out[0]);
+			at++;
+			continue;
+		}
+		done = sendmmsg(fd, u->messages + at, (unsigned)(n - at), 0);
+		if (done > 0) {
+			for (int i = 0; i < done; i++)
+				sent += datagrams_of(&out[at + (size_t)i]);
+			at += (size_t)done;
+		} else if (errno != EINTR) {
+			sent += rescue(u, fd, &out[at], errno, last);
+			fill_message(u, 0, &out[0]);
+			at++;
+		}
+	}
+	return sent;
+}
+
+size_t udp_send(struct udp *u, const struct udp_out *out, size_t n, int *ret_errno)
+{
+	size_t sent = 0;
+	int last = 0;
+
+	for (size_t i = 0, end; i < n; i = end) {
+		sa_family_t family = out[i].to.remote.sa.sa_family;
+		int fd = udp_fd(u, family);
+
+		for (end = i + 1;
+			end < n && end - i < UDP_BATCH && out[end].to.remote.sa.sa_family == family;
+			end++)
+			;
+		if (fd < 0)
+			last = EAFNOSUPPORT;
+		else
+			sent += send_run(u, fd, out + i, end - i, &last);
+	}
+	if (ret_errno)
+		*ret_errno = last;
+	return sent;
+}
+
+/* --- receiving -----------------------------------------------------------------------------------
+ */
+
+struct udp_receiver *udp_receiver_new(void)
+{
+	struct udp_receiver *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->memory = malloc((size_t)UDP_BATCH * DATAGRAM_MAX);
+	if (!r->memory) {
+		free(r);
+		return NULL;
+	}
+	return r;
+}
+
+void udp_receiver_free(struct udp_receiver *r)
+{
+	if (!r)
+		return;
+	free(r->memory);
+	free(r);
+}
+
+static void prepare(struct udp_receiver *r)
+{
+	for (size_t i = 0; i < UDP_BATCH; i++) {
+		r->iovecs[i] = (struct iovec){r->memory + i * DATAGRAM_MAX, DATAGRAM_MAX};
+		r->messages[i].msg_hdr = (struct msghdr){
+			.msg_name = &r->from[i],
+			.msg_namelen = sizeof(r->from[i]),
+			.msg_iov = &r->iovecs[i],
+			.msg_iovlen = 1,
+			.msg_control = r->control[i].bytes,
+			.msg_controllen = sizeof(r->control[i].bytes),
+		};
+	}
+}
+
+static void read_control(const struct cmsghdr *c, struct udp_in *in)
+{
+	int number = 0;
+
+	if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+		struct in_pktinfo info;
+
+		memcpy(&info, CMSG_DATA(c), sizeof(info));
+		in->from.local = ip_addr_from_bytes(AF_INET, &info.ipi_spec_dst);
+		in->from.local_ifindex = info.ipi_ifindex;
+	} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+		struct in6_pktinfo info;
+
+		memcpy(&info, CMSG_DATA(c), sizeof(info));
+		in->from.local = ip_addr_from_bytes(AF_INET6, &info.ipi6_addr);
+		in->from.local_ifindex = (int)info.ipi6_ifindex;
+	} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+		in->tos = *(const uint8_t *)CMSG_DATA(c);
+	} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+		memcpy(&number, CMSG_DATA(c), sizeof(number));
+		in->tos = (uint8_t)number;
+	} else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+		memcpy(&number, CMSG_DATA(c), sizeof(number));
+		in->segment = number > 0 ? (size_t)number : 0;
+	}
+}
+
+static void read_message(struct udp_receiver *r, size_t i, struct udp_in *in)
+{
+	struct msghdr *m = &r->messages[i].msg_hdr;
+
+	*in = (struct udp_in){
+		.data = r->iovecs[i].iov_base,
+		.len = m->msg_flags & MSG_TRUNC ? 0 : r->messages[i].msg_len,
+		.from = {.remote = r->from[i]},
+	};
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
+		read_control(c, in);
+	if (!in->segment || in->segment > in->len)
+		in->segment = in->len;
+}
+
+size_t udp_receive(struct udp *u, int family, struct udp_receiver *r, const struct udp_in **in)
+{
+	int n;
+
+	prepare(r);
+	do {
+		n = recvmmsg(udp_fd(u, family), r->messages, UDP_BATCH, MSG_DONTWAIT, NULL);
+	} while (n < 0 && errno == EINTR);
+	*in = r->in;
+	if (n <= 0)
+		return 0;
+	for (int i = 0; i < n; i++) {
+		memset((char *)&r->from[i] + r->messages[i].msg_hdr.msg_namelen, 0,
+			sizeof(r->from[i]) - r->messages[i].msg_hdr.msg_namelen);
+		read_message(r, (size_t)i, &r->in[i]);
+	}
+	return (size_t)n;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory for what holds keys: an area of its own, locked (as far as the limit on locked memory
+ * goes), left out of core dumps, zeroed when given and wiped when taken back. Thread-safe; pages
+ * are touched only as they are used.
+ */
+#ifndef SHUNT_WG_SECRET_H
+#define SHUNT_WG_SECRET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* n zeroed bytes, aligned to 64; NULL if there is no memory. */
+void *secret_alloc(size_t n);
+/* n as it was asked for. Accepts NULL. */
+void secret_free(void *p, size_t n);
+/* True once the kernel has refused to lock a part of the area. */
+bool secret_lock_was_refused(void);
+
+#endif
