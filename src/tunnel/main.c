@@ -170,6 +170,21 @@ static void close_handle(uv_handle_t *h, void *data)
 		uv_close(h, NULL);
 }
 
+/* Whoever started us may wait for the end of a pipe; only who wants a log, or is the journal, keeps
+ * it. */
+static void let_go_of_stderr(void)
+{
+	int null;
+
+	if (getenv("LOG_LEVEL") || getenv("JOURNAL_STREAM"))
+		return;
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (null >= 0) {
+		dup2(null, STDERR_FILENO);
+		close(null);
+	}
+}
+
 static int serve(struct program *p, int uapi_fd, int ready_fd)
 {
 	int err;
@@ -183,6 +198,7 @@ static int serve(struct program *p, int uapi_fd, int ready_fd)
 	watch(p);
 	look_at_link(p);
 	if (ready_fd >= 0) {
+		let_go_of_stderr();
 		if (write(ready_fd, "+", 1) < 0)
 			say(p, LOG_VERBOSE, "whoever started it has gone");
 		close(ready_fd);
