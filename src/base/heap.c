@@ -55,6 +55,14 @@ static void sift_down(struct heap *h, struct heap_node *node)
 	put_at(h, i, node);
 }
 
+void heap_reserve(struct heap *h, size_t n)
+{
+	if (n <= h->cap)
+		return;
+	h->cap = n > h->cap * 2 ? n : h->cap * 2;
+	h->nodes = mem_realloc(h->nodes, h->cap, sizeof(*h->nodes));
+}
+
 void heap_set(struct heap *h, struct heap_node *node, instant at)
 {
 	if (instant_is_never(at)) {
@@ -63,10 +71,8 @@ void heap_set(struct heap *h, struct heap_node *node, instant at)
 	}
 	node->at = at;
 	if (!node->place) {
-		if (h->n == h->cap) {
-			h->cap = h->cap ? h->cap * 2 : 16;
-			h->nodes = mem_realloc(h->nodes, h->cap, sizeof(*h->nodes));
-		}
+		if (h->n == h->cap)
+			heap_reserve(h, h->cap ? h->cap * 2 : 16);
 		put_at(h, ++h->n, node);
 	}
 	sift_up(h, node);

@@ -21,6 +21,8 @@ struct heap {
 void heap_init(struct heap *h);
 /* Frees the array; the nodes are their owners' and are not touched. */
 void heap_done(struct heap *h);
+/* Room for n nodes, so that heap_set needs no memory for them. */
+void heap_reserve(struct heap *h, size_t n);
 /* Puts node at the instant, moves it if it is there, takes it out at INSTANT_NEVER. */
 void heap_set(struct heap *h, struct heap_node *node, instant at);
 void heap_remove(struct heap *h, struct heap_node *node);

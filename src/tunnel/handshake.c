@@ -9,7 +9,6 @@
  * and then whoever answers its cookie gets through, within its token bucket.
  */
 #include "tunnel/internal.h"
-#include "wg/secret.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -262,15 +261,14 @@ static void initiate(struct tunnel_peer *p, bool is_retry, instant now)
 /* With noise_lock held and a finished handshake; the handshake's index becomes the session's. */
 static struct keypair *begin_session(struct tunnel_peer *p, instant now)
 {
-	struct keypair *k = secret_alloc(sizeof(*k));
+	struct keypair *k = keypair_new(p);
 	struct noise_session s;
 
 	if (!k || noise_begin_session(&p->noise, &s)) {
-		secret_free(k, sizeof(*k));
+		if (k)
+			pool_give(k->pool, k);
 		return NULL;
 	}
-	k->kind = REF_KEYPAIR;
-	k->peer = p;
 	memcpy(k->send.bytes, s.send.bytes, sizeof(k->send.bytes));
 	memcpy(k->receive.bytes, s.receive.bytes, sizeof(k->receive.bytes));
 	k->local_index = s.local_index;

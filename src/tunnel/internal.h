@@ -25,6 +25,7 @@
 #include "base/map.h"
 #include "tunnel/config.h"
 #include "tunnel/icmp.h"
+#include "tunnel/staging.h"
 #include "tunnel/tun.h"
 #include "tunnel/udp.h"
 #include "wg/aead.h"
@@ -32,6 +33,7 @@
 #include "wg/cryptokey.h"
 #include "wg/index.h"
 #include "wg/noise.h"
+#include "wg/pool.h"
 #include "wg/ratelimit.h"
 #include "wg/replay.h"
 #include "wg/timers.h"
@@ -49,6 +51,7 @@ struct handshake_ref {
 struct keypair {
 	enum ref_kind kind;
 	struct tunnel_peer *peer;
+	struct pool *pool; /* that it came from */
 	struct aead_key send, receive;
 	_Atomic uint64_t counter; /* next nonce; tx alone adds */
 	_Atomic bool may_send;	  /* false once expired by a new private key */
@@ -60,8 +63,6 @@ struct keypair {
 
 /* Bits of tunnel_peer.wants: what tx shall do for a peer. */
 enum tx_wish { TX_FLUSH = 1, TX_KEEPALIVE = 2, TX_DROP_STAGED = 4 };
-
-struct staged;
 
 struct tunnel_peer {
 	struct cryptokey_owner owner;
@@ -93,8 +94,7 @@ struct tunnel_peer {
 	_Atomic uint64_t rx_bytes, tx_bytes;
 
 	/* tx alone. */
-	struct staged *staged_first, **staged_last;
-	unsigned n_staged;
+	struct staging_queue staged;
 	uint64_t tx_batch;
 	bool tx_sent_data, tx_sent_any;
 	uint32_t tx_epoch;
@@ -117,6 +117,8 @@ struct tunnel {
 	pthread_mutex_t config_lock; /* tunnel_lock */
 	struct list peers;
 	size_t n_peers;
+	struct staging *staging;
+	struct pool *keypairs;
 	uint16_t listen_port;
 	uint32_t fwmark;
 	bool is_up;
@@ -179,6 +181,9 @@ void peer_install_keypair(struct tunnel_peer *p, struct keypair *k);
 bool peer_confirm_keypair(struct tunnel_peer *p, struct keypair *k, instant now);
 /* With p->lock held. */
 void peer_drop_keypairs(struct tunnel_peer *p);
+/* Zeroed, of this peer, after it was authenticated; NULL if too many wait to be reclaimed. */
+struct keypair *keypair_new(struct tunnel_peer *p);
+/* k, or NULL: takes its index away, and wipes and frees it once no thread can hold it. */
 void keypair_retire(struct tunnel *t, struct keypair *k);
 /* 0..WG_REKEY_TIMEOUT_JITTER */
 int64_t peer_jitter(void);
@@ -203,9 +208,6 @@ void handshake_forget(struct tunnel_peer *p);
 
 /* Gives up the handshake under way, wiping it. */
 void handshake_abandon(struct tunnel_peer *p);
-
-/* tx.c: frees what is staged; for the peer's destructor. */
-void tx_free_staged(struct tunnel_peer *p);
 
 /* rx.c: between the two, rx touches no socket. Under tunnel_lock. */
 void rx_pause(struct tunnel *t);

@@ -2,11 +2,9 @@
 /* What any thread may do to a peer: wish something of tx, ask for an initiation, arm its timer,
  * change its keypairs. */
 #include "tunnel/internal.h"
-#include "wg/secret.h"
 
 #include <errno.h>
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -97,8 +95,9 @@ void peer_roam(struct tunnel_peer *p, const struct udp_endpoint *from)
 
 static void keypair_free(void *keypair)
 {
-	sodium_memzero(keypair, sizeof(struct keypair));
-	secret_free(keypair, sizeof(struct keypair));
+	struct keypair *k = keypair;
+
+	pool_give(k->pool, k);
 }
 
 void keypair_retire(struct tunnel *t, struct keypair *k)
@@ -109,6 +108,28 @@ void keypair_retire(struct tunnel *t, struct keypair *k)
 	index_remove(t->indices, k->local_index);
 	qsbr_retire(t->qsbr, k, keypair_free);
 	pthread_mutex_unlock(&t->map_lock);
+	/* So that it is wiped soon. */
+	tunnel_wake(t->clock_wake);
+}
+
+struct keypair *keypair_new(struct tunnel_peer *p)
+{
+	struct tunnel *t = p->tunnel;
+	struct keypair *k = pool_take(t->keypairs);
+
+	if (!k) {
+		pthread_mutex_lock(&t->map_lock);
+		qsbr_reclaim(t->qsbr);
+		pthread_mutex_unlock(&t->map_lock);
+		k = pool_take(t->keypairs);
+	}
+	if (!k)
+		return NULL;
+	memset(k, 0, sizeof(*k));
+	k->kind = REF_KEYPAIR;
+	k->peer = p;
+	k->pool = t->keypairs;
+	return k;
 }
 
 static struct keypair *take_slot(_Atomic(struct keypair *) *slot, struct keypair *with)

@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define KEYPAIRS_PER_PEER 4
+#define KEYPAIRS_SPARE 64
+
 struct tunnel_peer *tunnel_peer_find(struct tunnel *t, const wg_key *key)
 {
 	struct tunnel_peer *p;
@@ -39,7 +42,19 @@ static void init_peer(struct tunnel *t, struct tunnel_peer *p, const wg_key *key
 	atomic_store(&p->endpoint_epoch, 1);
 	list_init(&p->in_tx);
 	list_init(&p->in_handshake);
-	p->staged_last = &p->staged_first;
+}
+
+/* Room for what n peers may need while packets flow: staged packets, and sessions: three a peer,
+ * and those that still wait to be reclaimed. */
+static int size_pools(struct tunnel *t, size_t n)
+{
+	if (staging_set_peers(t->staging, n) ||
+		pool_set_size(t->keypairs, n * KEYPAIRS_PER_PEER + KEYPAIRS_SPARE))
+		return -ENOMEM;
+	pthread_mutex_lock(&t->clock_lock);
+	heap_reserve(&t->clock_heap, n);
+	pthread_mutex_unlock(&t->clock_lock);
+	return 0;
 }
 
 int tunnel_peer_add(struct tunnel *t, const wg_key *key, struct tunnel_peer **ret)
@@ -48,6 +63,8 @@ int tunnel_peer_add(struct tunnel *t, const wg_key *key, struct tunnel_peer **re
 
 	if (t->identity.is_set && wg_key_eq(&t->identity.public_key, key))
 		return -EINVAL;
+	if (size_pools(t, t->n_peers + 1))
+		return -ENOMEM;
 	p = secret_alloc(sizeof(*p));
 	if (!p)
 		return -ENOMEM;
@@ -66,7 +83,7 @@ static void free_peer(void *peer)
 {
 	struct tunnel_peer *p = peer;
 
-	tx_free_staged(p);
+	staging_drop_all(p->tunnel->staging, &p->staged);
 	noise_peer_done(&p->noise);
 	pthread_mutex_destroy(&p->noise_lock);
 	pthread_mutex_destroy(&p->lock);
@@ -105,6 +122,7 @@ void tunnel_peer_remove(struct tunnel *t, struct tunnel_peer *p)
 	pthread_mutex_lock(&t->map_lock);
 	qsbr_retire(t->qsbr, p, free_peer);
 	pthread_mutex_unlock(&t->map_lock);
+	size_pools(t, t->n_peers);
 	tunnel_wake(t->clock_wake);
 }
 

@@ -89,12 +89,15 @@ struct tunnel *tunnel_new(const struct tun *tun, udp_log_fn *log, void *data)
 	t->indices = index_table_new(t->qsbr, random32, NULL);
 	t->table = cryptokey_new(t->qsbr);
 	t->handshakes = handshake_queue_new();
+	t->staging = staging_new();
+	t->keypairs = pool_new(sizeof(struct keypair), true);
 	t->tx_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	t->rx_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	t->clock_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	atomic_store(&t->mtu, TUN_DEFAULT_MTU);
 	if (!t->aead || !t->udp || !t->qsbr || !t->indices || !t->table || !t->handshakes ||
-		t->tx_wake < 0 || t->rx_wake < 0 || t->clock_wake < 0 || start_threads(t)) {
+		!t->staging || !t->keypairs || t->tx_wake < 0 || t->rx_wake < 0 ||
+		t->clock_wake < 0 || start_threads(t)) {
 		t->tun.fd = -1; /* still the caller's */
 		tunnel_free(t);
 		return NULL;
@@ -112,6 +115,8 @@ void tunnel_free(struct tunnel *t)
 	cryptokey_free(t->table);
 	index_table_free(t->indices);
 	qsbr_free(t->qsbr);
+	staging_free(t->staging);
+	pool_free(t->keypairs);
 	map_free(t->by_key);
 	udp_free(t->udp);
 	handshake_queue_free(t->handshakes);

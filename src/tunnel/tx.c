@@ -6,8 +6,7 @@
  * of one size share a message too. Nonces are given out here alone and in the order in which
  * packets leave.
  *
- * What has no session waits in its peer's queue (staged), at most WG_MAX_STAGED packets of it,
- * oldest dropped first.
+ * What has no session waits in its peer's queue (staging.h).
  */
 #include "tunnel/gso.h"
 #include "tunnel/internal.h"
@@ -26,13 +25,6 @@
 #define MAX_OUT UDP_BATCH
 #define READS_PER_ROUND 64
 #define MAX_TOUCHED 256
-
-struct staged {
-	struct staged *next;
-	uint32_t len;
-	uint8_t tos;
-	uint8_t packet[]; /* len bytes and room for padding */
-};
 
 struct tx {
 	struct tunnel *t;
@@ -53,6 +45,7 @@ struct tx {
 	uint8_t last_version;
 	uint8_t last_dst[16];
 	struct tunnel_peer *last_peer;
+	uint8_t *staged; /* a packet that waited, and room for padding */
 	uint8_t buffer[TUN_READ_MAX] __attribute__((aligned(64)));
 };
 
@@ -234,54 +227,25 @@ static struct keypair *sending_keypair(struct tx *x, struct tunnel_peer *p, size
 /* --- staging -------------------------------------------------------------------------------------
  */
 
-static void drop_oldest(struct tunnel_peer *p)
-{
-	struct staged *s = p->staged_first;
-
-	p->staged_first = s->next;
-	if (!p->staged_first)
-		p->staged_last = &p->staged_first;
-	p->n_staged--;
-	free(s);
-}
-
-void tx_free_staged(struct tunnel_peer *p)
-{
-	while (p->n_staged)
-		drop_oldest(p);
-}
-
 static void stage(
 	struct tx *x, struct tunnel_peer *p, const uint8_t *packet, size_t len, uint8_t tos)
 {
-	struct staged *s;
+	unsigned dropped = staging_add(x->t->staging, &p->staged, packet, len, tos);
 
-	if (p->n_staged == WG_MAX_STAGED) {
-		drop_oldest(p);
-		tunnel_count(x->t, TUNNEL_DROP_QUEUE_FULL, 1);
-	}
-	s = malloc(sizeof(*s) + len + WG_PADDING);
-	if (!s) {
-		tunnel_count(x->t, TUNNEL_DROP_QUEUE_FULL, 1);
-		return;
-	}
-	s->next = NULL;
-	s->len = (uint32_t)len;
-	s->tos = tos;
-	memcpy(s->packet, packet, len);
-	*p->staged_last = s;
-	p->staged_last = &s->next;
-	p->n_staged++;
+	if (dropped)
+		tunnel_count(x->t, TUNNEL_DROP_QUEUE_FULL, dropped);
 }
 
 static void flush_staged(struct tx *x, struct tunnel_peer *p)
 {
 	struct keypair *k;
+	uint8_t tos = 0;
+	size_t len;
 
 	touch(x, p);
-	while (p->n_staged && (k = sending_keypair(x, p, 1))) {
-		seal(x, p, k, p->staged_first->packet, p->staged_first->len, p->staged_first->tos);
-		drop_oldest(p);
+	while (p->staged.n && (k = sending_keypair(x, p, 1))) {
+		len = staging_take(x->t->staging, &p->staged, x->staged, &tos);
+		seal(x, p, k, x->staged, len, tos);
 	}
 }
 
@@ -294,11 +258,11 @@ static void grant(struct tx *x, struct tunnel_peer *p, unsigned wishes)
 	struct keypair *k;
 
 	if (wishes & TX_DROP_STAGED) {
-		tunnel_count(x->t, TUNNEL_DROP_NO_SESSION, p->n_staged);
-		tx_free_staged(p);
+		tunnel_count(
+			x->t, TUNNEL_DROP_NO_SESSION, staging_drop_all(x->t->staging, &p->staged));
 	}
 	touch(x, p);
-	if (p->n_staged && wishes & (TX_FLUSH | TX_KEEPALIVE)) {
+	if (p->staged.n && wishes & (TX_FLUSH | TX_KEEPALIVE)) {
 		flush_staged(x, p);
 	} else if (wishes & TX_KEEPALIVE) {
 		k = sending_keypair(x, p, 1);
@@ -363,7 +327,7 @@ static bool is_whole(const uint8_t *packet, size_t len)
 
 static void send_segments(struct tx *x, struct tunnel_peer *p, struct gso *g, uint8_t tos)
 {
-	struct keypair *k = p->n_staged ? NULL : sending_keypair(x, p, g->n_segments);
+	struct keypair *k = p->staged.n ? NULL : sending_keypair(x, p, g->n_segments);
 	uint8_t *segment;
 	size_t len;
 
@@ -457,6 +421,7 @@ void *tx_run(void *tunnel)
 	x->t = tunnel;
 	x->batch = 1;
 	x->arena = malloc(ARENA_LEN);
+	x->staged = malloc(STAGING_MAX_PACKET + WG_PADDING);
 	x->aead = x->t->aead->thread_new(x->t->aead);
 	x->worker = qsbr_register(x->t->qsbr);
 	qsbr_wake(x->t->qsbr, x->worker);
@@ -482,6 +447,7 @@ void *tx_run(void *tunnel)
 	qsbr_unregister(x->t->qsbr, x->worker);
 	x->t->aead->thread_free(x->aead);
 	free(x->arena);
+	free(x->staged);
 	free(x);
 	return NULL;
 }

@@ -30,10 +30,15 @@ static void *map(size_t n)
 	if (p == MAP_FAILED)
 		return NULL;
 	madvise(p, n, MADV_DONTDUMP);
+	secret_lock(p, n);
+	return p;
+}
+
+void secret_lock(void *p, size_t n)
+{
 	/* Locked as they are touched, so that room for many costs nothing yet. */
 	if (mlock2(p, n, MLOCK_ONFAULT))
 		atomic_store(&area.refused, true);
-	return p;
 }
 
 static size_t class_of(size_t n)

@@ -14,7 +14,9 @@
 void *secret_alloc(size_t n);
 /* n as it was asked for. Accepts NULL. */
 void secret_free(void *p, size_t n);
-/* True once the kernel has refused to lock a part of the area. */
+/* Locks whole pages of somebody else's, as they are touched; a refusal is noted, no error. */
+void secret_lock(void *p, size_t n);
+/* True once the kernel has refused to lock a part. */
 bool secret_lock_was_refused(void);
 
 #endif
