@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * handshakes peers N
+ * handshakes run N WINDOW ADDRESS PORT RESPONDER-PUBLIC-KEY
+ *
+ * How many handshakes a responder completes in a second. "peers" writes the responder's part of
+ * the configuration, N [Peer] sections; "run" is all those peers in one process: it makes one
+ * initiation for each of them in advance, so that making them takes nothing from the responder's
+ * cores, sends them with never more than WINDOW unanswered, and measures until the last response.
+ * Only afterwards each response is verified; one that doesn't open isn't counted. A cookie reply is
+ * answered as a peer would: the initiation again, with mac2. What has no answer within a quarter
+ * of a second is lost.
+ *
+ * The peers' private keys are computed from their numbers, so that both commands agree: they are
+ * nobody's.
+ */
+#include "base/prefix.h"
+#include "base/time.h"
+#include "wg/cookie.h"
+#include "wg/hash.h"
+#include "wg/noise.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <poll.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 250
+#define PEERS_MAX 1000000
+
+struct initiator {
+	struct noise_identity identity;
+	struct noise_peer responder;
+	struct wg_initiation initiation;
+	struct wg_response response;
+	bool is_answered;
+};
+
+struct run {
+	int fd;
+	uint32_t n;
+	unsigned window;
+	struct initiator *initiators;
+	struct cookie_maker cookie;
+	uint32_t next; /* who hasn't sent yet */
+	unsigned unanswered;
+	unsigned cookies, lost;
+	instant first, last; /* initiation, response */
+};
+
+static instant now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (instant){ts.tv_sec * NS_PER_S + ts.tv_nsec};
+}
+
+static wg_key key_of(uint32_t number)
+{
+	static const char salt[] = "a key of shunt's bench, of nobody";
+	wg_key key;
+
+	number = htole32(number);
+	wg_hash(key.bytes, (struct wg_bytes){salt, sizeof(salt)},
+		(struct wg_bytes){&number, sizeof(number)});
+	key.bytes[0] &= 248;
+	key.bytes[31] = (key.bytes[31] & 127) | 64;
+	return key;
+}
+
+static int peers_main(uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		wg_key private_key = key_of(i), public_key = wg_key_public(&private_key);
+		char text[WG_KEY_BASE64_LEN];
+
+		printf("[Peer]\nPublicKey = %s\nAllowedIPs = 10.%u.%u.%u/32\n",
+			wg_key_to_base64(&public_key, text), 64 + (i >> 16), i >> 8 & 255, i & 255);
+	}
+	return 0;
+}
+
+/* --- before ------------------------------------------------------------------------------------
+ */
+
+static bool prepare(struct run *r, const wg_key *responder)
+{
+	uint8_t timestamp[WG_TIMESTAMP_LEN];
+	struct timespec wall;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	noise_timestamp(wall.tv_sec, (uint32_t)wall.tv_nsec, timestamp);
+	cookie_maker_init(&r->cookie, responder);
+	for (uint32_t i = 0; i < r->n; i++) {
+		struct initiator *one = &r->initiators[i];
+		wg_key private_key = key_of(i), ephemeral;
+
+		wg_key_generate(&ephemeral);
+		noise_identity_set(&one->identity, &private_key);
+		noise_peer_init(&one->responder, responder);
+		if (noise_create_initiation(&one->identity, &one->responder, &ephemeral, timestamp,
+			    i, &one->initiation))
+			return false;
+	}
+	return true;
+}
+
+/* --- the measured part ---------------------------------------------------------------------------
+ */
+
+static void send_one(struct run *r, struct initiator *one)
+{
+	cookie_add_macs(&r->cookie, &one->initiation, sizeof(one->initiation), now());
+	if (send(r->fd, &one->initiation, sizeof(one->initiation), 0) < 0 && errno != ECONNREFUSED)
+		perror("handshakes: send");
+}
+
+static struct initiator *receiver_of(struct run *r, const uint8_t index[static 4])
+{
+	uint32_t number;
+
+	memcpy(&number, index, sizeof(number));
+	number = le32toh(number);
+	return number < r->next ? &r->initiators[number] : NULL;
+}
+
+static void take_response(struct run *r, const struct wg_response *m)
+{
+	struct initiator *one = receiver_of(r, m->receiver);
+
+	if (!one || one->is_answered)
+		return;
+	one->is_answered = true;
+	one->response = *m;
+	r->last = now();
+	r->unanswered -= r->unanswered > 0;
+}
+
+static void take_cookie(struct run *r, const struct wg_cookie_reply *m)
+{
+	struct initiator *one = receiver_of(r, m->receiver);
+
+	if (!one || one->is_answered)
+		return;
+	/* One maker for all of them: a cookie is for an address, a reply for one message. */
+	memcpy(r->cookie.last_mac1, one->initiation.macs.mac1, WG_MAC_LEN);
+	r->cookie.has_sent_mac1 = true;
+	if (!cookie_consume_reply(&r->cookie, m, now()))
+		return;
+	r->cookies++;
+	send_one(r, one);
+}
+
+static void take_all(struct run *r)
+{
+	uint8_t message[256];
+	ssize_t len;
+
+	while ((len = recv(r->fd, message, sizeof(message), MSG_DONTWAIT)) > 0) {
+		if (len == WG_RESPONSE_LEN && message[0] == WG_RESPONSE)
+			take_response(r, (const struct wg_response *)message);
+		else if (len == WG_COOKIE_REPLY_LEN && message[0] == WG_COOKIE_REPLY)
+			take_cookie(r, (const struct wg_cookie_reply *)message);
+	}
+}
+
+static void run(struct run *r)
+{
+	r->first = r->last = now();
+	while (r->next < r->n || r->unanswered > 0) {
+		struct pollfd fd = {r->fd, POLLIN, 0};
+
+		while (r->next < r->n && r->unanswered < r->window) {
+			r->unanswered++;
+			send_one(r, &r->initiators[r->next++]);
+		}
+		if (poll(&fd, 1, PATIENCE_MS) == 0) {
+			r->lost += r->unanswered;
+			r->unanswered = 0;
+		}
+		take_all(r);
+	}
+}
+
+/* --- after ---------------------------------------------------------------------------------------
+ */
+
+static int tell(const struct run *r)
+{
+	double seconds = (double)instant_diff(r->last, r->first) / (double)NS_PER_S;
+	uint32_t good = 0;
+
+	for (uint32_t i = 0; i < r->n; i++) {
+		struct initiator *one = &r->initiators[i];
+
+		good += one->is_answered && noise_consume_response(&one->identity, &one->responder,
+						    &one->response) == 0;
+	}
+	printf("{\"initiations\": %u, \"responses\": %u, \"lost\": %u, \"cookies\": %u, "
+	       "\"seconds\": %.6f, \"per_second\": %.1f}\n",
+		r->n, good, r->lost, r->cookies, seconds,
+		seconds > 0 ? (double)good / seconds : 0.0);
+	return good ? 0 : 1;
+}
+
+static int run_main(uint32_t n, char **argv)
+{
+	struct run r = {.n = n, .window = (unsigned)atoi(argv[0])};
+	char text[128];
+	sock_addr to;
+	wg_key responder;
+	const int buffer = 4 << 20;
+	int result;
+
+	snprintf(text, sizeof(text), strchr(argv[1], ':') ? "[%s]:%s" : "%s:%s", argv[1], argv[2]);
+	if (!r.window || !sock_addr_parse(&to, text) || !wg_key_from_base64(&responder, argv[3]))
+		return 2;
+	r.initiators = calloc(n, sizeof(*r.initiators));
+	r.fd = socket(to.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (!r.initiators || r.fd < 0 || connect(r.fd, &to.sa, sock_addr_len(&to)) ||
+		!prepare(&r, &responder)) {
+		perror("handshakes");
+		return 1;
+	}
+	setsockopt(r.fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
+	run(&r);
+	result = tell(&r);
+	close(r.fd);
+	free(r.initiators);
+	return result;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long n = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
+
+	if (sodium_init() < 0)
+		return 1;
+	if (n > 0 && n <= PEERS_MAX && argc == 3 && !strcmp(argv[1], "peers"))
+		return peers_main((uint32_t)n);
+	if (n > 0 && n <= PEERS_MAX && argc == 7 && !strcmp(argv[1], "run"))
+		return run_main((uint32_t)n, argv + 3);
+	fprintf(stderr, "usage: handshakes peers N\n"
+			"       handshakes run N WINDOW ADDRESS PORT RESPONDER-PUBLIC-KEY\n");
+	return 2;
+}
