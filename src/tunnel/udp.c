@@ -275,30 +275,45 @@ static size_t datagrams_of(const struct udp_out *o)
 	return o->segment ? (o->len + o->segment - 1) / o->segment : 1;
 }
 
-/* The same datagrams one by one, without UDP_SEGMENT; and without the source address if that is
- * what is wrong. */
+/* An address that was taken away, or its interface: kernels differ in what they say then. */
+static bool source_may_be_at_fault(const struct udp_out *o, int err)
+{
+	return o->to.local.family && (err == EINVAL || err == ENETUNREACH || err == EHOSTUNREACH ||
+					     err == EADDRNOTAVAIL || err == ENODEV || err == ENXIO);
+}
+
+/* One message, from elsewhere if its source is what is wrong; 0 or errno. */
+static int send_one(struct udp *u, int fd, const struct udp_out *o)
+{
+	struct udp_out bare = *o;
+
+	fill_message(u, 0, o);
+	if (sendmsg(fd, &u->messages[0].msg_hdr, 0) >= 0)
+		return 0;
+	if (!source_may_be_at_fault(o, errno))
+		return errno;
+	bare.to.local.family = 0;
+	fill_message(u, 0, &bare);
+	return sendmsg(fd, &u->messages[0].msg_hdr, 0) >= 0 ? 0 : errno;
+}
+
+/* The same datagrams one by one, without UDP_SEGMENT. */
 static size_t send_singly(struct udp *u, int fd, const struct udp_out *o, int *last)
 {
 	size_t sent = 0;
 
 	for (size_t at = 0; at < o->len || !at; at += o->segment ? o->segment : 1) {
 		struct udp_out one = *o;
+		int err;
 
 		one.data += at;
 		one.len = o->len - at < o->segment ? o->len - at : o->segment;
 		one.segment = one.len;
-		fill_message(u, 0, &one);
-		if (sendmsg(fd, &u->messages[0].msg_hdr, 0) < 0 && errno == EINVAL &&
-			one.to.local.family) {
-			one.to.local.family = 0;
-			fill_message(u, 0, &one);
-			if (sendmsg(fd, &u->messages[0].msg_hdr, 0) >= 0)
-				sent++;
-			else
-				*last = errno;
-		} else {
+		err = send_one(u, fd, &one);
+		if (err)
+			*last = err;
+		else
 			sent++;
-		}
 		if (!o->segment)
 			break;
 	}
@@ -331,13 +346,16 @@ static size_t rescue(struct udp *u, int fd, const struct udp_out *o, int err, in
 {
 	bool v4 = o->to.remote.sa.sa_family == AF_INET;
 
+	if (source_may_be_at_fault(o, err)) {
+		err = send_one(u, fd, o);
+		if (!err)
+			return datagrams_of(o);
+	}
 	*last = err;
 	if (o->len > o->segment && gso_may_be_at_fault(err)) {
 		note_gso_failure(u, v4, err);
 		return send_singly(u, fd, o, last);
 	}
-	if (err == EINVAL && o->to.local.family)
-		return send_singly(u, fd, o, last);
 	return 0;
 }
 

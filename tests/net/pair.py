@@ -9,6 +9,7 @@ reads and writes them as it would anywhere. A Relay is a middleman on a port of 
 there goes on to b's tunnel and back, and can be seen, kept, damaged and sent once more.
 """
 
+import base64
 import contextlib
 import ctypes
 import hashlib
@@ -118,7 +119,9 @@ class End:
         for pid in self.pids():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-        wait_for(f"{self.program} ended", lambda: not self.pids(), 10)
+        # The threads of a process outlive its entry for a moment, and the interface needs them all.
+        wait_for(f"{self.program} ended", lambda: not self.pids() and
+                 not self.node.has_interface(self.name), 10)
 
     def set(self, *words):
         self.node.run(["wg", "set", self.name, *(str(w) for w in words)])
@@ -318,3 +321,83 @@ def udp_echoes(source, target, address, version, sizes, port=7200):
         there.close()
         here.close()
     return wrong
+
+
+class Capture:
+    """What passes on an interface of a node: IP packets of UDP, as (version, tos, source port, target
+    port, payload)."""
+
+    def __init__(self, node, device="eth0"):
+        self._socket = within(node, lambda: socket.socket(
+            socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3)))  # ETH_P_ALL
+        within(node, lambda: self._socket.bind((device, 0)))
+        self._packets = []
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        self._socket.settimeout(0.1)
+        while not self._ending.is_set():
+            with contextlib.suppress(TimeoutError):
+                self._take(self._socket.recv(1 << 16))
+
+    def _take(self, packet):
+        version = packet[0] >> 4
+        if version == 4 and packet[9] == socket.IPPROTO_UDP:
+            tos, udp = packet[1], packet[(packet[0] & 15) * 4:]
+        elif version == 6 and packet[6] == socket.IPPROTO_UDP:
+            tos, udp = (packet[0] << 4 | packet[1] >> 4) & 255, packet[40:]
+        else:
+            return
+        self._packets.append((version, tos, int.from_bytes(udp[:2], "big"),
+                              int.from_bytes(udp[2:4], "big"), udp[8:]))
+
+    def packets(self):
+        return list(self._packets)
+
+    def close(self):
+        self._ending.set()
+        self._thread.join()
+        self._socket.close()
+
+
+def initiation(public):
+    """An initiation that costs its reader a Diffie-Hellman: nobody's, but with a valid first mac."""
+    label = hashlib.blake2s(b"mac1----" + base64.b64decode(public)).digest()
+    head = b"\1\0\0\0" + random.Random(3).randbytes(112)
+    return head + hashlib.blake2s(head, key=label, digest_size=16).digest() + bytes(16)
+
+
+class Flood:
+    """Initiations to b's port from addresses of 10.66.0.0/16, which live on a, in bursts."""
+
+    BURST = 40  # of one source in one go
+
+    def __init__(self, pair, sources):
+        a, b = pair.a.node, pair.b.node
+        a.ip("route replace local 10.66.0.0/16 dev lo")
+        b.ip(f"route replace 10.66.0.0/16 via {OUTER['a'][4]}")
+        self._sockets = [socket_in(a, 4, bind=(f"10.66.{i >> 8}.{i & 255}", 0))
+                         for i in range(1, sources + 1)]
+        for s in self._sockets:
+            s.setsockopt(socket.SOL_UDP, 103, 148)  # UDP_SEGMENT
+        self._blob = initiation(pair.b.public) * self.BURST
+        self._target = (OUTER["b"][4], PORT)
+        self.bursts = 0
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        while not self._ending.wait(0.02):
+            for i in range(max(32, len(self._sockets))):
+                with contextlib.suppress(OSError):
+                    self._sockets[i % len(self._sockets)].sendto(self._blob, self._target)
+            self.bursts += 1
+
+    def close(self):
+        self._ending.set()
+        self._thread.join()
+        for s in self._sockets:
+            s.close()
