@@ -298,6 +298,8 @@ static void take_message(struct rx *x, const struct udp_in *in)
 {
 	size_t step = in->segment ? in->segment : in->len;
 
+	if (!in->len) /* empty, or truncated */
+		tunnel_count(x->t, TUNNEL_DROP_MALFORMED, 1);
 	for (size_t at = 0; at < in->len; at += step)
 		take_datagram(x, in, in->data + at, in->len - at < step ? in->len - at : step);
 }
