@@ -10,6 +10,20 @@
 
 #define BUF_MIN 64
 
+static void move_to(struct buf *b, size_t cap)
+{
+	char *old = b->data;
+
+	if (!b->is_secret || !old) {
+		b->data = mem_realloc(old, cap, 1);
+		return;
+	}
+	b->data = mem_alloc(cap);
+	memcpy(b->data, old, b->n + 1);
+	sodium_memzero(old, b->cap);
+	free(old);
+}
+
 /* Makes room for n more bytes and the zero byte behind them. */
 static void grow(struct buf *b, size_t n)
 {
@@ -24,7 +38,7 @@ static void grow(struct buf *b, size_t n)
 		cap = want;
 	if (cap < BUF_MIN)
 		cap = BUF_MIN;
-	b->data = mem_realloc(b->data, cap, 1);
+	move_to(b, cap);
 	b->cap = cap;
 }
 

@@ -4,12 +4,14 @@
 #define SHUNT_BASE_BUF_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct buf {
 	char *data; /* NULL while nothing was ever added; buf_str() never is */
 	size_t n;
 	size_t cap;
+	bool is_secret; /* memory that growing leaves behind is wiped; set it while empty */
 };
 
 void buf_add(struct buf *b, const void *bytes, size_t n);
@@ -27,8 +29,8 @@ const char *buf_str(const struct buf *b);
 /* Hands the memory to the caller, who frees it. */
 char *buf_steal(struct buf *b);
 void buf_done(struct buf *b);
-/* buf_done after the content was wiped: for what held a secret. Such a buffer must have had its
- * room reserved first. */
+/* buf_done after the content was wiped: for what held a secret. Such a buffer was is_secret, or had
+ * its room reserved first. */
 void buf_wipe(struct buf *b);
 
 #define AUTO_BUF __attribute__((cleanup(buf_done))) struct buf

@@ -203,17 +203,18 @@ static void make_timestamp(uint8_t ret[static WG_TIMESTAMP_LEN])
 	noise_timestamp(wall.tv_sec, (uint32_t)wall.tv_nsec, ret);
 }
 
-/* True if one may be sent now; the event is noted then. */
+/* True if one may be sent now; the event is noted then. Whoever asks anew, even in vain, gives the
+ * peer all its tries again. */
 static bool may_initiate(struct tunnel_peer *p, bool is_retry, instant now)
 {
 	bool may;
 
 	pthread_mutex_lock(&p->lock);
+	if (!is_retry)
+		p->timers.handshake_attempts = 0;
 	may = !p->dead && p->endpoint.remote.sa.sa_family != AF_UNSPEC &&
 	      timers_may_initiate(&p->timers, now);
 	if (may) {
-		if (!is_retry)
-			p->timers.handshake_attempts = 0;
 		timers_handshake_initiated(&p->timers, now, peer_jitter());
 		timers_any_authenticated_traversal(&p->timers, now);
 		timers_any_authenticated_sent(&p->timers);
@@ -496,6 +497,8 @@ void handshake_request(struct tunnel_peer *p, bool is_retry)
 		list_append(&q->wishes, &p->in_handshake);
 		p->initiation_is_retry = is_retry;
 		p->wants_initiation = true;
+	} else if (!is_retry) {
+		p->initiation_is_retry = false;
 	}
 	pthread_mutex_unlock(&q->lock);
 	if (is_new)

@@ -141,10 +141,17 @@ void tunnel_peer_set_psk(struct tunnel *t, struct tunnel_peer *p, const wg_key *
 
 void tunnel_peer_set_endpoint(struct tunnel *t, struct tunnel_peer *p, const sock_addr *endpoint)
 {
+	bool may_begin;
+
 	pthread_mutex_lock(&p->lock);
+	/* The keepalives of an interval that was there before had nowhere to go. */
+	may_begin = t->is_up && p->timers.persistent_interval_ns &&
+		    p->endpoint.remote.sa.sa_family == AF_UNSPEC;
 	p->endpoint = (struct udp_endpoint){.remote = *endpoint};
 	atomic_fetch_add_explicit(&p->endpoint_epoch, 1, memory_order_release);
 	pthread_mutex_unlock(&p->lock);
+	if (may_begin)
+		peer_wish(p, TX_KEEPALIVE);
 }
 
 void tunnel_peer_set_keepalive(struct tunnel *t, struct tunnel_peer *p, uint16_t seconds)

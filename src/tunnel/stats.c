@@ -42,7 +42,7 @@ static int ask(const char *name, struct buf *ret)
 
 int stats_print(const char *name, bool json)
 {
-	struct buf answer = {0};
+	struct buf answer = {.is_secret = true}; /* there are keys in it */
 	json_t *object = json_object();
 	int err = ask(name, &answer);
 	char *line, *rest = answer.data;
@@ -50,6 +50,7 @@ int stats_print(const char *name, bool json)
 	if (err) {
 		fprintf(stderr, "shunt-wg: %s can't be asked: %s\n", name, strerror(-err));
 		json_decref(object);
+		buf_wipe(&answer);
 		return 1;
 	}
 	while (rest && (line = strsep(&rest, "\n"))) {

@@ -6,10 +6,13 @@
 #include "wg/secret.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#define STACK_OF_DH 4096 /* what a Diffie-Hellman may leave keys in */
 
 /* A lock that thread sanitizers and small critical sections are happy with. */
 static void init_locks(struct tunnel *t)
@@ -255,31 +258,35 @@ int tunnel_set_fwmark(struct tunnel *t, uint32_t mark)
 
 int tunnel_set_private_key(struct tunnel *t, const wg_key *key)
 {
-	wg_key public = wg_key_is_zero(key) ? (wg_key){{0}} : wg_key_public(key);
+	struct noise_identity new;
 	struct tunnel_peer *self;
 
-	if (t->identity.is_set ? wg_key_eq(&t->identity.private_key, key) : wg_key_is_zero(key))
-		return 0;
-	self = wg_key_is_zero(key) ? NULL : tunnel_peer_find(t, &public);
+	/* Compared as it will be used, clamped. */
+	noise_identity_set(&new, key);
+	if (new.is_set == t->identity.is_set &&
+		wg_key_eq(&new.private_key, &t->identity.private_key))
+		goto out;
+	self = new.is_set ? tunnel_peer_find(t, &new.public_key) : NULL;
 	if (self)
 		tunnel_peer_remove(t, self);
 	pthread_rwlock_wrlock(&t->identity_lock);
-	noise_identity_set(&t->identity, key);
-	if (t->identity.is_set)
-		cookie_checker_init(&t->checker, &t->identity.public_key);
+	t->identity = new;
+	if (new.is_set)
+		cookie_checker_init(&t->checker, &new.public_key);
 	pthread_rwlock_unlock(&t->identity_lock);
 	peers_expire_sending(t);
+out:
+	noise_identity_done(&new);
+	sodium_stackzero(STACK_OF_DH);
 	return 0;
 }
 
 void tunnel_get(struct tunnel *t, struct tunnel_info *ret)
 {
-	*ret = (struct tunnel_info){
-		.has_private_key = t->identity.is_set,
-		.private_key = t->identity.private_key,
-		.listen_port = t->listen_port,
-		.fwmark = t->fwmark,
-	};
+	ret->has_private_key = t->identity.is_set;
+	ret->private_key = t->identity.private_key;
+	ret->listen_port = t->listen_port;
+	ret->fwmark = t->fwmark;
 }
 
 /* --- counters ------------------------------------------------------------------------------------

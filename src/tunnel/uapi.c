@@ -328,7 +328,8 @@ bool uapi_answer(struct tunnel *t, const char *text, size_t len, struct buf *out
 		return false;
 	memcpy(copy, text + 6, len - 6);
 	copy[len - 6] = '\0';
-	err = set_device(t, copy);
+	/* A zero byte would hide what follows it. */
+	err = strlen(copy) == len - 6 ? set_device(t, copy) : -EINVAL;
 	sodium_memzero(copy, len - 6);
 	free(copy);
 	buf_printf(out, "errno=%d\n\n", err);

@@ -14,25 +14,31 @@
 #define SOCKET_DIR "/var/run/wireguard"
 #define MAX_REQUEST ((size_t)256 << 20) /* a million peers, and an end to it */
 #define MAX_CLIENTS 64
+#define STALL_MS 15000
 
 struct uapi_server {
 	uv_pipe_t listener;
+	uv_timer_t stall_timer;
+	unsigned n_handles; /* of the two, not closed yet */
 	struct tunnel *tunnel;
-	struct list clients;
+	struct list clients; /* who was heard of last is last */
 	unsigned n_clients;
 };
 
+/*
+ * One request at a time: nothing more is read from a client until it has taken its answer, so it
+ * can't make us hold more than one.
+ */
 struct client {
 	struct list link;
 	uv_pipe_t pipe;
 	struct uapi_server *server; /* NULL: closing */
 	struct buf in;
 	size_t searched; /* of in, for the empty line */
-};
-
-struct answer {
-	uv_write_t req;
-	struct buf text;
+	uv_write_t write;
+	struct buf out;
+	bool is_writing, is_reading;
+	size_t left; /* of out, when the timer looked last */
 };
 
 char *uapi_path(const char *name)
@@ -87,6 +93,7 @@ static void client_closed(uv_handle_t *h)
 	struct client *c = container_of(h, struct client, pipe);
 
 	buf_wipe(&c->in);
+	buf_wipe(&c->out);
 	free(c);
 }
 
@@ -100,30 +107,73 @@ static void client_close(struct client *c)
 	uv_close((uv_handle_t *)&c->pipe, client_closed);
 }
 
+static void heard_of(struct client *c)
+{
+	list_remove(&c->link);
+	list_append(&c->server->clients, &c->link);
+}
+
+static void take_requests(struct client *c);
+
 static void written(uv_write_t *req, int status)
 {
-	struct answer *a = container_of(req, struct answer, req);
+	struct client *c = container_of(req, struct client, write);
 
-	buf_wipe(&a->text);
-	free(a);
+	c->is_writing = false;
+	buf_wipe(&c->out);
+	if (!c->server)
+		return;
+	if (status < 0) {
+		client_close(c);
+		return;
+	}
+	heard_of(c);
+	take_requests(c);
+}
+
+/* Whoever doesn't take any of its answer for so long is gone, or might as well be. */
+static void look_for_stalled(uv_timer_t *timer)
+{
+	struct uapi_server *s = container_of(timer, struct uapi_server, stall_timer);
+	bool any = false;
+
+	list_for_each (at, &s->clients) {
+		struct client *c = container_of(at, struct client, link);
+		size_t left = uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe);
+
+		if (!c->is_writing)
+			continue;
+		if (left == c->left) {
+			client_close(c);
+			continue;
+		}
+		c->left = left;
+		any = true;
+	}
+	if (!any)
+		uv_timer_stop(timer);
 }
 
 static void answer(struct client *c, const char *text, size_t len)
 {
-	struct answer *a = mem_zalloc(1, sizeof(*a));
+	struct uapi_server *s = c->server;
 	uv_buf_t out;
 
-	if (!uapi_answer(c->server->tunnel, text, len, &a->text)) {
-		free(a);
+	c->out.is_secret = true;
+	if (!uapi_answer(s->tunnel, text, len, &c->out)) {
 		client_close(c);
 		return;
 	}
-	out = uv_buf_init(a->text.data, 0);
-	out.len = a->text.n;
-	if (uv_write(&a->req, (uv_stream_t *)&c->pipe, &out, 1, written)) {
-		written(&a->req, 0);
+	out = uv_buf_init(c->out.data, 0);
+	out.len = c->out.n;
+	c->is_writing = true;
+	c->left = SIZE_MAX;
+	if (uv_write(&c->write, (uv_stream_t *)&c->pipe, &out, 1, written)) {
 		client_close(c);
+		return;
 	}
+	if (!uv_is_active((uv_handle_t *)&s->stall_timer))
+		uv_timer_start(&s->stall_timer, look_for_stalled, STALL_MS, STALL_MS);
 }
 
 /* Where the request ends, its empty line included; 0: not yet. */
@@ -140,18 +190,13 @@ static size_t request_len(struct client *c)
 	return 0;
 }
 
-static void take_requests(struct client *c)
+/* What begins otherwise won't become a request, however much of it comes. */
+static bool may_become_request(const struct buf *in)
 {
-	size_t len;
+	const char *text = buf_str(in);
+	size_t n = in->n < 6 ? in->n : 6;
 
-	while (c->server && (len = request_len(c))) {
-		answer(c, c->in.data, len);
-		sodium_memzero(c->in.data, len);
-		buf_drop(&c->in, len);
-		c->searched = 0;
-	}
-	if (c->server && c->in.n > MAX_REQUEST)
-		client_close(c);
+	return in->n <= MAX_REQUEST && (!memcmp(text, "get=1\n", n) || !memcmp(text, "set=1\n", n));
 }
 
 static void give_room(uv_handle_t *h, size_t suggested, uv_buf_t *ret)
@@ -170,7 +215,34 @@ static void got_bytes(uv_stream_t *stream, ssize_t n, const uv_buf_t *room)
 		return;
 	}
 	c->in.n += (size_t)n;
+	heard_of(c);
 	take_requests(c);
+}
+
+static void read_on(struct client *c)
+{
+	if (!c->is_reading && uv_read_start((uv_stream_t *)&c->pipe, give_room, got_bytes))
+		client_close(c);
+	c->is_reading = true;
+}
+
+/* The next request, if it is there; otherwise reads on. */
+static void take_requests(struct client *c)
+{
+	size_t len = request_len(c);
+
+	if (len) {
+		uv_read_stop((uv_stream_t *)&c->pipe);
+		c->is_reading = false;
+		answer(c, c->in.data, len);
+		sodium_memzero(c->in.data, len);
+		buf_drop(&c->in, len);
+		c->searched = 0;
+	} else if (may_become_request(&c->in)) {
+		read_on(c);
+	} else {
+		client_close(c);
+	}
 }
 
 static void connected(uv_stream_t *listener, int status)
@@ -180,15 +252,36 @@ static void connected(uv_stream_t *listener, int status)
 
 	if (status < 0)
 		return;
+	/* Sixty-four idle ones don't keep out who has something to say. */
+	if (s->n_clients == MAX_CLIENTS)
+		client_close(container_of(s->clients.next, struct client, link));
 	c = mem_zalloc(1, sizeof(*c));
-	list_init(&c->link);
+	c->in.is_secret = true;
 	uv_pipe_init(listener->loop, &c->pipe, 0);
 	c->server = s;
 	list_append(&s->clients, &c->link);
 	s->n_clients++;
-	if (uv_accept(listener, (uv_stream_t *)&c->pipe) || s->n_clients > MAX_CLIENTS ||
-		uv_read_start((uv_stream_t *)&c->pipe, give_room, got_bytes))
+	if (uv_accept(listener, (uv_stream_t *)&c->pipe))
 		client_close(c);
+	else
+		take_requests(c);
+}
+
+/* --- the server ----------------------------------------------------------------------------------
+ */
+
+static void listener_closed(uv_handle_t *h)
+{
+	struct uapi_server *s = h->data;
+
+	if (!--s->n_handles)
+		free(s);
+}
+
+static void close_server(struct uapi_server *s)
+{
+	uv_close((uv_handle_t *)&s->listener, listener_closed);
+	uv_close((uv_handle_t *)&s->stall_timer, listener_closed);
 }
 
 int uapi_serve(uv_loop_t *loop, int fd, struct tunnel *t, struct uapi_server **ret)
@@ -199,20 +292,18 @@ int uapi_serve(uv_loop_t *loop, int fd, struct tunnel *t, struct uapi_server **r
 	s->tunnel = t;
 	list_init(&s->clients);
 	uv_pipe_init(loop, &s->listener, 0);
+	uv_timer_init(loop, &s->stall_timer);
+	s->listener.data = s->stall_timer.data = s;
+	s->n_handles = 2;
 	err = uv_pipe_open(&s->listener, fd);
 	if (!err)
 		err = uv_listen((uv_stream_t *)&s->listener, 64, connected);
 	if (err) {
-		uv_close((uv_handle_t *)&s->listener, NULL);
+		close_server(s);
 		return err; /* the caller ends */
 	}
 	*ret = s;
 	return 0;
-}
-
-static void listener_closed(uv_handle_t *h)
-{
-	free(container_of(h, struct uapi_server, listener));
 }
 
 void uapi_stop(struct uapi_server *s)
@@ -221,5 +312,5 @@ void uapi_stop(struct uapi_server *s)
 		return;
 	list_for_each (at, &s->clients)
 		client_close(container_of(at, struct client, link));
-	uv_close((uv_handle_t *)&s->listener, listener_closed);
+	close_server(s);
 }
