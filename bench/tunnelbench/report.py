@@ -105,6 +105,13 @@ def against_best(record, veth, row):
     return (mine / best, name) if best else None
 
 
+def against_copy(record, veth, row):
+    """What ours is of the same path with the AEAD replaced by a copy, or None."""
+    mine, copy = (median(record, name, veth, row[0], row[1])
+                  for name in ("shunt-wg", "shunt-wg-copy"))
+    return mine / copy if mine is not None and copy else None
+
+
 def tables(record):
     """[(caption, header, rows)], all text."""
     names = [i["name"] for i in record["implementations"]]
@@ -118,11 +125,12 @@ def tables(record):
             cells = [cell(record, name, veth, row) for name in names]
             if all(c == "-" for c in cells):
                 continue
-            share = against_best(record, veth, row)
+            best, copy = against_best(record, veth, row), against_copy(record, veth, row)
             body.append([f"{row[2].format(peers=peers)}, {row[3]}", *cells,
-                         f"{share[0]:.2f} of {share[1]}" if share else "-"])
+                         f"{best[0]:.2f} of {best[1]}" if best else "-",
+                         f"{copy:.2f}" if copy else "-"])
         if body:
-            out.append((caption, ["", *names, "shunt-wg / best peer"], body))
+            out.append((caption, ["", *names, "ours / best peer", "ours / copy"], body))
     return out
 
 
