@@ -21,13 +21,14 @@
 #include <unistd.h>
 
 #define SHARE 256 /* of the queue, of one source */
+#define ROWS 2
 #define BUCKETS 4096
 #define HANDSHAKE_TOS 0x88
 
 struct queued {
 	struct udp_endpoint from;
 	uint16_t len;
-	uint16_t bucket;
+	uint16_t rows[ROWS]; /* its source's counters */
 	uint8_t message[WG_INITIATION_LEN];
 };
 
@@ -36,7 +37,8 @@ struct handshake_queue {
 	int wake;
 	struct queued ring[WG_MAX_QUEUED_HANDSHAKES];
 	unsigned head, n;
-	uint16_t of_source[BUCKETS];
+	/* A source has a counter in each row; those who share one hardly share the other too. */
+	uint16_t of_source[ROWS][BUCKETS];
 	uint8_t bucket_key[crypto_shorthash_KEYBYTES];
 	struct list wishes; /* peers that want an initiation */
 	instant loaded_until;
@@ -77,7 +79,7 @@ void handshake_wake(struct tunnel *t)
 /* --- the queue -----------------------------------------------------------------------------------
  */
 
-static uint16_t bucket_of(const struct handshake_queue *q, const sock_addr *from)
+static void find_rows(const struct handshake_queue *q, const sock_addr *from, uint16_t rows[ROWS])
 {
 	ip_addr a = sock_addr_ip(from);
 	uint64_t hash;
@@ -85,25 +87,36 @@ static uint16_t bucket_of(const struct handshake_queue *q, const sock_addr *from
 	if (a.family == AF_INET6)
 		memset(a.bytes + 8, 0, 8);
 	crypto_shorthash((uint8_t *)&hash, (const uint8_t *)&a, sizeof(a), q->bucket_key);
-	return (uint16_t)(hash % BUCKETS);
+	for (unsigned i = 0; i < ROWS; i++, hash /= BUCKETS)
+		rows[i] = (uint16_t)(hash % BUCKETS);
+}
+
+static bool has_its_share(const struct handshake_queue *q, const uint16_t rows[ROWS])
+{
+	for (unsigned i = 0; i < ROWS; i++)
+		if (q->of_source[i][rows[i]] < SHARE)
+			return false;
+	return true;
 }
 
 void handshake_enqueue(
 	struct tunnel *t, const struct udp_in *in, const uint8_t *message, size_t len, instant now)
 {
 	struct handshake_queue *q = t->handshakes;
-	uint16_t bucket = bucket_of(q, &in->from.remote);
+	uint16_t rows[ROWS];
 	bool taken = false, was_empty = false;
 
+	find_rows(q, &in->from.remote, rows);
 	pthread_mutex_lock(&q->lock);
-	if (q->n < WG_MAX_QUEUED_HANDSHAKES && q->of_source[bucket] < SHARE) {
+	if (q->n < WG_MAX_QUEUED_HANDSHAKES && !has_its_share(q, rows)) {
 		struct queued *e = &q->ring[(q->head + q->n) % WG_MAX_QUEUED_HANDSHAKES];
 
 		e->from = in->from;
 		e->len = (uint16_t)len;
-		e->bucket = bucket;
+		memcpy(e->rows, rows, sizeof(e->rows));
 		memcpy(e->message, message, len);
-		q->of_source[bucket]++;
+		for (unsigned i = 0; i < ROWS; i++)
+			q->of_source[i][rows[i]]++;
 		was_empty = q->n++ == 0;
 		if (q->n >= WG_UNDER_LOAD_AT)
 			q->loaded_until = instant_add(now, NS_PER_S);
@@ -126,7 +139,8 @@ static bool dequeue(struct handshake_queue *q, struct queued *ret)
 		*ret = q->ring[q->head];
 		q->head = (q->head + 1) % WG_MAX_QUEUED_HANDSHAKES;
 		q->n--;
-		q->of_source[ret->bucket]--;
+		for (unsigned i = 0; i < ROWS; i++)
+			q->of_source[i][ret->rows[i]]--;
 	}
 	pthread_mutex_unlock(&q->lock);
 	return any;
