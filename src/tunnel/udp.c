@@ -227,8 +227,12 @@ static void add_control(struct control *c, int level, int type, const void *valu
 static void add_source(struct control *c, const struct udp_endpoint *e)
 {
 	if (e->local.family == AF_INET && e->remote.sa.sa_family == AF_INET) {
-		struct in_pktinfo info = {.ipi_ifindex = e->local_ifindex};
+		struct in_pktinfo info = {0};
 
+		/* With an interface, Linux takes everything for on-link there if no route leads
+		 * that way: a route that moves wouldn't be followed. */
+		if (e->local.bytes[0] == 169 && e->local.bytes[1] == 254)
+			info.ipi_ifindex = e->local_ifindex;
 		memcpy(&info.ipi_spec_dst, e->local.bytes, 4);
 		add_control(c, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
 	} else if (e->local.family == AF_INET6 && e->remote.sa.sa_family == AF_INET6) {
