@@ -78,11 +78,17 @@ static void settle_peer(struct tx *x, struct tunnel_peer *p)
 
 static void flush(struct tx *x)
 {
+	size_t datagrams = 0, sent;
+
 	if (!x->n_out)
 		return;
+	for (size_t i = 0; i < x->n_out; i++)
+		datagrams += x->out_segments[i];
 	pthread_mutex_lock(&x->t->send_lock);
-	udp_send(x->t->udp, x->out, x->n_out, NULL);
+	sent = udp_send(x->t->udp, x->out, x->n_out, NULL);
 	pthread_mutex_unlock(&x->t->send_lock);
+	if (sent < datagrams)
+		tunnel_count(x->t, TUNNEL_DROP_SEND_ERROR, datagrams - sent);
 	x->n_out = 0;
 	x->used = 0;
 }
