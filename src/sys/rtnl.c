@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/net_namespace.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,11 @@ static int on_link(const struct nlmsghdr *h, void *data)
 
 int rtnl_link_get(struct rtnl *r, const char *ifname, struct rtnl_link *ret)
 {
+	return rtnl_link_get_in(r, -1, ifname, ret);
+}
+
+int rtnl_link_get_in(struct rtnl *r, int netns_id, const char *ifname, struct rtnl_link *ret)
+{
 	struct nlmsghdr *h = nl_begin(r->nl, RTM_GETLINK, 0);
 	struct ifinfomsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 	struct rtnl_link found = {0};
@@ -93,6 +99,8 @@ int rtnl_link_get(struct rtnl *r, const char *ifname, struct rtnl_link *ret)
 	if (!ifname_ok(ifname))
 		return -ENODEV;
 	m->ifi_family = AF_UNSPEC;
+	if (netns_id >= 0)
+		mnl_attr_put_u32(h, IFLA_TARGET_NETNSID, (uint32_t)netns_id);
 	mnl_attr_put_strz(h, IFLA_IFNAME, ifname);
 	err = nl_talk(r->nl, h, on_link, &found);
 	if (err < 0)
@@ -101,6 +109,44 @@ int rtnl_link_get(struct rtnl *r, const char *ifname, struct rtnl_link *ret)
 		return -ENODEV;
 	*ret = found;
 	return 0;
+}
+
+static int on_netns_id(const struct nlmsghdr *h, void *data)
+{
+	if (h->nlmsg_type == RTM_NEWNSID)
+		nl_for_each_attr (a, h, sizeof(struct rtgenmsg))
+			if (mnl_attr_get_type(a) == NETNSA_NSID && mnl_attr_get_payload_len(a) >= 4)
+				*(int *)data = (int)mnl_attr_get_u32(a);
+	return 0;
+}
+
+static int talk_netns_id(struct rtnl *r, uint16_t type, int netns_fd, int *ret)
+{
+	struct nlmsghdr *h = nl_begin(r->nl, type, 0);
+	struct rtgenmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+
+	m->rtgen_family = AF_UNSPEC;
+	mnl_attr_put_u32(h, NETNSA_FD, (uint32_t)netns_fd);
+	if (type == RTM_NEWNSID)
+		mnl_attr_put_u32(h, NETNSA_NSID, (uint32_t)NETNSA_NSID_NOT_ASSIGNED);
+	return nl_talk(r->nl, h, on_netns_id, ret);
+}
+
+int rtnl_netns_id(struct rtnl *r, int netns_fd, int *ret)
+{
+	int id = NETNSA_NSID_NOT_ASSIGNED, err = talk_netns_id(r, RTM_GETNSID, netns_fd, &id);
+
+	if (!err && id == NETNSA_NSID_NOT_ASSIGNED) {
+		err = talk_netns_id(r, RTM_NEWNSID, netns_fd, &id);
+		/* Somebody else may have been first. */
+		if (!err || err == -EEXIST)
+			err = talk_netns_id(r, RTM_GETNSID, netns_fd, &id);
+	}
+	if (!err && id < 0)
+		err = -ENOENT;
+	if (!err)
+		*ret = id;
+	return err;
 }
 
 int rtnl_link_set(struct rtnl *r, int ifindex, bool up, unsigned mtu)

@@ -28,6 +28,10 @@ struct rtnl_link {
 
 /* -ENODEV if there is none. */
 int rtnl_link_get(struct rtnl *r, const char *ifname, struct rtnl_link *ret);
+/* The same of another network namespace, by the id of rtnl_netns_id; -1: our own. */
+int rtnl_link_get_in(struct rtnl *r, int netns_id, const char *ifname, struct rtnl_link *ret);
+/* The id by which our namespace knows that of netns_fd; it is given one if it has none. */
+int rtnl_netns_id(struct rtnl *r, int netns_fd, int *ret);
 /* mtu 0: leave. */
 int rtnl_link_set(struct rtnl *r, int ifindex, bool up, unsigned mtu);
 /* kind "wireguard". -EOPNOTSUPP: the kernel knows no such kind; -EEXIST. */

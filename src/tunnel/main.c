@@ -23,7 +23,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum log_level { LOG_SILENT, LOG_ERROR, LOG_VERBOSE };
@@ -86,20 +88,47 @@ static void end(struct program *p)
 	uv_stop(&p->loop);
 }
 
+/* -1 if it can't be told. */
+static int netns_id_of_tun(struct program *p)
+{
+	struct stat ours, its;
+	int id = -1, fd = tun_open_netns(&p->tun);
+
+	if (fd < 0)
+		return -1;
+	if (!stat("/proc/self/ns/net", &ours) && !fstat(fd, &its) && ours.st_ino != its.st_ino)
+		rtnl_netns_id(p->rtnl, fd, &id);
+	close(fd);
+	return id;
+}
+
+/* The interface by whatever name and in whatever network namespace it is now. -EBADFD: it was
+ * deleted. */
+static int find_link(struct program *p, struct rtnl_link *ret)
+{
+	char name[IFNAMSIZ];
+	int err = tun_get_name(&p->tun, name);
+
+	if (err)
+		return err;
+	err = rtnl_link_get(p->rtnl, name, ret);
+	if (err == -ENODEV || (!err && ret->index != p->tun.ifindex)) {
+		int id = netns_id_of_tun(p);
+
+		err = id < 0 ? -ENODEV : rtnl_link_get_in(p->rtnl, id, name, ret);
+	}
+	return err;
+}
+
 /* The interface as it is now: gone, up or down, and its MTU. */
 static void look_at_link(struct program *p)
 {
 	struct rtnl_link link;
-	int err = rtnl_link_get(p->rtnl, p->tun.name, &link);
+	int err = find_link(p, &link);
 
-	if (err == -ENODEV || (!err && link.index != p->tun.ifindex)) {
-		/* Moved to another network namespace it can't be seen from here, but the TUN still
-		 * works there. */
-		if (write(p->tun.fd, "", 0) < 0 && errno == EBADFD) {
-			say(p, LOG_VERBOSE, "the interface is gone");
-			end(p);
-		}
-		return;
+	if (err == -EBADFD) {
+		say(p, LOG_VERBOSE, "the interface is gone");
+		end(p);
 	}
 	if (err)
 		return;
@@ -247,6 +276,18 @@ static int open_tun(struct program *p)
 	return 0;
 }
 
+static bool is_bound_to(int fd, const char *path)
+{
+	struct sockaddr_un addr = {0};
+	socklen_t len = sizeof(addr) - 1;
+	struct stat its, there;
+
+	/* By another name of the same folder, perhaps. */
+	return !getsockname(fd, (struct sockaddr *)&addr, &len) && addr.sun_family == AF_UNIX &&
+	       !stat(addr.sun_path, &its) && !stat(path, &there) && its.st_ino == there.st_ino &&
+	       its.st_dev == there.st_dev;
+}
+
 static int open_socket(struct program *p)
 {
 	int fd = fd_of_environment("WG_UAPI_FD");
@@ -254,6 +295,7 @@ static int open_socket(struct program *p)
 	p->socket_path = uapi_path(p->tun.name);
 	if (fd >= 0) {
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
+		p->owns_socket = is_bound_to(fd, p->socket_path);
 		return fd;
 	}
 	fd = fd == -2 ? -EBADF : uapi_bind(p->tun.name);
@@ -263,6 +305,19 @@ static int open_socket(struct program *p)
 	else if (fd < 0)
 		say(p, LOG_ERROR, "the socket %s can't be made: %s", p->socket_path, strerror(-fd));
 	return fd;
+}
+
+/* A file descriptor of ours must not be taken for one of the standard three. */
+static int open_standard_fds(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+	return fd < 0 ? -1 : 0;
 }
 
 /* In the child: the write end, that tells when it is ready. In the parent: doesn't return. */
@@ -300,7 +355,8 @@ static int go_to_background(void)
 
 static void harden(const struct program *p)
 {
-	static const int keep[] = {CAP_NET_ADMIN, CAP_IPC_LOCK};
+	/* The second for a listen port below 1024. */
+	static const int keep[] = {CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_IPC_LOCK};
 
 	prctl(PR_SET_DUMPABLE, 0);
 	process_keep_caps(keep, ARRAY_SIZE(keep));
@@ -384,7 +440,7 @@ int main(int argc, char **argv)
 	bool json = false;
 	int c;
 
-	if (sodium_init() < 0)
+	if (open_standard_fds() || sodium_init() < 0)
 		return 1;
 	while ((c = getopt_long(argc, argv, "fh", options, NULL)) != -1) {
 		switch (c) {

@@ -16,6 +16,9 @@
 #define TUN_F_USO4 0x20
 #define TUN_F_USO6 0x40
 #endif
+#ifndef TUNGETDEVNETNS
+#define TUNGETDEVNETNS _IO('T', 227)
+#endif
 #ifndef IFLA_GSO_IPV4_MAX_SIZE
 #define IFLA_GSO_IPV4_MAX_SIZE 63
 #endif
@@ -152,6 +155,27 @@ void tun_close(struct tun *t)
 	t->fd = -1;
 }
 
+int tun_get_name(const struct tun *t, char ret[static IFNAMSIZ])
+{
+	struct ifreq ifr = {0};
+
+	if (ioctl(t->fd, TUNGETIFF, &ifr))
+		return -errno;
+	memcpy(ret, ifr.ifr_name, IFNAMSIZ);
+	ret[IFNAMSIZ - 1] = '\0';
+	return 0;
+}
+
+int tun_open_netns(const struct tun *t)
+{
+	int fd = ioctl(t->fd, TUNGETDEVNETNS);
+
+	if (fd < 0)
+		return -errno;
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fd;
+}
+
 static void add_u32(struct nlmsghdr *h, unsigned short type, uint32_t value)
 {
 	struct rtattr *a = (struct rtattr *)((char *)h + NLMSG_ALIGN(h->nlmsg_len));
@@ -171,11 +195,12 @@ int tun_set_gso_max_size(const struct tun *t, unsigned bytes)
 	} m = {.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
 		       .nlmsg_type = RTM_NEWLINK,
 		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK}};
-	char answer[512];
+	char answer[512], name[IFNAMSIZ];
 	ssize_t n;
 	int fd, err = 0;
 
-	if (!t->takes_tso || !t->ifindex)
+	/* In another namespace, the index is somebody else's here. */
+	if (!t->takes_tso || tun_get_name(t, name) || (int)if_nametoindex(name) != t->ifindex)
 		return 0;
 	m.i.ifi_index = t->ifindex;
 	add_u32(&m.h, IFLA_GSO_MAX_SIZE, bytes);

@@ -30,6 +30,11 @@ int tun_create(const char *name, struct tun *ret, char *why, size_t why_size);
 /* Takes over a file descriptor that is a TUN already. */
 int tun_adopt(int fd, struct tun *ret, char *why, size_t why_size);
 void tun_close(struct tun *t);
+/* What the interface is called now, wherever it is. -EBADFD: it was deleted. */
+int tun_get_name(const struct tun *t, char ret[static IFNAMSIZ]);
+/* A file descriptor of the network namespace that the interface is in, which may have been moved.
+ */
+int tun_open_netns(const struct tun *t);
 /* Sets the interface's gso_max_size (and gso_ipv4_max_size where there is one), so that a
  * superpacket fits one UDP message. */
 int tun_set_gso_max_size(const struct tun *t, unsigned bytes);
