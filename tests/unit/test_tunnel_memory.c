@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a peer costs: at most 4 KiB resident without a session, 8 KiB with one, measured as the
+ * growth of this process. Sanitizers have memory of their own; with them it is only run.
+ */
+#include "hand_peer.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+#define IDLE_PEERS 10000
+#define IDLE_LIMIT 2048 /* with a margin below 4,096 */
+#define PEERS (SANITIZED ? 100 : 1000)
+#define SESSION_LIMIT 6144 /* with a margin below 8,192 */
+
+static size_t resident(void)
+{
+	unsigned long all, pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	assert_int_equal(fscanf(f, "%lu %lu", &all, &pages), 2);
+	fclose(f);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void check(const char *what, size_t before, size_t n, size_t limit)
+{
+	size_t each = (resident() - before) / n;
+
+	print_message("%s: %zu bytes per peer\n", what, each);
+	if (!SANITIZED)
+		assert_true(each <= limit);
+}
+
+/* As a configuration file makes them: key, endpoint, interval, two allowed IPs. */
+static void configure(struct device *d, unsigned n)
+{
+	struct buf request = {0};
+
+	buf_puts(&request, "set=1\n");
+	for (unsigned i = 1; i <= n; i++)
+		buf_printf(&request,
+			"public_key=%064x\nendpoint=192.0.2.%u:%u\n"
+			"persistent_keepalive_interval=0\nallowed_ip=10.%u.%u.%u/32\n"
+			"allowed_ip=fd00::%x/128\n",
+			i, i % 250 + 1, i % 60000 + 1, i >> 16, i >> 8 & 255, i & 255, i);
+	buf_puts(&request, "\n");
+	assert_int_equal(uapi_ask(d, request.data, NULL), 0);
+	buf_done(&request);
+}
+
+static void idle(void **state)
+{
+	struct device d;
+	size_t before;
+
+	device_start(&d, false);
+	/* What is there for the first peer alone. */
+	configure(&d, 10);
+	before = resident();
+	configure(&d, IDLE_PEERS);
+	check("without a session", before, IDLE_PEERS, IDLE_LIMIT);
+	device_stop(&d);
+}
+
+/* A hand that shares the first one's socket. */
+static void hand_beside(struct hand *h, const struct hand *first, const struct device *d)
+{
+	*h = *first;
+	wg_key_generate(&h->private);
+	h->public = wg_key_public(&h->private);
+	noise_identity_set(&h->identity, &h->private);
+	noise_peer_init(&h->noise, &d->public);
+	cookie_maker_init(&h->maker, &d->public);
+}
+
+/* Two handshakes each: current and previous keys, and a packet through each. */
+static void with_sessions(void **state)
+{
+	static struct hand hands[PEERS];
+	static struct tunnel_peer *peers[PEERS];
+	struct timespec wall;
+	struct hand first;
+	struct device d;
+	size_t before;
+
+	device_start(&d, true);
+	hand_start(&first, &d);
+	for (unsigned i = 0; i < PEERS; i++)
+		hand_beside(&hands[i], &first, &d);
+	clock_gettime(CLOCK_REALTIME, &wall);
+	before = resident();
+	for (unsigned i = 0; i < PEERS; i++) {
+		char allowed[32];
+
+		snprintf(allowed, sizeof(allowed), "10.1.%u.%u/32", i >> 8, i & 255);
+		peers[i] = device_peer(&d, &hands[i].public, first.port, allowed);
+	}
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < PEERS; i++) {
+			struct wg_initiation m;
+			char src[32];
+
+			snprintf(src, sizeof(src), "10.1.%u.%u", i >> 8, i & 255);
+			hand_make_initiation_at(&hands[i], &m, wall.tv_sec + round, 0);
+			hand_send(&hands[i], &m, sizeof(m));
+			assert_true(hand_take_response(&hands[i], DEADLINE_MS, NULL));
+			hand_send_packet(&hands[i], src, "10.0.0.1", 50, 1);
+			host_gets(&d, 50, 1);
+		}
+		usleep(25000);
+	}
+	for (unsigned i = 0; i < PEERS; i++) {
+		assert_non_null(atomic_load(&peers[i]->current));
+		assert_non_null(atomic_load(&peers[i]->previous));
+	}
+	check("with two sessions", before, PEERS, SESSION_LIMIT);
+	print_message("a session: %zu bytes, a peer: %zu bytes\n", pool_piece(d.t->keypairs),
+		sizeof(struct tunnel_peer));
+	/* With all three slots taken: never more. */
+	assert_true(
+		sizeof(struct tunnel_peer) + 3 * pool_piece(d.t->keypairs) + 1024 <= SESSION_LIMIT);
+	hand_stop(&first);
+	device_stop(&d);
+}
+
+/* Configured and taken away again and again it doesn't grow. */
+static void again_and_again(void **state)
+{
+	struct device d;
+	size_t before = 0;
+
+	device_start(&d, true);
+	for (unsigned i = 0; i < 8; i++) {
+		configure(&d, 2000);
+		assert_int_equal(uapi_ask(&d, "set=1\nreplace_peers=true\n\n", NULL), 0);
+		if (i == 3)
+			before = resident();
+	}
+	print_message("grew by %zd KB\n", (ssize_t)(resident() - before) / 1024);
+	if (!SANITIZED)
+		assert_true((ssize_t)(resident() - before) < 512 * 1024);
+	device_stop(&d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(idle),
+		cmocka_unit_test(with_sessions),
+		cmocka_unit_test(again_and_again),
+	};
+
+	return cmocka_run_group_tests_name("tunnel_memory", tests, NULL, NULL);
+}
