@@ -60,7 +60,13 @@ def need(program):
 # --- ours ------------------------------------------------------------------------------------------
 
 
-def build_ours():
+def tools_of(options):
+    """Where the bench's own tools are: beside the binary under test, or built here."""
+    folder = options.shunt_wg.resolve().parent
+    return folder if all((folder / "bench" / tool).exists() for tool in TOOLS) else build_copying()
+
+
+def build_copying():
     """The bench's own tools, and shunt-wg with the AEAD replaced by a copy; returns their folder."""
     place = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
     folder = CACHE / f"build-{place}"
@@ -83,7 +89,7 @@ def ours(options):
 
 
 def ours_copying(options):
-    path = options.tools / "shunt-wg"
+    path = build_copying() / "shunt-wg"
     return Implementation("shunt-wg-copy", [str(path), "-f"], version_of_ours(path), "yardstick",
                           "shunt-wg with the AEAD replaced by a copy: what all but the AEAD allows")
 

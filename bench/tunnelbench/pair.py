@@ -14,7 +14,7 @@ import os
 import signal
 import subprocess
 
-from lab import LabError, process_start, run, wait_for
+from lab import NETNS, LabError, process_start, run, wait_for
 
 MTU = 1420
 PORT = 51820
@@ -54,6 +54,27 @@ def resident_bytes(pid):
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
     raise LabError(f"process {pid} has no memory")
+
+
+KERNEL_THREAD = 0x00200000  # PF_KTHREAD
+
+
+def strangers_cpu(namespaces):
+    """CPU seconds so far of all processes, with the children they reaped, but those in these
+    namespaces, ourselves and the kernel's threads: what else the machine is busy with."""
+    ours = {os.stat(os.path.join(NETNS, name)).st_ino for name in namespaces}
+    ticks = 0
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        with contextlib.suppress(OSError, IndexError):
+            if os.stat(f"/proc/{entry}/ns/net").st_ino in ours:
+                continue
+            with open(f"/proc/{entry}/stat", encoding="ascii", errors="replace") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+            if not int(fields[6]) & KERNEL_THREAD:
+                ticks += sum(int(n) for n in fields[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 class End:

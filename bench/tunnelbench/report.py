@@ -13,6 +13,8 @@ import subprocess
 
 from . import pair as pairs
 
+DISTURBED = 0.1  # of a core
+
 # act, figure, what a person calls it, unit, factor, digits, is more better
 PAIR_ROWS = [
     ("tcp1", "gbit_s", "one TCP stream", "Gbit/s", 1, 2, True),
@@ -154,6 +156,20 @@ def failures(record):
             for e in record["results"] if "failed" in e]
 
 
+def is_disturbed(entry):
+    """Processes that have nothing to do with the bench took more than a part of one core."""
+    return entry.get("strangers", 0) > DISTURBED
+
+
+def disturbances(record):
+    found = [e for e in record["results"] if is_disturbed(e)]
+    if not found:
+        return []
+    worst = max(e["strangers"] for e in found)
+    return [f"disturbed: {len(found)} of {len(record['results'])} acts ran beside other processes "
+            f"that took more than {DISTURBED:g} of a core, at most {worst:.2f}"]
+
+
 def as_text(record):
     lines = heading(record)
     for caption, header, rows in tables(record):
@@ -165,7 +181,8 @@ def as_text(record):
     missing = record.get("missing", 0)
     if missing:
         lines += ["", f"not finished: {missing} acts are missing"]
-    return "\n".join(lines + [""] * bool(failures(record)) + failures(record))
+    remarks = failures(record) + disturbances(record)
+    return "\n".join(lines + [""] * bool(remarks) + remarks)
 
 
 def as_markdown(record):
@@ -175,4 +192,4 @@ def as_markdown(record):
                   "|---|" + "---:|" * (len(header) - 1)]
         lines += ["| " + " | ".join(r) + " |" for r in rows]
         lines.append("")
-    return "\n".join(lines + failures(record))
+    return "\n".join(lines + failures(record) + disturbances(record))
