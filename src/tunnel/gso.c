@@ -52,7 +52,8 @@ static bool find_payload(struct gso *g, size_t csum_start)
 	uint8_t protocol;
 	size_t ip_len = ip_header(g->packet, g->len, &protocol);
 
-	if (!ip_len || csum_start != ip_len ||
+	/* The field's place too: elsewhere, it may lie behind a short last segment. */
+	if (!ip_len || csum_start != ip_len || g->csum_offset != (g->is_tcp ? 16 : 6) ||
 		protocol != (g->is_tcp ? IPPROTO_OF_TCP : IPPROTO_OF_UDP))
 		return false;
 	if (g->is_tcp) {
@@ -80,14 +81,16 @@ bool gso_start(struct gso *g, const struct virtio_net_hdr *vnet, uint8_t *packet
 	if (!((g->ip_version == 4 && len >= 20) || (g->ip_version == 6 && len >= 40)))
 		return false;
 	if (vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
-		if (csum_start + csum_offset + 2 > len)
+		/* Not in the IP header, and so never 0. */
+		if (csum_start < (g->ip_version == 4 ? 20 : 40) ||
+			csum_start + csum_offset + 2 > len)
 			return false;
 		g->csum_start = (uint16_t)csum_start;
 		g->csum_offset = (uint16_t)csum_offset;
 	}
 	if (vnet->gso_type == VIRTIO_NET_HDR_GSO_NONE)
 		return true;
-	if (!gso_kind(g, vnet->gso_type) || !g->csum_offset || !vnet->gso_size ||
+	if (!gso_kind(g, vnet->gso_type) || !g->csum_start || !vnet->gso_size ||
 		!find_payload(g, csum_start))
 		return false;
 	g->segment_len = vnet->gso_size;
@@ -101,7 +104,7 @@ bool gso_start(struct gso *g, const struct virtio_net_hdr *vnet, uint8_t *packet
 /* One packet: only the checksum may be missing. The field holds the pseudo header's sum. */
 static uint8_t *whole(struct gso *g, size_t *ret_len)
 {
-	if (g->csum_offset) {
+	if (g->csum_start) {
 		uint16_t sum = checksum_finish(
 			checksum_add(0, g->packet + g->csum_start, g->len - g->csum_start));
 

@@ -25,7 +25,7 @@ struct gso {
 	size_t n_segments;
 	uint8_t ip_version;
 	bool is_tcp, is_udp;
-	uint16_t csum_start, csum_offset; /* of the checksum to finish; 0, 0: none */
+	uint16_t csum_start, csum_offset; /* of the checksum to finish; start 0: none */
 	size_t next;			  /* segment */
 	uint8_t header[GSO_MAX_HEADER];
 };
