@@ -97,12 +97,14 @@ struct tunnel_peer {
 	struct staging_queue staged;
 	uint64_t tx_batch;
 	bool tx_sent_data, tx_sent_any;
+	uint64_t tx_batch_bytes;
 	uint32_t tx_epoch;
 	struct udp_endpoint tx_endpoint;
 
 	/* rx alone. */
 	uint64_t rx_batch;
 	bool rx_got_data, rx_got_any;
+	uint64_t rx_batch_bytes;
 	uint32_t rx_epoch;
 	struct udp_endpoint rx_endpoint;
 };

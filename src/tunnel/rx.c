@@ -41,6 +41,12 @@ struct rx {
 	uint64_t batch;
 	uint32_t last_index;
 	struct keypair *last_keypair; /* of last_index, in this batch */
+	/* The last source looked up in this batch; last_version 0: none. */
+	uint8_t last_version;
+	uint8_t last_src[16];
+	const struct cryptokey_owner *last_owner;
+	uint64_t n_delivered; /* in this batch */
+	bool is_active[2];    /* the sockets of IPv4 and IPv6: worth asking */
 	instant now;
 };
 
@@ -90,6 +96,8 @@ static void settle_peer(struct rx *x, struct tunnel_peer *p)
 	peer_rearm(p);
 	pthread_mutex_unlock(&p->lock);
 	p->rx_got_any = p->rx_got_data = false;
+	atomic_fetch_add_explicit(&p->rx_bytes, p->rx_batch_bytes, memory_order_relaxed);
+	p->rx_batch_bytes = 0;
 	if (needs_rekey(x, p))
 		peer_want_initiation(p, false);
 }
@@ -118,8 +126,12 @@ static void settle(struct rx *x)
 	gro_flush(x->gro, write_tun, x);
 	for (size_t i = 0; i < x->n_touched; i++)
 		settle_peer(x, x->touched[i]);
+	if (x->n_delivered)
+		tunnel_count(x->t, TUNNEL_RX_PACKETS, x->n_delivered);
+	x->n_delivered = 0;
 	x->n_touched = 0;
 	x->last_keypair = NULL;
+	x->last_version = 0;
 	x->batch++;
 }
 
@@ -187,24 +199,35 @@ static size_t inner_len(const uint8_t *packet, size_t len)
 	return stated <= len && stated >= (packet[0] >> 4 == 4 ? 20 : 40) ? stated : 0;
 }
 
+static const struct cryptokey_owner *owner_of_source(struct rx *x, const uint8_t *packet)
+{
+	uint8_t version = packet[0] >> 4;
+	const uint8_t *src = packet + (version == 4 ? 12 : 8);
+	size_t n = version == 4 ? 4 : 16;
+
+	if (version == x->last_version && !memcmp(x->last_src, src, n))
+		return x->last_owner;
+	x->last_owner = version == 4 ? cryptokey_lookup4(x->t->table, src)
+				     : cryptokey_lookup6(x->t->table, src);
+	x->last_version = version;
+	memcpy(x->last_src, src, n);
+	return x->last_owner;
+}
+
 static void deliver(struct rx *x, struct tunnel_peer *p, const struct arrival *a)
 {
 	size_t len = inner_len(a->plain, a->len);
-	bool v4 = a->plain[0] >> 4 == 4;
-	struct cryptokey_owner *o;
 
 	if (!len) {
 		tunnel_count(x->t, TUNNEL_DROP_MALFORMED, 1);
 		return;
 	}
-	o = v4 ? cryptokey_lookup4(x->t->table, a->plain + 12)
-	       : cryptokey_lookup6(x->t->table, a->plain + 8);
-	if (o != &p->owner) {
+	if (owner_of_source(x, a->plain) != &p->owner) {
 		tunnel_count(x->t, TUNNEL_DROP_SOURCE_NOT_ALLOWED, 1);
 		return;
 	}
 	decapsulate_ecn(a->plain, a->in->tos);
-	tunnel_count(x->t, TUNNEL_RX_PACKETS, 1);
+	x->n_delivered++;
 	if (!gro_add(x->gro, a->plain, len)) {
 		gro_flush(x->gro, write_tun, x);
 		gro_add(x->gro, a->plain, len);
@@ -225,7 +248,7 @@ static void opened(struct rx *x, const struct arrival *a)
 	if (peer_confirm_keypair(p, k, x->now))
 		peer_wish(p, TX_FLUSH);
 	p->rx_got_any = true;
-	atomic_fetch_add_explicit(&p->rx_bytes, a->len + WG_DATA_OVERHEAD, memory_order_relaxed);
+	p->rx_batch_bytes += a->len + WG_DATA_OVERHEAD;
 	if (!a->len)
 		return; /* a keepalive */
 	p->rx_got_data = true;
@@ -316,8 +339,26 @@ static bool receive_round(struct rx *x, int family)
 		take_message(x, &in[i]);
 	open_all(x);
 	/* Before the buffers are used again. */
-	settle(x);
+	if (n)
+		settle(x);
 	return n > 0;
+}
+
+/*
+ * A socket that is empty while the other has something isn't asked again until poll says so, or
+ * until enough rounds have passed.
+ */
+static bool receive_active(struct rx *x)
+{
+	bool got[2] = {false, false};
+
+	if (x->batch % 32 == 0)
+		x->is_active[0] = x->is_active[1] = true;
+	for (unsigned i = 0; i < 2; i++)
+		got[i] = x->is_active[i] && receive_round(x, i ? AF_INET6 : AF_INET);
+	if (got[0] || got[1])
+		memcpy(x->is_active, got, sizeof(got));
+	return got[0] || got[1];
 }
 
 static void wait_for_work(struct rx *x)
@@ -326,8 +367,11 @@ static void wait_for_work(struct rx *x)
 		{udp_fd(x->t->udp, AF_INET6), POLLIN, 0}};
 	uint64_t count;
 
+	x->t->aead->forget(x->aead);
 	qsbr_sleep(x->t->qsbr, x->worker);
 	poll(fds, 3, -1);
+	x->is_active[0] = fds[1].revents;
+	x->is_active[1] = fds[2].revents;
 	if (fds[0].revents)
 		while (read(x->t->rx_wake, &count, sizeof(count)) < 0 && errno == EINTR)
 			;
@@ -380,8 +424,7 @@ void *rx_run(void *tunnel)
 
 		let_pause(x->t);
 		x->now = tunnel_now();
-		got = receive_round(x, AF_INET);
-		got |= receive_round(x, AF_INET6);
+		got = receive_active(x);
 		qsbr_quiescent(x->t->qsbr, x->worker);
 		if (got) {
 			yielded = false;

@@ -40,6 +40,7 @@ struct tx {
 	struct tunnel_peer *touched[MAX_TOUCHED];
 	size_t n_touched;
 	uint64_t batch;
+	uint64_t n_sealed; /* in this round */
 	instant now;
 	/* The last destination looked up in this round. */
 	uint8_t last_version;
@@ -72,6 +73,8 @@ static void settle_peer(struct tx *x, struct tunnel_peer *p)
 	peer_rearm(p);
 	pthread_mutex_unlock(&p->lock);
 	p->tx_sent_data = p->tx_sent_any = false;
+	atomic_fetch_add_explicit(&p->tx_bytes, p->tx_batch_bytes, memory_order_relaxed);
+	p->tx_batch_bytes = 0;
 	if (needs_rekey(x, p))
 		peer_want_initiation(p, false);
 }
@@ -99,6 +102,9 @@ static void settle(struct tx *x)
 	flush(x);
 	for (size_t i = 0; i < x->n_touched; i++)
 		settle_peer(x, x->touched[i]);
+	if (x->n_sealed)
+		tunnel_count(x->t, TUNNEL_TX_PACKETS, x->n_sealed);
+	x->n_sealed = 0;
 	x->n_touched = 0;
 	x->last_peer = NULL;
 	x->last_version = 0;
@@ -212,8 +218,8 @@ static void seal(struct tx *x, struct tunnel_peer *p, struct keypair *k, uint8_t
 	memcpy(packet + len, saved, padded - len);
 	p->tx_sent_any = true;
 	p->tx_sent_data |= len > 0;
-	atomic_fetch_add_explicit(&p->tx_bytes, padded + WG_DATA_OVERHEAD, memory_order_relaxed);
-	tunnel_count(x->t, TUNNEL_TX_PACKETS, 1);
+	p->tx_batch_bytes += padded + WG_DATA_OVERHEAD;
+	x->n_sealed++;
 }
 
 /* The keypair to send n packets with, or NULL: then an initiation was asked for. */
@@ -410,6 +416,7 @@ static void wait_for_work(struct tx *x, bool tun_is_gone)
 	struct pollfd fds[] = {{x->t->tx_wake, POLLIN, 0}, {x->t->tun.fd, POLLIN, 0}};
 	uint64_t count;
 
+	x->t->aead->forget(x->aead);
 	qsbr_sleep(x->t->qsbr, x->worker);
 	poll(fds, tun_is_gone ? 1 : 2, tun_is_gone ? 100 : -1);
 	if (fds[0].revents)

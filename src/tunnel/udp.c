@@ -22,6 +22,10 @@
 #define SOCKET_BUFFER (7 * 1024 * 1024)
 #define PORT_TRIES 100
 #define DATAGRAM_MAX 65536
+/* Buffers a multiple of 4 KiB apart would all begin in the same few sets of the caches. */
+#define DATAGRAM_STRIDE (DATAGRAM_MAX + 1600)
+#define RECEIVE_BYTES (256 * 1024) /* of one batch: it shall stay in a core's own cache */
+#define RECEIVE_LEAST 4
 #define CONTROL_OUT 128
 #define CONTROL_IN 192
 
@@ -40,6 +44,7 @@ struct udp {
 
 struct udp_receiver {
 	uint8_t *memory;
+	size_t want; /* messages of the next call */
 	struct mmsghdr messages[UDP_BATCH];
 	struct iovec iovecs[UDP_BATCH];
 	sock_addr from[UDP_BATCH];
@@ -420,32 +425,11 @@ size_t udp_send(struct udp *u, const struct udp_out *out, size_t n, int *ret_err
 /* --- receiving -----------------------------------------------------------------------------------
  */
 
-struct udp_receiver *udp_receiver_new(void)
+/* Makes the first n ready for the next call, which wrote into as many at most. */
+static void prepare(struct udp_receiver *r, size_t n)
 {
-	struct udp_receiver *r = calloc(1, sizeof(*r));
-
-	if (!r)
-		return NULL;
-	r->memory = malloc((size_t)UDP_BATCH * DATAGRAM_MAX);
-	if (!r->memory) {
-		free(r);
-		return NULL;
-	}
-	return r;
-}
-
-void udp_receiver_free(struct udp_receiver *r)
-{
-	if (!r)
-		return;
-	free(r->memory);
-	free(r);
-}
-
-static void prepare(struct udp_receiver *r)
-{
-	for (size_t i = 0; i < UDP_BATCH; i++) {
-		r->iovecs[i] = (struct iovec){r->memory + i * DATAGRAM_MAX, DATAGRAM_MAX};
+	for (size_t i = 0; i < n; i++) {
+		r->iovecs[i] = (struct iovec){r->memory + i * DATAGRAM_STRIDE, DATAGRAM_MAX};
 		r->messages[i].msg_hdr = (struct msghdr){
 			.msg_name = &r->from[i],
 			.msg_namelen = sizeof(r->from[i]),
@@ -455,6 +439,30 @@ static void prepare(struct udp_receiver *r)
 			.msg_controllen = sizeof(r->control[i].bytes),
 		};
 	}
+}
+
+struct udp_receiver *udp_receiver_new(void)
+{
+	struct udp_receiver *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->memory = malloc((size_t)UDP_BATCH * DATAGRAM_STRIDE);
+	if (!r->memory) {
+		free(r);
+		return NULL;
+	}
+	prepare(r, UDP_BATCH);
+	r->want = UDP_BATCH;
+	return r;
+}
+
+void udp_receiver_free(struct udp_receiver *r)
+{
+	if (!r)
+		return;
+	free(r->memory);
+	free(r);
 }
 
 static void read_control(const struct cmsghdr *c, struct udp_in *in)
@@ -499,13 +507,21 @@ static void read_message(struct udp_receiver *r, size_t i, struct udp_in *in)
 		in->segment = in->len;
 }
 
+/* As many messages next time as fill a batch, if they are as large as these were. */
+static void adapt(struct udp_receiver *r, size_t n, size_t bytes)
+{
+	size_t fit = RECEIVE_BYTES / (bytes / n + 1);
+
+	r->want = fit > UDP_BATCH ? UDP_BATCH : fit < RECEIVE_LEAST ? RECEIVE_LEAST : fit;
+}
+
 size_t udp_receive(struct udp *u, int family, struct udp_receiver *r, const struct udp_in **in)
 {
+	size_t bytes = 0;
 	int n;
 
-	prepare(r);
 	do {
-		n = recvmmsg(udp_fd(u, family), r->messages, UDP_BATCH, MSG_DONTWAIT, NULL);
+		n = recvmmsg(udp_fd(u, family), r->messages, (unsigned)r->want, MSG_DONTWAIT, NULL);
 	} while (n < 0 && errno == EINTR);
 	*in = r->in;
 	if (n <= 0)
@@ -514,6 +530,9 @@ size_t udp_receive(struct udp *u, int family, struct udp_receiver *r, const stru
 		memset((char *)&r->from[i] + r->messages[i].msg_hdr.msg_namelen, 0,
 			sizeof(r->from[i]) - r->messages[i].msg_hdr.msg_namelen);
 		read_message(r, (size_t)i, &r->in[i]);
+		bytes += r->in[i].len;
 	}
+	prepare(r, (size_t)n);
+	adapt(r, (size_t)n, bytes);
 	return (size_t)n;
 }

@@ -19,6 +19,10 @@ static struct candidate {
 };
 #define N_CANDIDATES (sizeof(candidates) / sizeof(candidates[0]))
 
+void aead_forget_nothing(struct aead_thread *t)
+{
+}
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static const struct aead_backend *examined(struct candidate *c)

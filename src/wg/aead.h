@@ -37,6 +37,8 @@ struct aead_backend {
 	void (*thread_free)(struct aead_thread *t);
 	void (*seal)(struct aead_thread *t, struct aead_op *ops, size_t n);
 	void (*open)(struct aead_thread *t, struct aead_op *ops, size_t n);
+	/* The thread's batch is over: no key of it is kept any longer. */
+	void (*forget)(struct aead_thread *t);
 };
 
 /* The fastest back end that answers right; forced by name prefix (for tests and the bench) if name

@@ -46,7 +46,7 @@ static void open(struct aead_thread *t, struct aead_op *ops, size_t n)
 const struct aead_backend *aead_copy(void)
 {
 	static const struct aead_backend backend = {
-		"copy (NO ENCRYPTION)", thread_new, thread_free, seal, open};
+		"copy (NO ENCRYPTION)", thread_new, thread_free, seal, open, aead_forget_nothing};
 
 	return &backend;
 }

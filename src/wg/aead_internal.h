@@ -25,6 +25,9 @@ const struct aead_backend *aead_copy(void);
  */
 bool aead_examine(const struct aead_backend *b, int64_t *ret_cost);
 
+/* For back ends that keep no key. */
+void aead_forget_nothing(struct aead_thread *t);
+
 /* RFC 8439 section 2.8 with WireGuard's nonce: 32 zero bits, then the counter. */
 static inline void aead_nonce(uint8_t nonce[AEAD_NONCE_LEN], uint64_t counter)
 {

@@ -140,7 +140,8 @@ static const char *arch_name(uint64_t features)
 const struct aead_backend *aead_ipsec_mb(void)
 {
 	static char name[48];
-	static const struct aead_backend backend = {name, thread_new, thread_free, seal, open};
+	static const struct aead_backend backend = {
+		name, thread_new, thread_free, seal, open, aead_forget_nothing};
 	void *so = dlopen("libIPSec_MB.so.1", RTLD_LOCAL | RTLD_NOW | RTLD_NODELETE);
 	uint64_t (*features)(void);
 	unsigned (*version)(void);

@@ -45,7 +45,8 @@ static void open(struct aead_thread *t, struct aead_op *ops, size_t n)
 const struct aead_backend *aead_sodium(void)
 {
 	static char name[32];
-	static const struct aead_backend backend = {name, thread_new, thread_free, seal, open};
+	static const struct aead_backend backend = {
+		name, thread_new, thread_free, seal, open, aead_forget_nothing};
 
 	if (sodium_init() < 0)
 		return NULL;
