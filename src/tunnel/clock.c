@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -74,19 +75,31 @@ static size_t reclaim(struct tunnel *t)
 	return waiting;
 }
 
-static void sleep_until(struct tunnel *t, instant at, instant now)
+static void empty(int fd)
 {
-	struct pollfd fd = {t->clock_wake, POLLIN, 0};
-	int64_t ns = instant_diff(at, now);
-	struct timespec wait = {ns / NS_PER_S, ns % NS_PER_S};
 	uint64_t count;
 
-	if (ns <= 0)
-		return;
-	ppoll(&fd, 1, instant_is_never(at) ? NULL : &wait, NULL);
-	if (fd.revents)
-		while (read(t->clock_wake, &count, sizeof(count)) < 0 && errno == EINTR)
-			;
+	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
+}
+
+/* By a timer of the clock that counts suspended time: what became due meanwhile is due on waking
+ * up. A timeout of poll would go on where it stood. */
+static void sleep_until(struct tunnel *t, instant at)
+{
+	struct pollfd fds[] = {{t->clock_wake, POLLIN, 0}, {t->clock_timer, POLLIN, 0}};
+	struct itimerspec when = {0};
+
+	if (!instant_is_never(at)) {
+		at.ns = at.ns > 0 ? at.ns : 1; /* 0 would disarm it */
+		when.it_value = (struct timespec){at.ns / NS_PER_S, at.ns % NS_PER_S};
+	}
+	timerfd_settime(t->clock_timer, TFD_TIMER_ABSTIME, &when, NULL);
+	poll(fds, 2, -1);
+	if (fds[0].revents)
+		empty(t->clock_wake);
+	if (fds[1].revents)
+		empty(t->clock_timer);
 }
 
 void *clock_run(void *tunnel)
@@ -108,7 +121,7 @@ void *clock_run(void *tunnel)
 		pthread_mutex_unlock(&t->clock_lock);
 		if (reclaim(t))
 			next = instant_min(next, instant_add(now, RECLAIM_NS));
-		sleep_until(t, next, now);
+		sleep_until(t, next);
 	}
 	qsbr_unregister(t->qsbr, worker);
 	return NULL;

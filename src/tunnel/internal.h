@@ -146,7 +146,7 @@ struct tunnel {
 
 	pthread_mutex_t clock_lock;
 	struct heap clock_heap;
-	int clock_wake;
+	int clock_wake, clock_timer;
 
 	struct handshake_queue *handshakes;
 	int rx_wake;

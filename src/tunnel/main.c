@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -46,6 +47,8 @@ struct program {
 	uv_timer_t look_timer;
 	char *socket_path;
 	bool owns_socket;
+	bool lock_was_refused;
+	int bind_error; /* the last, said once */
 };
 
 static const char usage[] =
@@ -120,6 +123,17 @@ static int find_link(struct program *p, struct rtnl_link *ret)
 	return err;
 }
 
+/* More peers may be more than may be locked: looked at now and then, said once. */
+static void note_refused_lock(struct program *p)
+{
+	if (p->lock_was_refused || !secret_lock_was_refused())
+		return;
+	p->lock_was_refused = true;
+	say(p, LOG_ERROR,
+		"keys can't all be locked in memory (see ulimit -l); they are kept out of core "
+		"dumps");
+}
+
 /* The interface as it is now: gone, up or down, and its MTU. */
 static void look_at_link(struct program *p)
 {
@@ -136,10 +150,11 @@ static void look_at_link(struct program *p)
 	tunnel_set_mtu(p->tunnel, link.mtu);
 	if (link.flags & IFF_UP && !tunnel_is_up(p->tunnel)) {
 		err = tunnel_up(p->tunnel);
-		if (err)
-			say(p, LOG_ERROR, "the sockets can't be bound: %s", strerror(-err));
-		else
+		if (!err)
 			say(p, LOG_VERBOSE, "interface up");
+		else if (err != p->bind_error)
+			say(p, LOG_ERROR, "the sockets can't be bound: %s", strerror(-err));
+		p->bind_error = err;
 	} else if (!(link.flags & IFF_UP) && tunnel_is_up(p->tunnel)) {
 		tunnel_down(p->tunnel);
 		say(p, LOG_VERBOSE, "interface down");
@@ -159,6 +174,7 @@ static void on_monitor(uv_poll_t *poll, int status, int events)
 static void on_look_timer(uv_timer_t *t)
 {
 	look_at_link(t->data);
+	note_refused_lock(t->data);
 }
 
 static void on_signal(uv_signal_t *s, int signum)
@@ -353,17 +369,13 @@ static int go_to_background(void)
 	return fds[1];
 }
 
-static void harden(const struct program *p)
+static void harden(void)
 {
 	/* The second for a listen port below 1024. */
 	static const int keep[] = {CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_IPC_LOCK};
 
 	prctl(PR_SET_DUMPABLE, 0);
 	process_keep_caps(keep, ARRAY_SIZE(keep));
-	if (secret_lock_was_refused())
-		say(p, LOG_ERROR,
-			"keys can't all be locked in memory (see ulimit -l); they are kept out of "
-			"core dumps");
 }
 
 static int run_device(struct program *p)
@@ -383,9 +395,11 @@ static int run_device(struct program *p)
 		}
 	}
 	signal(SIGPIPE, SIG_IGN);
+	/* Large answers and requests go back to the system, always. */
+	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 	p->tunnel = tunnel_new(&p->tun, log_socket_line, p);
 	if (p->tunnel && !rtnl_open(&p->rtnl) && !rtnl_monitor_open(&p->monitor)) {
-		harden(p);
+		harden();
 		status = serve(p, uapi_fd, ready_fd);
 	} else {
 		say(p, LOG_ERROR, "the device can't be started");

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <linux/virtio_net.h>
@@ -176,6 +177,14 @@ int tun_open_netns(const struct tun *t)
 	return fd;
 }
 
+/* In another namespace, the index is somebody else's here. */
+static bool is_visible(const struct tun *t)
+{
+	char name[IFNAMSIZ];
+
+	return !tun_get_name(t, name) && (int)if_nametoindex(name) == t->ifindex;
+}
+
 static void add_u32(struct nlmsghdr *h, unsigned short type, uint32_t value)
 {
 	struct rtattr *a = (struct rtattr *)((char *)h + NLMSG_ALIGN(h->nlmsg_len));
@@ -195,12 +204,11 @@ int tun_set_gso_max_size(const struct tun *t, unsigned bytes)
 	} m = {.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
 		       .nlmsg_type = RTM_NEWLINK,
 		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK}};
-	char answer[512], name[IFNAMSIZ];
+	char answer[512];
 	ssize_t n;
 	int fd, err = 0;
 
-	/* In another namespace, the index is somebody else's here. */
-	if (!t->takes_tso || tun_get_name(t, name) || (int)if_nametoindex(name) != t->ifindex)
+	if (!t->takes_tso || !is_visible(t))
 		return 0;
 	m.i.ifi_index = t->ifindex;
 	add_u32(&m.h, IFLA_GSO_MAX_SIZE, bytes);
@@ -218,6 +226,54 @@ int tun_set_gso_max_size(const struct tun *t, unsigned bytes)
 	}
 	close(fd);
 	return err;
+}
+
+/* Of an answer of n bytes to RTM_GETLINK. */
+static uint64_t dropped_of(const struct nlmsghdr *h, size_t n)
+{
+	const struct rtattr *a = IFLA_RTA(NLMSG_DATA(h));
+	struct rtnl_link_stats64 stats;
+	int left;
+
+	if (!NLMSG_OK(h, n) || h->nlmsg_type != RTM_NEWLINK)
+		return 0;
+	left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(struct ifinfomsg));
+	for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type != IFLA_STATS64 || RTA_PAYLOAD(a) < sizeof(stats))
+			continue;
+		memcpy(&stats, RTA_DATA(a), sizeof(stats));
+		return stats.tx_dropped;
+	}
+	return 0;
+}
+
+uint64_t tun_queue_drops(const struct tun *t)
+{
+	struct {
+		struct nlmsghdr h;
+		struct ifinfomsg i;
+	} m = {.h = {.nlmsg_len = sizeof(m),
+		       .nlmsg_type = RTM_GETLINK,
+		       .nlmsg_flags = NLM_F_REQUEST},
+		.i = {.ifi_index = t->ifindex}};
+	union {
+		struct nlmsghdr h;
+		char bytes[16384];
+	} answer;
+	uint64_t drops = 0;
+	ssize_t n;
+	int fd;
+
+	if (!t->ifindex || !is_visible(t))
+		return 0;
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (fd < 0)
+		return 0;
+	if (send(fd, &m, sizeof(m), 0) == sizeof(m) &&
+		(n = recv(fd, &answer, sizeof(answer), 0)) > 0)
+		drops = dropped_of(&answer.h, (size_t)n);
+	close(fd);
+	return drops;
 }
 
 void tun_disable_offload(struct tun *t)

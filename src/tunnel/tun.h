@@ -38,6 +38,9 @@ int tun_open_netns(const struct tun *t);
 /* Sets the interface's gso_max_size (and gso_ipv4_max_size where there is one), so that a
  * superpacket fits one UDP message. */
 int tun_set_gso_max_size(const struct tun *t, unsigned bytes);
+/* How many packets of the host the interface's queue had no room for; 0 if it can't be seen from
+ * here. */
+uint64_t tun_queue_drops(const struct tun *t);
 /* Turns coalesced writes off for good (a kernel that refuses them). */
 void tun_disable_offload(struct tun *t);
 

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STACK_OF_DH 4096 /* what a Diffie-Hellman may leave keys in */
@@ -97,10 +99,11 @@ struct tunnel *tunnel_new(const struct tun *tun, udp_log_fn *log, void *data)
 	t->tx_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	t->rx_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	t->clock_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	t->clock_timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	atomic_store(&t->mtu, TUN_DEFAULT_MTU);
 	if (!t->aead || !t->udp || !t->qsbr || !t->indices || !t->table || !t->handshakes ||
 		!t->staging || !t->keypairs || t->tx_wake < 0 || t->rx_wake < 0 ||
-		t->clock_wake < 0 || start_threads(t)) {
+		t->clock_wake < 0 || t->clock_timer < 0 || start_threads(t)) {
 		t->tun.fd = -1; /* still the caller's */
 		tunnel_free(t);
 		return NULL;
@@ -127,6 +130,7 @@ void tunnel_free(struct tunnel *t)
 	close(t->tx_wake);
 	close(t->rx_wake);
 	close(t->clock_wake);
+	close(t->clock_timer);
 	if (t->tun.fd >= 0)
 		tun_close(&t->tun);
 	noise_identity_done(&t->identity);
@@ -309,6 +313,8 @@ const char *tunnel_counter_name(enum tunnel_counter c)
 		[TUNNEL_DROP_HANDSHAKE] = "drop_handshake",
 		[TUNNEL_DROP_SEND_ERROR] = "drop_send_error",
 		[TUNNEL_DROP_TUN_WRITE] = "drop_tun_write",
+		[TUNNEL_DROP_TUN_QUEUE] = "drop_tun_queue",
+		[TUNNEL_DROP_RECEIVE_QUEUE] = "drop_receive_queue",
 		[TUNNEL_COOKIES_SENT] = "cookies_sent",
 	};
 
@@ -317,5 +323,10 @@ const char *tunnel_counter_name(enum tunnel_counter c)
 
 uint64_t tunnel_counter(struct tunnel *t, enum tunnel_counter c)
 {
+	/* What the kernel counts for us. */
+	if (c == TUNNEL_DROP_TUN_QUEUE)
+		return tun_queue_drops(&t->tun);
+	if (c == TUNNEL_DROP_RECEIVE_QUEUE)
+		return udp_receive_drops(t->udp);
 	return atomic_load_explicit(&t->counters[c], memory_order_relaxed);
 }

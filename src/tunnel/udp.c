@@ -2,6 +2,7 @@
 #include "tunnel/udp.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -33,7 +34,8 @@ struct udp {
 	udp_log_fn *log;
 	void *data;
 	_Atomic int fd4, fd6;
-	bool gso4, gso6; /* UDP_SEGMENT works, as far as is known */
+	bool gso4, gso6;       /* UDP_SEGMENT works, as far as is known */
+	uint64_t drops_before; /* of sockets that were closed */
 	union {
 		char bytes[CONTROL_OUT];
 		struct cmsghdr align;
@@ -76,8 +78,26 @@ static void close_fd(_Atomic int *fd)
 		close(old);
 }
 
+/* Asked for when it is told, so that receiving need not look. */
+static uint32_t drops_of(int fd)
+{
+	uint32_t info[SK_MEMINFO_VARS] = {0};
+	socklen_t n = sizeof(info);
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &n) ||
+		n <= SK_MEMINFO_DROPS * sizeof(info[0]))
+		return 0;
+	return info[SK_MEMINFO_DROPS];
+}
+
+uint64_t udp_receive_drops(struct udp *u)
+{
+	return u->drops_before + drops_of(udp_fd(u, AF_INET)) + drops_of(udp_fd(u, AF_INET6));
+}
+
 void udp_unbind(struct udp *u)
 {
+	u->drops_before = udp_receive_drops(u);
 	close_fd(&u->fd4);
 	close_fd(&u->fd6);
 }
