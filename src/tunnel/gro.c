@@ -75,17 +75,17 @@ static uint32_t flow_hash(const uint8_t *packet, size_t ip_len, bool v4)
 {
 	const uint8_t *at = v4 ? packet + 12 : packet + 8;
 	size_t n = v4 ? 8 : 32;
-	uint32_t h = get_be32(packet + ip_len) * 0x9e3779b1;
+	uint32_t h = (get_be32(packet + ip_len) + packet[v4 ? 9 : 6]) * 0x9e3779b1;
 
 	for (size_t i = 0; i < n; i += 4)
 		h = (h ^ get_be32(at + i)) * 0x85ebca6b;
 	return h ^ h >> 15;
 }
 
-/* No options, no fragments: what the kernel's own merging takes. */
+/* No options, no fragments, no reserved flag: what the kernel's own merging takes. */
 static bool ip_is_plain(const uint8_t *p, size_t len, uint8_t *ret_protocol, size_t *ret_ip_len)
 {
-	if (p[0] == 0x45 && len >= 28 && !(get_be16(p + 6) & 0x3fff)) {
+	if (p[0] == 0x45 && len >= 28 && !(get_be16(p + 6) & 0xbfff)) {
 		*ret_protocol = p[9];
 		*ret_ip_len = 20;
 		return get_be16(p + 2) == len;
@@ -141,12 +141,41 @@ static bool tcp_may_join(uint8_t flags)
 	return (flags & (uint8_t) ~(TCP_PSH | TCP_FIN)) == TCP_ACK;
 }
 
+/* An extension header of IPv6 that a transport's may follow. */
+static bool is_extension(uint8_t kind)
+{
+	return kind == 0 || kind == 43 || kind == 44 || kind == 51 || kind == 60 || kind == 135;
+}
+
+/*
+ * What can't be merged ends the flow that it belongs to, so that nothing behind it is hung on what
+ * came before it; where the flow can't be seen (a fragment, headers between), all of them.
+ */
+static void end_flows(struct gro *g, const uint8_t *p, size_t len)
+{
+	bool v4 = p[0] >> 4 == 4;
+	size_t ip_len = v4 ? (size_t)(p[0] & 15) * 4 : 40;
+	uint8_t protocol = p[v4 ? 9 : 6];
+	bool has_ports = protocol == IPPROTO_OF_TCP || protocol == IPPROTO_OF_UDP;
+
+	if (!has_ports && (v4 || !is_extension(protocol)))
+		return;
+	if (has_ports && ip_len >= 20 && ip_len + 4 <= len && !(v4 && get_be16(p + 6) & 0x3fff))
+		g->last_of_flow[flow_hash(p, ip_len, v4) % FLOWS] = NOBODY;
+	else
+		memset(g->last_of_flow, 0xff, sizeof(g->last_of_flow));
+}
+
 /* --- merging -------------------------------------------------------------------------------------
  */
 
-static bool same_ip(const uint8_t *a, const uint8_t *b)
+/* b comes n packets after a. Without DF the ids must be those that cutting gives again: the packets
+ * may be cut further, and no two may then have one id (RFC 6864). */
+static bool same_ip(const uint8_t *a, const uint8_t *b, size_t n)
 {
 	if (a[0] != b[0])
+		return false;
+	if (a[0] >> 4 == 4 && !(b[6] & 0x40) && (uint16_t)(get_be16(a + 4) + n) != get_be16(b + 4))
 		return false;
 	if (a[0] >> 4 == 4) /* TOS, DF, TTL, protocol, addresses */
 		return a[1] == b[1] && (a[6] & 0x40) == (b[6] & 0x40) && a[8] == b[8] &&
@@ -172,7 +201,7 @@ static bool may_hang(const struct item *i, const uint8_t *p, const struct shape 
 {
 	if (i->is_closed || i->is_tcp != s->is_tcp || i->header_len != s->header_len ||
 		!s->payload || s->payload > i->segment || i->len + s->payload > GRO_MAX_BYTES ||
-		i->n_pieces == GRO_MAX_IOV - 2 || !same_ip(i->packet, p))
+		i->n_pieces == GRO_MAX_IOV - 2 || !same_ip(i->packet, p, i->n_pieces + 1u))
 		return false;
 	return s->is_tcp ? tcp_continues(i, p, s) : udp_continues(i, p, s);
 }
@@ -226,6 +255,7 @@ bool gro_add(struct gro *g, uint8_t *packet, size_t len)
 	if (g->n == GRO_MAX_OUT)
 		return false;
 	if (!shape_of(g, packet, len, &s)) {
+		end_flows(g, packet, len);
 		new_item(g, packet, len);
 		return true;
 	}

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,11 +28,15 @@ struct twin_list {
 	size_t n, room;
 };
 
-static inline void twin_check(bool ok)
+static inline void twin_check_at(bool ok, const char *what, int line)
 {
-	if (!ok)
-		abort();
+	if (ok)
+		return;
+	fprintf(stderr, "line %d: %s\n", line, what);
+	abort();
 }
+
+#define twin_check(ok) twin_check_at(ok, #ok, __LINE__)
 
 static inline struct twin_packet *twin_add(struct twin_list *l, const uint8_t *bytes, size_t len)
 {

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Packets of a batch, right and spoilt: merged as the kernel would, and all there again after the
+ * naive twin has taken them apart. */
+#include "../support/gro_case.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	gro_case_run(data, size);
+	return 0;
+}
