@@ -3,11 +3,20 @@
 #include "daemon/log.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#ifdef SHUNT_USERSPACE
+#define SHUNT_USERSPACE_TEXT SHUNT_USERSPACE
+#else
+#define SHUNT_USERSPACE NULL
+#define SHUNT_USERSPACE_TEXT "shunt-wg, else wireguard-go"
+#endif
 
 static const char usage[] =
 	"Usage: shuntd --node NAME [OPTION]... FILE\n"
@@ -18,7 +27,7 @@ static const char usage[] =
 	"  -n, --node NAME          the node of the inventory that this machine is\n"
 	"  -d, --device KIND        auto (default), kernel or uapi\n"
 	"  -u, --userspace PROGRAM  what to start where uapi finds no device "
-	"(default " SHUNT_USERSPACE ")\n"
+	"(default " SHUNT_USERSPACE_TEXT ")\n"
 	"      --run-dir DIR        lock and control socket (default /run/shunt/NAME)\n"
 	"      --state-dir DIR      journal and drain flag (default /var/lib/shunt/NAME)\n"
 	"      --set-sysctl         mend forwarding and reverse path filters that would stop "
@@ -135,6 +144,38 @@ static int parse(int argc, char **argv, struct daemon_options *o)
 	return -1;
 }
 
+static bool is_in_path(const char *program)
+{
+	AUTO_FREE char *path = mem_printf("%s", getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
+	char *rest = path;
+	bool found = false;
+
+	for (char *folder; !found && (folder = strsep(&rest, ":"));) {
+		AUTO_FREE char *file = mem_printf("%s/%s", *folder ? folder : ".", program);
+
+		found = !access(file, X_OK);
+	}
+	return found;
+}
+
+/* shunt-wg as it was built with us, then as it is installed; without it, the one that others have.
+ */
+static char *find_userspace(void)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self));
+	char *slash = n > 0 && n < PATH_MAX ? memrchr(self, '/', (size_t)n) : NULL;
+
+	if (slash) {
+		char *beside = mem_printf("%.*s/shunt-wg", (int)(slash - self), self);
+
+		if (!access(beside, X_OK))
+			return beside;
+		free(beside);
+	}
+	return mem_printf("%s", is_in_path("shunt-wg") ? "shunt-wg" : "wireguard-go");
+}
+
 /* A name that stands in a path must be one that an inventory can hold. */
 static bool is_node_name(const char *name)
 {
@@ -151,12 +192,15 @@ int main(int argc, char **argv)
 	struct daemon_options o = {.userspace = SHUNT_USERSPACE};
 	AUTO_FREE char *run_dir = NULL;
 	AUTO_FREE char *state_dir = NULL;
+	AUTO_FREE char *userspace = NULL;
 	int status = parse(argc, argv, &o);
 
 	if (status >= 0)
 		return status;
 	if (!is_node_name(o.node))
 		return usage_error("%s can't be a node's name", o.node);
+	if (!o.userspace)
+		o.userspace = userspace = find_userspace();
 	run_dir = mem_printf("/run/shunt/%s", o.node);
 	state_dir = mem_printf("/var/lib/shunt/%s", o.node);
 	o.run_dir = o.run_dir ? o.run_dir : run_dir;

@@ -153,12 +153,15 @@ def set_device(node, *lines, interface="wg0"):
 
 
 class SmallDaemon(Daemon):
-    """A Daemon with an environment and a wrapper, if need be."""
+    """A Daemon with an environment and a wrapper, if need be; userspace "" leaves the choice to it."""
 
     def start(self, *extra, device="uapi", userspace=None, wrapper=(), env=None, **options):
         mesh = self.mesh
-        kind = [device] if device == "kernel" else [device, "--userspace",
-                                                    userspace or mesh.userspace]
+        if userspace is None:
+            userspace = mesh.userspace
+        kind = [device]
+        if userspace and device != "kernel":
+            kind += ["--userspace", userspace]
         self.process = self.node.spawn(
             [*wrapper, SHUNTD, "--node", self.name, mesh.inventory, "--device", *kind,
              "--run-dir", f"/run/shunt/{self.name}", "--state-dir", self.node.path("state"),
@@ -248,8 +251,8 @@ class SmallMesh:
     def __init__(self, lab, inventory, underlay):
         self.lab = lab
         self.build = str(BUILD)
-        self.device = "wireguard-go"
-        self.userspace = shutil.which("wireguard-go") or "wireguard-go"
+        self.device = "shunt-wg"
+        self.userspace = str(BUILD / "shunt-wg")
         self.inventory = os.path.join(lab.folder, "inventory.yaml")
         self.inv = copy.deepcopy(inventory)
         self.nodes, self.daemons, self.keys, self.private = {}, {}, {}, {}

@@ -45,7 +45,7 @@ def program_of(mesh, name):
     """The pid of the device's program."""
     for pid in processes_in([mesh.nodes[name].namespace]):
         with open(f"/proc/{pid}/comm", encoding="ascii") as f:
-            if f.read().strip() == "wireguard-go":
+            if f.read().strip() == "shunt-wg":
                 return pid
     return None
 

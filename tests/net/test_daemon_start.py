@@ -195,7 +195,7 @@ def test_auto_takes_what_there_is(mesh):
     assert daemon.ask("status")["device"]["kind"] == kind
     daemon.stop()
     mesh.start("site-1", device="auto")
-    assert f"adopted wg0 ({'kernel' if kind == 'kernel' else 'wireguard-go'})" in daemon.log()
+    assert f"adopted wg0 ({'kernel' if kind == 'kernel' else 'shunt-wg'})" in daemon.log()
 
 
 def test_status_shows_the_device_as_it_is_now(mesh):
@@ -278,11 +278,20 @@ def test_what_the_systemd_unit_leaves_it_is_enough(mesh):
         assert int(dict(line.split(":", 1) for line in f)["CapEff"], 16) & (1 << NET_ADMIN)
 
 
+def test_its_own_program_is_the_default(mesh):
+    """The one that stands beside it."""
+    mesh.start("site-1", userspace="")
+    node, daemon = mesh.nodes["site-1"], mesh.daemons["site-1"]
+    programs = [os.readlink(f"/proc/{p}/exe") for p in processes_in([node.namespace])
+                if p != daemon.process.pid]
+    assert os.path.join(mesh.build, "shunt-wg") in programs
+
+
 def test_the_device_s_program_inherits_nothing_of_the_daemon(mesh):
     mesh.start("site-1")
     node, daemon = mesh.nodes["site-1"], mesh.daemons["site-1"]
     (program,) = [p for p in processes_in([node.namespace]) if p != daemon.process.pid and
-                  open(f"/proc/{p}/comm", encoding="ascii").read().strip() == "wireguard-go"]
+                  open(f"/proc/{p}/comm", encoding="ascii").read().strip() == "shunt-wg"]
     targets = {os.readlink(f"/proc/{program}/fd/{fd}") for fd in os.listdir(f"/proc/{program}/fd")}
     assert not any("shunt" in t and "memfd" not in t and "wireguard" not in t for t in targets), \
         targets
