@@ -318,10 +318,10 @@ static void hundred_thousand(void **state)
 	configure_many(PEERS);
 	say(fd, "get=1\n\n");
 	assert_true(hear(fd, &text));
-	/* Not strstr: a sanitizer measures the whole text for each call. */
-	for (const char *at = text.data, *end = at + text.n;
-		(at = memmem(at, (size_t)(end - at), "\npublic_key=", 12)); at++)
-		n++;
+	/* Line by line: sanitizers look at the whole of what strstr and memmem are given. */
+	for (const char *at = text.data, *end = at + text.n; at < end;
+		at = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1)
+		n += !strncmp(at, "public_key=", 11);
 	assert_int_equal(n, PEERS);
 	say(fd, "set=1\nreplace_peers=true\n\n");
 	assert_true(hear(fd, &text));
