@@ -229,9 +229,9 @@ int tun_set_gso_max_size(const struct tun *t, unsigned bytes)
 }
 
 /* Of an answer of n bytes to RTM_GETLINK. */
-static uint64_t dropped_of(const struct nlmsghdr *h, size_t n)
+static uint64_t dropped_of(struct nlmsghdr *h, size_t n)
 {
-	const struct rtattr *a = IFLA_RTA(NLMSG_DATA(h));
+	struct rtattr *a = IFLA_RTA(NLMSG_DATA(h));
 	struct rtnl_link_stats64 stats;
 	int left;
 
