@@ -365,10 +365,12 @@ static inline void gro_case_spoil(
 	switch (what) {
 	case 0:
 		place = places4[twin_next(s) % sizeof(places4)] + (v4 ? 0 : twin_next(s) % 21);
-		p[place % *len] ^= (uint8_t)twin_next(s);
+		place %= *len;
+		p[place] ^= (uint8_t)twin_next(s);
 		break;
 	case 1:
-		p[twin_next(s) % *len] ^= (uint8_t)twin_next(s);
+		place = twin_next(s) % *len;
+		p[place] ^= (uint8_t)twin_next(s);
 		break;
 	case 2:
 		*len = at + twin_next(s) % (*len - at + 1);
