@@ -17,6 +17,7 @@ import signal
 import socket
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -477,10 +478,9 @@ def test_port_is_taken_when_it_goes_up(pair):
         configure(pair)
         words = "the sockets can't be bound: Address already in use"
         wait_for("the line", lambda: words in pair.a.log(), 10)
-        # It looks again every second; two looks more say no more.
-        before = pair.a.node.run(["wg", "show", "wg0", "dump"])
-        wait_for("it still answers", lambda: pair.a.node.run(
-            ["wg", "show", "wg0", "dump"]) == before, 5)
+        # It looks again every second.
+        end = time.monotonic() + 2.5
+        wait_for("it looked twice more", lambda: time.monotonic() > end, 5)
     pair.talk()
     assert pair.a.log().count(words) == 1
 
