@@ -103,6 +103,19 @@ static bool udp_port_is_nested(uint16_t port)
 	return port == 4789 || port == 8472 || port == 6081;
 }
 
+/* A merged packet gets sums of its own, so only what has right ones may become part of it. */
+static bool sums_are_right(const uint8_t *p, size_t len, const struct shape *s)
+{
+	bool v4 = p[0] >> 4 == 4;
+	size_t transport_len = len - s->ip_len;
+	uint64_t sum = checksum_pseudo(v4 ? p + 12 : p + 8, v4 ? p + 16 : p + 24, v4 ? 4 : 16,
+		s->is_tcp ? IPPROTO_OF_TCP : IPPROTO_OF_UDP, transport_len);
+
+	if (v4 && checksum_finish(checksum_add(0, p, s->ip_len)))
+		return false;
+	return !checksum_finish(checksum_add(sum, p + s->ip_len, transport_len));
+}
+
 static bool shape_of(const struct gro *g, const uint8_t *p, size_t len, struct shape *s)
 {
 	uint8_t protocol;
@@ -124,6 +137,8 @@ static bool shape_of(const struct gro *g, const uint8_t *p, size_t len, struct s
 	} else {
 		return false;
 	}
+	if (!sums_are_right(p, len, s))
+		return false;
 	s->payload = len - s->header_len;
 	s->flow = flow_hash(p, s->ip_len, p[0] >> 4 == 4);
 	return true;

@@ -168,7 +168,7 @@ static size_t make_plain(struct twin_source *s, unsigned how, uint8_t *plain)
 	plain[flow & 4 ? 9 : 13] = (how ^ how >> 7) & 1 ? 0x66 : 1;
 	if (!(flow & 4))
 		plain[13] = (how ^ how >> 7) & 1 ? 66 : 1;
-	twin_finish_ip(plain);
+	gro_case_sum(plain, len);
 	for (unsigned i = what == 1 ? 1 + twin_next(s) % 3 : 0; i; i--) {
 		size_t at = twin_next(s) % len;
 

@@ -6,7 +6,8 @@
  *	- every packet comes out once, nothing else does; a single one as it was, one that was
  *	  merged too, but for its checksums and, with DF, the id (RFC 6864)
  *	- no two packets that may be of one flow change places
- *	- only what Linux merges was merged (selftests/net/gro.c), and its vnet header is right
+ *	- only what Linux merges was merged (selftests/net/gro.c), nothing with a wrong checksum,
+ *and its vnet header is right
  *
  * Shared by the unit test, whose bytes come by chance, and the fuzz target.
  */
@@ -61,6 +62,30 @@ static inline struct gro_view gro_view(const struct twin_packet *p)
 	return v;
 }
 
+/* Both checksums, the IPv4 header's and the transport's, are what they should be. */
+static inline bool gro_sums_hold(const struct gro_view *v)
+{
+	size_t at = (size_t)(v->transport - v->ip);
+	uint32_t sum = twin_pseudo_sum(v->ip, v->is_tcp ? 6 : 17, v->len - at);
+
+	return (v->ip[0] >> 4 != 4 || twin_sum(0, v->ip, at) == 0xffff) &&
+	       twin_sum(sum, v->transport, v->len - at) == 0xffff;
+}
+
+/* Makes them so, but for a UDP checksum that was left out. */
+static inline void gro_case_sum(uint8_t *p, size_t len)
+{
+	struct twin_packet packet = {.bytes = p, .len = len};
+	struct gro_view v = gro_view(&packet);
+	size_t at = v.is_plain ? (size_t)(v.transport - v.ip) : 0;
+
+	if (!v.is_plain)
+		return;
+	twin_finish_ip(p);
+	if (v.is_tcp || twin_get16(p + at + 6))
+		twin_finish_transport(p, len, at, v.is_tcp);
+}
+
 /* --- rules ---------------------------------------------------------------------------------------
  */
 
@@ -68,7 +93,7 @@ static inline bool gro_may_be_merged(const struct gro_view *v)
 {
 	unsigned port = v->is_plain ? twin_get16(v->transport + 2) : 0;
 
-	if (!v->is_plain || !v->payload_len)
+	if (!v->is_plain || !v->payload_len || !gro_sums_hold(v))
 		return false;
 	return v->is_tcp ||
 	       (twin_get16(v->transport + 6) && port != 4789 && port != 8472 && port != 6081);
@@ -385,6 +410,9 @@ static inline void gro_case_spoil(
 		break;
 	}
 	gro_case_mend(p, *len, v4);
+	/* A wrong sum would hide what else is wrong; now and then it is all that is. */
+	if (twin_next(s) % 8)
+		gro_case_sum(p, *len);
 }
 
 static inline void gro_case_step(struct gro_case *c, struct twin_source *s, size_t segment)

@@ -108,6 +108,7 @@ static void spoilt(unsigned flow, size_t at, uint8_t bits, size_t want)
 	add_next(flow, 500);
 	make(flow, 500);
 	packet[at] ^= bits;
+	gro_case_sum(packet, len);
 	add();
 	add_next(flow, 500);
 	assert_int_equal(writes(), want);
@@ -145,6 +146,7 @@ static void ends(void **state)
 		add_next(TCP4, 500);
 		make(TCP4, 500);
 		packet[20 + 13] |= flags[i];
+		gro_case_sum(packet, len);
 		add();
 		add_next(TCP4, 500);
 		add_next(TCP4, 500);
@@ -197,6 +199,26 @@ static void no_checksum(void **state)
 	}
 }
 
+/* What was damaged before the tunnel must not leave it with a sum that is right. */
+static void wrong_sums(void **state)
+{
+	static const struct {
+		unsigned flow;
+		size_t sum; /* where the transport's stands */
+	} kinds[] = {{TCP4, 36}, {TCP6, 56}, {UDP4, 26}, {UDP6, 46}};
+
+	for (unsigned i = 0; i < 4; i++)
+		for (unsigned where = 0; where < (kinds[i].flow & 4 ? 2 : 3); where++) {
+			add_next(kinds[i].flow, 500);
+			make(kinds[i].flow, 500);
+			/* The payload, the sum itself, the sum of the IPv4 header. */
+			packet[where == 0 ? len - 1 : where == 1 ? kinds[i].sum : 10] ^= 1;
+			add();
+			add_next(kinds[i].flow, 500);
+			assert_int_equal(writes(), 3);
+		}
+}
+
 static void nested_ports(void **state)
 {
 	static const unsigned ports[] = {4789, 8472, 6081};
@@ -206,6 +228,7 @@ static void nested_ports(void **state)
 			for (unsigned k = 0; k < 3; k++) {
 				make(flow, 500);
 				twin_set16(packet + (flow & 4 ? 42 : 22), ports[i]);
+				gro_case_sum(packet, len);
 				add();
 			}
 			assert_int_equal(writes(), flow & 8 ? 3 : 1);
@@ -284,6 +307,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(sequence, start, stop),
 		cmocka_unit_test_setup_teardown(ids, start, stop),
 		cmocka_unit_test_setup_teardown(no_checksum, start, stop),
+		cmocka_unit_test_setup_teardown(wrong_sums, start, stop),
 		cmocka_unit_test_setup_teardown(nested_ports, start, stop),
 		cmocka_unit_test_setup_teardown(fragments, start, stop),
 		cmocka_unit_test_setup_teardown(not_taken, start, stop),
