@@ -2,6 +2,7 @@
 #include "tunnel/udp.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/sock_diag.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -95,9 +96,50 @@ uint64_t udp_receive_drops(struct udp *u)
 	return u->drops_before + drops_of(udp_fd(u, AF_INET)) + drops_of(udp_fd(u, AF_INET6));
 }
 
+/* The datagrams that still wait in a socket, taken out; more don't come. */
+static uint64_t discard_received(int fd)
+{
+	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog refuse = {1, &nothing};
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	uint64_t n = 0;
+	ssize_t len;
+	int off = 0;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &refuse, sizeof(refuse)))
+		return 0;
+	/* Then the size of GRO's segments is all that is told. */
+	setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &off, sizeof(off));
+	setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &off, sizeof(off));
+	setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &off, sizeof(off));
+	setsockopt(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, &off, sizeof(off));
+	for (;;) {
+		struct msghdr m = {
+			.msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+		struct cmsghdr *c;
+		int segment = 0;
+
+		len = recvmsg(fd, &m, MSG_TRUNC | MSG_DONTWAIT);
+		if (len < 0 && errno != EINTR)
+			return n;
+		if (len < 0)
+			continue;
+		c = CMSG_FIRSTHDR(&m);
+		if (c && c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
+			memcpy(&segment, CMSG_DATA(c), sizeof(segment));
+		n += segment > 0 ? (uint64_t)(len + segment - 1) / (uint64_t)segment : 1;
+	}
+}
+
 void udp_unbind(struct udp *u)
 {
-	u->drops_before = udp_receive_drops(u);
+	uint64_t waiting =
+		discard_received(udp_fd(u, AF_INET)) + discard_received(udp_fd(u, AF_INET6));
+
+	u->drops_before = udp_receive_drops(u) + waiting;
 	close_fd(&u->fd4);
 	close_fd(&u->fd6);
 }

@@ -56,8 +56,8 @@ int udp_set_fwmark(struct udp *u, uint32_t fwmark);
 /* The file descriptors to poll, -1 where there is none; AF_INET, AF_INET6. */
 int udp_fd(const struct udp *u, int family);
 
-/* How many datagrams the kernel has dropped since the first bind, for want of room in the sockets'
- * queues mostly. Not while binding. */
+/* How many datagrams were dropped since the first bind: by the kernel, for want of room in the
+ * sockets' queues mostly, and with a socket that was closed. Not while binding. */
 uint64_t udp_receive_drops(struct udp *u);
 
 /* Sends n; what can't be sent is dropped. Returns how many datagrams were sent; *ret_errno (may be

@@ -197,6 +197,34 @@ static void receive_queue(void **state)
 	tunnel_unlock(d.t);
 }
 
+/* What waits in a socket when the port changes. One of them may come as one message of several
+ * segments. */
+static void rebound(void **state)
+{
+	static const uint8_t bytes[5000];
+	struct sockaddr_in to = {.sin_family = AF_INET};
+	int segment = 1000, from = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct udp *u = udp_new(NULL, NULL);
+	uint16_t port = 0;
+
+	assert_int_equal(udp_bind(u, &port, 0), 0);
+	to.sin_port = htons(port);
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(connect(from, (struct sockaddr *)&to, sizeof(to)), 0);
+	for (unsigned i = 1; i <= 3; i++)
+		assert_int_equal(send(from, bytes, i * 100, 0), i * 100);
+	assert_int_equal(setsockopt(from, IPPROTO_UDP, 103, &segment, sizeof(segment)), 0);
+	assert_int_equal(send(from, bytes, 4500, 0), 4500); /* UDP_SEGMENT */
+	assert_int_equal(udp_receive_drops(u), 0);
+	port = 0;
+	assert_int_equal(udp_bind(u, &port, 0), 0);
+	assert_int_equal(udp_receive_drops(u), 3 + 5);
+	udp_unbind(u);
+	assert_int_equal(udp_receive_drops(u), 3 + 5);
+	udp_free(u);
+	close(from);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int main(void)
@@ -211,6 +239,7 @@ int main(void)
 		T(handshakes),
 		T(refused),
 		T(receive_queue),
+		cmocka_unit_test(rebound),
 	};
 
 	return cmocka_run_group_tests_name("counters", tests, NULL, NULL);
