@@ -193,7 +193,7 @@ def test_requests_that_fail_for_a_while_are_named_and_forgotten(mesh, site):
 def test_a_device_that_stalls(mesh, site):
     """Its program is stopped for longer than the daemon waits for an answer."""
     (program,) = [p for p in processes_in([site.node.namespace])
-                  if open(f"/proc/{p}/comm", encoding="ascii").read().strip() == "wireguard-go"]
+                  if open(f"/proc/{p}/comm", encoding="ascii").read().strip() == "shunt-wg"]
     before = dump(site.node).owners()
     mark = len(site.log())
     os.kill(program, signal.SIGSTOP)
