@@ -77,8 +77,13 @@ static void no_session(void **state)
 	WAIT_FOR((k = atomic_load(&peer->current)) != NULL);
 	hand_send_packet(&h, "10.0.0.2", "10.0.0.1", 30, 1);
 	host_gets(&d, 30, 1);
-	/* As if it had lasted too long. No thread writes it after its birth. */
+	/* As if it had lasted too long. No thread writes it after its birth, and rx, which reads
+	 * it, is away. */
+	tunnel_lock(d.t);
+	rx_pause(d.t);
 	k->born = instant_add(k->born, -WG_REJECT_AFTER_TIME);
+	rx_resume(d.t);
+	tunnel_unlock(d.t);
 	hand_send_packet(&h, "10.0.0.2", "10.0.0.1", 30, 1);
 	check_only(TUNNEL_DROP_NO_SESSION, 1);
 }
