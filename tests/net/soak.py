@@ -296,10 +296,10 @@ class Soak:
         t = {k: n - self.before[target][k] for k, n in self.after[target].items()}
         reasons = {k: t[k] for k in REFUSED}
         reasons |= {f"{k} of its host": t[k] for k in (
-            "no_socket", "not_here", "wire_in")}
+            "socket_errors", "no_socket", "not_here", "wire_in")}
         reasons |= {"drop_send_error of the source": s["drop_send_error"], "wire_out": s["wire_out"]}
         inner = {f"{k} of the source": s[k] for k in (*UNSENT, "tun_full", "ip_discards")}
-        inner |= {k: t[k] for k in ("tun_refused", "drop_tun_write", "socket_errors")}
+        inner |= {k: t[k] for k in ("tun_refused", "drop_tun_write")}
         return {"sent": s["tx_packets"], "received": t["rx_packets"], "keepalives": t["keepalives"],
                 "missing": s["tx_packets"] - t["rx_packets"] - t["keepalives"],
                 "counted": sum(reasons.values()), "inner_counted": sum(inner.values()),
