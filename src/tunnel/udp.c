@@ -105,6 +105,8 @@ static uint64_t discard_received(int fd)
 		char bytes[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control;
+	char byte; /* qemu's user emulation receives nothing without a place for it */
+	struct iovec place = {&byte, sizeof(byte)};
 	uint64_t n = 0;
 	ssize_t len;
 	int off = 0;
@@ -117,8 +119,10 @@ static uint64_t discard_received(int fd)
 	setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &off, sizeof(off));
 	setsockopt(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, &off, sizeof(off));
 	for (;;) {
-		struct msghdr m = {
-			.msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+		struct msghdr m = {.msg_iov = &place,
+			.msg_iovlen = 1,
+			.msg_control = control.bytes,
+			.msg_controllen = sizeof(control.bytes)};
 		struct cmsghdr *c;
 		int segment = 0;
 
