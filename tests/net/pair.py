@@ -28,6 +28,7 @@ from lab import LabError, NETNS, processes_in, run, wait_for
 BUILD = pathlib.Path(
     os.environ.get("SHUNT_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")).resolve()
 OURS, THEIRS = "shunt-wg", "wireguard-go"
+KERNEL = "the kernel"  # where it has WireGuard: an interface without a program
 PROGRAMS = {OURS: str(BUILD / "shunt-wg"), THEIRS: shutil.which("wireguard-go") or "wireguard-go"}
 PORT, RELAY_PORT = 51820, 51999
 OUTER = {"a": {4: "198.51.100.1", 6: "2001:db8::1"}, "b": {4: "198.51.100.2", 6: "2001:db8::2"}}
@@ -94,6 +95,9 @@ class End:
 
     def start(self, **environment):
         """Returns once it can be configured."""
+        if self.program == KERNEL:
+            self.node.ip(f"link add {self.name} type wireguard")
+            return
         done = self.node.spawn([PROGRAMS[self.program], self.name], log=f"{self.name}.log",
                                env={**os.environ, "LOG_LEVEL": "verbose", **environment})
         if done.wait(timeout=20) != 0:
@@ -116,6 +120,8 @@ class End:
 
     def end(self, number=signal.SIGTERM):
         """The program ends, and its interface with it."""
+        if self.program == KERNEL:
+            self.node.ip(f"link del {self.name}")
         for pid in self.pids():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)

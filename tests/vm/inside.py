@@ -6,6 +6,7 @@
 import json
 import os
 import sys
+import time
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "net"))
@@ -136,14 +137,21 @@ CHECKS = (creates_and_adopts, moves_by_adding, removes_one_prefix, reads_many_pe
           refuses_other_interfaces, busy_port_is_told, daemon_may_be_killed)
 
 
+def conduct(checks, lab):
+    """Runs them, one after another, and prints what came of each."""
+    for check in checks:
+        begin = time.monotonic()
+        try:
+            detail, good = check(lab), True
+        except Exception:  # noqa: BLE001: told, with its place
+            detail, good = traceback.format_exc(), False
+        print("@@result", json.dumps({"name": check.__name__, "ok": good, "detail": detail,
+                                      "seconds": round(time.monotonic() - begin, 1)}), flush=True)
+
+
 def main():
     with Lab.signals(), Lab("vm") as lab:
-        for check in CHECKS:
-            try:
-                detail, good = check(lab), True
-            except Exception:  # noqa: BLE001: told, with its place
-                detail, good = traceback.format_exc(), False
-            print("@@result", json.dumps({"name": check.__name__, "ok": good, "detail": detail}), flush=True)
+        conduct(CHECKS, lab)
 
 
 if __name__ == "__main__":

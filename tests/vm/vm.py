@@ -34,7 +34,7 @@ CACHE = BUILD / "vm"
 META_PACKAGE = "linux-image-cloud-amd64"
 PACKAGES = ("bash coreutils dash grep sed gawk mawk util-linux mount kmod procps iproute2 iputils-ping nftables "
             "wireguard-tools wireguard-go python3 python3-minimal python3-pytest libc-bin "
-            "libsodium23 libfyaml0 libmnl0 libuv1 libjansson4").split()
+            "libsodium23 libfyaml0 libmnl0 libuv1 libjansson4 libb2-1 android-libboringssl").split()
 DISK_MODULES = ("virtio_pci", "virtio_blk")
 INSIDE = "/shunt"
 
@@ -229,7 +229,7 @@ def add_project(tree):
     for part in ("tests", "examples"):
         shutil.copytree(ROOT / part, tree / INSIDE.lstrip("/") / part,
                         ignore=shutil.ignore_patterns("corpus", "__pycache__"))
-    for name in ("shunt", "shuntd", "tests/net/probe", "tests/net/device_tool"):
+    for name in ("shunt", "shuntd", "shunt-wg", "tests/net/probe", "tests/net/device_tool"):
         target = tree / INSIDE.lstrip("/") / "build" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(BUILD / name, target)
