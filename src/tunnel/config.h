@@ -70,6 +70,8 @@ int tunnel_peer_walk_allowed(struct tunnel *t, struct tunnel_peer *p,
 enum tunnel_counter {
 	TUNNEL_TX_PACKETS,
 	TUNNEL_RX_PACKETS,
+	TUNNEL_TX_BY_WORKERS,
+	TUNNEL_RX_BY_WORKERS,
 	TUNNEL_DROP_NO_PEER,
 	TUNNEL_DROP_NO_ENDPOINT,
 	TUNNEL_DROP_NO_SESSION,

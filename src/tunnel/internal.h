@@ -2,21 +2,24 @@
 /*
  * The device within. Threads and what each owns:
  *
- *	main		configuration (UAPI, netlink): everything behind tunnel_lock
- *	tx		TUN to UDP: nonces, staged packets, all data messages and keepalives that
- *leave rx		UDP to TUN: replay windows, roaming; hands handshake messages to handshake
- *its queue of fixed size: noise, cookies, new keypairs clock		the peers' timers
+ * - main: configuration (UAPI, netlink), everything behind tunnel_lock
+ * - tx: TUN to UDP; nonces, staged packets, all data messages and keepalives that leave
+ * - rx: UDP to TUN; replay windows, roaming; hands handshake messages on
+ * - handshake: its queue of fixed size; noise, cookies, new keypairs
+ * - clock: the peers' timers
+ * - workers, while a direction is busy and a core is not: AEAD for tx and rx, and nothing else
  *
- * The last four are qsbr workers: what they find by a table (a peer by address, a session by index)
- *stays while they are awake. Between them a peer's fields stand under one of its two locks, or are
- *atomic, or belong to one thread:
+ * tx, rx, handshake and clock are known to qsbr: what they find by a table (a peer by address, a
+ * session by index) stays while they are awake; workers live on what tx and rx hold meanwhile.
+ * Between the threads a peer's fields stand under one of its two locks, or are atomic, or belong to
+ * one thread:
  *
- *	noise_lock	noise, cookie_maker, handshake index: handshake thread and configuration
- *	lock		endpoint, timers, the writing of keypair slots: anybody, for some hundred
- *nanoseconds keypair slots	read by acquire; replaced under lock, the old ones retired by qsbr
+ * - noise_lock: noise, cookie_maker, handshake index (handshake thread and configuration)
+ * - lock: endpoint, timers, the writing of keypair slots (anybody, for some hundred nanoseconds)
+ * - keypair slots are read by acquire, and replaced under lock, the old ones retired by qsbr
  *
  * Order: tunnel_lock, identity_lock, noise_lock, lock, then clock_lock, tx_lock or handshake_lock
- *(leaves).
+ * (leaves).
  */
 #ifndef SHUNT_TUNNEL_INTERNAL_H
 #define SHUNT_TUNNEL_INTERNAL_H
@@ -114,6 +117,8 @@ struct tunnel {
 	struct udp *udp;
 	pthread_mutex_t send_lock; /* of udp_send and binding */
 	const struct aead_backend *aead;
+	int n_workers; /* as asked for: a number or DUTY_AUTO */
+	struct workers *workers;
 	struct qsbr *qsbr;
 
 	pthread_mutex_t config_lock; /* tunnel_lock */

@@ -7,9 +7,11 @@
 #include "base/mem.h"
 #include "sys/process.h"
 #include "sys/rtnl.h"
+#include "tunnel/duty.h"
 #include "tunnel/stats.h"
 #include "tunnel/tunnel.h"
 #include "tunnel/uapi.h"
+#include "tunnel/workers.h"
 #include "wg/aead.h"
 #include "wg/secret.h"
 
@@ -60,7 +62,9 @@ static const char usage[] =
 	"\n"
 	"Environment: LOG_LEVEL=verbose|debug|error|silent, WG_PROCESS_FOREGROUND=1,\n"
 	"WG_TUN_FD, WG_UAPI_FD: file descriptors of a TUN and of a listening socket to take "
-	"over.\n";
+	"over;\n"
+	"SHUNT_WG_WORKERS=auto|0..6: threads that help a busy direction, by default while cores "
+	"are idle.\n";
 
 static void say(const struct program *p, enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -275,6 +279,18 @@ static int fd_of_environment(const char *name)
 	return *text && !*rest && fd >= 0 && fd < 1 << 20 ? (int)fd : -2;
 }
 
+/* False: it is no number of workers. */
+static bool workers_of_environment(int *ret)
+{
+	const char *text = getenv("SHUNT_WG_WORKERS");
+
+	*ret = DUTY_AUTO;
+	if (!text || !*text || !strcmp(text, "auto"))
+		return true;
+	*ret = text[0] - '0';
+	return *ret >= 0 && *ret <= WORKERS_MAX && !text[1];
+}
+
 static int open_tun(struct program *p)
 {
 	char why[256];
@@ -380,8 +396,13 @@ static void harden(void)
 
 static int run_device(struct program *p)
 {
-	int uapi_fd, ready_fd = -1, status = 1;
+	int uapi_fd, ready_fd = -1, status = 1, n_workers;
 
+	if (!workers_of_environment(&n_workers)) {
+		say(p, LOG_ERROR, "SHUNT_WG_WORKERS is neither auto nor a number from 0 to %d",
+			WORKERS_MAX);
+		return 1;
+	}
 	if (open_tun(p))
 		return 1;
 	uapi_fd = open_socket(p);
@@ -397,9 +418,10 @@ static int run_device(struct program *p)
 	signal(SIGPIPE, SIG_IGN);
 	/* Large answers and requests go back to the system, always. */
 	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-	p->tunnel = tunnel_new(&p->tun, log_socket_line, p);
+	/* Before there are threads: capabilities are each thread's own. */
+	harden();
+	p->tunnel = tunnel_new(&p->tun, n_workers, log_socket_line, p);
 	if (p->tunnel && !rtnl_open(&p->rtnl) && !rtnl_monitor_open(&p->monitor)) {
-		harden();
 		status = serve(p, uapi_fd, ready_fd);
 	} else {
 		say(p, LOG_ERROR, "the device can't be started");

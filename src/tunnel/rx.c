@@ -5,9 +5,15 @@
  * checks is that of the paper (section 5.4.6) and of Linux: session, age and count, tag, replay
  * window, and only then endpoint, confirmation, timers, and the source address against the
  * cryptokey table.
+ *
+ * With help (duty.h), a batch's datagrams are opened by workers, in chunks, while this thread
+ * receives the next batch into other buffers; it is completed, in order, when the next one is on
+ * its way. Now and then all is completed, so that this thread can say that it holds nothing.
  */
+#include "tunnel/duty.h"
 #include "tunnel/gro.h"
 #include "tunnel/internal.h"
+#include "tunnel/workers.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -16,8 +22,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_OPS 128
+#define MAX_OPS 256	/* of a batch */
+#define OPS_AT_ONCE 128 /* alone: what fits the cache */
+#define CHUNK 16	/* what a worker takes */
 #define MAX_TOUCHED 256
+#define COMPLETE_EVERY 16 /* batches */
 
 struct arrival {
 	struct keypair *keypair;
@@ -27,15 +36,36 @@ struct arrival {
 	size_t len;
 };
 
+struct chunk {
+	struct work work;
+	const struct aead_backend *backend;
+	struct aead_op *ops;
+	size_t n;
+};
+
+/* What came with one recvmmsg. */
+struct batch {
+	struct udp_receiver *receiver; /* holds the packets */
+	struct aead_op ops[MAX_OPS];
+	struct arrival arrivals[MAX_OPS];
+	size_t n_ops;
+	bool is_shared; /* its chunks are in the lane */
+	struct chunk chunks[MAX_OPS / CHUNK];
+};
+
 struct rx {
 	struct tunnel *t;
 	struct aead_thread *aead;
 	unsigned worker;
-	struct udp_receiver *receiver;
 	struct gro *gro;
-	struct aead_op ops[MAX_OPS];
-	struct arrival arrivals[MAX_OPS];
-	size_t n_ops;
+	struct batch batches[2]; /* the second with help only */
+	struct batch *filling;
+	struct batch *pending; /* shared, to be completed; or NULL */
+	struct duty *duty;
+	bool is_helped;
+	unsigned n_shared;     /* batches, since all was completed */
+	uint64_t n_by_workers; /* in this batch */
+	uint64_t bytes;	       /* since duty was asked */
 	struct tunnel_peer *touched[MAX_TOUCHED];
 	size_t n_touched;
 	uint64_t batch;
@@ -128,7 +158,9 @@ static void settle(struct rx *x)
 		settle_peer(x, x->touched[i]);
 	if (x->n_delivered)
 		tunnel_count(x->t, TUNNEL_RX_PACKETS, x->n_delivered);
-	x->n_delivered = 0;
+	if (x->n_by_workers)
+		tunnel_count(x->t, TUNNEL_RX_BY_WORKERS, x->n_by_workers);
+	x->n_delivered = x->n_by_workers = 0;
 	x->n_touched = 0;
 	x->last_keypair = NULL;
 	x->last_version = 0;
@@ -255,18 +287,70 @@ static void opened(struct rx *x, const struct arrival *a)
 	deliver(x, p, a);
 }
 
-static void open_all(struct rx *x)
+static void open_chunk(struct work *w, struct aead_thread *aead)
 {
-	if (!x->n_ops)
-		return;
-	x->t->aead->open(x->aead, x->ops, x->n_ops);
-	for (size_t i = 0; i < x->n_ops; i++) {
-		if (x->ops[i].ok)
-			opened(x, &x->arrivals[i]);
+	struct chunk *c = container_of(w, struct chunk, work);
+
+	c->backend->open(aead, c->ops, c->n);
+}
+
+static void share(struct rx *x, struct batch *b)
+{
+	struct lane *lane = workers_lane(x->t->workers, LANE_RX);
+
+	b->is_shared = true;
+	for (size_t at = 0; at < b->n_ops; at += CHUNK) {
+		struct chunk *c = &b->chunks[at / CHUNK];
+
+		c->work.run = open_chunk;
+		c->backend = x->t->aead;
+		c->ops = b->ops + at;
+		c->n = b->n_ops - at < CHUNK ? b->n_ops - at : CHUNK;
+		lane_submit(lane, &c->work);
+	}
+}
+
+/* The chunk at this place, once it is opened. */
+static void await_chunk(struct rx *x, struct chunk *c)
+{
+	lane_finish(workers_lane(x->t->workers, LANE_RX), &c->work, x->aead);
+	if (c->work.was_by_worker)
+		x->n_by_workers += c->n;
+}
+
+/* All packets of the batch are opened, here if they weren't shared, and go their ways. */
+static void complete(struct rx *x, struct batch *b)
+{
+	if (b->n_ops && !b->is_shared)
+		x->t->aead->open(x->aead, b->ops, b->n_ops);
+	for (size_t i = 0; i < b->n_ops; i++) {
+		if (b->is_shared && i % CHUNK == 0)
+			await_chunk(x, &b->chunks[i / CHUNK]);
+		if (b->ops[i].ok)
+			opened(x, &b->arrivals[i]);
 		else
 			tunnel_count(x->t, TUNNEL_DROP_BAD_TAG, 1);
 	}
-	x->n_ops = 0;
+	b->n_ops = 0;
+	b->is_shared = false;
+}
+
+static void complete_pending(struct rx *x)
+{
+	if (x->pending) {
+		complete(x, x->pending);
+		settle(x);
+	}
+	x->pending = NULL;
+}
+
+/* Room for more in the batch that is being filled: what came before it goes first. */
+static void make_room(struct rx *x)
+{
+	complete_pending(x);
+	if (x->is_helped)
+		share(x, x->filling);
+	complete(x, x->filling);
 }
 
 /* --- datagrams -----------------------------------------------------------------------------------
@@ -292,15 +376,16 @@ static void take_data(struct rx *x, const struct udp_in *in, uint8_t *data, size
 	uint64_t counter = get_le64(data + 8);
 	uint8_t *body = data + WG_DATA_HEADER_LEN;
 	size_t plain = len - WG_DATA_OVERHEAD;
+	struct batch *b = x->filling;
 
 	if (!k || instant_diff(x->now, k->born) >= WG_REJECT_AFTER_TIME) {
 		tunnel_count(x->t, k ? TUNNEL_DROP_NO_SESSION : TUNNEL_DROP_UNKNOWN_INDEX, 1);
 		return;
 	}
-	if (x->n_ops == MAX_OPS)
-		open_all(x);
-	x->ops[x->n_ops] = (struct aead_op){&k->receive, counter, body, body, plain, false};
-	x->arrivals[x->n_ops++] = (struct arrival){k, in, counter, body, plain};
+	if (b->n_ops == (x->is_helped ? MAX_OPS : OPS_AT_ONCE))
+		make_room(x);
+	b->ops[b->n_ops] = (struct aead_op){&k->receive, counter, body, body, plain, false};
+	b->arrivals[b->n_ops++] = (struct arrival){k, in, counter, body, plain};
 }
 
 static void take_datagram(struct rx *x, const struct udp_in *in, uint8_t *data, size_t len)
@@ -334,14 +419,38 @@ static bool receive_round(struct rx *x, int family)
 
 	if (udp_fd(x->t->udp, family) < 0)
 		return false;
-	n = udp_receive(x->t->udp, family, x->receiver, &in);
-	for (size_t i = 0; i < n; i++)
+	n = udp_receive(x->t->udp, family, x->filling->receiver, &in);
+	for (size_t i = 0; i < n; i++) {
+		x->bytes += in[i].len;
 		take_message(x, &in[i]);
-	open_all(x);
-	/* Before the buffers are used again. */
-	if (n)
+	}
+	if (!n)
+		return false;
+	if (!x->is_helped) {
+		complete(x, x->filling);
+		/* Before the buffers are used again. */
 		settle(x);
-	return n > 0;
+		return true;
+	}
+	share(x, x->filling);
+	complete_pending(x);
+	x->pending = x->filling;
+	x->filling = x->filling == x->batches ? x->batches + 1 : x->batches;
+	return true;
+}
+
+/* While nothing is pending. */
+static void ask_for_help(struct rx *x)
+{
+	x->is_helped = duty_wants_help(x->duty, x->bytes, x->now) && workers_start(x->t->workers);
+	x->bytes = 0;
+	for (unsigned i = 0; i < 2 && x->is_helped; i++) {
+		if (!x->batches[i].receiver)
+			x->batches[i].receiver = udp_receiver_new();
+		x->is_helped = x->batches[i].receiver;
+	}
+	if (!x->is_helped)
+		x->filling = x->batches;
 }
 
 /*
@@ -413,7 +522,9 @@ void *rx_run(void *tunnel)
 
 	x->t = tunnel;
 	x->batch = 1;
-	x->receiver = udp_receiver_new();
+	x->filling = x->batches;
+	x->filling->receiver = udp_receiver_new();
+	x->duty = duty_new(x->t->n_workers);
 	x->gro = gro_new(x->t->tun.takes_tso, x->t->tun.takes_uso);
 	x->aead = x->t->aead->thread_new(x->t->aead);
 	x->worker = qsbr_register(x->t->qsbr);
@@ -424,8 +535,13 @@ void *rx_run(void *tunnel)
 
 		let_pause(x->t);
 		x->now = tunnel_now();
+		if (!x->pending)
+			ask_for_help(x);
 		got = receive_active(x);
-		qsbr_quiescent(x->t->qsbr, x->worker);
+		if (!got || ++x->n_shared % COMPLETE_EVERY == 0)
+			complete_pending(x);
+		if (!x->pending)
+			qsbr_quiescent(x->t->qsbr, x->worker);
 		if (got) {
 			yielded = false;
 		} else if (!yielded) {
@@ -436,12 +552,15 @@ void *rx_run(void *tunnel)
 			yielded = false;
 		}
 	}
+	complete_pending(x);
 	pthread_mutex_unlock(&x->t->rx_round);
 	qsbr_sleep(x->t->qsbr, x->worker);
 	qsbr_unregister(x->t->qsbr, x->worker);
 	x->t->aead->thread_free(x->aead);
 	gro_free(x->gro);
-	udp_receiver_free(x->receiver);
+	for (unsigned i = 0; i < 2; i++)
+		udp_receiver_free(x->batches[i].receiver);
+	duty_free(x->duty);
 	free(x);
 	return NULL;
 }

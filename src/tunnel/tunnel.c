@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "tunnel/tunnel.h"
 
+#include "tunnel/duty.h"
 #include "tunnel/internal.h"
 #include "tunnel/peers.h"
+#include "tunnel/workers.h"
 #include "wg/secret.h"
 
 #include <errno.h>
@@ -76,7 +78,7 @@ static void end_threads(struct tunnel *t)
 	t->n_threads = 0;
 }
 
-struct tunnel *tunnel_new(const struct tun *tun, udp_log_fn *log, void *data)
+struct tunnel *tunnel_new(const struct tun *tun, int n_workers, udp_log_fn *log, void *data)
 {
 	struct tunnel *t = secret_alloc(sizeof(*t));
 
@@ -88,6 +90,8 @@ struct tunnel *tunnel_new(const struct tun *tun, udp_log_fn *log, void *data)
 	list_init(&t->tx_wishes);
 	heap_init(&t->clock_heap);
 	t->aead = aead_choose(NULL);
+	t->n_workers = n_workers;
+	t->workers = t->aead ? workers_new(t->aead, duty_threads(n_workers)) : NULL;
 	t->udp = udp_new(log, data);
 	t->qsbr = qsbr_new();
 	t->by_key = map_new();
@@ -101,7 +105,7 @@ struct tunnel *tunnel_new(const struct tun *tun, udp_log_fn *log, void *data)
 	t->clock_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	t->clock_timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	atomic_store(&t->mtu, TUN_DEFAULT_MTU);
-	if (!t->aead || !t->udp || !t->qsbr || !t->indices || !t->table || !t->handshakes ||
+	if (!t->workers || !t->udp || !t->qsbr || !t->indices || !t->table || !t->handshakes ||
 		!t->staging || !t->keypairs || t->tx_wake < 0 || t->rx_wake < 0 ||
 		t->clock_wake < 0 || t->clock_timer < 0 || start_threads(t)) {
 		t->tun.fd = -1; /* still the caller's */
@@ -117,6 +121,7 @@ void tunnel_free(struct tunnel *t)
 		return;
 	if (t->handshakes)
 		end_threads(t);
+	workers_free(t->workers);
 	tunnel_remove_all_peers(t);
 	cryptokey_free(t->table);
 	index_table_free(t->indices);
@@ -301,6 +306,8 @@ const char *tunnel_counter_name(enum tunnel_counter c)
 	static const char *const names[TUNNEL_COUNTERS] = {
 		[TUNNEL_TX_PACKETS] = "tx_packets",
 		[TUNNEL_RX_PACKETS] = "rx_packets",
+		[TUNNEL_TX_BY_WORKERS] = "tx_by_workers",
+		[TUNNEL_RX_BY_WORKERS] = "rx_by_workers",
 		[TUNNEL_DROP_NO_PEER] = "drop_no_peer",
 		[TUNNEL_DROP_NO_ENDPOINT] = "drop_no_endpoint",
 		[TUNNEL_DROP_NO_SESSION] = "drop_no_session",

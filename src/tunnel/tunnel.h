@@ -10,7 +10,7 @@
 
 /* Takes over tun; starts the threads. NULL if there is no memory or no thread; log is for the
  * sockets' lines. */
-struct tunnel *tunnel_new(const struct tun *tun, udp_log_fn *log, void *data);
+struct tunnel *tunnel_new(const struct tun *tun, int n_workers, udp_log_fn *log, void *data);
 /* Ends the threads, wipes all keys, closes the TUN. Accepts NULL. */
 void tunnel_free(struct tunnel *t);
 

@@ -7,9 +7,15 @@
  * packets leave.
  *
  * What has no session waits in its peer's queue (staging.h).
+ *
+ * With help (duty.h), superpackets go into a line instead, to be sealed by workers while this
+ * thread reads on (seal.h). Everything else stays as it is, but waits until the line is empty, so
+ * that packets leave in the order of their nonces; and no round ends before.
  */
+#include "tunnel/duty.h"
 #include "tunnel/gso.h"
 #include "tunnel/internal.h"
+#include "tunnel/seal.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -47,7 +53,13 @@ struct tx {
 	uint8_t last_dst[16];
 	struct tunnel_peer *last_peer;
 	uint8_t *staged; /* a packet that waited, and room for padding */
-	uint8_t buffer[TUN_READ_MAX] __attribute__((aligned(64)));
+	struct duty *duty;
+	struct seal_line *line; /* NULL until there is help */
+	bool is_helped;		/* this round's superpackets go into the line */
+	uint64_t n_by_workers;	/* in this round */
+	uint64_t bytes;		/* in this round */
+	uint8_t *buffer;	/* where packets are read: room, or the line's */
+	uint8_t room[TUN_READ_MAX] __attribute__((aligned(64)));
 };
 
 /* --- after sending -------------------------------------------------------------------------------
@@ -79,32 +91,70 @@ static void settle_peer(struct tx *x, struct tunnel_peer *p)
 		peer_want_initiation(p, false);
 }
 
+static void transmit(struct tx *x, const struct udp_out *out, size_t n, size_t datagrams)
+{
+	size_t sent;
+
+	pthread_mutex_lock(&x->t->send_lock);
+	sent = udp_send(x->t->udp, out, n, NULL);
+	pthread_mutex_unlock(&x->t->send_lock);
+	if (sent < datagrams)
+		tunnel_count(x->t, TUNNEL_DROP_SEND_ERROR, datagrams - sent);
+}
+
 static void flush(struct tx *x)
 {
-	size_t datagrams = 0, sent;
+	size_t datagrams = 0;
 
 	if (!x->n_out)
 		return;
 	for (size_t i = 0; i < x->n_out; i++)
 		datagrams += x->out_segments[i];
-	pthread_mutex_lock(&x->t->send_lock);
-	sent = udp_send(x->t->udp, x->out, x->n_out, NULL);
-	pthread_mutex_unlock(&x->t->send_lock);
-	if (sent < datagrams)
-		tunnel_count(x->t, TUNNEL_DROP_SEND_ERROR, datagrams - sent);
+	transmit(x, x->out, x->n_out, datagrams);
 	x->n_out = 0;
 	x->used = 0;
+}
+
+/* Sends the first superpacket of the line, after what was sealed before it. False: there is none,
+ * or, without wait, it isn't ready. */
+static bool advance_line(struct tx *x, bool wait)
+{
+	const struct udp_out *out;
+	size_t n, datagrams = 0;
+	bool by_worker;
+
+	if (!x->line)
+		return false;
+	n = seal_line_take(x->line, x->aead, wait, &out, &by_worker);
+	if (!n)
+		return false;
+	flush(x);
+	for (size_t i = 0; i < n; i++)
+		datagrams += (out[i].len + out[i].segment - 1) / out[i].segment;
+	transmit(x, out, n, datagrams);
+	if (by_worker)
+		x->n_by_workers += datagrams;
+	return true;
+}
+
+static void empty_line(struct tx *x)
+{
+	while (advance_line(x, true))
+		;
 }
 
 /* The end of a round: all is sent, events are told once a peer. */
 static void settle(struct tx *x)
 {
+	empty_line(x);
 	flush(x);
 	for (size_t i = 0; i < x->n_touched; i++)
 		settle_peer(x, x->touched[i]);
 	if (x->n_sealed)
 		tunnel_count(x->t, TUNNEL_TX_PACKETS, x->n_sealed);
-	x->n_sealed = 0;
+	if (x->n_by_workers)
+		tunnel_count(x->t, TUNNEL_TX_BY_WORKERS, x->n_by_workers);
+	x->n_sealed = x->n_by_workers = 0;
 	x->n_touched = 0;
 	x->last_peer = NULL;
 	x->last_version = 0;
@@ -136,16 +186,6 @@ static uint8_t outer_tos(uint8_t inner_tos)
 	uint8_t ecn = inner_tos & 3;
 
 	return ecn == 3 ? 2 : ecn;
-}
-
-static size_t padded_len(size_t len, unsigned mtu)
-{
-	size_t last = mtu && len > mtu ? len % mtu : len;
-	size_t padded = (last + WG_PADDING - 1) / WG_PADDING * WG_PADDING;
-
-	if (mtu && padded > mtu)
-		padded = mtu > last ? mtu : last;
-	return len + (padded - last);
 }
 
 static bool fits_last(const struct tx *x, const struct keypair *k, size_t sealed, uint8_t tos)
@@ -191,35 +231,45 @@ static uint8_t *place(
 	return at;
 }
 
-static void put_le32(uint8_t *at, uint32_t v)
+/* n packets of so many bytes on the wire were sealed, or will be. */
+static void account(struct tx *x, struct tunnel_peer *p, size_t n, size_t bytes, bool is_data)
 {
-	v = htole32(v);
-	memcpy(at, &v, sizeof(v));
+	p->tx_sent_any = true;
+	p->tx_sent_data |= is_data;
+	p->tx_batch_bytes += bytes;
+	x->bytes += bytes;
+	x->n_sealed += n;
 }
 
 /* len bytes at packet, with room for 15 more behind them, which are put back. */
 static void seal(struct tx *x, struct tunnel_peer *p, struct keypair *k, uint8_t *packet,
 	size_t len, uint8_t tos)
 {
-	size_t padded = padded_len(len, atomic_load_explicit(&x->t->mtu, memory_order_relaxed));
-	uint8_t saved[WG_PADDING];
-	uint8_t *at = place(x, p, k, padded + WG_DATA_OVERHEAD, tos);
-	uint64_t counter = atomic_load_explicit(&k->counter, memory_order_relaxed),
-		 wire = htole64(counter);
-	struct aead_op op = {&k->send, counter, packet, at + WG_DATA_HEADER_LEN, padded, false};
+	size_t padded =
+		seal_padded_len(len, atomic_load_explicit(&x->t->mtu, memory_order_relaxed));
+	uint64_t counter = atomic_load_explicit(&k->counter, memory_order_relaxed);
 
+	empty_line(x);
 	atomic_store_explicit(&k->counter, counter + 1, memory_order_relaxed);
-	put_le32(at, WG_DATA);
-	put_le32(at + 4, k->remote_index);
-	memcpy(at + 8, &wire, sizeof(wire));
-	memcpy(saved, packet + len, padded - len);
-	memset(packet + len, 0, padded - len);
-	x->t->aead->seal(x->aead, &op, 1);
-	memcpy(packet + len, saved, padded - len);
-	p->tx_sent_any = true;
-	p->tx_sent_data |= len > 0;
-	p->tx_batch_bytes += padded + WG_DATA_OVERHEAD;
-	x->n_sealed++;
+	seal_packet(x->t->aead, x->aead, k, counter, packet, len, padded,
+		place(x, p, k, padded + WG_DATA_OVERHEAD, tos));
+	account(x, p, 1, padded + WG_DATA_OVERHEAD, len > 0);
+}
+
+/* A superpacket in the line's buffer, into the line; false: it has to be sealed here. */
+static bool seal_in_line(
+	struct tx *x, struct tunnel_peer *p, struct keypair *k, struct gso *g, uint8_t tos)
+{
+	uint64_t counter = atomic_load_explicit(&k->counter, memory_order_relaxed);
+	struct seal_order order = {g, k, counter,
+		atomic_load_explicit(&x->t->mtu, memory_order_relaxed), &p->tx_endpoint, tos};
+	size_t bytes = seal_line_put(x->line, &order);
+
+	if (!bytes)
+		return false;
+	atomic_store_explicit(&k->counter, counter + g->n_segments, memory_order_relaxed);
+	account(x, p, g->n_segments, bytes, true);
+	return true;
 }
 
 /* The keypair to send n packets with, or NULL: then an initiation was asked for. */
@@ -343,6 +393,8 @@ static void send_segments(struct tx *x, struct tunnel_peer *p, struct gso *g, ui
 	uint8_t *segment;
 	size_t len;
 
+	if (k && x->is_helped && g->n_segments > 1 && seal_in_line(x, p, k, g, tos))
+		return;
 	while ((segment = gso_next(g, &len))) {
 		if (k)
 			seal(x, p, k, segment, len, tos);
@@ -389,25 +441,51 @@ static void take_packet(struct tx *x, size_t n)
 		flush(x);
 }
 
+/* Where to read next: a full line makes room first. */
+static void choose_buffer(struct tx *x)
+{
+	x->buffer = x->room;
+	if (!x->is_helped)
+		return;
+	while (advance_line(x, false))
+		;
+	if (!seal_line_buffer(x->line))
+		advance_line(x, true);
+	x->buffer = seal_line_buffer(x->line);
+}
+
 /* 0: empty; 1: some; -1: the interface is gone or down. */
 static int read_round(struct tx *x)
 {
 	int any = 0;
 
 	for (unsigned i = 0; i < READS_PER_ROUND; i++) {
-		ssize_t n = read(x->t->tun.fd, x->buffer, TUN_READ_MAX - WG_PADDING);
+		ssize_t n;
 
+		choose_buffer(x);
+		n = read(x->t->tun.fd, x->buffer, TUN_READ_MAX - WG_PADDING);
 		if (n > 0) {
 			any = 1;
 			if (atomic_load_explicit(&x->t->running, memory_order_relaxed))
 				take_packet(x, (size_t)n);
 			continue;
 		}
-		if (n < 0 && errno == EINTR)
+		/* While the line moves on, more may come. */
+		if (n < 0 && (errno == EINTR || (errno == EAGAIN && advance_line(x, true))))
 			continue;
 		return n < 0 && errno != EAGAIN ? -1 : any;
 	}
 	return any;
+}
+
+/* Between two rounds. */
+static void ask_for_help(struct tx *x)
+{
+	x->is_helped = duty_wants_help(x->duty, x->bytes, x->now) && workers_start(x->t->workers);
+	x->bytes = 0;
+	if (x->is_helped && !x->line)
+		x->line = seal_line_new(x->t->aead, workers_lane(x->t->workers, LANE_TX));
+	x->is_helped = x->is_helped && x->line;
 }
 
 /* One yield first: what the peer's end is about to write arrives without a sleep and a wake-up. */
@@ -436,12 +514,14 @@ void *tx_run(void *tunnel)
 	x->arena = malloc(ARENA_LEN);
 	x->staged = malloc(STAGING_MAX_PACKET + WG_PADDING);
 	x->aead = x->t->aead->thread_new(x->t->aead);
+	x->duty = duty_new(x->t->n_workers);
 	x->worker = qsbr_register(x->t->qsbr);
 	qsbr_wake(x->t->qsbr, x->worker);
 	while (!atomic_load_explicit(&x->t->stopping, memory_order_acquire)) {
 		int got;
 
 		x->now = tunnel_now();
+		ask_for_help(x);
 		got = grant_wishes(x);
 		got |= read_round(x);
 		settle(x);
@@ -459,6 +539,8 @@ void *tx_run(void *tunnel)
 	qsbr_sleep(x->t->qsbr, x->worker);
 	qsbr_unregister(x->t->qsbr, x->worker);
 	x->t->aead->thread_free(x->aead);
+	duty_free(x->duty);
+	seal_line_free(x->line);
 	free(x->arena);
 	free(x->staged);
 	free(x);

@@ -80,7 +80,7 @@ static void world_make(void)
 	struct tun tun = {.name = "fuzz", .has_vnet = true, .takes_tso = true, .takes_uso = true};
 
 	tun.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); /* never readable */
-	w.t = tunnel_new(&tun, NULL, NULL);
+	w.t = tunnel_new(&tun, 0, NULL, NULL);
 	twin_check(w.t);
 	add_peer(0, (const char *const[]){"10.0.0.0/8", "fd00::/8", NULL});
 	add_peer(1, (const char *const[]){"10.66.0.0/16", "fd66::/16", NULL});

@@ -27,7 +27,7 @@ static struct tunnel *make(void)
 	struct tunnel *t;
 
 	tun.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	t = tunnel_new(&tun, NULL, NULL);
+	t = tunnel_new(&tun, 0, NULL, NULL);
 	check(t);
 	return t;
 }

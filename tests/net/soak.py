@@ -26,6 +26,7 @@ from probes import Probes, now
 STREAM_PORT = 7600
 ELSEWHERE = {"a": "198.51.100.11", "b": "198.51.100.12"}
 STRANGERS = 20
+WORKERS = {"a": "0", "b": "2"}  # both ways
 SANITIZER_WORDS = re.compile(r"WARNING: ThreadSanitizer|ERROR: \w+Sanitizer|runtime error:")
 # Of the devices: why a message that arrived wasn't accepted, and why a packet wasn't sealed.
 REFUSED = ("drop_source_not_allowed", "drop_replay", "drop_bad_tag", "drop_no_session", "drop_malformed",
@@ -101,7 +102,8 @@ class Side:
 
     def start(self):
         self.process = self.node.spawn([PROGRAMS[OURS], "-f", "wg0"], log="wg0.log",
-                                       env={**os.environ, "LOG_LEVEL": "error"})
+                                       env={**os.environ, "LOG_LEVEL": "error",
+                                            "SHUNT_WG_WORKERS": WORKERS[self.name]})
         try:
             wait_for("the device", lambda: self._answers() or self.process.poll() is not None, 20)
         except LabError as e:

@@ -53,7 +53,7 @@ static inline void device_start(struct device *d, bool up)
 		socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
 	tun.fd = ends[0];
 	d->tun = ends[1];
-	d->t = tunnel_new(&tun, NULL, NULL);
+	d->t = tunnel_new(&tun, 0, NULL, NULL);
 	assert_non_null(d->t);
 	d->port = 0;
 	if (!up)
