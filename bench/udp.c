@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * udp send ADDRESS PORT SIZE RATE SECONDS
+ * udp send ADDRESS PORT SIZE RATE SECONDS [SEGMENTS]
  * udp receive PORT
  *
  * Numbered datagrams at a fixed rate, and their counting. The sender sends what is due at every
  * tick of a quarter of a millisecond, by sendmmsg, and lets go what it is more than MISS_NS behind
- * with: what it did send, and when, it says at the end. The receiver says "ready" once its socket
- * is bound, counts until its standard input ends, and then tells how many came in each hundredth
- * of a second of CLOCK_MONOTONIC (which all network namespaces share), how many numbers there were,
- * and how many datagrams came twice or after a later one. Both speak JSON.
+ * with: what it did send, and when, it says at the end. With SEGMENTS each of them is that many
+ * datagrams of SIZE, handed over as one by UDP_SEGMENT, with one number. The receiver says "ready"
+ * once its socket is bound, counts until its standard input ends, and then tells how many came in
+ * each hundredth of a second of CLOCK_MONOTONIC (which all network namespaces share), how many
+ * numbers there were, and how many datagrams came twice or after a later one. Both speak JSON.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -144,20 +146,22 @@ static void send_at_rate(struct sender *s, double rate, double seconds)
 		(long long)now_ns());
 }
 
-static int send_main(char **argv)
+static int send_main(char **argv, int segments)
 {
 	struct sockaddr_storage to;
 	socklen_t len;
-	struct sender s = {.size = (size_t)atoi(argv[2])};
-	const int buffer = BUFFER_BYTES;
+	const int buffer = BUFFER_BYTES, segment = atoi(argv[2]);
+	struct sender s = {.size = (size_t)segment * (size_t)segments};
 
-	if (!parse_address(&to, &len, argv[0], argv[1]) || s.size < sizeof(uint64_t) ||
-		s.size > SIZE_MAX_UDP)
+	if (!parse_address(&to, &len, argv[0], argv[1]) || segments < 1 ||
+		s.size < sizeof(uint64_t) || s.size > SIZE_MAX_UDP)
 		return 2;
 	s.payloads = calloc(BATCH, s.size);
 	s.fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (!s.payloads || s.fd < 0 || connect(s.fd, (struct sockaddr *)&to, len))
 		return fail(argv[0]);
+	if (segments > 1 && setsockopt(s.fd, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment)))
+		return fail("UDP_SEGMENT");
 	setsockopt(s.fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
 	prctl(PR_SET_TIMERSLACK, 1000);
 	for (unsigned i = 0; i < BATCH; i++) {
@@ -274,11 +278,11 @@ static int receive_main(char **argv)
 
 int main(int argc, char **argv)
 {
-	if (argc == 7 && !strcmp(argv[1], "send"))
-		return send_main(argv + 2);
+	if ((argc == 7 || argc == 8) && !strcmp(argv[1], "send"))
+		return send_main(argv + 2, argc == 8 ? atoi(argv[7]) : 1);
 	if (argc == 3 && !strcmp(argv[1], "receive"))
 		return receive_main(argv + 2);
-	fprintf(stderr, "usage: udp send ADDRESS PORT SIZE RATE SECONDS\n"
+	fprintf(stderr, "usage: udp send ADDRESS PORT SIZE RATE SECONDS [SEGMENTS]\n"
 			"       udp receive PORT\n");
 	return 2;
 }

@@ -175,6 +175,60 @@ def udp_large(pair, options):
     return udp(pair, 1400 - 28, options)
 
 
+# --- one direction's sealing alone -----------------------------------------------------------------
+
+SEALED_SIZE, SEALED_SEGMENTS = 1372, 44  # of UDP in packets of 1,400 bytes, 60 KB at once
+DROPPED = """
+    table netdev bench {
+        chain in { type filter hook ingress device eth0 priority 0; udp length > 600 drop; }
+    }"""
+
+
+def sealed_bytes(end):
+    return sum(int(line.split()[2]) for line in
+               end.node.run(["wg", "show", "wg0", "transfer"]).splitlines())
+
+
+def seal_at(pair, tool, rate, seconds):
+    """One step: Gbit/s that a's end puts on the wire, and its CPU, while it is offered rate."""
+    end = pair.ends[0]
+    messages = rate * 1e9 / 8 / (SEALED_SIZE * SEALED_SEGMENTS)
+    sender = pair.nodes["a"].spawn(
+        [tool, "send", pair.address, str(UDP_PORT), str(SEALED_SIZE), f"{messages:.1f}",
+         str(seconds * 2 + 0.5), str(SEALED_SEGMENTS)], stdout=subprocess.PIPE, text=True)
+    try:
+        time.sleep(seconds)  # whoever adapts to the load has adapted
+        cpu, done, began = pairs.cpu_seconds(end.pid), sealed_bytes(end), time.monotonic()
+        time.sleep(seconds)
+        done, passed = sealed_bytes(end) - done, time.monotonic() - began
+        cpu = pairs.cpu_seconds(end.pid) - cpu
+        finish(sender, seconds + 10)
+    finally:
+        if sender.poll() is None:
+            sender.kill()
+        sender.wait()
+    return {"offered": rate, "gbit_s": done * 8e-9 / passed, "cpu_s_per_gbit": cpu / (done * 8e-9)}
+
+
+def seal(pair, options):
+    """Superpackets of UDP into a's end, whose datagrams are dropped where they arrive: one direction
+    of one end is busy, and the machine has a core to spare."""
+    tool = str(options.tools / "bench" / "bench_udp")
+    steps, best, worse = [], {"gbit_s": 0}, 0
+    pair.nodes["b"].nft(DROPPED)
+    try:
+        for rate in options.seal_rates:
+            steps.append(seal_at(pair, tool, rate, options.seal_seconds))
+            pair.check()
+            worse = 0 if steps[-1]["gbit_s"] > best["gbit_s"] else worse + 1
+            best = max(best, steps[-1], key=lambda step: step["gbit_s"])
+            if worse == 2:
+                break
+    finally:
+        pair.nodes["b"].run(["nft", "delete table netdev bench"])
+    return {"gbit_s": best["gbit_s"], "cpu_s_per_gbit": best["cpu_s_per_gbit"], "steps": steps}
+
+
 # --- ping under load -------------------------------------------------------------------------------
 
 
@@ -274,5 +328,5 @@ def start(implementation, nodes, options):
 
 
 PAIR_ACTS = {"tcp1": tcp_one, "tcp8": tcp_eight, "udp64": udp_small, "udp1400": udp_large,
-             "ping": ping}
+             "ping": ping, "seal": seal}
 END_ACTS = {"start": start, "memory": memory, "handshakes": handshakes}

@@ -37,6 +37,7 @@ class Implementation:
     # "ours", "peer", or "yardstick": not a contender
     role: str
     note: str = ""
+    environment: dict = dataclasses.field(default_factory=dict)
 
 
 def command(argv, **options):
@@ -86,6 +87,18 @@ def ours(options):
     if not path.exists():
         raise Missing(f"{path} isn't there; build it, or name it with --shunt-wg")
     return Implementation("shunt-wg", [str(path), "-f"], version_of_ours(path), "ours")
+
+
+def ours_inline(options):
+    return dataclasses.replace(
+        ours(options), name="shunt-wg-inline", role="yardstick",
+        note="shunt-wg that never has workers", environment={"SHUNT_WG_WORKERS": "0"})
+
+
+def ours_with_worker(options):
+    return dataclasses.replace(
+        ours(options), name="shunt-wg-worker", role="yardstick",
+        note="shunt-wg with one worker, needed or not", environment={"SHUNT_WG_WORKERS": "1"})
 
 
 def ours_copying(options):
@@ -163,6 +176,8 @@ ALL = {
     "wireguard-go": wireguard_go,
     "boringtun": boringtun,
     "wireguard-go-2022": debians,
+    "shunt-wg-inline": ours_inline,
+    "shunt-wg-worker": ours_with_worker,
     "shunt-wg-copy": ours_copying,
     "bare": bare,
 }

@@ -103,7 +103,8 @@ class End:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.socket_path)
         self.process = self.node.spawn(self.command(), log="wg0.log",
-                                       env={**os.environ, **ENVIRONMENT})
+                                       env={**os.environ, **ENVIRONMENT,
+                                            **self.implementation.environment})
         wait_for(f"{self.implementation.name}: its socket", self._is_there, 10, every=0.01)
         self.configure(f"[Interface]\nPrivateKey = {self.private_key}\nListenPort = {PORT}\n")
         self.node.ip(f"link set wg0 mtu {MTU} up")

@@ -21,6 +21,8 @@ PAIR_ROWS = [
     ("tcp8", "gbit_s", "eight TCP streams", "Gbit/s", 1, 2, True),
     ("udp64", "packets_s", "UDP, 64 bytes, best received", "k/s", 1e-3, 1, True),
     ("udp1400", "packets_s", "UDP, 1,400 bytes, best received", "k/s", 1e-3, 1, True),
+    ("seal", "gbit_s", "one direction of one end", "Gbit/s", 1, 2, True),
+    ("seal", "cpu_s_per_gbit", "CPU of that end", "s/Gbit", 1, 3, False),
     ("ping", "median_ms", "ping under load, median", "ms", 1, 2, False),
     ("ping", "p99_ms", "ping under load, p99", "ms", 1, 2, False),
     ("tcp1", "cpu_s_per_gbit", "CPU of both ends, one stream", "s/Gbit", 1, 3, False),

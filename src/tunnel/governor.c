@@ -37,7 +37,7 @@ static uint64_t rate(uint64_t bytes, int64_t ns)
 static void step_alone(struct governor *g, const struct governor_sample *s)
 {
 	g->wait_ns -= g->wait_ns < s->ns ? g->wait_ns : s->ns;
-	if (g->wait_ns || s->cpu_ns < s->ns / 10 * 9 || s->idle_ns < s->ns / 2) {
+	if (g->wait_ns || s->cpu_ns < s->ns / 10 * 9 || s->idle_ns < s->ns / 4) {
 		enter(g, GOVERNOR_ALONE);
 		return;
 	}

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * When a direction gets help from workers: while its own thread is busy nearly all the time and a
- * core has nothing to do. Whether that helps is measured and not believed: help that doesn't raise
- * the rate by a twentieth ends, and is tried again later and later (a second to a minute). Once it
- * helps it stays until the rate falls below what the thread had done alone. Pure.
+ * core has nothing to do for a quarter of it at least. Whether that helps is measured and not
+ * believed: help that doesn't raise the rate by a twentieth ends, and is tried again later and
+ * later (a second to a minute). Once it helps it stays until the rate falls below what the thread
+ * had done alone. Pure.
  */
 #ifndef SHUNT_TUNNEL_GOVERNOR_H
 #define SHUNT_TUNNEL_GOVERNOR_H

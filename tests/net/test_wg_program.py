@@ -379,6 +379,23 @@ def test_unprivileged_with_one_capability(pair):
     assert not os.path.exists(socket_path(pair.a.node))
 
 
+def test_no_thread_keeps_more_capabilities_than_it_needs(pair):
+    """Of root's, CAP_NET_ADMIN, CAP_NET_BIND_SERVICE and CAP_IPC_LOCK are left."""
+    pair.start(SHUNT_WG_WORKERS="2")
+    pair.talk()
+    for _, end in pair.ends():
+        if end.program != OURS:
+            continue
+        [pid] = end.pids()
+        tasks = os.listdir(f"/proc/{pid}/task")
+        assert len(tasks) >= 6  # workers too
+        for task in tasks:
+            text = pathlib.Path(f"/proc/{pid}/task/{task}/status").read_text(encoding="ascii")
+            for field in ("CapPrm", "CapEff", "CapInh"):
+                held = int(text.partition(f"{field}:\t")[2].split()[0], 16)
+                assert held & ~(1 << 12 | 1 << 10 | 1 << 14) == 0, (task, field)
+
+
 def test_what_is_missing_is_said(pair):
     """No capability; a folder that can't be written to."""
     node = pair.a.node
