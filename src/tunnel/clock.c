@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The peers' timers, one thread for all: sleeps until the earliest deadline, then does what is due.
  */
+#include "base/mem.h"
 #include "tunnel/internal.h"
 
 #include <errno.h>
@@ -12,8 +13,30 @@
 #define PER_ROUND 256
 #define RECLAIM_NS (NS_PER_S / 10)
 
+static void tell(struct tunnel_peer *p, unsigned due)
+{
+	static const struct {
+		unsigned due, of;
+		const char *what;
+	} events[] = {
+		{TIMERS_ZERO_KEYS, TIMERS_ZERO_KEYS, "Removing all keys: no new session in 540 s"},
+		{TIMERS_GIVE_UP, TIMERS_GIVE_UP, "Handshake did not complete, giving up"},
+		{TIMERS_SEND_INITIATION | TIMERS_RETRY, TIMERS_SEND_INITIATION | TIMERS_RETRY,
+			"Handshake did not complete, retrying"},
+		{TIMERS_SEND_INITIATION, TIMERS_SEND_INITIATION | TIMERS_RETRY,
+			"Retrying handshake: nothing heard back"},
+		{TIMERS_SEND_KEEPALIVE, TIMERS_SEND_KEEPALIVE, "Sending keepalive packet"},
+		{TIMERS_PERSISTENT, TIMERS_PERSISTENT, "Sending persistent keepalive packet"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
+		if ((due & events[i].of) == events[i].due)
+			peer_tell(p, events[i].what);
+}
+
 static void act(struct tunnel_peer *p, unsigned due)
 {
+	tell(p, due);
 	if (due & TIMERS_ZERO_KEYS) {
 		pthread_mutex_lock(&p->lock);
 		peer_drop_keypairs(p);

@@ -266,6 +266,7 @@ static void initiate(struct tunnel_peer *p, bool is_retry, instant now)
 	if (err)
 		return;
 	to = endpoint_of(p);
+	peer_tell(p, "Sending handshake initiation");
 	send_message(t, &to, &m, sizeof(m));
 	atomic_fetch_add_explicit(&p->tx_bytes, sizeof(m), memory_order_relaxed);
 }
@@ -365,13 +366,15 @@ static void take_initiation(struct tunnel *t, const struct queued *e, instant no
 		pthread_mutex_unlock(&p->noise_lock);
 	wg_key_wipe(&ephemeral);
 	if (err || !k) {
-		tunnel_count(t, TUNNEL_DROP_HANDSHAKE, 1);
+		tunnel_refuse(t, TUNNEL_DROP_HANDSHAKE, "Received invalid initiation message");
 		return;
 	}
+	peer_tell(p, "Received handshake initiation");
 	peer_roam(p, &e->from);
 	if (!install(p, k, now))
 		return;
 	atomic_fetch_add_explicit(&p->rx_bytes, e->len, memory_order_relaxed);
+	peer_tell(p, "Sending handshake response");
 	send_message(t, &e->from, &reply, sizeof(reply));
 	atomic_fetch_add_explicit(&p->tx_bytes, sizeof(reply), memory_order_relaxed);
 	pthread_mutex_lock(&p->lock);
@@ -412,9 +415,10 @@ static void take_response(struct tunnel *t, const struct queued *e, instant now)
 		pthread_mutex_unlock(&p->noise_lock);
 	}
 	if (!k) {
-		tunnel_count(t, TUNNEL_DROP_HANDSHAKE, 1);
+		tunnel_refuse(t, TUNNEL_DROP_HANDSHAKE, "Received invalid response message");
 		return;
 	}
+	peer_tell(p, "Received handshake response");
 	peer_roam(p, &e->from);
 	pthread_mutex_lock(&p->lock);
 	timers_any_authenticated_received(&p->timers);
@@ -438,8 +442,10 @@ static void take_cookie_reply(struct tunnel *t, const struct queued *e, instant 
 	p = *ref == REF_HANDSHAKE ? ((const struct handshake_ref *)ref)->peer
 				  : ((const struct keypair *)ref)->peer;
 	pthread_mutex_lock(&p->noise_lock);
-	if (!cookie_consume_reply(&p->cookie_maker, &m, now))
-		tunnel_count(t, TUNNEL_DROP_HANDSHAKE, 1);
+	if (cookie_consume_reply(&p->cookie_maker, &m, now))
+		peer_tell(p, "Received cookie reply");
+	else
+		tunnel_refuse(t, TUNNEL_DROP_HANDSHAKE, "Received invalid cookie reply");
 	pthread_mutex_unlock(&p->noise_lock);
 }
 
@@ -452,6 +458,7 @@ static void send_cookie(struct tunnel *t, const struct queued *e, instant now)
 	tunnel_random(secret, sizeof(secret));
 	cookie_create_reply(&t->checker, e->message, e->len, &e->from.remote,
 		le32_at(e->message + 4), nonce, secret, now, &reply);
+	tunnel_tell(t, NULL, "Sending cookie reply");
 	send_message(t, &e->from, &reply, sizeof(reply));
 	tunnel_count(t, TUNNEL_COOKIES_SENT, 1);
 }
@@ -464,7 +471,7 @@ static bool passes_macs(struct tunnel *t, const struct queued *e, instant now)
 
 	switch (cookie_check(&t->checker, e->message, e->len, &e->from.remote, loaded, now)) {
 	case COOKIE_BAD_MAC1:
-		tunnel_count(t, TUNNEL_DROP_HANDSHAKE, 1);
+		tunnel_refuse(t, TUNNEL_DROP_HANDSHAKE, "Received packet with invalid mac1");
 		return false;
 	case COOKIE_MAC1_ONLY:
 		if (!loaded)

@@ -27,6 +27,7 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "tunnel/config.h"
+#include "tunnel/events.h"
 #include "tunnel/icmp.h"
 #include "tunnel/staging.h"
 #include "tunnel/tun.h"
@@ -142,6 +143,8 @@ struct tunnel {
 	_Atomic unsigned mtu;
 	_Atomic bool running; /* up: packets flow */
 	_Atomic bool stopping;
+	_Atomic(tunnel_event_fn *) listener; /* events.c; NULL: none */
+	void *listener_data;
 	_Atomic uint64_t counters[TUNNEL_COUNTERS];
 	struct icmp_limit icmp_limits[2]; /* by enum icmp_why; tx alone */
 
@@ -165,6 +168,17 @@ struct tunnel {
 static inline void tunnel_count(struct tunnel *t, enum tunnel_counter c, uint64_t n)
 {
 	atomic_fetch_add_explicit(&t->counters[c], n, memory_order_relaxed);
+}
+
+static inline void peer_tell(struct tunnel_peer *p, const char *what)
+{
+	tunnel_tell(p->tunnel, &p->noise.remote_static, what);
+}
+
+static inline void tunnel_refuse(struct tunnel *t, enum tunnel_counter c, const char *why)
+{
+	tunnel_count(t, c, 1);
+	tunnel_tell(t, NULL, why);
 }
 
 /* CLOCK_BOOTTIME. */

@@ -5,9 +5,11 @@
  * thread runs; the parent waits until the child has its socket and says so.
  */
 #include "base/mem.h"
+#include "sys/clock.h"
 #include "sys/process.h"
 #include "sys/rtnl.h"
 #include "tunnel/duty.h"
+#include "tunnel/events.h"
 #include "tunnel/stats.h"
 #include "tunnel/tunnel.h"
 #include "tunnel/uapi.h"
@@ -51,6 +53,8 @@ struct program {
 	bool owns_socket;
 	bool lock_was_refused;
 	int bind_error; /* the last, said once */
+	pthread_mutex_t event_lock;
+	struct event_limit events;
 };
 
 static const char usage[] =
@@ -85,6 +89,25 @@ static void say(const struct program *p, enum log_level level, const char *fmt, 
 static void log_socket_line(const char *line, void *data)
 {
 	say(data, LOG_ERROR, "%s", line);
+}
+
+/* For LOG_LEVEL=verbose; a flood of whatever kind doesn't fill the disk. */
+static void on_event(const wg_key *peer, const char *what, void *data)
+{
+	struct program *p = data;
+	char name[EVENT_PEER_STRLEN];
+	unsigned left_out = 0;
+	bool may;
+
+	pthread_mutex_lock(&p->event_lock);
+	may = event_limit_allow(&p->events, sys_now(), &left_out);
+	pthread_mutex_unlock(&p->event_lock);
+	if (left_out)
+		say(p, LOG_VERBOSE, "%u lines were left out", left_out);
+	if (may && peer)
+		say(p, LOG_VERBOSE, "%s - %s", event_peer_name(peer, name), what);
+	else if (may)
+		say(p, LOG_VERBOSE, "%s", what);
 }
 
 /* --- while it runs -------------------------------------------------------------------------------
@@ -421,6 +444,8 @@ static int run_device(struct program *p)
 	/* Before there are threads: capabilities are each thread's own. */
 	harden();
 	p->tunnel = tunnel_new(&p->tun, n_workers, log_socket_line, p);
+	if (p->tunnel && p->level >= LOG_VERBOSE)
+		tunnel_listen(p->tunnel, on_event, p);
 	if (p->tunnel && !rtnl_open(&p->rtnl) && !rtnl_monitor_open(&p->monitor)) {
 		status = serve(p, uapi_fd, ready_fd);
 	} else {
@@ -472,6 +497,7 @@ int main(int argc, char **argv)
 	};
 	const char *foreground = getenv("WG_PROCESS_FOREGROUND"), *stats = NULL;
 	struct program p = {.foreground = foreground && !strcmp(foreground, "1"),
+		.event_lock = PTHREAD_MUTEX_INITIALIZER,
 		.level = level_of_environment()};
 	bool json = false;
 	int c;

@@ -74,6 +74,7 @@ int tunnel_peer_add(struct tunnel *t, const wg_key *key, struct tunnel_peer **re
 	pthread_mutex_lock(&t->map_lock);
 	map_put(t->by_key, &p->noise.remote_static, sizeof(p->noise.remote_static), p);
 	pthread_mutex_unlock(&t->map_lock);
+	peer_tell(p, "Created");
 	*ret = p;
 	return 0;
 }
@@ -117,6 +118,7 @@ void tunnel_peer_remove(struct tunnel *t, struct tunnel_peer *p)
 	cryptokey_remove_owner(t->table, &p->owner);
 	pthread_mutex_unlock(&t->map_lock);
 	unhang(t, p);
+	peer_tell(p, "Removed");
 	/* A handshake that was under way may have hung something on it until it saw the mark. */
 	handshake_abandon(p);
 	pthread_mutex_lock(&t->map_lock);

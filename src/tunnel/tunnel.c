@@ -171,6 +171,8 @@ static int bind_sockets(struct tunnel *t, uint16_t *port)
 	err = udp_bind(t->udp, port, t->fwmark);
 	pthread_mutex_unlock(&t->send_lock);
 	rx_resume(t);
+	if (!err)
+		tunnel_tell(t, NULL, "UDP bind has been updated");
 	return err;
 }
 

@@ -2,6 +2,7 @@
 #include "tunnel/uapi.h"
 
 #include "base/mem.h"
+#include "tunnel/events.h"
 #include "tunnel/tunnel.h"
 #include <errno.h>
 #include <sodium.h>
@@ -24,6 +25,7 @@ struct set {
 struct field {
 	const char *name;
 	int (*take)(struct set *s, const char *value);
+	const char *event; /* told if there is something that it is done to */
 };
 
 static bool parse_number(const char *text, unsigned long max, unsigned long *ret)
@@ -191,20 +193,21 @@ static int take_protocol_version(struct set *s, const char *value)
 }
 
 static const struct field device_fields[] = {
-	{"private_key", take_private_key},
-	{"listen_port", take_listen_port},
-	{"fwmark", take_fwmark},
-	{"replace_peers", take_replace_peers},
+	{"private_key", take_private_key, "UAPI: Updating private key"},
+	{"listen_port", take_listen_port, "UAPI: Updating listen port"},
+	{"fwmark", take_fwmark, "UAPI: Updating fwmark"},
+	{"replace_peers", take_replace_peers, "UAPI: Removing all peers"},
 	{"public_key", take_public_key},
 };
 
 static const struct field peer_fields[] = {
-	{"allowed_ip", take_allowed_ip},
+	{"allowed_ip", take_allowed_ip, "UAPI: Updating allowedips"},
 	{"public_key", take_public_key},
-	{"endpoint", take_endpoint},
-	{"persistent_keepalive_interval", take_keepalive},
-	{"preshared_key", take_preshared_key},
-	{"replace_allowed_ips", take_replace_allowed_ips},
+	{"endpoint", take_endpoint, "UAPI: Updating endpoint"},
+	{"persistent_keepalive_interval", take_keepalive,
+		"UAPI: Updating persistent keepalive interval"},
+	{"preshared_key", take_preshared_key, "UAPI: Updating preshared key"},
+	{"replace_allowed_ips", take_replace_allowed_ips, "UAPI: Removing all allowedips"},
 	{"protocol_version", take_protocol_version},
 	{"update_only", take_update_only},
 	{"remove", take_remove},
@@ -224,6 +227,8 @@ static int take_line(struct set *s, char *line)
 			continue;
 		if (s->is_remove && fields[i].take != take_public_key)
 			return 0;
+		if (fields[i].event && (s->peer || !s->in_section))
+			tunnel_tell(s->t, s->in_section ? &s->key : NULL, fields[i].event);
 		return fields[i].take(s, value);
 	}
 	return -EINVAL;

@@ -3,6 +3,7 @@
 `wg`, the rights it needs, and what it tells those who run it. The topology is drawn in pair.py.
 """
 
+import base64
 import contextlib
 import ctypes
 import errno
@@ -172,6 +173,25 @@ def test_log_level(pair, level, lines):
     log = pathlib.Path(pair.a.node.path("log")).read_text(encoding="utf-8")
     assert bool(log) == lines, log
     assert ("interface up" in log) == lines
+
+
+def test_verbose_log_tells_what_happens(pair):
+    """By the names that users of wireguard-go look for, peers by their short ones, and no key."""
+    start_other(pair)
+    pair.a.start()
+    configure(pair)
+    pair.talk()
+    pair.a.set("peer", pair.b.public, "remove")
+    peer = f"peer({pair.b.public[:4]}…{pair.b.public[39:43]}) - "
+    wait_for("the last event", lambda: peer + "Removed" in pair.a.log(), 5)
+    log = pair.a.log()
+    for event in ("UAPI: Updating private key", "UAPI: Updating listen port", "interface up",
+                  "UDP bind has been updated", peer + "Created", peer + "UAPI: Updating endpoint",
+                  peer + "UAPI: Updating allowedips", peer + "Sending handshake initiation",
+                  peer + "Received handshake response"):
+        assert f"shunt-wg: (wg0) {event}\n" in log, (event, log)
+    for secret in (pair.a.private, base64.b64decode(pair.a.private).hex(), pair.b.public):
+        assert secret not in log
 
 
 def port_is_taken(node, port):
