@@ -43,6 +43,9 @@ int client_parse(const struct cli_verb *verb, int argc, char **argv, struct clie
 			return cli_option_error(verb, c, argv);
 		}
 	}
+	if (ret->node && ret->run_dir)
+		return cli_usage_error(
+			verb, "--node and --run-dir both name a daemon; one is enough");
 	return CLI_OK;
 }
 
@@ -89,13 +92,20 @@ static int connect_to_only(void)
 	DIR *root = opendir(RUN_ROOT);
 	struct dirent *entry;
 	int found = -1, n = 0;
+	bool refused = false;
 
+	if (!root && errno == EACCES) {
+		cli_error(RUN_ROOT " may not be read by this user; try as root");
+		return -EACCES;
+	}
 	while (root && (entry = readdir(root))) {
 		AUTO_FREE char *path = mem_printf(RUN_ROOT "/%s/control.sock", entry->d_name);
 		int fd = entry->d_name[0] == '.' ? -ENOENT : connect_to(path);
 
-		if (fd == -EACCES)
+		if (fd == -EACCES) {
 			cli_error("%s may not be used by this user; try as root", path);
+			refused = true;
+		}
 		if (fd < 0)
 			continue;
 		buf_printf(&names, "%s%s", n ? ", " : "", entry->d_name);
@@ -108,10 +118,10 @@ static int connect_to_only(void)
 		closedir(root);
 	if (n == 1)
 		return found;
-	if (n == 0) {
+	if (n == 0 && !refused) {
 		cli_error("no shuntd runs here (looked in " RUN_ROOT
 			  "); --run-dir names another place");
-	} else {
+	} else if (n > 1) {
 		close(found);
 		cli_error("several daemons run here: %s; choose one with --node", buf_str(&names));
 	}

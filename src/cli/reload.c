@@ -2,6 +2,14 @@
 #include "cli/client.h"
 #include <unistd.h>
 
+/* "peers_added" -> "2 peers added" */
+static void print_change(const char *between, long long n, const char *what)
+{
+	printf("%s%lld ", between, n);
+	for (; *what; what++)
+		putchar(*what == '_' ? ' ' : *what);
+}
+
 static int run(int argc, char **argv)
 {
 	struct client_options o;
@@ -26,7 +34,7 @@ static int run(int argc, char **argv)
 			long long n = json_integer_value(count);
 
 			if (n)
-				printf("%s%lld %s", any ? ", " : ": ", n, what);
+				print_change(any ? ", " : ": ", n, what);
 			any |= n != 0;
 		}
 		puts(any ? "" : "; the device needed no change");

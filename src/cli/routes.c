@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/prefix.h"
 #include "cli/client.h"
 #include "cli/table.h"
 #include <string.h>
@@ -55,6 +56,7 @@ static void print_routes(const json_t *answer)
 static int run(int argc, char **argv)
 {
 	struct client_options o;
+	ip_prefix queried;
 	json_t *answer;
 	int code = client_parse(&cli_routes, argc, argv, &o);
 
@@ -62,6 +64,10 @@ static int run(int argc, char **argv)
 		return code;
 	if (argc - optind > 1)
 		return cli_usage_error(&cli_routes, "one prefix or address at a time");
+	if (argv[optind] && !ip_prefix_parse(&queried, argv[optind])) {
+		cli_error("%s is neither a prefix nor an address", argv[optind]);
+		return CLI_USAGE;
+	}
 	answer = client_ask(&o, "routes", argv[optind], &code);
 	if (!answer)
 		return code;

@@ -52,6 +52,10 @@ def test_unknown_verb_without_a_suggestion():
     (["key"], "one file is needed"),
     (["key", "a", "b"], "one file is needed"),
     (["key", "-x"], "-x is unknown"),
+    (["routes", "10.20.0.0/99"], "10.20.0.0/99 is neither a prefix nor an address"),
+    (["routes", "10.0.0.1", "10.0.0.2"], "one prefix or address at a time"),
+    (["status", "hub-a"], "it takes no operand"),
+    (["status", "--node", "hub-a", "--run-dir", "/x"], "--node and --run-dir both name a daemon"),
 ])
 def test_usage_errors(words, complaint, tmp_path):
     done = shunt(*words, cwd=tmp_path)

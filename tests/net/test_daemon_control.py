@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import socket
 import subprocess
 
@@ -177,6 +178,51 @@ def test_a_refused_reload_is_told(mesh, hub_a):
     assert done.returncode != 0 and "inventory.yaml:" in done.stderr
     done = shunt(hub_a, "reload")
     assert done.returncode == 0
+
+
+def test_a_reload_is_told_in_words(mesh, hub_a):
+    done = shunt(hub_a, "reload")
+    assert done.stdout == "hub-a has taken the new inventory; the device needed no change\n"
+    networks = mesh.inv["nodes"]["site-1"].setdefault("networks", [])
+    networks.append("10.20.99.0/24")
+    mesh.write()
+    try:
+        done = shunt(hub_a, "reload")
+        assert done.stdout.startswith("hub-a has taken the new inventory: ")
+        assert "1 prefixes added" in done.stdout and "_" not in done.stdout
+    finally:
+        networks.pop()
+        mesh.write()
+        shunt(hub_a, "reload")
+
+
+@pytest.mark.parametrize("mode, what", [
+    (0o755, "/run/shunt/hub-a/control.sock may not be used"), (0o700, "/run/shunt may not be read")])
+def test_another_user_is_told_to_be_root_and_nothing_else(hub_a, mode, what):
+    folder = os.path.dirname(hub_a.run_dir)
+    before = os.stat(folder).st_mode
+    os.chmod(folder, mode)
+    try:
+        done = subprocess.run(
+            hub_a.node.inside(["setpriv", "--reuid", "65534", "--clear-groups", SHUNT, "status"]),
+            capture_output=True, text=True, check=False)
+    finally:
+        os.chmod(folder, before)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == f"shunt: {what} by this user; try as root\n"
+
+
+def keys_in(answer):
+    if isinstance(answer, dict):
+        return set(answer).union(*map(keys_in, answer.values()))
+    return set().union(*map(keys_in, answer)) if isinstance(answer, list) else set()
+
+
+def test_every_member_of_an_answer_is_documented(hub_a):
+    text = pathlib.Path(__file__, "../../../docs/control.md").resolve().read_text(encoding="utf-8")
+    keys = keys_in(hub_a.ask("status")) | keys_in(hub_a.ask("routes"))
+    assert {"hold_left_s", "candidates"} <= keys
+    assert [key for key in sorted(keys) if f'"{key}"' not in text] == []
 
 
 def test_nobody_there(hub_a):
