@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -153,4 +155,24 @@ int sysctl_write_int(const char *path, int value)
 		r = -errno;
 	close(fd);
 	return r;
+}
+
+/* What may be written to is left alone. */
+static int forget_segments(struct dl_phdr_info *info, size_t size, void *data)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+		uintptr_t at = info->dlpi_addr + h->p_vaddr, from = at & ~(page - 1);
+
+		if (h->p_type == PT_LOAD && !(h->p_flags & PF_W))
+			madvise((void *)from, at + h->p_filesz - from, MADV_DONTNEED);
+	}
+	return 0;
+}
+
+void process_forget_start(void)
+{
+	dl_iterate_phdr(forget_segments, NULL);
 }

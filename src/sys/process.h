@@ -15,6 +15,10 @@ bool process_has_cap(int cap);
  * errno.
  */
 int process_keep_caps(const int *caps, size_t n);
+/* Once started: unmaps what linking and starting read of the program's and its libraries' files.
+ * What is needed again comes back by itself, from the page cache; a debugger's breakpoints don't.
+ */
+void process_forget_start(void);
 
 /* sd_notify: sends state ("READY=1", "RELOADING=1\nMONOTONIC_USEC=...") to $NOTIFY_SOCKET; silently
  * nothing where there is none. */

@@ -275,6 +275,7 @@ static int serve(struct program *p, int uapi_fd, int ready_fd)
 			say(p, LOG_VERBOSE, "whoever started it has gone");
 		close(ready_fd);
 	}
+	process_forget_start();
 	say(p, LOG_VERBOSE, "device started, AEAD by %s", tunnel_aead_name(p->tunnel));
 	uv_run(&p->loop, UV_RUN_DEFAULT);
 	say(p, LOG_VERBOSE, "ends");

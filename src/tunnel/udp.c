@@ -519,7 +519,7 @@ struct udp_receiver *udp_receiver_new(void)
 		return NULL;
 	}
 	prepare(r, UDP_BATCH);
-	r->want = UDP_BATCH;
+	r->want = RECEIVE_LEAST;
 	return r;
 }
 
@@ -573,12 +573,22 @@ static void read_message(struct udp_receiver *r, size_t i, struct udp_in *in)
 		in->segment = in->len;
 }
 
-/* As many messages next time as fill a batch, if they are as large as these were. */
+/*
+ * As many messages next time as fill a batch, if they are as large as these were; but no more
+ * buffers are touched than there is need for: only a call that was used up doubles the number.
+ */
 static void adapt(struct udp_receiver *r, size_t n, size_t bytes)
 {
 	size_t fit = RECEIVE_BYTES / (bytes / n + 1);
 
-	r->want = fit > UDP_BATCH ? UDP_BATCH : fit < RECEIVE_LEAST ? RECEIVE_LEAST : fit;
+	if (n == r->want)
+		r->want *= 2;
+	if (r->want > fit)
+		r->want = fit;
+	if (r->want > UDP_BATCH)
+		r->want = UDP_BATCH;
+	if (r->want < RECEIVE_LEAST)
+		r->want = RECEIVE_LEAST;
 }
 
 size_t udp_receive(struct udp *u, int family, struct udp_receiver *r, const struct udp_in **in)

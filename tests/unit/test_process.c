@@ -111,12 +111,38 @@ static void sysctls(void **state)
 	assert_int_equal(sysctl_write_int("net/ipv4/no_such_thing", 1), -ENOENT);
 }
 
+/* KiB of files' pages; the page cache keeps them. */
+static long resident_files(void)
+{
+	char line[128];
+	FILE *f = fopen("/proc/self/status", "r");
+	long kib = -1;
+
+	while (kib < 0 && fgets(line, sizeof(line), f))
+		sscanf(line, "RssFile: %ld", &kib);
+	fclose(f);
+	return kib;
+}
+
+static void forgets_its_start(void **state)
+{
+	static const char constant[] = "what is needed again comes back";
+	long before = resident_files();
+
+	assert_true(before > 0);
+	process_forget_start();
+	assert_true(resident_files() < before);
+	assert_int_equal(strlen(constant), 31);
+	assert_true(process_has_cap(-1) == false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_capabilities),
 		cmocka_unit_test(notifies),
 		cmocka_unit_test(sysctls),
+		cmocka_unit_test(forgets_its_start),
 	};
 
 	return cmocka_run_group_tests_name("process", tests, NULL, NULL);
