@@ -51,6 +51,7 @@ struct program {
 	uv_timer_t look_timer;
 	char *socket_path;
 	bool owns_socket;
+	struct stat socket_id;
 	bool lock_was_refused;
 	int bind_error; /* the last, said once */
 	pthread_mutex_t event_lock;
@@ -209,11 +210,28 @@ static void on_signal(uv_signal_t *s, int signum)
 	end(s->data);
 }
 
+/* False once it was deleted, or another program's stands there. */
+static bool socket_is_ours(const struct program *p)
+{
+	struct stat st;
+
+	if (stat(p->socket_path, &st))
+		return errno != ENOENT;
+	return st.st_ino == p->socket_id.st_ino && st.st_dev == p->socket_id.st_dev;
+}
+
+static void remove_socket(struct program *p)
+{
+	if (p->owns_socket && socket_is_ours(p))
+		unlink(p->socket_path);
+	p->owns_socket = false;
+}
+
 static void on_socket_event(uv_fs_event_t *w, const char *file, int events, int status)
 {
 	struct program *p = w->data;
 
-	if (access(p->socket_path, F_OK) && errno == ENOENT) {
+	if (!socket_is_ours(p)) {
 		say(p, LOG_VERBOSE, "the socket was deleted");
 		end(p);
 	}
@@ -279,12 +297,11 @@ static int serve(struct program *p, int uapi_fd, int ready_fd)
 	say(p, LOG_VERBOSE, "device started, AEAD by %s", tunnel_aead_name(p->tunnel));
 	uv_run(&p->loop, UV_RUN_DEFAULT);
 	say(p, LOG_VERBOSE, "ends");
+	remove_socket(p);
 	uapi_stop(p->server);
 	uv_walk(&p->loop, close_handle, NULL);
 	uv_run(&p->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&p->loop);
-	if (p->owns_socket)
-		unlink(p->socket_path);
 	return 0;
 }
 
@@ -351,11 +368,12 @@ static int open_socket(struct program *p)
 	p->socket_path = uapi_path(p->tun.name);
 	if (fd >= 0) {
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
-		p->owns_socket = is_bound_to(fd, p->socket_path);
+		p->owns_socket =
+			is_bound_to(fd, p->socket_path) && !stat(p->socket_path, &p->socket_id);
 		return fd;
 	}
 	fd = fd == -2 ? -EBADF : uapi_bind(p->tun.name);
-	p->owns_socket = fd >= 0;
+	p->owns_socket = fd >= 0 && !stat(p->socket_path, &p->socket_id);
 	if (fd == -EADDRINUSE)
 		say(p, LOG_ERROR, "another program serves %s already", p->socket_path);
 	else if (fd < 0)
@@ -431,12 +449,12 @@ static int run_device(struct program *p)
 		return 1;
 	uapi_fd = open_socket(p);
 	if (uapi_fd < 0)
-		return 1;
+		goto out;
 	if (!p->foreground) {
 		ready_fd = go_to_background();
 		if (ready_fd < 0) {
 			say(p, LOG_ERROR, "it can't go to the background: %s", strerror(errno));
-			return 1;
+			goto out;
 		}
 	}
 	signal(SIGPIPE, SIG_IGN);
@@ -455,6 +473,8 @@ static int run_device(struct program *p)
 	tunnel_free(p->tunnel);
 	rtnl_monitor_close(p->monitor);
 	rtnl_close(p->rtnl);
+out:
+	remove_socket(p);
 	free(p->socket_path);
 	return status;
 }
@@ -526,9 +546,9 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (stats)
+	if (stats && optind == argc)
 		return stats_print(stats, json);
-	if (optind + 1 != argc || !is_interface_name(argv[optind])) {
+	if (stats || json || optind + 1 != argc || !is_interface_name(argv[optind])) {
 		fputs(usage, stderr);
 		return 2;
 	}

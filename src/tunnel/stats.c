@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "tunnel/uapi.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -10,66 +11,124 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define PREFIX "shunt_"
+#define PATIENCE_S 30
 
-static int ask(const char *name, struct buf *ret)
+static int connect_to(const char *path)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), err = 0;
-	ssize_t n;
+	struct timeval patience = {.tv_sec = PATIENCE_S};
+	int fd, err;
 
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "/var/run/wireguard/%s.sock", name);
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(addr.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) ||
-		send(fd, "get=1\n\n", 7, MSG_NOSIGNAL) != 7)
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+static bool is_whole(const struct buf *answer)
+{
+	return answer->n >= 2 && !memcmp(answer->data + answer->n - 2, "\n\n", 2);
+}
+
+static int ask(const char *path, struct buf *ret)
+{
+	int fd = connect_to(path), err = 0;
+
+	if (fd < 0)
+		return fd;
+	if (send(fd, "get=1\n\n", 7, MSG_NOSIGNAL) != 7)
 		err = -errno;
-	while (!err && (n = recv(fd, buf_room(ret, 65536), 65536, 0))) {
-		if (n < 0) {
-			err = -errno;
-			break;
-		}
-		ret->n += (size_t)n;
-		if (ret->n >= 2 && !memcmp(ret->data + ret->n - 2, "\n\n", 2))
-			break;
+	while (!err && !is_whole(ret)) {
+		ssize_t n = recv(fd, buf_room(ret, 65536), 65536, 0);
+
+		if (n > 0)
+			ret->n += (size_t)n;
+		else if (n == 0 || errno != EINTR)
+			err = n ? -errno : -ECONNRESET;
 	}
 	close(fd);
 	return err;
 }
 
-int stats_print(const char *name, bool json)
+static json_t *read_counters(struct buf *answer)
 {
-	struct buf answer = {.is_secret = true}; /* there are keys in it */
-	json_t *object = json_object();
-	int err = ask(name, &answer);
-	char *line, *rest = answer.data;
+	json_t *counters = json_object();
+	char *line, *rest = answer->data;
 
-	if (err) {
-		fprintf(stderr, "shunt-wg: %s can't be asked: %s\n", name, strerror(-err));
-		json_decref(object);
-		buf_wipe(&answer);
-		return 1;
-	}
 	while (rest && (line = strsep(&rest, "\n"))) {
 		char *value = strchr(line, '=');
 
 		if (strncmp(line, PREFIX, strlen(PREFIX)) || !value)
 			continue;
 		*value++ = '\0';
-		if (json)
-			json_object_set_new(object, line + strlen(PREFIX),
-				json_integer((json_int_t)strtoumax(value, NULL, 10)));
-		else
-			printf("%-26s %s\n", line + strlen(PREFIX), value);
+		json_object_set_new(counters, line + strlen(PREFIX),
+			json_integer((json_int_t)strtoumax(value, NULL, 10)));
 	}
+	return counters;
+}
+
+static void complain(const char *name, const char *path, int err)
+{
+	if (err == -ENOENT || err == -ECONNREFUSED)
+		fprintf(stderr, "shunt-wg: no program serves %s; does %s run?\n", path, name);
+	else if (err == -EACCES)
+		fprintf(stderr, "shunt-wg: %s may not be used by this user; try as root\n", path);
+	else
+		fprintf(stderr, "shunt-wg: %s can't be asked: %s\n", name,
+			err == -EAGAIN ? "it took too long" : strerror(-err));
+}
+
+static void print(json_t *counters, bool json)
+{
+	const char *name;
+	json_t *value;
+
 	if (json) {
-		json_dumpf(object, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+		json_dumpf(counters, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
 		putchar('\n');
+		return;
 	}
-	json_decref(object);
+	json_object_foreach(counters, name, value)
+		printf("%-26s %lld\n", name, (long long)json_integer_value(value));
+}
+
+int stats_print(const char *name, bool json)
+{
+	struct buf answer = {.is_secret = true}; /* there are keys in it */
+	AUTO_FREE char *path = uapi_path(name);
+	json_t *counters = NULL;
+	int err = ask(path, &answer), status = 1;
+
+	if (err) {
+		complain(name, path, err);
+		goto out;
+	}
+	counters = read_counters(&answer);
+	if (!json_object_size(counters)) {
+		fprintf(stderr, "shunt-wg: %s is another implementation's; it tells no counters\n",
+			name);
+		goto out;
+	}
+	print(counters, json);
+	if (fflush(stdout) || ferror(stdout))
+		fprintf(stderr, "shunt-wg: standard output: %s\n", strerror(errno));
+	else
+		status = 0;
+out:
+	json_decref(counters);
 	buf_wipe(&answer);
-	return 0;
+	return status;
 }

@@ -108,11 +108,12 @@ def test_options(pair):
     status, out, _ = execute(node, ours("--help"))
     assert status == 0 and "WG_TUN_FD" in out
     for wrong in ((), ("wg0", "wg1"), ("--no-such-option", "wg0"), ("a/b",), ("x" * 16,), ("..",),
-                  ("",)):
+                  ("",), ("--json", "wg0"), ("--stats", "wg0", "wg1")):
         status, out, err = execute(node, ours(*wrong))
         assert (status, out) == (2, "") and "Usage" in err
     status, _, err = execute(node, ours("--stats", "wg0"))
-    assert status == 1 and err == "shunt-wg: wg0 can't be asked: No such file or directory\n"
+    assert status == 1 and err == (
+        "shunt-wg: no program serves /var/run/wireguard/wg0.sock; does wg0 run?\n")
     assert not processes_in([node.namespace])
 
 
@@ -271,6 +272,18 @@ def test_ends_with_its_socket(pair):
     pair.a.start()
     os.unlink(socket_path(pair.a.node))
     wait_for("the program ended", lambda: ended(pair), 10)
+
+
+def test_socket_that_another_replaced(pair):
+    """It can't be asked any more, so it ends; what stands there now isn't its own to remove."""
+    pair.a.start()
+    path = socket_path(pair.a.node)
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(path + ".new")
+        s.listen(1)
+        os.rename(path + ".new", path)
+        wait_for("the program ended", lambda: ended(pair), 10)
+        assert accepts(pair.a.node)
 
 
 def test_stale_socket_is_replaced(pair):

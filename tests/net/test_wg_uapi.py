@@ -262,6 +262,27 @@ def test_stats(device):
     done = subprocess.run(device.node.inside([SHUNT_WG, "--stats", "wg7"]), check=False,
                           capture_output=True, text=True)
     assert done.returncode == 1 and "wg7" in done.stderr
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run(device.node.inside([SHUNT_WG, "--stats", "wg0"]), check=False,
+                              stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and "standard output: No space left" in done.stderr
+
+
+@pytest.mark.parametrize("answer, words", [
+    (b"listen_port=1\nerrno=0\n\n", "another implementation's"),
+    (b"shunt_tx_packets=1\nerrno=0\n", "Connection reset")], ids=["other", "cut off"])
+def test_stats_of_what_has_none(device, answer, words):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(device.node.path("wireguard/wg5.sock"))
+        s.listen(1)
+        asking = subprocess.Popen(device.node.inside([SHUNT_WG, "--stats", "wg5"]),
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        client = s.accept()[0]
+        assert client.recv(100) == b"get=1\n\n"
+        client.sendall(answer)
+        client.close()
+        out, err = asking.communicate(timeout=20)
+    assert (asking.returncode, out) == (1, "") and words in err
 
 
 def test_every_counter_is_documented(device):
