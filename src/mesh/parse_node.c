@@ -323,6 +323,22 @@ static void finish_liveness(struct mesh_liveness *l, const struct stated_livenes
 	l->hold_ns = from->hold_ns;
 }
 
+#define IPV6_MIN_MTU 1280
+
+/* The kernel takes IPv6 off an interface below it, addresses and routes included. */
+static void refuse_small_mtu(struct parse *p, const struct mesh_node *node)
+{
+	for (size_t i = 0; i < node->n_addresses; i++)
+		if (node->mtu < IPV6_MIN_MTU && node->addresses[i].addr.family == AF_INET6) {
+			mesh_errors_add(p->errors, node->mtu_pos,
+				"`mtu` in node %s must be at least %d, since the node has an IPv6 "
+				"address, not `%u`",
+				text_quote(p->scratch, node->name, strlen(node->name)),
+				IPV6_MIN_MTU, node->mtu);
+			return;
+		}
+}
+
 void stated_node_finish(
 	struct parse *p, struct stated_node *n, const struct stated_settings *defaults)
 {
@@ -339,6 +355,7 @@ void stated_node_finish(
 	node->keepalive = own->keepalive;
 	node->mtu = own->mtu.value;
 	node->mtu_pos = own->mtu.pos.line ? own->mtu.pos : node->pos;
+	refuse_small_mtu(p, node);
 	node->private_key_file = own->private_key_file;
 	if (!node->private_key_file)
 		node->private_key_file =

@@ -198,6 +198,14 @@ static void test_nodes(void **state)
 			". - (and not `.` or `..`), not `a b`\n"
 			"5:3: the name of a node must be 1 to 63 characters of A-Z a-z 0-9 _ = + "
 			". - (and not `.` or `..`), not `..`\n"},
+		{"nodes:\n  a: {public_key: x, address: [10.0.0.1, \"fd00::1\"], mtu: 1279}\n"
+		 "  b: {public_key: x, address: [10.0.0.2, \"fd00::2\"], mtu: 1280}\n"
+		 "  c: {public_key: x, address: 10.0.0.3, mtu: 1279}\n",
+			"4:59: `mtu` in node `a` must be at least 1280, since the node has an IPv6 "
+			"address, not `1279`\n"},
+		{"nodes:\n  a: {public_key: x, address: \"fd00::1\"}\ndefaults: {mtu: 1000}\n",
+			"4:3: `mtu` in node `a` must be at least 1280, since the node has an IPv6 "
+			"address, not `1000`\n"},
 	};
 
 	assert_all("mesh: m\noverlay: 10.0.0.0/8\n", table);
