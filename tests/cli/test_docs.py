@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""What the documentation points at is there: files, headings, verbs and options."""
+
+import base64
+import hashlib
+import itertools
+import pathlib
+import re
+import shlex
+
+import pytest
+from shunt import shunt
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "tests/vm/README.md"]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def anchor(heading):
+    """As forges make it of a heading."""
+    text = re.sub(r"[^\w\- ]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower())
+    return text.strip().replace(" ", "-")
+
+
+def headings(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    return {anchor(h) for h in re.findall(r"^#+ (.*)$", text, re.M)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    lost = []
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        path, _, fragment = link.partition("#")
+        if "://" in path:
+            continue
+        there = (page.parent / path).resolve() if path else page
+        if not there.exists() or (fragment and fragment not in headings(there)):
+            lost.append(link)
+    assert not lost
+
+
+def commands(page):
+    """(line, words) of every call of shunt in the page's blocks of shell."""
+    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line.replace(";", " ; "), comments=True)
+            for i, word in enumerate(words):
+                if word == "shunt":
+                    yield line, words[i + 1:]
+
+
+def test_commands_are_those_of_the_program():
+    seen = 0
+    for page in PAGES:
+        for line, words in commands(page):
+            text = shunt(words[0], "--help").stdout
+            assert text.startswith("Usage: shunt " + words[0]), line
+            for word in words[1:]:
+                assert not word.startswith("-") or re.search(rf"(^|[ \[]){word}\b", text, re.M), line
+            seen += 1
+    assert seen > 10
+
+
+def test_the_example_of_the_readme_is_an_inventory(tmp_path):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    number = itertools.count()
+    keys = re.sub(r"public_key: \.\.\.", lambda _: "public_key: " + base64.b64encode(
+        hashlib.sha256(b"%d" % next(number)).digest()).decode(), text)
+    [example] = re.findall(r"^```yaml\n(.*?)^```", keys, re.M | re.S)
+    (tmp_path / "mesh.yaml").write_text(example, encoding="utf-8")
+    done = shunt("check", "mesh.yaml", cwd=tmp_path)
+    assert done.returncode == 0 and "0 errors" in done.stdout
