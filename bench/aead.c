@@ -126,8 +126,13 @@ int main(int argc, char **argv)
 {
 	double start = now_ns(), choice_us;
 	const char *chosen = aead_choose(NULL)->name;
+	bool json = argc == 2 && !strcmp(argv[1], "--json");
 	size_t n;
 
+	if (argc > 1 && !json) {
+		fprintf(stderr, "usage: %s [--json]\n", argv[0]);
+		return 2;
+	}
 	choice_us = (now_ns() - start) / 1e3;
 	n = aead_backends(backends, MAX_BACKENDS);
 	for (size_t b = 0; b < n; b++) {
@@ -136,7 +141,7 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	measure(n);
-	if (argc > 1 && !strcmp(argv[1], "--json"))
+	if (json)
 		print_json(n, choice_us, chosen);
 	else
 		print_text(n, choice_us, chosen);

@@ -7,9 +7,10 @@ import itertools
 import pathlib
 import re
 import shlex
+import subprocess
 
 import pytest
-from shunt import shunt
+from shunt import SHUNT, shunt
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "tests/vm/README.md"]
@@ -71,3 +72,14 @@ def test_the_example_of_the_readme_is_an_inventory(tmp_path):
     (tmp_path / "mesh.yaml").write_text(example, encoding="utf-8")
     done = shunt("check", "mesh.yaml", cwd=tmp_path)
     assert done.returncode == 0 and "0 errors" in done.stdout
+
+
+BENCHES = re.findall(r"`((?:build/)?bench/\w+|bench_\w+)`", (ROOT / "docs/testing.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("bench", BENCHES)
+def test_benches_tell_their_options(bench):
+    program = ROOT / bench if bench.startswith("bench/") else SHUNT.parent / "bench" / pathlib.Path(bench).name
+    done = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=60, check=False)
+    told = done.stdout or done.stderr
+    assert "usage" in told and "--json" in told
