@@ -83,3 +83,10 @@ def test_benches_tell_their_options(bench):
     done = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=60, check=False)
     told = done.stdout or done.stderr
     assert "usage" in told and "--json" in told
+
+
+@pytest.mark.parametrize("program, wrong", [("demo", "--jsn"), ("check", "nte")])
+def test_wrong_words_cost_no_installation_and_no_build(program, wrong):
+    done = subprocess.run([ROOT / program, wrong], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1 and wrong in done.stderr and f"./{program} --help" in done.stderr
