@@ -518,7 +518,7 @@ static void let_pause(struct tunnel *t)
 void *rx_run(void *tunnel)
 {
 	struct rx *x = calloc(1, sizeof(*x));
-	bool yielded = false;
+	unsigned yields = 0;
 
 	x->t = tunnel;
 	x->batch = 1;
@@ -543,13 +543,13 @@ void *rx_run(void *tunnel)
 		if (!x->pending)
 			qsbr_quiescent(x->t->qsbr, x->worker);
 		if (got) {
-			yielded = false;
-		} else if (!yielded) {
+			yields = 0;
+		} else if (yields < TUNNEL_YIELDS) {
 			sched_yield();
-			yielded = true;
+			yields++;
 		} else {
 			wait_for_work(x);
-			yielded = false;
+			yields = 0;
 		}
 	}
 	complete_pending(x);

@@ -488,7 +488,7 @@ static void ask_for_help(struct tx *x)
 	x->is_helped = x->is_helped && x->line;
 }
 
-/* One yield first: what the peer's end is about to write arrives without a sleep and a wake-up. */
+/* After a few yields: what others are about to write arrives without a sleep and a wake-up. */
 static void wait_for_work(struct tx *x, bool tun_is_gone)
 {
 	struct pollfd fds[] = {{x->t->tx_wake, POLLIN, 0}, {x->t->tun.fd, POLLIN, 0}};
@@ -506,7 +506,7 @@ static void wait_for_work(struct tx *x, bool tun_is_gone)
 void *tx_run(void *tunnel)
 {
 	struct tx *x = aligned_alloc(64, (sizeof(*x) + 63) / 64 * 64);
-	bool yielded = false;
+	unsigned yields = 0;
 
 	memset(x, 0, sizeof(*x));
 	x->t = tunnel;
@@ -527,13 +527,13 @@ void *tx_run(void *tunnel)
 		settle(x);
 		qsbr_quiescent(x->t->qsbr, x->worker);
 		if (got > 0) {
-			yielded = false;
-		} else if (got == 0 && !yielded) {
+			yields = 0;
+		} else if (got == 0 && yields < TUNNEL_YIELDS) {
 			sched_yield();
-			yielded = true;
+			yields++;
 		} else {
 			wait_for_work(x, got < 0);
-			yielded = false;
+			yields = 0;
 		}
 	}
 	qsbr_sleep(x->t->qsbr, x->worker);
