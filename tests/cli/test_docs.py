@@ -90,3 +90,11 @@ def test_wrong_words_cost_no_installation_and_no_build(program, wrong):
     done = subprocess.run([ROOT / program, wrong], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1 and wrong in done.stderr and f"./{program} --help" in done.stderr
+
+
+def test_what_is_installed_is_built_in_a_folder_of_its_own():
+    """meson passes over the options of a folder that ./demo or ./check has set up."""
+    text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    [folder] = re.findall(r"^meson setup (\S+) --prefix", text, re.M)
+    assert folder != "build" and f"meson install -C {folder}\n" in text
+    assert "-Dtests=true" in (ROOT / "demo").read_text(encoding="utf-8")
