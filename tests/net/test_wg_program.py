@@ -140,6 +140,8 @@ def test_background(pair):
         assert (status, out, err) == (0, "", "")
         [pid] = pair.a.pids()
         assert os.getsid(pid) == pid and os.readlink(f"/proc/{pid}/cwd") == "/"
+        opened = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        assert opened.count("/dev/null") == 4  # the standard three, and libuv's in reserve
         mode = os.stat(socket_path(pair.a.node)).st_mode
         assert mode & 0o777 == 0o700
         pair.a.end()
@@ -193,6 +195,27 @@ def test_verbose_log_tells_what_happens(pair):
         assert f"shunt-wg: (wg0) {event}\n" in log, (event, log)
     for secret in (pair.a.private, base64.b64decode(pair.a.private).hex(), pair.b.public):
         assert secret not in log
+
+
+def test_log_that_nobody_reads(pair):
+    start_other(pair)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    process = subprocess.Popen(pair.a.node.inside(ours("-f", "wg0")), stderr=writer,
+                               env={**os.environ, "LOG_LEVEL": "verbose"})
+    wait_for("the socket", lambda: accepts(pair.a.node), 10)
+    configure(pair)
+    pair.talk()
+    pair.a.node.ip("link set wg0 down")
+    wait_for("it is down", lambda: not port_is_taken(pair.a.node, PORT), 10)
+    process.terminate()
+    assert process.wait(timeout=10) == 0
+    os.close(reader)
+    os.close(writer)
 
 
 def port_is_taken(node, port):
