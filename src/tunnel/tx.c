@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 #define ARENA_LEN (256 * 1024)
-#define FLUSH_AT (64 * 1024) /* sealed bytes that fit the cache and are worth a system call */
+#define FLUSH_AT (120 * 1024) /* sealed bytes that fit the cache and are worth a system call */
 #define MAX_OUT UDP_BATCH
 #define READS_PER_ROUND 64
 #define MAX_TOUCHED 256
