@@ -428,8 +428,12 @@ static size_t rescue(struct udp *u, int fd, const struct udp_out *o, int err, in
 	}
 	*last = err;
 	if (o->len > o->segment && gso_may_be_at_fault(err)) {
-		note_gso_failure(u, v4, err);
-		return send_singly(u, fd, o, last);
+		size_t sent = send_singly(u, fd, o, last);
+
+		/* Else it was the endpoint's fault: a port of 0, say, which is never sent to. */
+		if (sent)
+			note_gso_failure(u, v4, err);
+		return sent;
 	}
 	return 0;
 }
