@@ -5,11 +5,11 @@ A record is what goes to JSON: the machine, the options, the versions, and one e
 the order of doing. All that is told is computed from it, so that a table or a picture can be made
 anew from the file.
 """
-import os
-import platform
 import shutil
 import statistics
 import subprocess
+
+import machine as machine_of
 
 from . import pair as pairs
 
@@ -51,18 +51,11 @@ def version(argv):
 
 
 def machine():
-    model = platform.machine()
-    with open("/proc/cpuinfo", encoding="utf-8") as info:
-        for line in info:
-            if line.startswith("model name"):
-                model = line.partition(":")[2].strip()
-                break
     with open("/proc/cpuinfo", encoding="utf-8") as info:
         flags = next((line.split() for line in info if line.startswith("flags")), [])
     return {
-        "cpu": model, "cores": os.cpu_count(),
+        **machine_of.machine(),
         "vector": [f for f in ("avx2", "avx512f", "vaes") if f in flags],
-        "kernel": platform.release(),
         "iperf3": version(["iperf3", "--version"]), "wg": version(["wg", "--version"]),
         "go": version(["go", "version"]) if shutil.which("go") else "not there",
     }

@@ -194,11 +194,11 @@ static int open_device(struct daemon *d, struct buf *why)
 }
 
 /* Before the first thread is started, since each has its own; CAP_SYS_NICE is for the prober's
- * real-time priority. */
+ * real-time priority, the last for a listen port below 1024 of a device in userspace. */
 static int drop_privileges(struct buf *why)
 {
-	static const int keep[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_NICE};
-	int err = process_keep_caps(keep, ARRAY_SIZE(keep));
+	static const int keep[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_NICE, CAP_NET_BIND_SERVICE};
+	int err = process_keep_caps(keep, ARRAY_SIZE(keep), ARRAY_SIZE(keep) - 1);
 
 	if (err)
 		buf_printf(why, "can't drop privileges: %s", strerror(-err));

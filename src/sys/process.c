@@ -46,7 +46,7 @@ bool process_has_cap(int cap)
 	return c.word[CAP_TO_INDEX(cap)].effective & CAP_TO_MASK(cap);
 }
 
-int process_keep_caps(const int *caps, size_t n)
+int process_keep_caps(const int *caps, size_t n, size_t n_own)
 {
 	struct caps now, keep = {0};
 	int r = caps_get(&now);
@@ -57,10 +57,12 @@ int process_keep_caps(const int *caps, size_t n)
 		if (!cap_valid(caps[i]))
 			return -EINVAL;
 		keep.word[CAP_TO_INDEX(caps[i])].permitted |= CAP_TO_MASK(caps[i]);
+		if (i < n_own)
+			keep.word[CAP_TO_INDEX(caps[i])].effective |= CAP_TO_MASK(caps[i]);
 	}
 	for (size_t i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
 		keep.word[i].permitted &= now.word[i].permitted;
-		keep.word[i].effective = keep.word[i].permitted;
+		keep.word[i].effective &= keep.word[i].permitted;
 		keep.word[i].inheritable = keep.word[i].permitted;
 	}
 	r = caps_set(&keep);

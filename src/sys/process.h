@@ -10,11 +10,11 @@
  */
 bool process_has_cap(int cap);
 /*
- * Drops all capabilities but these from the effective, permitted and inheritable sets and sets
- * no_new_privs. Children get the same (as ambient ones where the user isn't root). 0 or negative
- * errno.
+ * Drops all capabilities but these n from the permitted and inheritable sets, all but the first
+ * n_own from the effective one, and sets no_new_privs. Programs that are started get all n (as
+ * ambient ones where the user isn't root). 0 or negative errno. Of the calling thread alone.
  */
-int process_keep_caps(const int *caps, size_t n);
+int process_keep_caps(const int *caps, size_t n, size_t n_own);
 /* Once started: unmaps what linking and starting read of the program's and its libraries' files.
  * What is needed again comes back by itself, from the page cache; a debugger's breakpoints don't.
  */

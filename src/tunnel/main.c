@@ -437,7 +437,7 @@ static void harden(void)
 	static const int keep[] = {CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_IPC_LOCK};
 
 	prctl(PR_SET_DUMPABLE, 0);
-	process_keep_caps(keep, ARRAY_SIZE(keep));
+	process_keep_caps(keep, ARRAY_SIZE(keep), ARRAY_SIZE(keep));
 }
 
 static int run_device(struct program *p)

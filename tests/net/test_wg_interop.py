@@ -509,7 +509,8 @@ def test_port_and_mark_change_under_traffic(lab):
 
 
 def test_allowed_ips_move_under_traffic(lab):
-    """c of our own kind has the same addresses as b; a's device says who gets the packets."""
+    """Prefixes around the ones in use come and go at another peer: no packet minds. The one in use,
+    taken away, stops its packets at once."""
     pair = Pair(lab, OURS, THEIRS)
     pair.start()
     pair.talk()
