@@ -281,8 +281,10 @@ static void opened(struct rx *x, const struct arrival *a)
 		peer_wish(p, TX_FLUSH);
 	p->rx_got_any = true;
 	p->rx_batch_bytes += a->len + WG_DATA_OVERHEAD;
-	if (!a->len)
-		return; /* a keepalive */
+	if (!a->len) {
+		peer_tell(p, "Receiving keepalive packet");
+		return;
+	}
 	p->rx_got_data = true;
 	deliver(x, p, a);
 }

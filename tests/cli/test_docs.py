@@ -98,3 +98,9 @@ def test_what_is_installed_is_built_in_a_folder_of_its_own():
     [folder] = re.findall(r"^meson setup (\S+) --prefix", text, re.M)
     assert folder != "build" and f"meson install -C {folder}\n" in text
     assert "-Dtests=true" in (ROOT / "demo").read_text(encoding="utf-8")
+
+
+def test_the_systemd_unit_starts_what_is_installed():
+    (command,) = [line for line in (SHUNT.parent / "shuntd@.service").read_text("ascii").splitlines()
+                  if line.startswith("ExecStart=")]
+    assert re.match(r"ExecStart=/\S*/bin/shuntd --node %i ", command)

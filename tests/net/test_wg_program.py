@@ -317,10 +317,13 @@ def test_stale_socket_is_replaced(pair):
     assert accepts(pair.a.node)
 
 
-def test_live_socket_is_respected(pair):
-    with socket.socket(socket.AF_UNIX) as s:
+@pytest.mark.parametrize("full", [False, True], ids=["", "full"])
+def test_live_socket_is_respected(pair, full):
+    with socket.socket(socket.AF_UNIX) as s, socket.socket(socket.AF_UNIX) as client:
         s.bind(socket_path(pair.a.node))
-        s.listen(5)
+        s.listen(0 if full else 5)
+        if full:
+            client.connect(socket_path(pair.a.node))
         status, _, err = execute(pair.a.node, ours("wg0"))
         assert status == 1
         assert err == ("shunt-wg: (wg0) another program serves /var/run/wireguard/wg0.sock "

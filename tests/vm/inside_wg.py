@@ -8,7 +8,9 @@ each in a pair of its own; --long those that take too long for every day.
 
 import concurrent.futures
 import contextlib
+import ctypes
 import errno
+import fcntl
 import functools
 import os
 import pathlib
@@ -286,8 +288,34 @@ def refuses_packets_as_the_kernel(lab):
     return [t[:4] for t in told[0]]
 
 
+# --- what older kernels refuse --------------------------------------------------------------------
+
+SIOCETHTOOL, ETHTOOL_STXCSUM = 0x8946, 0x17
+
+
+def checksum_offload_off(node, device):
+    value = ctypes.create_string_buffer(struct.pack("=II", ETHTOOL_STXCSUM, 0))
+    with socket_in(node, 4) as s:
+        fcntl.ioctl(s, SIOCETHTOOL, struct.pack("16sP16x", device.encode(), ctypes.addressof(value)))
+
+
+def goes_on_without_segmentation_offload(lab):
+    """UDP_SEGMENT through a device without checksum offload is EIO to kernels before 6.11."""
+    pair = Pair(lab, OURS, KERNEL, tag="-eio")
+    pair.start()
+    pair.talk()
+    transfers(pair, [4])
+    said = "UDP segmentation offload fails on IPv4 (Input/output error); going on without it"
+    assert said not in pair.a.log()
+    checksum_offload_off(pair.a.node, "eth0")
+    transfers(pair)
+    transfers(pair)
+    assert pair.a.log().count(said) == 1, pair.a.log()
+    assert pair.a.stats()["drop_send_error"] == 0
+
+
 CHECKS = (initiates_by_ipv4, responds_by_ipv6_with_psk, answers_requests_as_the_kernel,
-          refuses_packets_as_the_kernel)
+          refuses_packets_as_the_kernel, goes_on_without_segmentation_offload)
 SLOW = (*of_both(responder_restarts), *of_both(persistent_keepalive))
 LONG = tuple(of_both(rekeys_under_traffic))  # two minutes, so they are run by hand
 
