@@ -4,13 +4,12 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/vec.h"
+#include "sys/unix.h"
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define RUN_ROOT "/run/shunt"
@@ -49,32 +48,10 @@ int client_parse(const struct cli_verb *verb, int argc, char **argv, struct clie
 	return CLI_OK;
 }
 
-static int connect_to(const char *path)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = PATIENCE_S};
-	int fd, err;
-
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(addr.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-		err = -errno;
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
 static int connect_in(const char *dir)
 {
 	AUTO_FREE char *path = mem_printf("%s/control.sock", dir);
-	int fd = connect_to(path);
+	int fd = unix_connect(path, PATIENCE_S);
 
 	if (fd == -ENOENT || fd == -ECONNREFUSED)
 		cli_error("no shuntd answers at %s; is it running?", path);
@@ -100,7 +77,7 @@ static int connect_to_only(void)
 	}
 	while (root && (entry = readdir(root))) {
 		AUTO_FREE char *path = mem_printf(RUN_ROOT "/%s/control.sock", entry->d_name);
-		int fd = entry->d_name[0] == '.' ? -ENOENT : connect_to(path);
+		int fd = entry->d_name[0] == '.' ? -ENOENT : unix_connect(path, PATIENCE_S);
 
 		if (fd == -EACCES) {
 			cli_error("%s may not be used by this user; try as root", path);

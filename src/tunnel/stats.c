@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "sys/unix.h"
 #include "tunnel/uapi.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -11,32 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define PREFIX "shunt_"
 #define PATIENCE_S 30
-
-static int connect_to(const char *path)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = PATIENCE_S};
-	int fd, err;
-
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(addr.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
-}
 
 static bool is_whole(const struct buf *answer)
 {
@@ -45,7 +24,7 @@ static bool is_whole(const struct buf *answer)
 
 static int ask(const char *path, struct buf *ret)
 {
-	int fd = connect_to(path), err = 0;
+	int fd = unix_connect(path, PATIENCE_S), err = 0;
 
 	if (fd < 0)
 		return fd;
