@@ -13,12 +13,14 @@ import shutil
 import signal
 import socket
 import struct
+import subprocess
+import threading
 import time
 
 import pytest
 
 from lab import Lab, LabError, run, wait_for
-from pair import (BUILD, Capture, Flood, INNER, OUTER, OURS, PORT, Pair, RELAY_PORT, Relay, THEIRS,
+from pair import (BUILD, Capture, End, Flood, INNER, OUTER, OURS, PORT, Pair, RELAY_PORT, Relay, THEIRS,
                   host_port, key_pair, socket_in, tcp_transfer, udp_echoes, within)
 from probes import Probes, now
 
@@ -534,6 +536,60 @@ def test_allowed_ips_move_under_traffic(lab):
         assert stats["drop_source_not_allowed"] and stats["drop_no_endpoint"]
         pair.a.set("peer", pair.b.public, "allowed-ips", f"{INNER['b'][4]},{INNER['b'][6]}")
         probes.quiet()
+
+
+def numbers_of(s):
+    """The numbered datagrams that a socket holds."""
+    found = []
+    s.settimeout(1)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            found.append(int.from_bytes(s.recv(64), "big"))
+    return found
+
+
+def test_a_prefix_moves_between_live_peers_without_loss(lab):
+    """b and c have the same address; each `wg set` moves it from one to the other."""
+    pair = Pair(lab, OURS, THEIRS).start()
+    pair.talk()
+    c = End(lab.namespace("c"), OURS)
+    lab.wire(pair.a.node, "eth1", c.node, "eth0")
+    pair.a.node.address("203.0.113.1/24", "eth1")
+    c.node.address("203.0.113.2/24", "eth0")
+    c.start()
+    c.identify()
+    c.set("peer", pair.a.public, "allowed-ips", INNER["a"][4])
+    c.up()
+    c.node.address("10.9.0.3/24", "wg0")
+    c.node.address(f"{INNER['b'][4]}/32", "wg0")
+    pair.a.set("peer", c.public, "endpoint", host_port("203.0.113.2"), "allowed-ips", "10.9.0.3/32")
+    wait_for("c", lambda: not subprocess.run(pair.a.node.inside(
+        ["ping", "-q", "-c", "1", "-W", "1", "10.9.0.3"]), stdout=subprocess.DEVNULL,
+        check=False).returncode, 20)
+    there = [socket_in(n, 4, bind=(INNER["b"][4], 7300)) for n in (pair.b.node, c.node)]
+    for s in there:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+    ending = threading.Event()
+    sent = [0]
+
+    def send():
+        with socket_in(pair.a.node, 4) as s:
+            while not ending.wait(0.0005):
+                s.sendto(sent[0].to_bytes(8, "big"), (INNER["b"][4], 7300))
+                sent[0] += 1
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    for i in range(60):
+        pair.a.set("peer", (c.public, pair.b.public)[i % 2], "allowed-ips",
+                   ("10.9.0.3/32," * (1 - i % 2)) + INNER["b"][4])
+    ending.set()
+    sender.join()
+    got = [numbers_of(s) for s in there]
+    for s in there:
+        s.close()
+    assert all(got)
+    assert sorted(got[0] + got[1]) == list(range(sent[0]))
 
 
 # --- what took its time ---------------------------------------------------------------------------

@@ -5,7 +5,45 @@
 #include "unit.h"
 #include <stdalign.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* What becomes of memory: the linker puts __wrap_free in free's place. */
+static struct {
+	const char *memory;
+	size_t n;
+	int freed;
+	bool was_wiped;
+} watch;
+
+void __real_free(void *p);
+void __wrap_free(void *p);
+
+static bool is_zero(const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i])
+			return false;
+	return true;
+}
+
+void __wrap_free(void *p)
+{
+	if (p && p == watch.memory) {
+		watch.freed++;
+		watch.was_wiped = is_zero(p, watch.n);
+		watch.memory = NULL;
+	}
+	__real_free(p);
+}
+
+static void watch_memory(const struct buf *b)
+{
+	watch.memory = b->data;
+	watch.n = b->cap;
+	watch.freed = 0;
+	watch.was_wiped = false;
+}
 
 static void buf_starts_empty(void **state)
 {
@@ -107,6 +145,52 @@ static void buf_wipes(void **state)
 	assert_int_equal(b.cap, 0);
 }
 
+static void buf_wipes_what_growing_leaves(void **state)
+{
+	struct buf b = {.is_secret = true};
+	size_t n = 0;
+
+	buf_putc(&b, 's');
+	for (int growths = 0; growths < 5;) {
+		const char *before = b.data;
+
+		watch_memory(&b);
+		buf_add(&b, "secret", 6);
+		n += 6;
+		if (b.data == before)
+			continue;
+		growths++;
+		assert_int_equal(watch.freed, 1);
+		assert_true(watch.was_wiped);
+	}
+	assert_int_equal(b.n, n + 1);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(b.data[i + 1], "secret"[i % 6]);
+	assert_int_equal(b.data[b.n], '\0');
+	watch_memory(&b);
+	buf_wipe(&b);
+	assert_int_equal(watch.freed, 1);
+	assert_true(watch.was_wiped);
+}
+
+/* The other ways to grow: a format that doesn't fit, and room that is asked for. */
+static void buf_wipes_however_it_grows(void **state)
+{
+	struct buf b = {.is_secret = true};
+
+	buf_puts(&b, "secret");
+	watch_memory(&b);
+	buf_printf(&b, "%0500d", 7);
+	assert_int_equal(watch.freed, 1);
+	assert_true(watch.was_wiped);
+	watch_memory(&b);
+	buf_room(&b, 5000);
+	assert_int_equal(watch.freed, 1);
+	assert_true(watch.was_wiped);
+	assert_memory_equal(b.data, "secret0", 7);
+	buf_wipe(&b);
+}
+
 static void buf_drops(void **state)
 {
 	AUTO_BUF b = {0};
@@ -147,14 +231,6 @@ static void buf_steals(void **state)
 	s = buf_steal(&b);
 	assert_string_equal(s, "");
 	free(s);
-}
-
-static bool is_zero(const char *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (p[i])
-			return false;
-	return true;
 }
 
 static void arena_is_zeroed_and_aligned(void **state)
@@ -255,6 +331,8 @@ int main(void)
 		cmocka_unit_test(buf_room_overwrites_what_was_there),
 		cmocka_unit_test(buf_grows_by_factors),
 		cmocka_unit_test(buf_wipes),
+		cmocka_unit_test(buf_wipes_what_growing_leaves),
+		cmocka_unit_test(buf_wipes_however_it_grows),
 		cmocka_unit_test(buf_drops),
 		cmocka_unit_test(buf_reset_keeps_memory),
 		cmocka_unit_test(buf_steals),

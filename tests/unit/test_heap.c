@@ -117,6 +117,46 @@ static void drains_in_order(void **state)
 	heap_done(&h);
 }
 
+/* With room for n, n nodes come and go in the memory that was reserved; and what was there stays.
+ */
+static void reserves(void **state)
+{
+	struct heap_node nodes[NODES] = {0}, **memory;
+	struct heap h;
+	size_t cap;
+
+	heap_init(&h);
+	heap_reserve(&h, 0);
+	assert_int_equal(h.cap, 0);
+	heap_set(&h, &nodes[0], (instant){NODES});
+	heap_reserve(&h, NODES);
+	assert_true(h.cap >= NODES);
+	assert_int_equal(h.n, 1);
+	assert_ptr_equal(heap_first(&h), &nodes[0]);
+	memory = h.nodes;
+	cap = h.cap;
+	for (int round = 0; round < 2; round++) {
+		for (int i = 1; i < NODES; i++)
+			heap_set(&h, &nodes[i], (instant){NODES - i});
+		assert_int_equal(h.n, NODES);
+		check_shape(&h);
+		assert_int_equal(heap_deadline(&h).ns, 1);
+		for (int i = 1; i < NODES; i++)
+			heap_remove(&h, &nodes[i]);
+	}
+	heap_reserve(&h, 1);
+	heap_reserve(&h, cap);
+	assert_ptr_equal(h.nodes, memory);
+	assert_int_equal(h.cap, cap);
+	/* One more than there was room for at a time makes room for many: it isn't asked for often.
+	 */
+	heap_reserve(&h, cap + 1);
+	assert_true(h.cap >= 2 * cap);
+	assert_ptr_equal(heap_first(&h), &nodes[0]);
+	heap_done(&h);
+	assert_int_equal(h.cap, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -124,6 +164,7 @@ int main(void)
 		cmocka_unit_test(one_node),
 		cmocka_unit_test(random_against_naive),
 		cmocka_unit_test(drains_in_order),
+		cmocka_unit_test(reserves),
 	};
 
 	return cmocka_run_group_tests_name("heap", tests, NULL, NULL);
