@@ -144,7 +144,7 @@ static int take_endpoint(struct set *s, const char *value)
 {
 	sock_addr a;
 
-	if (!sock_addr_parse(&a, value) || !sock_addr_port(&a))
+	if (!sock_addr_parse(&a, value))
 		return -EINVAL;
 	if (s->peer)
 		tunnel_peer_set_endpoint(s->t, s->peer, &a);

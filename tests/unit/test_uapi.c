@@ -296,7 +296,8 @@ static void malformed(void **state)
 		{"public_key=", -EINVAL},
 		{"public_key=" KEY_A "\npreshared_key=1", -EINVAL},
 		{"public_key=" KEY_A "\nendpoint=1.2.3.4", -EINVAL},
-		{"public_key=" KEY_A "\nendpoint=1.2.3.4:0", -EINVAL},
+		/* Nothing can be sent there, but the kernel takes it too. */
+		{"public_key=" KEY_A "\nendpoint=1.2.3.4:0", 0},
 		{"public_key=" KEY_A "\nendpoint=1.2.3.4:65536", -EINVAL},
 		{"public_key=" KEY_A "\nendpoint=example.com:5", -EINVAL},
 		{"public_key=" KEY_A "\nendpoint=::1:5", -EINVAL},

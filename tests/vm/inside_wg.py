@@ -189,6 +189,7 @@ def requests(own, busy):
         ([*peer, "allowed-ips", "10.1.2.3/16,::/0,fd00:1::1/64,0.0.0.0/0,10.1.2.3"], ""),
         ([*peer, "endpoint", "192.0.2.1"], ""),
         ([*peer, "endpoint", "[fe80::1%lo]:5"], ""),
+        ([*peer, "endpoint", "192.0.2.1:0"], ""),
         ([*peer, "endpoint", "[2001:db8::9]:51820"], ""),
         ([*peer, "persistent-keepalive", "65536"], ""),
         ([*peer, "preshared-key", "/nowhere"], ""),
