@@ -213,19 +213,13 @@ static void on_signal(uv_signal_t *s, int signum)
 	end(s->data);
 }
 
-/* False once it was deleted, or another program's stands there. */
-static bool socket_is_ours(const struct program *p)
+/* Another program's may stand there by now. */
+static void remove_socket(struct program *p)
 {
 	struct stat st;
 
-	if (stat(p->socket_path, &st))
-		return errno != ENOENT;
-	return st.st_ino == p->socket_id.st_ino && st.st_dev == p->socket_id.st_dev;
-}
-
-static void remove_socket(struct program *p)
-{
-	if (p->owns_socket && socket_is_ours(p))
+	if (p->owns_socket && !stat(p->socket_path, &st) && st.st_ino == p->socket_id.st_ino &&
+		st.st_dev == p->socket_id.st_dev)
 		unlink(p->socket_path);
 	p->owns_socket = false;
 }
@@ -234,7 +228,7 @@ static void on_socket_event(uv_fs_event_t *w, const char *file, int events, int 
 {
 	struct program *p = w->data;
 
-	if (!socket_is_ours(p)) {
+	if (access(p->socket_path, F_OK) && errno == ENOENT) {
 		say(p, LOG_VERBOSE, "the socket was deleted");
 		end(p);
 	}
