@@ -35,6 +35,7 @@ OUTER = {"a": {4: "198.51.100.1", 6: "2001:db8::1"}, "b": {4: "198.51.100.2", 6:
 INNER = {"a": {4: "10.9.0.1", 6: "fd09::1"}, "b": {4: "10.9.0.2", 6: "fd09::2"}}
 FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 CLONE_NEWNET = 0x40000000
+PATIENCE = 90  # seconds without any progress, on a machine that is emulated and busy besides
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -271,6 +272,7 @@ def tcp_transfer(source, target, address, version, size, port=7100, seed=1):
     """size bytes of noise from a node to another; True if they arrived as they were sent."""
     listener = socket_in(target, version, socket.SOCK_STREAM, bind=(address, port))
     listener.listen(1)
+    listener.settimeout(PATIENCE)
     noise = random.Random(seed).randbytes(1 << 20)
     sent = hashlib.sha256()
     failed = []
@@ -278,6 +280,7 @@ def tcp_transfer(source, target, address, version, size, port=7100, seed=1):
     def send():
         try:
             with socket_in(source, version, socket.SOCK_STREAM) as s:
+                s.settimeout(PATIENCE)
                 s.connect((address, port))
                 left = size
                 while left:
@@ -294,7 +297,7 @@ def tcp_transfer(source, target, address, version, size, port=7100, seed=1):
     try:
         connection, _ = listener.accept()
         with connection:
-            connection.settimeout(30)
+            connection.settimeout(PATIENCE)
             while piece := connection.recv(1 << 16):
                 got.update(piece)
     finally:
