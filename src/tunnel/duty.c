@@ -20,7 +20,7 @@ struct duty {
 	int64_t cpu_ns;	 /* at since */
 	int64_t idle_ns; /* at since; -1: not read */
 	uint64_t bytes;	 /* since then */
-	int stat_fd;
+	int stat_fd;	 /* -1: not needed yet */
 	cpu_set_t cpus;
 	char stat[STAT_LEN + 1];
 };
@@ -50,7 +50,7 @@ struct duty *duty_new(int n_workers)
 	d->idle_ns = -1;
 	governor_init(&d->governor);
 	n_cpus(&d->cpus);
-	d->stat_fd = n_workers < 0 ? open("/proc/stat", O_RDONLY | O_CLOEXEC) : -1;
+	d->stat_fd = -1;
 	return d;
 }
 
@@ -74,11 +74,14 @@ static int64_t thread_cpu_ns(void)
 /* proc(5): "cpuN user nice system idle iowait ...", in ticks since boot. -1: can't be told. */
 static int64_t read_idle_ns(struct duty *d)
 {
-	ssize_t len = d->stat_fd < 0 ? -1 : pread(d->stat_fd, d->stat, STAT_LEN, 0);
 	unsigned long long idle, waiting, sum = 0;
 	char *rest = d->stat;
 	unsigned cpu;
+	ssize_t len;
 
+	if (d->stat_fd < 0)
+		d->stat_fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
+	len = d->stat_fd < 0 ? -1 : pread(d->stat_fd, d->stat, STAT_LEN, 0);
 	if (len <= 0)
 		return -1;
 	d->stat[len] = '\0';

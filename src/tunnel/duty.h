@@ -10,10 +10,9 @@
 #include "base/time.h"
 #include "tunnel/governor.h"
 
-/* How many workers a device may start. */
-#define DUTY_AUTO                                                                       \
-	(-1) /* as many as cores beside the thread itself, while governors ask for them \
-	      */
+/* In place of a number of workers: as many as cores beside the thread itself, while governors ask
+ * for them. */
+#define DUTY_AUTO (-1)
 
 struct duty;
 

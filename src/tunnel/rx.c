@@ -26,7 +26,7 @@
 #define OPS_AT_ONCE 128 /* alone: what fits the cache */
 #define CHUNK 16	/* what a worker takes */
 #define MAX_TOUCHED 256
-#define COMPLETE_EVERY 16 /* batches */
+#define COMPLETE_EVERY 16 /* rounds */
 
 struct arrival {
 	struct keypair *keypair;
@@ -63,7 +63,7 @@ struct rx {
 	struct batch *pending; /* shared, to be completed; or NULL */
 	struct duty *duty;
 	bool is_helped;
-	unsigned n_shared;     /* batches, since all was completed */
+	unsigned n_rounds;     /* after every so many all is completed */
 	uint64_t n_by_workers; /* in this batch */
 	uint64_t bytes;	       /* since duty was asked */
 	struct tunnel_peer *touched[MAX_TOUCHED];
@@ -540,7 +540,7 @@ void *rx_run(void *tunnel)
 		if (!x->pending)
 			ask_for_help(x);
 		got = receive_active(x);
-		if (!got || ++x->n_shared % COMPLETE_EVERY == 0)
+		if (!got || ++x->n_rounds % COMPLETE_EVERY == 0)
 			complete_pending(x);
 		if (!x->pending)
 			qsbr_quiescent(x->t->qsbr, x->worker);
