@@ -117,9 +117,28 @@ static void classify(struct rib *rib, struct rib_entry *e)
 	e->doubtful = doubtful;
 }
 
+/* Whether one of its owners carries packets, as far as is known: the next hop lives, and so does
+ * the origin behind it. One that is kept although it is down (hold, pinned) does not. */
+static bool has_living_owner(const struct rib *rib, const struct rib_entry *e)
+{
+	struct rib_owners owners;
+
+	entry_owners(e, &owners);
+	for (size_t i = 0; i < e->set->n; i++) {
+		struct decision_contender x = rib_store_contender(rib, &e->set->candidates[i]);
+
+		if (x.state != RIB_DOWN && x.origin != RIB_DOWN &&
+			decision_owns(&owners, x.candidate->peer))
+			return true;
+	}
+	return false;
+}
+
 /*
- * True if some prefix around this one has an owner that isn't doubtful itself. A default route says
- * nothing of what it covers and doesn't count.
+ * True if the packets of a prefix that is withdrawn would reach somebody who lives: of the prefixes
+ * around it the longest with an owner takes them, and no other. Those that are doubtful, too, are
+ * passed over: what stands around them decides for all of them alike. A default route says nothing
+ * of what it covers and doesn't count.
  */
 static bool has_living_cover(const struct rib *rib, const struct rib_entry *e)
 {
@@ -127,7 +146,7 @@ static bool has_living_cover(const struct rib *rib, const struct rib_entry *e)
 
 	while (c && (c->doubtful || !c->n_owners))
 		c = trie_cover(rib->entries, &c->prefix, NULL);
-	return c && !ip_prefix_is_default(&c->prefix);
+	return c && !ip_prefix_is_default(&c->prefix) && has_living_owner(rib, c);
 }
 
 static void desire(struct rib *rib, const struct rib_entry *e, struct desired *ret)

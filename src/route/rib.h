@@ -19,8 +19,9 @@
  * RIB_CUT_FROM_SET as their reason.
  *
  * A prefix whose best candidate is such a detour, and whose on_dead is RIB_FALL_BACK, counts as
- * having none while a covering prefix other than a default route has an owner that is no detour: a
- * dead specific falls back to its cover.
+ * having none while a living owner would get its packets instead: the longest covering prefix with
+ * an owner, other than a default route, has one whose next hop isn't down (it may be kept though it
+ * is: hold, pinned) and that is no such detour. A dead specific falls back to its cover.
  *
  * No usable candidate: on_dead tells. RIB_FALL_BACK withdraws the owners and keeps the kernel
  * route, RIB_HOLD keeps the last owners (or, if there never were any, the first candidate in

@@ -200,15 +200,11 @@ void rib_store_remove(struct rib *rib, struct rib_entry *e)
 	free(e);
 }
 
-/* What step 1 asks about a candidate. A pinned prefix asks nothing. */
-static struct decision_contender contender(
-	const struct rib *rib, const struct rib_candidate *c, bool pinned)
+struct decision_contender rib_store_contender(const struct rib *rib, const struct rib_candidate *c)
 {
-	struct decision_contender x = {.candidate = c, .state = RIB_UP, .origin = RIB_UP};
+	struct decision_contender x = {.candidate = c, .origin = RIB_UP};
 	const struct rib_peer *origin;
 
-	if (pinned)
-		return x;
 	x.state = rib->peers.items[c->peer]->state;
 	if (c->transit) {
 		origin = rib->peers.items[c->origin];
@@ -234,8 +230,11 @@ const struct rib_contest *rib_contest_run(struct rib *rib, const struct rib_entr
 	if (c->set == s && c->pinned == e->pinned)
 		return c;
 	contest_reserve(c, s->n);
-	for (size_t i = 0; i < s->n; i++)
-		c->contenders[i] = contender(rib, &s->candidates[i], e->pinned);
+	for (size_t i = 0; i < s->n; i++) {
+		c->contenders[i] = rib_store_contender(rib, &s->candidates[i]);
+		if (e->pinned) /* asks nothing */
+			c->contenders[i].state = c->contenders[i].origin = RIB_UP;
+	}
 	decision_run(c->contenders, s->n, e->pinned ? 1 : rib->max_owners, &c->owners, c->reasons);
 	c->set = s;
 	c->pinned = e->pinned;

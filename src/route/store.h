@@ -100,6 +100,9 @@ void rib_store_remove(struct rib *rib, struct rib_entry *e);
 /* Frees a set that has no entries and isn't touched. */
 void rib_store_collect(struct rib *rib, struct rib_set *s);
 
+/* A candidate of a set with what is known now of its next hop and its origin. */
+struct decision_contender rib_store_contender(const struct rib *rib, const struct rib_candidate *c);
+
 /* The decision for an entry's set, valid until the next call, event or change of the set. */
 const struct rib_contest *rib_contest_run(struct rib *rib, const struct rib_entry *e);
 

@@ -202,35 +202,59 @@ static void decide(const struct oracle *o, struct oracle_prefix *p)
 	mark_held(o, p);
 }
 
-/* The best is a detour around an origin that is down. */
-static bool doubtful(const struct oracle *o, const struct oracle_prefix *p)
+/* As far as is known: the next hop lives, and so does the origin behind it. */
+static bool path_lives(const struct oracle *o, const struct rib_candidate *c)
 {
-	for (size_t i = 0; p->exists && i < p->n; i++)
-		if (p->reasons[i] == RIB_WINS)
-			return number(o, p, &p->candidates[i], 1) == 1;
+	bool origin_dead = c->transit && o->known[c->origin] && o->states[c->origin] == RIB_DOWN;
+
+	return o->states[c->peer] != RIB_DOWN && !origin_dead;
+}
+
+static bool has_living_owner(const struct oracle *o, const struct oracle_prefix *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (oracle_owns(&p->owners, p->candidates[i].peer) &&
+			path_lives(o, &p->candidates[i]))
+			return true;
 	return false;
 }
 
-bool oracle_covered(const struct oracle *o, const struct oracle_prefix *p)
+/* Its packets would take a detour around an origin that this node holds for dead. */
+static bool is_detour(const struct oracle *o, const struct oracle_prefix *p)
 {
-	if (p->pinned || p->on_dead != RIB_FALL_BACK || !p->doubtful)
-		return false;
+	return p->owners.n && oracle_usable(o, p) && !has_living_owner(o, p);
+}
+
+/* Who would get the packets were the prefix withdrawn: the longest around it that has an owner. */
+static const struct oracle_prefix *carrier(const struct oracle *o, const struct oracle_prefix *p)
+{
+	const struct oracle_prefix *longest = NULL;
+
 	for (size_t i = 0; i < o->n; i++) {
 		const struct oracle_prefix *q = &o->prefixes[i];
 
-		if (q->exists && q->prefix.len && q->prefix.len < p->prefix.len &&
-			ip_prefix_contains(&q->prefix, &p->prefix) && q->owners.n &&
-			!(q->doubtful && q->on_dead == RIB_FALL_BACK))
-			return true;
+		if (q->owners.n && q->prefix.len < p->prefix.len &&
+			ip_prefix_contains(&q->prefix, &p->prefix) &&
+			(!longest || q->prefix.len > longest->prefix.len))
+			longest = q;
 	}
-	return false;
+	return longest;
 }
 
-/* A living cover is better than a detour around a dead origin. */
+/* "A detour through a hub serves only where no covering prefix (other than a default route) has a
+ * living owner; where one has, the specific is withdrawn and the cover carries the packets."
+ * Shorter prefixes must be final already. */
 static void give_way(const struct oracle *o, struct oracle_prefix *p)
 {
-	if (!oracle_covered(o, p))
+	const struct oracle_prefix *cover;
+
+	p->covered = false;
+	if (!p->exists || p->pinned || p->on_dead != RIB_FALL_BACK || !is_detour(o, p))
 		return;
+	cover = carrier(o, p);
+	if (!cover || cover->prefix.len == 0 || !has_living_owner(o, cover))
+		return;
+	p->covered = true;
 	p->owners = (struct rib_owners){0};
 	for (size_t i = 0; i < p->n; i++)
 		if (p->reasons[i] == RIB_WINS || p->reasons[i] == RIB_CUT_FROM_SET)
@@ -249,10 +273,10 @@ void oracle_decide(struct oracle *o)
 {
 	for (size_t i = 0; i < o->n; i++)
 		decide(o, &o->prefixes[i]);
-	for (size_t i = 0; i < o->n; i++)
-		o->prefixes[i].doubtful = doubtful(o, &o->prefixes[i]);
-	for (size_t i = 0; i < o->n; i++)
-		give_way(o, &o->prefixes[i]);
+	for (unsigned len = 0; len <= 128; len++)
+		for (size_t i = 0; i < o->n; i++)
+			if (o->prefixes[i].prefix.len == len)
+				give_way(o, &o->prefixes[i]);
 }
 
 bool oracle_changed(const struct oracle_prefix *p)

@@ -23,7 +23,7 @@ struct oracle_prefix {
 	enum rib_reason reasons[ORACLE_CANDIDATES];
 	struct rib_owners owners;
 	bool route;
-	bool doubtful;
+	bool covered; /* a detour around a dead origin that gave way to a living cover */
 	/* Before the step. */
 	struct rib_owners old_owners;
 	bool old_route;
@@ -48,8 +48,6 @@ bool oracle_changed(const struct oracle_prefix *p);
 enum rib_reason oracle_why(const struct oracle_prefix *p);
 /* Whether any candidate's next hop is up or last resort. */
 bool oracle_usable(const struct oracle *o, const struct oracle_prefix *p);
-/* Whether its best is a detour around a dead origin, and a cover lives. */
-bool oracle_covered(const struct oracle *o, const struct oracle_prefix *p);
 /* The longest prefix with an owner that holds the address; NULL if none. */
 const struct oracle_prefix *oracle_lookup(const struct oracle *o, const ip_addr *a);
 bool oracle_owns(const struct rib_owners *owners, uint32_t peer);

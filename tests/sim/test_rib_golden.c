@@ -153,10 +153,46 @@ static const char *const hub_script[] = {
 	NULL,
 };
 
+/* Covers of a specific, as hub-a knows them: what its packets would meet decides. */
+static const struct network cover_networks[] = {
+	{"10.0.0.0/8", RIB_FALL_BACK, false, {"site-3"}},
+	{"10.20.0.0/16", RIB_HOLD, false, {"dc"}},
+	{"10.20.1.0/24", RIB_FALL_BACK, false, {"site-1", "hub-b>site-1"}},
+	{"fd20::/32", RIB_HOLD, false, {"dc"}},
+	{"fd20:0:1::/48", RIB_FALL_BACK, false, {"site-1", "hub-b>site-1"}},
+	{"fd30::/32", RIB_RELEASE, false, {"site-1", "hub-b>site-1"}},
+	{"fd30:0:1::/48", RIB_FALL_BACK, false, {"site-2", "hub-b>site-2"}},
+};
+
+static const char *const cover_script[] = {
+	"# Start",
+	"hub-b up, site-1 up, site-2 up, site-3 up, dc up",
+	"# The covers' owner dies and is held: it carries nothing, whatever stands around it",
+	"dc down",
+	"# The specific's origin dies: its detour serves",
+	"site-1 down",
+	"why 10.20.1.0/24",
+	"to 10.20.1.1",
+	"# A cover that is a detour itself is no better",
+	"site-2 down",
+	"why fd30:0:1::/48",
+	"# The held one lives again, in its hold time: the cover carries the packets",
+	"dc last-resort",
+	"why 10.20.1.0/24",
+	"to 10.20.1.1",
+	"to fd20:0:1::1",
+	"# And dies again",
+	"dc down",
+	"to fd20:0:1::1",
+	NULL,
+};
+
 static const struct scenario scenarios[] = {
 	{"rib_site.txt", "The RIB of site-3", site_networks, ARRAY_SIZE(site_networks),
 		site_script},
 	{"rib_hub.txt", "The RIB of hub-a", hub_networks, ARRAY_SIZE(hub_networks), hub_script},
+	{"rib_cover.txt", "Covers, in the RIB of hub-a", cover_networks, ARRAY_SIZE(cover_networks),
+		cover_script},
 };
 
 struct trace {
