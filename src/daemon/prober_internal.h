@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the prober's two sides share: prober.c is what its owner calls and what the core calls back,
+ * prober_thread.c is the thread.
+ *
+ * Who may touch what: the core, the tables of peers and local addresses and the queues stand under
+ * the lock. Sockets and everything that epoll points at are the thread's alone. What the core wants
+ * sent is queued under the lock and sent by the thread without it; other threads only queue and
+ * wake it. An address that no peer uses any more is therefore closed by the thread too, at a moment
+ * when nothing queued refers to it.
+ */
+#ifndef SHUNT_DAEMON_PROBER_INTERNAL_H
+#define SHUNT_DAEMON_PROBER_INTERNAL_H
+
+#include "base/map.h"
+#include "base/vec.h"
+#include "daemon/prober.h"
+#include "daemon/prober_sockets.h"
+#include <net/if.h>
+#include <pthread.h>
+
+/* Where a peer's packets go. */
+struct target {
+	uint32_t peer;
+	uint64_t generation;
+	struct list link;
+	struct prober_local *local; /* NULL: it has no address to be probed at */
+	ip_addr remote;
+};
+
+struct packet_queue {
+	struct prober_packet *items;
+	size_t n, cap;
+};
+
+struct prober {
+	char ifname[IF_NAMESIZE];
+	unsigned ifindex; /* 0: not there */
+	pthread_t thread;
+	int epoll, timer, wake, readable;
+
+	pthread_mutex_t lock;
+	bool stopping, reopen;
+	struct live *live;
+	uint64_t generation; /* of the set of peers */
+	struct map *by_peer;
+	struct list targets, locals;
+	bool has_stale_locals;
+	instant retry_at; /* the earliest of the locals' */
+	struct packet_queue out;
+	VEC(struct live_event) events;
+	size_t events_taken;
+	int error;
+	char error_text[160];
+	struct prober_stats stats;
+};
+
+/* An eventfd is told, or emptied (timers too). */
+void prober_signal_fd(int fd);
+void prober_clear_fd(int fd);
+/* Closes and frees what no peer uses, unless something queued refers to it; under the lock. */
+void prober_drop_locals(struct prober *p, instant now);
+/* The thread's body; data is the prober. */
+void *prober_run(void *data);
+
+#endif
