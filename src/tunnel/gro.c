@@ -9,6 +9,7 @@
 
 #include "tunnel/checksum.h"
 #include "tunnel/packet.h"
+#include <errno.h>
 #include <stdlib.h>
 
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
@@ -34,6 +35,7 @@ struct item {
 	bool is_tcp;
 	bool is_closed; /* a shorter segment, PSH or FIN came: the last */
 	uint16_t n_pieces;
+	uint16_t old_sum, old_ip_sum; /* of the first packet, once it was made the superpacket */
 	uint32_t flow;
 	struct piece pieces[GRO_MAX_IOV - 2]; /* payloads after the first packet */
 };
@@ -295,7 +297,9 @@ static void finish(struct item *i)
 	size_t csum_offset = i->is_tcp ? 16 : 6;
 	uint64_t sum;
 
+	i->old_sum = get_be16(transport + csum_offset);
 	if (v4) {
+		i->old_ip_sum = get_be16(p + 10);
 		put_be16(p + 2, i->len);
 		put_be16(p + 10, 0);
 		put_checksum(p + 10, checksum_finish(checksum_add(0, p, i->ip_len)));
@@ -317,8 +321,67 @@ static void finish(struct item *i)
 	i->vnet.csum_offset = (uint16_t)csum_offset;
 }
 
-void gro_flush(struct gro *g, long (*write)(const struct iovec *iov, int n, void *data), void *data)
+bool gro_is_refused(int n, long result)
 {
+	return n > 2 && (result == -EINVAL || result == -EOPNOTSUPP || result == -EMSGSIZE ||
+				result == -E2BIG);
+}
+
+/* The first packet as it came: nothing hangs on one that had more than ACK set. */
+static void restore_first(struct item *i)
+{
+	uint8_t *p = i->packet, *transport = p + i->ip_len;
+	size_t len = i->header_len + i->segment;
+
+	if (p[0] >> 4 == 4) {
+		put_be16(p + 2, len);
+		put_be16(p + 10, i->old_ip_sum);
+	} else {
+		put_be16(p + 4, len - 40);
+	}
+	if (i->is_tcp)
+		transport[13] = TCP_ACK;
+	else
+		put_be16(transport + 4, len - i->ip_len);
+	put_be16(transport + (i->is_tcp ? 16 : 6), i->old_sum);
+}
+
+/* The packets of a merged one, each as it came; the headers of all but the first still stand before
+ * their payloads. True if one of them was taken. */
+static bool write_singly(
+	struct item *i, long (*write)(const struct iovec *iov, int n, void *data), void *data)
+{
+	struct iovec iov[2] = {
+		{&i->vnet, sizeof(i->vnet)}, {i->packet, i->header_len + i->segment}};
+	bool taken;
+
+	restore_first(i);
+	i->vnet = (struct virtio_net_hdr){0};
+	taken = write(iov, 2, data) >= 0;
+	for (unsigned k = 0; k < i->n_pieces; k++) {
+		iov[1] = (struct iovec){
+			i->pieces[k].data - i->header_len, i->header_len + i->pieces[k].len};
+		taken |= write(iov, 2, data) >= 0;
+	}
+	return taken;
+}
+
+/* The kind that is merged no more, or 0. */
+static unsigned give_up(struct gro *g, const struct item *i)
+{
+	bool *merges = i->is_tcp ? &g->tcp : &g->udp;
+
+	if (!*merges)
+		return 0;
+	*merges = false;
+	return i->is_tcp ? GRO_TCP : GRO_UDP;
+}
+
+unsigned gro_flush(
+	struct gro *g, long (*write)(const struct iovec *iov, int n, void *data), void *data)
+{
+	unsigned ended = 0;
+
 	for (size_t k = 0; k < g->n; k++) {
 		struct item *i = &g->items[k];
 		struct iovec iov[GRO_MAX_IOV];
@@ -331,9 +394,11 @@ void gro_flush(struct gro *g, long (*write)(const struct iovec *iov, int n, void
 			i->packet, i->n_pieces ? i->header_len + i->segment : i->len};
 		for (unsigned j = 0; j < i->n_pieces; j++)
 			iov[n++] = (struct iovec){i->pieces[j].data, i->pieces[j].len};
-		write(iov, n, data);
+		if (gro_is_refused(n, write(iov, n, data)) && write_singly(i, write, data))
+			ended |= give_up(g, i);
 		if (i->header_len)
 			g->last_of_flow[i->flow % FLOWS] = NOBODY;
 	}
 	g->n = 0;
+	return ended;
 }

@@ -146,6 +146,8 @@ struct tunnel {
 	_Atomic unsigned mtu;
 	_Atomic bool running; /* up: packets flow */
 	_Atomic bool stopping;
+	udp_log_fn *log; /* may be NULL */
+	void *log_data;
 	_Atomic(tunnel_event_fn *) listener; /* events.c; NULL: none */
 	void *listener_data;
 	_Atomic uint64_t counters[TUNNEL_COUNTERS];
@@ -171,6 +173,13 @@ struct tunnel {
 static inline void tunnel_count(struct tunnel *t, enum tunnel_counter c, uint64_t n)
 {
 	atomic_fetch_add_explicit(&t->counters[c], n, memory_order_relaxed);
+}
+
+/* What the operator should know whatever the log's level; any thread. */
+static inline void tunnel_log(struct tunnel *t, const char *line)
+{
+	if (t->log)
+		t->log(line, t->log_data);
 }
 
 static inline void peer_tell(struct tunnel_peer *p, const char *what)

@@ -144,16 +144,30 @@ static long write_tun(const struct iovec *iov, int n, void *data)
 	do {
 		done = writev(x->t->tun.fd, iov, n);
 	} while (done < 0 && errno == EINTR);
-	if (done < 0) {
+	if (done >= 0)
+		return done;
+	done = -errno;
+	if (!gro_is_refused(n, done))
 		tunnel_count(x->t, TUNNEL_DROP_TUN_WRITE, 1);
-		return -errno;
-	}
 	return done;
+}
+
+/* A kernel that promised to take merged packets and doesn't. */
+static void write_out(struct rx *x)
+{
+	unsigned ended = gro_flush(x->gro, write_tun, x);
+
+	if (ended & GRO_TCP)
+		tunnel_log(x->t, "the kernel refuses merged TCP segments on the TUN; going on "
+				 "without merging them");
+	if (ended & GRO_UDP)
+		tunnel_log(x->t, "the kernel refuses merged UDP datagrams on the TUN; going on "
+				 "without merging them");
 }
 
 static void settle(struct rx *x)
 {
-	gro_flush(x->gro, write_tun, x);
+	write_out(x);
 	for (size_t i = 0; i < x->n_touched; i++)
 		settle_peer(x, x->touched[i]);
 	if (x->n_delivered)
@@ -261,7 +275,7 @@ static void deliver(struct rx *x, struct tunnel_peer *p, const struct arrival *a
 	decapsulate_ecn(a->plain, a->in->tos);
 	x->n_delivered++;
 	if (!gro_add(x->gro, a->plain, len)) {
-		gro_flush(x->gro, write_tun, x);
+		write_out(x);
 		gro_add(x->gro, a->plain, len);
 	}
 }

@@ -275,8 +275,3 @@ uint64_t tun_queue_drops(const struct tun *t)
 	close(fd);
 	return drops;
 }
-
-void tun_disable_offload(struct tun *t)
-{
-	t->takes_tso = t->takes_uso = false;
-}

@@ -41,7 +41,5 @@ int tun_set_gso_max_size(const struct tun *t, unsigned bytes);
 /* How many packets of the host the interface's queue had no room for; 0 if it can't be seen from
  * here. */
 uint64_t tun_queue_drops(const struct tun *t);
-/* Turns coalesced writes off for good (a kernel that refuses them). */
-void tun_disable_offload(struct tun *t);
 
 #endif

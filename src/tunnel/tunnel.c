@@ -85,6 +85,8 @@ struct tunnel *tunnel_new(const struct tun *tun, int n_workers, udp_log_fn *log,
 	if (!t)
 		return NULL;
 	t->tun = *tun;
+	t->log = log;
+	t->log_data = data;
 	init_locks(t);
 	list_init(&t->peers);
 	list_init(&t->tx_wishes);

@@ -8,8 +8,8 @@
 #include "tunnel/tun.h"
 #include "tunnel/udp.h"
 
-/* Takes over tun; starts the threads. NULL if there is no memory or no thread; log is for the
- * sockets' lines. */
+/* Takes over tun; starts the threads. NULL if there is no memory or no thread; log is for
+ * what the operator should know. */
 struct tunnel *tunnel_new(const struct tun *tun, int n_workers, udp_log_fn *log, void *data);
 /* Ends the threads, wipes all keys, closes the TUN. Accepts NULL. */
 void tunnel_free(struct tunnel *t);

@@ -23,8 +23,8 @@ import time
 import pytest
 
 from lab import Lab, LabError, processes_in, run, wait_for
-from pair import (Capture, End, INNER, OUTER, OURS, PORT, PROGRAMS, Pair, THEIRS, host_port, key_pair,
-                  socket_in, tcp_transfer, udp_echoes, within)
+from pair import (BUILD, Capture, End, INNER, OUTER, OURS, PORT, PROGRAMS, Pair, THEIRS, host_port,
+                  key_pair, socket_in, tcp_transfer, udp_echoes, within)
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),
@@ -795,6 +795,21 @@ def test_poor_kernels(pair, lacks):
     for inner in (4, 6):
         assert tcp_transfer(pair.a.node, pair.b.node, INNER["b"][inner], inner, 2 << 20)
         assert tcp_transfer(pair.b.node, pair.a.node, INNER["a"][inner], inner, 2 << 20)
+
+
+@pytest.mark.parametrize("inner", [4, 6])
+def test_kernel_that_refuses_merged_packets(pair, inner):
+    """It took the offloads when it was asked. Nothing is lost, one line a kind is written, and what is
+    sent the other way is still cut from superpackets."""
+    start_other(pair)
+    pair.a.start(LD_PRELOAD=str(BUILD / "tests/net/refuse_merged.so"), REFUSE_MERGED="tu")
+    configure(pair)
+    pair.talk()
+    assert tcp_transfer(pair.a.node, pair.b.node, INNER["b"][inner], inner, 8 << 20)
+    assert tcp_transfer(pair.b.node, pair.a.node, INNER["a"][inner], inner, 8 << 20)
+    assert not udp_echoes(pair.a.node, pair.b.node, INNER["b"][inner], inner, [1000] * 64)
+    assert pair.a.log().count("refuses merged TCP segments") == 1, pair.a.log()
+    assert pair.a.stats()["drop_tun_write"] == 0
 
 
 @pytest.mark.parametrize("version", [4, 6])

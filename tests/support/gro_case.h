@@ -16,6 +16,7 @@
 
 #include "split_twin.h"
 #include "tunnel/gro.h"
+#include <errno.h>
 
 #define GRO_CASE_MOST 400 /* packets */
 
@@ -27,6 +28,9 @@ struct gro_case {
 	size_t group[GRO_CASE_MOST]; /* of out: which write it was part of */
 	bool is_merged[GRO_CASE_MOST];
 	size_t writes, all_writes;
+	unsigned refused; /* enum gro_kind: the other end takes no merged packets of them */
+	size_t n_refused;
+	unsigned ended; /* kinds that gro gave up */
 	uint32_t seq[16];
 	uint16_t id[16];
 };
@@ -200,6 +204,10 @@ static inline long gro_case_write(const struct iovec *iov, int n, void *data)
 
 	twin_check(n >= 2 && n <= GRO_MAX_IOV && iov[0].iov_len == sizeof(vnet));
 	memcpy(&vnet, iov[0].iov_base, sizeof(vnet));
+	if (vnet.gso_type && c->refused & (vnet.csum_offset == 16 ? GRO_TCP : GRO_UDP)) {
+		c->n_refused++;
+		return -EINVAL;
+	}
 	for (int i = 1; i < n; i++)
 		total += iov[i].iov_len;
 	all = twin_add(&one, iov[1].iov_base, 0);
@@ -301,7 +309,7 @@ static inline void gro_check_out(struct gro_case *c)
 static inline void gro_case_flush(struct gro_case *c)
 {
 	c->writes = 0;
-	gro_flush(c->gro, gro_case_write, c);
+	c->ended |= gro_flush(c->gro, gro_case_write, c);
 	gro_check_out(c);
 	c->all_writes += c->writes;
 	twin_list_done(&c->came);
@@ -447,6 +455,7 @@ static inline size_t gro_case_run(const uint8_t *data, size_t size)
 	unsigned how = twin_next(&s);
 
 	c.gro = gro_new(!(how & 4), !(how & 8));
+	c.refused = how >> 5 & (GRO_TCP | GRO_UDP);
 	for (unsigned i = 0; i < 16; i++)
 		c.seq[i] = how & 16 ? UINT32_MAX - 3000 : 1000 * i;
 	for (unsigned i = 0; i < GRO_CASE_MOST && s.left; i++)

@@ -62,6 +62,66 @@ static void bulk(void **state)
 	assert_int_equal(writes(), 6);
 }
 
+/* A kernel that promised to take merged packets: they come out one by one as they came, the kind is
+ * merged no more, the other is. */
+static void refused(void **state)
+{
+	static const struct {
+		unsigned kind, flow, same, other;
+	} cases[] = {{GRO_TCP, TCP4, TCP6, UDP4}, {GRO_TCP, TCP6, TCP4_NO_DF, UDP6},
+		{GRO_UDP, UDP4, UDP6, TCP4}, {GRO_UDP, UDP6, UDP4_NO_DF, TCP6}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		stop(state);
+		start(state);
+		c.refused = cases[i].kind;
+		/* Two superpackets of one flow in the same flush: the second ends by PSH. */
+		for (unsigned k = 0; k < 80; k++)
+			add_next(cases[i].flow, 1000);
+		make(cases[i].flow, 9);
+		if (cases[i].kind == GRO_TCP)
+			packet[cases[i].flow & 4 ? 53 : 33] |= 8;
+		gro_case_sum(packet, len);
+		add();
+		assert_int_equal(writes(), 81);
+		assert_int_equal(c.n_refused, 2);
+		assert_int_equal(c.ended, cases[i].kind);
+		c.ended = 0;
+		for (unsigned k = 0; k < 10; k++) {
+			add_next(cases[i].flow, 1000);
+			add_next(cases[i].same, 1000);
+			add_next(cases[i].other, 1000);
+		}
+		assert_int_equal(writes(), 21);
+		assert_int_equal(c.n_refused, 2);
+		assert_int_equal(c.ended, 0);
+	}
+}
+
+static long take_nothing(const struct iovec *iov, int n, void *data)
+{
+	++*(size_t *)data;
+	return -EINVAL;
+}
+
+/* Who refuses everything has something against the interface, not against merging. */
+static void refused_singly_too(void **state)
+{
+	size_t n = 0;
+
+	for (unsigned k = 0; k < 3; k++)
+		add_next(TCP4, 1000);
+	assert_int_equal(gro_flush(c.gro, take_nothing, &n), 0);
+	assert_int_equal(n, 4);
+	assert_false(gro_is_refused(3, -EIO));
+	assert_false(gro_is_refused(2, -EINVAL));
+	twin_list_done(&c.came);
+	twin_list_done(&c.given);
+	add_next(TCP4, 1000);
+	add_next(TCP4, 1000);
+	assert_int_equal(writes(), 1);
+}
+
 /* A shorter one ends a superpacket; a longer one begins another. */
 static void lengths(void **state)
 {
@@ -300,6 +360,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(bulk, start, stop),
+		cmocka_unit_test_setup_teardown(refused, start, stop),
+		cmocka_unit_test_setup_teardown(refused_singly_too, start, stop),
 		cmocka_unit_test_setup_teardown(lengths, start, stop),
 		cmocka_unit_test_setup_teardown(limits, start, stop),
 		cmocka_unit_test_setup_teardown(differences, start, stop),
