@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/state.h"
 
-#include "base/map.h"
-#include "base/vec.h"
+#include "daemon/journal.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,10 +13,8 @@
 struct state {
 	int run_fd, state_fd, lock_fd;
 	bool drained;
-	bool unwritten;	      /* the file lags behind what stands here */
-	struct map *peers;    /* wg_key -> itself */
-	struct map *prefixes; /* ip_prefix -> itself */
-	VEC(ip_prefix) addresses;
+	bool unwritten; /* the file lags behind the journal */
+	struct journal journal;
 };
 
 static int make_dirs(const char *path)
@@ -50,73 +47,33 @@ static int open_dir(const char *what, const char *path, struct buf *why)
 	return err;
 }
 
-static void forget_all(struct map *m)
+/* All of a file; 0 or negative errno. */
+static int read_all(int fd, struct buf *ret)
 {
-	size_t cursor = 0;
-	const void *key;
-	size_t len;
-	void *value;
+	for (;;) {
+		ssize_t n = read(fd, buf_room(ret, 65536), 65536);
 
-	while (map_next(m, &cursor, &key, &len, &value))
-		free(value);
-	map_free(m);
-}
-
-static bool remember(struct map *m, const void *value, size_t len)
-{
-	void *copy;
-
-	if (map_get(m, value, len))
-		return false;
-	copy = mem_alloc(len);
-	memcpy(copy, value, len);
-	map_put(m, copy, len, copy);
-	return true;
-}
-
-static bool remember_address(struct state *s, const ip_prefix *a)
-{
-	for (size_t i = 0; i < s->addresses.n; i++)
-		if (ip_prefix_eq(&s->addresses.items[i], a))
-			return false;
-	vec_push(&s->addresses, *a);
-	return true;
-}
-
-/* A line that says nothing we know is left out: an older or newer version's, or damage that a
- * rewrite mends. */
-static void read_journal_line(struct state *s, const char *line)
-{
-	wg_key key;
-	ip_prefix prefix;
-
-	if (!strncmp(line, "peer ", 5) && wg_key_from_base64(&key, line + 5))
-		remember(s->peers, &key, sizeof(key));
-	else if (!strncmp(line, "prefix ", 7) && ip_prefix_parse(&prefix, line + 7))
-		remember(s->prefixes, &prefix, sizeof(prefix));
-	else if (!strncmp(line, "address ", 8) && ip_prefix_parse(&prefix, line + 8))
-		remember_address(s, &prefix);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
+		ret->n += (size_t)n;
+	}
 }
 
 static int read_journal(struct state *s)
 {
-	char line[256];
-	FILE *f;
+	AUTO_BUF text = {0};
 	int fd = openat(s->state_fd, "journal", O_RDONLY | O_CLOEXEC);
+	int err;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	f = fdopen(fd, "r");
-	if (!f) {
-		close(fd);
-		return -ENOMEM;
-	}
-	while (fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\n")] = '\0';
-		read_journal_line(s, line);
-	}
-	fclose(f);
-	return 0;
+	err = read_all(fd, &text);
+	close(fd);
+	if (!err)
+		journal_read(&s->journal, buf_str(&text), text.n);
+	return err;
 }
 
 int state_open(const char *run_dir, const char *state_dir, struct state **ret, struct buf *why)
@@ -125,8 +82,7 @@ int state_open(const char *run_dir, const char *state_dir, struct state **ret, s
 	int err;
 
 	s->run_fd = s->state_fd = s->lock_fd = -1;
-	s->peers = map_new();
-	s->prefixes = map_new();
+	journal_init(&s->journal);
 	err = s->run_fd = open_dir("run", run_dir, why);
 	if (err < 0)
 		goto out;
@@ -169,9 +125,7 @@ void state_close(struct state *s)
 		close(s->state_fd);
 	if (s->run_fd >= 0)
 		close(s->run_fd);
-	forget_all(s->peers);
-	forget_all(s->prefixes);
-	vec_done(&s->addresses);
+	journal_done(&s->journal);
 	free(s);
 }
 
@@ -198,50 +152,18 @@ int state_set_drained(struct state *s, bool drained)
 
 bool state_has_peer(const struct state *s, const wg_key *key)
 {
-	return map_get(s->peers, key, sizeof(*key)) != NULL;
+	return journal_has_peer(&s->journal, key);
 }
 
 bool state_has_prefix(const struct state *s, const ip_prefix *p)
 {
-	return map_get(s->prefixes, p, sizeof(*p)) != NULL;
+	return journal_has_prefix(&s->journal, p);
 }
 
 size_t state_addresses(const struct state *s, const ip_prefix **ret)
 {
-	*ret = s->addresses.items;
-	return s->addresses.n;
-}
-
-static int by_bytes(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The lines in order, so that the same content is the same file. */
-static void journal_text(const struct state *s, struct buf *out)
-{
-	VEC(char *) lines = {0};
-	char key_text[WG_KEY_BASE64_LEN], prefix_text[IP_PREFIX_STRLEN];
-	size_t cursor = 0, len;
-	const void *key;
-	void *value;
-
-	while (map_next(s->peers, &cursor, &key, &len, &value))
-		vec_push(&lines, mem_printf("peer %s", wg_key_to_base64(value, key_text)));
-	cursor = 0;
-	while (map_next(s->prefixes, &cursor, &key, &len, &value))
-		vec_push(&lines, mem_printf("prefix %s", ip_prefix_format(value, prefix_text)));
-	for (size_t i = 0; i < s->addresses.n; i++)
-		vec_push(&lines, mem_printf("address %s",
-					 ip_prefix_format(&s->addresses.items[i], prefix_text)));
-	if (lines.n)
-		qsort(lines.items, lines.n, sizeof(*lines.items), by_bytes);
-	for (size_t i = 0; i < lines.n; i++) {
-		buf_puts(out, lines.items[i]);
-		buf_putc(out, '\n');
-		free(lines.items[i]);
-	}
-	vec_done(&lines);
+	*ret = s->journal.addresses.items;
+	return s->journal.addresses.n;
 }
 
 static int write_all(int fd, const char *data, size_t n)
@@ -264,7 +186,7 @@ static int write_journal(const struct state *s)
 	AUTO_BUF text = {0};
 	int fd, err;
 
-	journal_text(s, &text);
+	journal_write(&s->journal, &text);
 	fd = openat(s->state_fd, "journal.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
@@ -277,38 +199,36 @@ static int write_journal(const struct state *s)
 	return err;
 }
 
-static bool journal_is(const struct state *s, const struct state_journal *j)
+static bool journal_is(const struct journal *have, const struct state_journal *want)
 {
-	if (map_count(s->peers) != j->n_peers || map_count(s->prefixes) != j->n_prefixes ||
-		s->addresses.n != j->n_addresses)
-		return false;
-	for (size_t i = 0; i < j->n_peers; i++)
-		if (!state_has_peer(s, &j->peers[i]))
-			return false;
-	for (size_t i = 0; i < j->n_prefixes; i++)
-		if (!state_has_prefix(s, &j->prefixes[i]))
-			return false;
-	return true;
+	bool same = map_count(have->peers) == want->n_peers &&
+		    map_count(have->prefixes) == want->n_prefixes &&
+		    have->addresses.n == want->n_addresses;
+
+	for (size_t i = 0; same && i < want->n_peers; i++)
+		same = journal_has_peer(have, &want->peers[i]);
+	for (size_t i = 0; same && i < want->n_prefixes; i++)
+		same = journal_has_prefix(have, &want->prefixes[i]);
+	for (size_t i = 0; same && i < want->n_addresses; i++)
+		same = journal_has_address(have, &want->addresses[i]);
+	return same;
 }
 
 int state_journal(struct state *s, const struct state_journal *j, bool exactly)
 {
 	int err;
 
-	if (exactly && !journal_is(s, j)) {
-		forget_all(s->peers);
-		forget_all(s->prefixes);
-		s->peers = map_new();
-		s->prefixes = map_new();
-		s->addresses.n = 0;
+	if (exactly && !journal_is(&s->journal, j)) {
+		journal_done(&s->journal);
+		journal_init(&s->journal);
 		s->unwritten = true;
 	}
 	for (size_t i = 0; i < j->n_peers; i++)
-		s->unwritten |= remember(s->peers, &j->peers[i], sizeof(j->peers[i]));
+		s->unwritten |= journal_add_peer(&s->journal, &j->peers[i]);
 	for (size_t i = 0; i < j->n_prefixes; i++)
-		s->unwritten |= remember(s->prefixes, &j->prefixes[i], sizeof(j->prefixes[i]));
+		s->unwritten |= journal_add_prefix(&s->journal, &j->prefixes[i]);
 	for (size_t i = 0; i < j->n_addresses; i++)
-		s->unwritten |= remember_address(s, &j->addresses[i]);
+		s->unwritten |= journal_add_address(&s->journal, &j->addresses[i]);
 	err = s->unwritten ? write_journal(s) : 0;
 	s->unwritten = err != 0;
 	return err;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The state directory: what survives a daemon's life, and what damage does to it. */
+#include "daemon/journal.h"
 #include "daemon/state.h"
 #include "unit.h"
 #include <errno.h>
@@ -145,6 +146,44 @@ static void damage_is_passed_over(void **data)
 	state_close(s);
 }
 
+/* The end of a line that is too long is no line, and a zero ends none. */
+static void a_piece_of_a_line_is_none(void **data)
+{
+	static const char zero[] = "prefix 10.2.0.0/16\0 and more\n";
+	struct journal j;
+	AUTO_BUF text = {0};
+
+	for (size_t n = 100; n < 300; n++) {
+		journal_init(&j);
+		buf_reset(&text);
+		for (size_t i = 0; i < n; i++)
+			buf_putc(&text, 'x');
+		buf_puts(&text, "prefix 10.1.0.0/16\naddress 10.3.0.1/24");
+		journal_read(&j, buf_str(&text), text.n);
+		journal_read(&j, zero, sizeof(zero) - 1);
+		assert_int_equal(map_count(j.prefixes), 0);
+		assert_int_equal(j.addresses.n, 1);
+		journal_done(&j);
+	}
+}
+
+/* The old address of an interface that got a new one is nobody's any more. */
+static void exactly_forgets_addresses(void **data)
+{
+	struct dirs *d = *data;
+	struct state *s = open_state(d);
+	ip_prefix old = prefix("10.10.0.1/24"), fresh = prefix("10.10.0.2/24");
+	struct state_journal j = {.addresses = &old, .n_addresses = 1};
+	const ip_prefix *addresses;
+
+	assert_int_equal(state_journal(s, &j, true), 0);
+	j.addresses = &fresh;
+	assert_int_equal(state_journal(s, &j, true), 0);
+	assert_int_equal(state_addresses(s, &addresses), 1);
+	assert_true(ip_prefix_eq(&addresses[0], &fresh));
+	state_close(s);
+}
+
 static void nothing_is_for_others(void **data)
 {
 	struct dirs *d = *data;
@@ -181,6 +220,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(drain_survives, setup, teardown),
 		cmocka_unit_test_setup_teardown(two_daemons_exclude_each_other, setup, teardown),
 		cmocka_unit_test_setup_teardown(damage_is_passed_over, setup, teardown),
+		cmocka_unit_test(a_piece_of_a_line_is_none),
+		cmocka_unit_test_setup_teardown(exactly_forgets_addresses, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_is_for_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(unusable_directory_is_named, setup, teardown),
 	};

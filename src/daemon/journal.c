@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/journal.h"
+
+#include <string.h>
+
+/* Longer than any line of ours, with its end. */
+#define LINE_MAX_LEN 128
+
+void journal_init(struct journal *j)
+{
+	*j = (struct journal){.peers = map_new(), .prefixes = map_new()};
+}
+
+static void forget_all(struct map *m)
+{
+	size_t cursor = 0;
+	const void *key;
+	size_t len;
+	void *value;
+
+	while (map_next(m, &cursor, &key, &len, &value))
+		free(value);
+	map_free(m);
+}
+
+void journal_done(struct journal *j)
+{
+	forget_all(j->peers);
+	forget_all(j->prefixes);
+	vec_done(&j->addresses);
+}
+
+static bool remember(struct map *m, const void *value, size_t len)
+{
+	void *copy;
+
+	if (map_get(m, value, len))
+		return false;
+	copy = mem_alloc(len);
+	memcpy(copy, value, len);
+	map_put(m, copy, len, copy);
+	return true;
+}
+
+bool journal_add_peer(struct journal *j, const wg_key *key)
+{
+	return remember(j->peers, key, sizeof(*key));
+}
+
+bool journal_add_prefix(struct journal *j, const ip_prefix *p)
+{
+	return remember(j->prefixes, p, sizeof(*p));
+}
+
+bool journal_add_address(struct journal *j, const ip_prefix *a)
+{
+	if (journal_has_address(j, a))
+		return false;
+	vec_push(&j->addresses, *a);
+	return true;
+}
+
+bool journal_has_peer(const struct journal *j, const wg_key *key)
+{
+	return map_get(j->peers, key, sizeof(*key)) != NULL;
+}
+
+bool journal_has_prefix(const struct journal *j, const ip_prefix *p)
+{
+	return map_get(j->prefixes, p, sizeof(*p)) != NULL;
+}
+
+bool journal_has_address(const struct journal *j, const ip_prefix *a)
+{
+	for (size_t i = 0; i < j->addresses.n; i++)
+		if (ip_prefix_eq(&j->addresses.items[i], a))
+			return true;
+	return false;
+}
+
+/* --- text --- */
+
+static void read_line(struct journal *j, const char *line)
+{
+	wg_key key;
+	ip_prefix prefix;
+
+	if (!strncmp(line, "peer ", 5) && wg_key_from_base64(&key, line + 5))
+		journal_add_peer(j, &key);
+	else if (!strncmp(line, "prefix ", 7) && ip_prefix_parse(&prefix, line + 7))
+		journal_add_prefix(j, &prefix);
+	else if (!strncmp(line, "address ", 8) && ip_prefix_parse(&prefix, line + 8))
+		journal_add_address(j, &prefix);
+}
+
+void journal_read(struct journal *j, const char *text, size_t n)
+{
+	char line[LINE_MAX_LEN];
+
+	while (n) {
+		const char *end = memchr(text, '\n', n);
+		size_t len = end ? (size_t)(end - text) : n;
+
+		/* What is too long, or has a zero in it, is none of ours. */
+		if (len < sizeof(line) && !memchr(text, '\0', len)) {
+			memcpy(line, text, len);
+			line[len] = '\0';
+			read_line(j, line);
+		}
+		len += end != NULL;
+		text += len;
+		n -= len;
+	}
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void journal_write(const struct journal *j, struct buf *out)
+{
+	VEC(char *) lines = {0};
+	char key_text[WG_KEY_BASE64_LEN], prefix_text[IP_PREFIX_STRLEN];
+	size_t cursor = 0, len;
+	const void *key;
+	void *value;
+
+	while (map_next(j->peers, &cursor, &key, &len, &value))
+		vec_push(&lines, mem_printf("peer %s", wg_key_to_base64(value, key_text)));
+	cursor = 0;
+	while (map_next(j->prefixes, &cursor, &key, &len, &value))
+		vec_push(&lines, mem_printf("prefix %s", ip_prefix_format(value, prefix_text)));
+	for (size_t i = 0; i < j->addresses.n; i++)
+		vec_push(&lines, mem_printf("address %s",
+					 ip_prefix_format(&j->addresses.items[i], prefix_text)));
+	if (lines.n)
+		qsort(lines.items, lines.n, sizeof(*lines.items), by_bytes);
+	for (size_t i = 0; i < lines.n; i++) {
+		buf_puts(out, lines.items[i]);
+		buf_putc(out, '\n');
+		free(lines.items[i]);
+	}
+	vec_done(&lines);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The journal of what we put on the device, as a value and as text; no I/O. One line per thing:
+ * "peer KEY", "prefix PREFIX", "address PREFIX", in the order of bytes, so that the same content is
+ * the same file.
+ */
+#ifndef SHUNT_DAEMON_JOURNAL_H
+#define SHUNT_DAEMON_JOURNAL_H
+
+#include "base/buf.h"
+#include "base/key.h"
+#include "base/map.h"
+#include "base/prefix.h"
+#include "base/vec.h"
+
+struct journal {
+	struct map *peers;    /* wg_key -> itself */
+	struct map *prefixes; /* ip_prefix -> itself */
+	VEC(ip_prefix) addresses;
+};
+
+void journal_init(struct journal *j);
+void journal_done(struct journal *j);
+
+/* True if it wasn't there yet. */
+bool journal_add_peer(struct journal *j, const wg_key *key);
+bool journal_add_prefix(struct journal *j, const ip_prefix *p);
+bool journal_add_address(struct journal *j, const ip_prefix *a);
+
+bool journal_has_peer(const struct journal *j, const wg_key *key);
+bool journal_has_prefix(const struct journal *j, const ip_prefix *p);
+bool journal_has_address(const struct journal *j, const ip_prefix *a);
+
+/* Adds what n bytes of text say. A line that says nothing we know is left out: an older or newer
+ * version's, or damage that a rewrite mends. The last line needs no newline. */
+void journal_read(struct journal *j, const char *text, size_t n);
+void journal_write(const struct journal *j, struct buf *out);
+
+#endif
