@@ -65,6 +65,16 @@ static int what_of(uint16_t type)
 	return 0;
 }
 
+int rtnl_monitor_parse(char *bytes, size_t n)
+{
+	struct nlmsghdr *h = (void *)bytes;
+	int what = 0;
+
+	for (; nl_message_ok(h, n); h = nl_message_next(h, &n))
+		what |= what_of(h->nlmsg_type);
+	return what;
+}
+
 int rtnl_monitor_read(struct rtnl_monitor *m)
 {
 	_Alignas(8) char buf[16384];
@@ -72,7 +82,6 @@ int rtnl_monitor_read(struct rtnl_monitor *m)
 
 	for (;;) {
 		ssize_t n = recv(m->fd, buf, sizeof(buf), MSG_TRUNC);
-		size_t left = (size_t)n;
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -84,8 +93,6 @@ int rtnl_monitor_read(struct rtnl_monitor *m)
 			what |= RTNL_OVERRUN;
 			continue;
 		}
-		for (struct nlmsghdr *h = (void *)buf; nl_message_ok(h, left);
-			h = nl_message_next(h, &left))
-			what |= what_of(h->nlmsg_type);
+		what |= rtnl_monitor_parse(buf, (size_t)n);
 	}
 }

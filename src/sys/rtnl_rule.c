@@ -119,7 +119,8 @@ static int on_rule(const struct nlmsghdr *h, void *data)
 		return 0;
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
 		return -EBADMSG;
-	if (m->family != w->family || !parse_action(m->action, &rule.action))
+	if (m->family != w->family || m->src_len > ip_family_bits(m->family) ||
+		!parse_action(m->action, &rule.action))
 		return 0;
 	rule.family = m->family;
 	rule.table = m->table;
