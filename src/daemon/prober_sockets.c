@@ -341,6 +341,8 @@ bool prober_parse_reply(const struct prober_input *in, uint16_t *ret_id, uint16_
 		if (in->len < sizeof(struct iphdr))
 			return false;
 		at = (size_t)(in->bytes[0] & 0xf) * 4;
+		if (at < sizeof(struct iphdr))
+			return false;
 	}
 	if (in->len < at + 8 || in->len > sizeof(in->bytes))
 		return false;

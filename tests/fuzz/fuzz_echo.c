@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Any bytes as a packet of the socket for echoes: the first byte chooses the family. What is taken
+ * for a reply is one, and nothing beyond the packet's end has a say in it.
+ */
+#include "daemon/prober_sockets.h"
+
+#include <assert.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The same by hand. */
+static bool is_reply(const struct prober_input *in, uint16_t *ret_id, uint16_t *ret_seq)
+{
+	bool is_v4 = in->src.family == AF_INET;
+	size_t at = is_v4 && in->len ? (in->bytes[0] & 15u) * 4u : 0;
+	const uint8_t *b = in->bytes + at;
+
+	if (in->len > sizeof(in->bytes) || in->len < at + 8 || (is_v4 && in->len < 20))
+		return false;
+	*ret_id = (uint16_t)(b[4] * 256 + b[5]);
+	*ret_seq = (uint16_t)(b[6] * 256 + b[7]);
+	return b[0] == (is_v4 ? 0 : 129) && !b[1] && (!is_v4 || at >= 20);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct prober_input in = {.ttl = 255}, other;
+	uint16_t id, seq, want_id, want_seq;
+	size_t kept;
+
+	if (!size)
+		return 0;
+	in.src.family = data[0] & 1 ? AF_INET6 : AF_INET;
+	in.len = size - 1; /* the socket tells the full length of what it cut */
+	kept = in.len < sizeof(in.bytes) ? in.len : sizeof(in.bytes);
+	memcpy(in.bytes, data + 1, kept);
+	other = in;
+	memset(other.bytes + kept, 0xff, sizeof(other.bytes) - kept);
+	if (!prober_parse_reply(&in, &id, &seq)) {
+		assert(!prober_parse_reply(&other, &id, &seq));
+		assert(!is_reply(&in, &want_id, &want_seq));
+		return 0;
+	}
+	assert(is_reply(&in, &want_id, &want_seq) && id == want_id && seq == want_seq);
+	assert(prober_parse_reply(&other, &id, &seq) && id == want_id && seq == want_seq);
+	return 0;
+}
