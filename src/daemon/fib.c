@@ -2,6 +2,7 @@
 #include "daemon/fib.h"
 
 #include "daemon/kernel_defaults.h"
+#include "daemon/kernel_mark.h"
 #include "daemon/kernel_routes.h"
 #include "daemon/kernel_sources.h"
 #include "daemon/listen_port.h"
@@ -36,6 +37,7 @@ void fib_done(struct fib *f)
 	forget_problems(f);
 	vec_done(&f->problems);
 	vec_done(&f->foreign);
+	nft_close(f->nft);
 }
 
 /* --- the difference of a step ------------------------------------------------------------------
@@ -378,6 +380,8 @@ static int sync_all(struct fib *f, const struct wanted *w, struct device_state *
 		err = kernel_routes_sync(f, w->routes.items, w->routes.n, counts);
 	if (!err)
 		err = kernel_defaults_sync(f, all, w->prefixes.n);
+	if (!err)
+		kernel_mark_sync(f, mirror->listen_port);
 	return err;
 }
 

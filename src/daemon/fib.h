@@ -26,6 +26,7 @@ struct fib_trouble {
 struct fib {
 	struct device *device;
 	struct rtnl *rtnl;
+	struct nft *nft; /* NULL: not opened yet (kernel_mark.h) */
 	struct rib *rib;
 	struct state *state;
 	const struct generation *gen;

@@ -151,6 +151,15 @@ struct nlmsghdr *nl_begin(struct nl *n, uint16_t type, uint16_t flags)
 	return h;
 }
 
+struct nlmsghdr *nl_append(struct nlmsghdr *last, uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(mnl_nlmsg_get_payload_tail(last));
+
+	h->nlmsg_type = type;
+	h->nlmsg_flags = flags | NLM_F_REQUEST;
+	return h;
+}
+
 struct talk {
 	uint32_t seq;
 	nl_fn *fn;
@@ -217,24 +226,46 @@ static int receive(struct nl *n, struct talk *t)
 	return t->error;
 }
 
-int nl_talk(struct nl *n, struct nlmsghdr *message, nl_fn *fn, void *data)
+/* Sends n_bytes from first on and waits for the end of the answer. */
+static int exchange(struct nl *n, const struct nlmsghdr *first, size_t n_bytes, struct talk *t)
 {
-	bool dump = (message->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
-	struct talk t = {.seq = ++n->seq, .fn = fn, .data = data};
 	ssize_t sent;
 	int r;
 
 	if (n->stale && n->io.drain)
 		n->io.drain(n->io.data);
+	sent = n->io.send(n->io.data, first, n_bytes);
+	if (sent < 0)
+		return (int)sent;
+	r = receive(n, t);
+	n->stale = !t->done;
+	return r;
+}
+
+int nl_talk(struct nl *n, struct nlmsghdr *message, nl_fn *fn, void *data)
+{
+	bool dump = (message->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+	struct talk t = {.seq = ++n->seq, .fn = fn, .data = data};
+
 	if (!dump)
 		message->nlmsg_flags |= NLM_F_ACK;
 	message->nlmsg_seq = t.seq;
-	sent = n->io.send(n->io.data, message, message->nlmsg_len);
-	if (sent < 0)
-		return (int)sent;
-	r = receive(n, &t);
-	n->stale = !t.done;
-	return r;
+	return exchange(n, message, message->nlmsg_len, &t);
+}
+
+/* All have one number: the kernel tells of the first error first, and only then acknowledges. */
+int nl_talk_batch(struct nl *n, struct nlmsghdr *first, struct nlmsghdr *acknowledged,
+	const struct nlmsghdr *last)
+{
+	size_t n_bytes = (size_t)((const char *)mnl_nlmsg_get_payload_tail(last) - (char *)first);
+	struct talk t = {.seq = ++n->seq};
+	struct nlmsghdr *h = first;
+	size_t left = n_bytes;
+
+	acknowledged->nlmsg_flags |= NLM_F_ACK;
+	for (; nl_message_ok(h, left); h = nl_message_next(h, &left))
+		h->nlmsg_seq = t.seq;
+	return exchange(n, first, n_bytes, &t);
 }
 
 int nl_dump(

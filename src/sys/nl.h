@@ -67,6 +67,9 @@ void nl_close(struct nl *n);
  * NLM_F_REQUEST is added. */
 struct nlmsghdr *nl_begin(struct nl *n, uint16_t type, uint16_t flags);
 
+/* Another message behind last, in the same buffer and for the same nl_talk_batch. */
+struct nlmsghdr *nl_append(struct nlmsghdr *last, uint16_t type, uint16_t flags);
+
 /* Called per answer; a negative errno ends the request with that error. */
 typedef int nl_fn(const struct nlmsghdr *answer, void *data);
 
@@ -74,6 +77,10 @@ typedef int nl_fn(const struct nlmsghdr *answer, void *data);
  * -EMSGSIZE (a cut answer), -EBADMSG (not netlink), -EINTR (a dump that changed meanwhile). fn may
  * be NULL. */
 int nl_talk(struct nl *n, struct nlmsghdr *message, nl_fn *fn, void *data);
+/* The same for several messages as one datagram, first to last, which the kernel takes as a whole
+ * or not at all (nfnetlink's batches). One of them is acknowledged for all. */
+int nl_talk_batch(struct nl *n, struct nlmsghdr *first, struct nlmsghdr *acknowledged,
+	const struct nlmsghdr *last);
 /* A dump, repeated when it was interrupted or overrun, up to a bound, then -EAGAIN. restart is
  * called before each try and forgets what was gathered. */
 int nl_dump(
