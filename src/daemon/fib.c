@@ -7,6 +7,7 @@
 #include "daemon/kernel_sources.h"
 #include "daemon/listen_port.h"
 #include "device/reconcile.h"
+#include "route/decision.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -70,31 +71,40 @@ static bool is_with_foreigner(const struct fib *f, const ip_prefix *p)
 	return f->foreign.n && bsearch(p, f->foreign.items, f->foreign.n, sizeof(*p), prefix_cmp);
 }
 
-static bool has_owner(const struct rib_owners *o, uint32_t peer)
-{
-	for (unsigned i = 0; i < o->n; i++)
-		if (o->peer[i] == peer)
-			return true;
-	return false;
-}
+/* What a difference comes to. */
+struct work {
+	const struct fib *f;
+	VEC(struct move) moves;
+	VEC(ip_prefix) routes_added, routes_removed;
+};
 
 /*
  * On a device with one owner per prefix the addition to the new owner is the whole move; only a
  * prefix that is left without any owner is removed.
  */
-static void moves_of_change(
-	const struct fib *f, const struct rib_change *c, struct move *out, size_t *n)
+static void moves_of_turn(struct work *w, const ip_prefix *prefix, const struct rib_turn *t)
 {
-	bool removes = c->owners.n == 0 || device_max_owners(f->device) > 1;
+	bool removes = t->owners.n == 0 || device_max_owners(w->f->device) > 1;
 
-	if (is_with_foreigner(f, &c->prefix)) /* adding it would take it away */
+	if (is_with_foreigner(w->f, prefix)) /* adding it would take it away */
 		return;
-	for (unsigned i = 0; i < c->owners.n; i++)
-		if (!has_owner(&c->old_owners, c->owners.peer[i]))
-			out[(*n)++] = (struct move){c->owners.peer[i], true, c->prefix};
-	for (unsigned i = 0; removes && i < c->old_owners.n; i++)
-		if (!has_owner(&c->owners, c->old_owners.peer[i]))
-			out[(*n)++] = (struct move){c->old_owners.peer[i], false, c->prefix};
+	for (unsigned i = 0; i < t->owners.n; i++)
+		if (!decision_owns(&t->old_owners, t->owners.peer[i]))
+			vec_push(&w->moves, ((struct move){t->owners.peer[i], true, *prefix}));
+	for (unsigned i = 0; removes && i < t->old_owners.n; i++)
+		if (!decision_owns(&t->owners, t->old_owners.peer[i]))
+			vec_push(&w->moves, ((struct move){t->old_owners.peer[i], false, *prefix}));
+}
+
+static void take_turn(const ip_prefix *prefix, const struct rib_turn *t, void *data)
+{
+	struct work *w = data;
+
+	moves_of_turn(w, prefix, t);
+	if (t->old_route && !t->route)
+		vec_push(&w->routes_removed, *prefix);
+	if (!t->old_route && t->route)
+		vec_push(&w->routes_added, *prefix);
 }
 
 static int apply_moves(const struct fib *f, struct move *moves, size_t n)
@@ -135,22 +145,18 @@ static int apply_moves(const struct fib *f, struct move *moves, size_t n)
 
 int fib_apply(struct fib *f, const struct rib_diff *diff)
 {
-	struct move *moves = mem_zalloc(diff->n * 2 * RIB_MAX_OWNERS + 1, sizeof(*moves));
-	size_t n = 0;
+	struct work w = {.f = f};
 	int err;
 
-	for (size_t i = 0; i < diff->n; i++) {
-		const struct rib_change *c = &diff->items[i];
-
-		moves_of_change(f, c, moves, &n);
-		if (c->old_route && !c->route)
-			kernel_route_set(f, &c->prefix, false);
-	}
-	err = apply_moves(f, moves, n);
-	for (size_t i = 0; i < diff->n && !err; i++)
-		if (!diff->items[i].old_route && diff->items[i].route)
-			kernel_route_set(f, &diff->items[i].prefix, true);
-	free(moves);
+	rib_diff_each(diff, take_turn, &w);
+	for (size_t i = 0; i < w.routes_removed.n; i++)
+		kernel_route_set(f, &w.routes_removed.items[i], false);
+	err = apply_moves(f, w.moves.items, w.moves.n);
+	for (size_t i = 0; i < w.routes_added.n && !err; i++)
+		kernel_route_set(f, &w.routes_added.items[i], true);
+	vec_done(&w.moves);
+	vec_done(&w.routes_added);
+	vec_done(&w.routes_removed);
 	return err;
 }
 

@@ -130,38 +130,59 @@ static void log_self(const struct live_event *e)
 						      : "in service");
 }
 
+/* What moved from one owner to another. */
+struct move_line {
+	uint32_t from, to;
+	ip_prefix first; /* in ip_prefix_cmp order */
+	unsigned n;
+};
+
+#define NOBODY UINT32_MAX
+
+struct move_lines {
+	VEC(struct move_line) lines;
+};
+
+static void add_to_line(const ip_prefix *prefix, const struct rib_turn *t, void *data)
+{
+	struct move_lines *m = data;
+	uint32_t from = t->old_owners.n ? t->old_owners.peer[0] : NOBODY;
+	uint32_t to = t->owners.n ? t->owners.peer[0] : NOBODY;
+
+	for (size_t i = m->lines.n; i-- > 0;) {
+		struct move_line *l = &m->lines.items[i];
+
+		if (l->from == from && l->to == to) {
+			l->n++;
+			l->first = ip_prefix_cmp(prefix, &l->first) < 0 ? *prefix : l->first;
+			return;
+		}
+	}
+	vec_push(&m->lines, ((struct move_line){from, to, *prefix, 1}));
+}
+
+static const char *owner_name(const struct daemon *d, uint32_t peer)
+{
+	return peer == NOBODY ? "nobody" : names_text(&d->names, peer);
+}
+
 /* "10.20.2.0/24 and 3 others: hub-a -> hub-b", one line per pair of owners. */
 static void log_moves(const struct daemon *d, const struct rib_diff *diff)
 {
-	for (size_t i = 0; i < diff->n; i++) {
-		const struct rib_change *c = &diff->items[i];
-		const char *from =
-			c->old_owners.n ? names_text(&d->names, c->old_owners.peer[0]) : "nobody";
-		const char *to = c->owners.n ? names_text(&d->names, c->owners.peer[0]) : "nobody";
+	struct move_lines m = {0};
+
+	rib_diff_each(diff, add_to_line, &m);
+	for (size_t i = 0; i < m.lines.n; i++) {
+		const struct move_line *l = &m.lines.items[i];
 		char prefix[IP_PREFIX_STRLEN], others[32] = "";
-		unsigned more = 0;
-		bool told = false;
 
-		for (size_t k = 0; k < diff->n; k++) {
-			const struct rib_change *o = &diff->items[k];
-			bool same = o->owners.n == c->owners.n &&
-				    o->old_owners.n == c->old_owners.n &&
-				    (!c->owners.n || o->owners.peer[0] == c->owners.peer[0]) &&
-				    (!c->old_owners.n ||
-					    o->old_owners.peer[0] == c->old_owners.peer[0]);
-
-			told |= same && k < i;
-			more += same && k > i;
-			if (told)
-				break;
-		}
-		if (told)
-			continue;
-		if (more)
-			snprintf(others, sizeof(others), " and %u other%s", more,
-				more > 1 ? "s" : "");
-		log_info("%s%s: %s -> %s", ip_prefix_format(&c->prefix, prefix), others, from, to);
+		if (l->n > 1)
+			snprintf(others, sizeof(others), " and %u other%s", l->n - 1,
+				l->n > 2 ? "s" : "");
+		log_info("%s%s: %s -> %s", ip_prefix_format(&l->first, prefix), others,
+			owner_name(d, l->from), owner_name(d, l->to));
 	}
+	vec_done(&m.lines);
 }
 
 static void step(struct daemon *d, const struct rib_event *events, size_t n)
@@ -171,7 +192,7 @@ static void step(struct daemon *d, const struct rib_event *events, size_t n)
 
 	rib_step(d->rib, events, n, &diff);
 	d->fib.gen = d->gen;
-	err = diff.n ? fib_apply(&d->fib, &diff) : 0;
+	err = fib_apply(&d->fib, &diff);
 	log_moves(d, &diff);
 	rib_diff_done(&diff);
 	if (err && !d->stopping) {

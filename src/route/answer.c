@@ -3,7 +3,7 @@
 #include "route/store.h"
 
 #include <assert.h>
-#include <string.h>
+#include <stdlib.h>
 
 const char *rib_reason_name(enum rib_reason r)
 {
@@ -65,12 +65,14 @@ static void answer_candidate(struct rib *rib, const struct rib_contest *contest,
 
 static void answer(struct rib *rib, const struct rib_entry *e, struct rib_answer *ret)
 {
-	const struct rib_contest *contest = rib_contest_run(rib, e);
-	struct rib_answer a = {.prefix = e->prefix, .route = e->route, .pinned = e->pinned};
+	const struct rib_contest *contest = rib_contest_run(rib, e->set);
+	struct rib_answer a = {.prefix = e->prefix,
+		.order = e->set->order,
+		.n_order = e->set->n_order,
+		.pinned = e->set->policy->pinned,
+		.on_dead = (enum rib_on_dead)e->set->policy->on_dead};
 
-	a.on_dead = (enum rib_on_dead)e->on_dead;
-	a.owners.n = e->n_owners;
-	memcpy(a.owners.peer, e->owners, e->n_owners * sizeof(e->owners[0]));
+	rib_entry_desire(e, &a.owners, &a.route);
 	rank(rib, contest, e->set->n);
 	rib->candidates.n = 0;
 	rib->reasons.n = 0;
@@ -96,7 +98,7 @@ bool rib_lookup(struct rib *rib, const ip_addr *addr, struct rib_answer *ret)
 {
 	const struct rib_entry *e = trie_lookup(rib->entries, addr, NULL);
 
-	while (e && !e->n_owners)
+	while (e && (e->covered || !e->set->now.owners.n))
 		e = trie_cover(rib->entries, &e->prefix, NULL);
 	if (!e)
 		return false;

@@ -28,10 +28,13 @@
  *
  * What is installed now is not among the arguments, on purpose: the order must be the same on every
  * node (a device with one owner per prefix drops what arrives from anyone but the owner), and nodes
- * differ in their history. decision_hold alone sees the last owners, once nobody can carry the
- * prefix anyway.
+ * differ in their history. Only where nobody can carry a prefix and its on_dead is hold does the
+ * last owner have a say, and that is the RIB's matter.
  */
 #include "route/decision.h"
+
+#include "base/mem.h"
+#include <stdlib.h>
 
 static int decided(bool a_first, enum rib_reason why, enum rib_reason *ret_why)
 {
@@ -136,52 +139,101 @@ static bool next_hop_in_set(const struct decision_contender *list, const enum ri
 
 /* The reason of a contender that lost to the winner in step 6 only, or not even there. */
 static enum rib_reason join_set(const struct decision_contender *list, enum rib_reason *reasons,
-	size_t winner, size_t i, unsigned max_owners, struct rib_owners *owners)
+	size_t winner, size_t i, unsigned *room)
 {
 	if (next_hop_in_set(list, reasons, winner, i))
 		return RIB_LATER_IN_FILE;
-	if (owners->n == max_owners)
+	if (!*room)
 		return RIB_CUT_FROM_SET;
-	owners->peer[owners->n++] = list[i].candidate->peer;
+	--*room;
 	return RIB_WINS;
 }
 
-void decision_run(const struct decision_contender *list, size_t n, unsigned max_owners,
-	struct rib_owners *ret_owners, enum rib_reason *reasons)
+void decision_reasons(const struct decision_contender *list, size_t n, unsigned max_owners,
+	enum rib_reason *reasons)
 {
 	size_t winner = best(list, n);
+	unsigned room = max_owners - 1;
 	enum rib_reason why;
 
-	ret_owners->n = 0;
 	if (!n || is_down(&list[winner])) {
 		for (size_t i = 0; i < n; i++)
 			reasons[i] = RIB_PEER_DOWN;
 		return;
 	}
-	ret_owners->peer[ret_owners->n++] = list[winner].candidate->peer;
 	reasons[winner] = RIB_WINS;
 	for (size_t i = 0; i < n; i++) {
 		if (i == winner)
 			continue;
 		decision_compare(&list[winner], &list[i], &why);
 		if (why == RIB_LATER_IN_FILE || why == RIB_WINS)
-			why = join_set(list, reasons, winner, i, max_owners, ret_owners);
+			why = join_set(list, reasons, winner, i, &room);
 		reasons[i] = why;
 	}
 }
 
-void decision_hold(const struct decision_contender *list, size_t n, const struct rib_owners *last,
-	struct rib_owners *ret_owners)
+static int preference(const void *a, const void *b)
 {
-	struct rib_owners kept = {0};
+	return decision_compare(*(const struct decision_contender *const *)a,
+		*(const struct decision_contender *const *)b, NULL);
+}
 
-	for (unsigned o = 0; o < last->n; o++)
-		for (size_t i = 0; i < n; i++)
-			if (list[i].candidate->peer == last->peer[o]) {
-				kept.peer[kept.n++] = last->peer[o];
-				break;
-			}
-	if (!kept.n)
-		kept.peer[kept.n++] = list[best(list, n)].candidate->peer;
-	*ret_owners = kept;
+static bool is_listed(const struct rib_owner *list, size_t n, uint32_t peer)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].peer == peer)
+			return true;
+	return false;
+}
+
+/* Equal through step 5. */
+static bool is_equal_cost(const struct decision_contender *a, const struct decision_contender *b)
+{
+	enum rib_reason why;
+
+	decision_compare(a, b, &why);
+	return why == RIB_LATER_IN_FILE || why == RIB_WINS;
+}
+
+/* Most prefixes have two or three candidates. */
+#define FEW 16
+
+static void sort_few(const struct decision_contender **sorted, size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		const struct decision_contender *x = sorted[i];
+		size_t k = i;
+
+		for (; k && decision_compare(x, sorted[k - 1], NULL) < 0; k--)
+			sorted[k] = sorted[k - 1];
+		sorted[k] = x;
+	}
+}
+
+size_t decision_order(const struct decision_contender *list, size_t n, struct rib_owner *ret)
+{
+	const struct decision_contender *few[FEW], **sorted = few;
+	uint16_t rank = 0;
+	size_t k = 0;
+
+	if (n > FEW)
+		sorted = mem_zalloc(n, sizeof(*sorted));
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = &list[i];
+	if (n > FEW)
+		qsort(sorted, n, sizeof(*sorted), preference);
+	else
+		sort_few(sorted, n);
+	for (size_t i = 0; i < n; i++) {
+		if (i && rank < UINT16_MAX && !is_equal_cost(sorted[i - 1], sorted[i]))
+			rank++;
+		if (!is_listed(ret, k, sorted[i]->candidate->peer))
+			ret[k++] = (struct rib_owner){.peer = sorted[i]->candidate->peer,
+				.rank = rank,
+				.weight = 1,
+				.sends = !is_down(sorted[i])};
+	}
+	if (n > FEW)
+		free(sorted);
+	return k;
 }

@@ -21,16 +21,15 @@ int decision_compare(const struct decision_contender *a, const struct decision_c
 /* For qsort: candidates as if every next hop were up. */
 int decision_candidate_cmp(const void *a, const void *b);
 
-/* The owners among n contenders, at most max_owners: the best usable one and what is equal to it
- * through step 5. The contenders stand in decision_candidate_cmp order; reasons[i] gets the reason
- * of the i-th. Nobody usable: no owners, every reason RIB_PEER_DOWN. */
-void decision_run(const struct decision_contender *list, size_t n, unsigned max_owners,
-	struct rib_owners *ret_owners, enum rib_reason *reasons);
+/* Why each of n contenders, which stand in decision_candidate_cmp order, wins or loses, where the
+ * FIB takes max_owners: the best usable one and what is equal to it through step 5 win. Nobody
+ * usable: every reason is RIB_PEER_DOWN. */
+void decision_reasons(const struct decision_contender *list, size_t n, unsigned max_owners,
+	enum rib_reason *reasons);
 
-/* The owners of a prefix that has candidates, none of them usable, and whose on_dead is
- * RIB_HOLD: those of last that still are some candidate's next hop, or else the first candidate. */
-void decision_hold(const struct decision_contender *list, size_t n, const struct rib_owners *last,
-	struct rib_owners *ret_owners);
+/* Every next hop of n contenders once, by its best one, in order of preference with ranks. ret has
+ * room for n; returns how many there are. */
+size_t decision_order(const struct decision_contender *list, size_t n, struct rib_owner *ret);
 
 bool decision_owns(const struct rib_owners *owners, uint32_t peer);
 

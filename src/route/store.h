@@ -2,13 +2,13 @@
 /*
  * What the RIB holds, for the files of this module.
  *
- * Prefixes of one origin nearly always have the same candidates, so sets of candidates are
- * interned: an entry (a prefix) points at its set, a set knows its entries. Each peer knows the
- * sets that mention it, as next hop or as the origin of a transit candidate; so an event of a peer
- * reaches exactly the prefixes that it may concern, by peer -> sets -> entries.
+ * Sets are interned by their candidates, on_dead and pin. An entry (a prefix) points at its set; a
+ * set knows its entries, apart those that deviate from its outcome. Each peer knows the sets that
+ * mention it, as next hop or as the origin of a transit candidate; so an event of a peer reaches
+ * exactly the sets that it may concern.
  *
- * A set lives as long as it has entries, an entry as long as its prefix has candidates (and to the
- * end of the step that removes it), a peer as long as the RIB.
+ * A set lives as long as it has entries (and to the end of the step that empties it), an entry as
+ * long as its prefix has candidates (likewise), a peer as long as the RIB.
  */
 #ifndef SHUNT_ROUTE_STORE_H
 #define SHUNT_ROUTE_STORE_H
@@ -16,8 +16,9 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/trie.h"
-#include "base/vec.h"
 #include "route/decision.h"
+
+#define RIB_NOBODY UINT32_MAX
 
 struct rib_peer {
 	struct list mentions;
@@ -25,19 +26,42 @@ struct rib_peer {
 	bool known; /* had an event */
 };
 
-struct rib_set;
-
 struct rib_mention {
 	struct list of_peer;
 	struct rib_set *set;
 };
 
+/* What a prefix is for those that it covers. */
+enum rib_cover {
+	RIB_COVER_NONE, /* their packets pass it by: it has no owner, or is a doubtful detour too */
+	RIB_COVER_DEAD, /* it would get them, and nobody who lives carries them on */
+	RIB_COVER_LIVING,
+};
+
+/* What the decision makes of a set. */
+struct rib_outcome {
+	struct rib_owners owners;
+	bool route;
+	bool usable;   /* the first owner isn't down: neither held nor pinned and dead */
+	bool doubtful; /* the best is a detour around an origin that is down: rule 7 */
+	enum rib_cover cover;
+};
+
+/* What makes two sets one: the head of the key that they are found by. */
+struct rib_policy {
+	uint32_t on_dead; /* enum rib_on_dead */
+	uint32_t pinned;
+};
+
 struct rib_set {
-	struct list entries;
-	struct rib_candidate *candidates; /* in decision_candidate_cmp order; in this allocation */
-	uint32_t n;
-	uint32_t n_mentions;
-	bool touched; /* by an event of the step under way; then it is freed by that step only */
+	struct list plain, deviants;	  /* entries */
+	struct rib_policy *policy;	  /* the candidates follow it; in this allocation */
+	struct rib_candidate *candidates; /* in decision_candidate_cmp order */
+	struct rib_owner *order;	  /* n_order of them, in this allocation */
+	uint32_t n, n_order, n_mentions;
+	uint32_t held; /* the last owner that was usable; RIB_NOBODY: none ever was */
+	uint32_t step; /* the last step that touched it: before is as it was then */
+	struct rib_outcome now, before;
 	struct rib_mention mentions[]; /* one per peer mentioned */
 };
 
@@ -45,65 +69,79 @@ struct rib_entry {
 	struct list of_set;
 	struct rib_set *set; /* NULL: gone at the end of this step */
 	ip_prefix prefix;
-	uint8_t on_dead; /* enum rib_on_dead */
-	bool pinned;
-	bool touched;
-	bool route;
-	bool doubtful; /* in rib->doubtful: its best candidate is a detour around an origin that is
-			  down */
-	struct list of_doubtful;
-	uint8_t n_owners;
-	uint32_t owners[]; /* max_owners */
+	uint32_t step;	  /* the last step that touched it */
+	uint32_t held;	  /* deviation: in place of the set's; RIB_NOBODY: none */
+	bool covered;	  /* deviation: no owner, a living cover serves it */
+	bool in_doubtful; /* stands in rib->doubtful */
 };
 
-/* The outcome of the decision for a set, the same for all its prefixes alike in being pinned. */
-struct rib_contest {
-	const struct rib_set *set; /* NULL: none */
-	bool pinned;
+/* An entry as it was before the step that touched it. */
+struct rib_touched {
+	struct rib_entry *entry;
 	struct rib_owners owners;
+	bool route;
+	enum rib_cover cover;
+};
+
+/* The decision on a set with the reasons, for who asks why. */
+struct rib_contest {
 	struct decision_contender *contenders; /* set->n, in the set's order */
 	enum rib_reason *reasons;
 	size_t cap;
 };
 
-struct rib_sort_key {
-	uint64_t head;
-	size_t at; /* in the difference being built */
-};
-
 struct rib {
 	unsigned max_owners;
+	uint32_t step; /* its number, from 1 */
 	struct trie *entries;
-	struct map *sets;	      /* by the bytes of their candidates */
+	struct trie *doubtful;	      /* the entries of doubtful sets */
+	struct map *sets;	      /* by policy and candidates */
 	VEC(struct rib_peer *) peers; /* by id; NULL where nobody asked */
-	struct rib_contest contest;
-	struct list doubtful; /* entries whose owners depend on what covers them */
 	/* Of the step under way. */
 	VEC(struct rib_set *) touched_sets;
-	VEC(struct rib_entry *) touched_entries;
+	VEC(struct rib_touched) touched;
 	/* Scratch memory, kept from call to call. */
+	struct rib_contest contest;
+	VEC(uint8_t) key; /* a set's policy and candidates */
 	VEC(struct rib_candidate) candidates;
 	VEC(enum rib_reason) reasons;
 	VEC(uint32_t) ids;
-	VEC(struct rib_sort_key) keys;
 };
 
 /* The peer of an id, made down and unknown if new. */
 struct rib_peer *rib_store_peer(struct rib *rib, uint32_t id);
 /* The entry of a prefix, made without a set if new. */
 struct rib_entry *rib_store_entry(struct rib *rib, const ip_prefix *p);
-/* Gives an entry the set of n candidates (0: none) and drops its old one. */
-void rib_store_assign(
-	struct rib *rib, struct rib_entry *e, const struct rib_candidate *candidates, size_t n);
+/* What one source says of a prefix. */
+struct rib_word {
+	enum rib_source source;
+	const struct rib_candidate *candidates;
+	size_t n;
+	enum rib_on_dead on_dead;
+	bool pinned;
+};
+/* Gives the entry the set that has what this source says and what others said before. A new set has
+ * no outcome yet and is to be touched. */
+void rib_store_assign(struct rib *rib, struct rib_entry *e, const struct rib_word *word);
 /* Removes an entry that has no set. */
 void rib_store_remove(struct rib *rib, struct rib_entry *e);
-/* Frees a set that has no entries and isn't touched. */
+/* Frees a set that has no entries. */
 void rib_store_collect(struct rib *rib, struct rib_set *s);
 
-/* A candidate of a set with what is known now of its next hop and its origin. */
-struct decision_contender rib_store_contender(const struct rib *rib, const struct rib_candidate *c);
+/* Marks the set for the step under way and remembers its outcome. */
+void rib_touch_set(struct rib *rib, struct rib_set *s);
+/* Marks the entry for the step under way and remembers what it had. To be called before it gets
+ * another set or deviation. */
+void rib_touch_entry(struct rib *rib, struct rib_entry *e);
+/* What the FIB is to hold for an entry as of now: its set's outcome with its own deviation. */
+void rib_entry_desire(const struct rib_entry *e, struct rib_owners *ret, bool *ret_route);
 
-/* The decision for an entry's set, valid until the next call, event or change of the set. */
-const struct rib_contest *rib_contest_run(struct rib *rib, const struct rib_entry *e);
+/* Decides the set anew: its order and its outcome. */
+void rib_set_decide(struct rib *rib, struct rib_set *s);
+/* The reasons of a set's candidates, in rib->contest until the next call. */
+const struct rib_contest *rib_contest_run(struct rib *rib, const struct rib_set *s);
+/* After the touched sets were decided: touches the entries whose deviation that changes, and gives
+ * all touched ones their deviation (deviate.c). */
+void rib_deviate(struct rib *rib);
 
 #endif

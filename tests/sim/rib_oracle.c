@@ -14,6 +14,20 @@ struct oracle_prefix *oracle_prefix(struct oracle *o, const ip_prefix *p)
 	return &o->prefixes[o->n++];
 }
 
+/* Everything that anybody says of the prefix; how it is treated only the inventory says. */
+static void gather(struct oracle_prefix *p)
+{
+	bool listed = p->said[RIB_INVENTORY].n > 0;
+
+	p->n = 0;
+	for (int source = 0; source < RIB_N_SOURCES; source++)
+		for (size_t i = 0; i < p->said[source].n; i++)
+			p->candidates[p->n++] = p->said[source].candidates[i];
+	p->exists = p->n > 0;
+	p->pinned = listed && p->said[RIB_INVENTORY].pinned;
+	p->on_dead = listed ? p->said[RIB_INVENTORY].on_dead : RIB_FALL_BACK;
+}
+
 void oracle_event(struct oracle *o, const struct rib_event *ev)
 {
 	struct oracle_prefix *p;
@@ -24,12 +38,12 @@ void oracle_event(struct oracle *o, const struct rib_event *ev)
 		return;
 	}
 	p = oracle_prefix(o, &ev->u.prefix.prefix);
-	p->exists = ev->u.prefix.n > 0;
-	p->pinned = ev->u.prefix.pinned;
-	p->on_dead = ev->u.prefix.on_dead;
-	p->n = ev->u.prefix.n;
-	for (size_t i = 0; i < p->n; i++)
-		p->candidates[i] = ev->u.prefix.candidates[i];
+	p->said[ev->u.prefix.source].n = ev->u.prefix.n;
+	p->said[ev->u.prefix.source].pinned = ev->u.prefix.pinned;
+	p->said[ev->u.prefix.source].on_dead = ev->u.prefix.on_dead;
+	for (size_t i = 0; i < ev->u.prefix.n; i++)
+		p->said[ev->u.prefix.source].candidates[i] = ev->u.prefix.candidates[i];
+	gather(p);
 }
 
 bool oracle_owns(const struct rib_owners *owners, uint32_t peer)
@@ -145,16 +159,11 @@ static void fill(const struct oracle *o, struct oracle_prefix *p, const bool in[
 
 static void hold(struct oracle_prefix *p)
 {
-	for (unsigned k = 0; k < p->old_owners.n; k++) {
-		bool candidate = false;
-
-		for (size_t i = 0; i < p->n; i++)
-			candidate = candidate || p->candidates[i].peer == p->old_owners.peer[k];
-		if (candidate)
-			p->owners.peer[p->owners.n++] = p->old_owners.peer[k];
-	}
-	if (!p->owners.n)
-		p->owners.peer[p->owners.n++] = p->candidates[0].peer;
+	p->owners.n = 1;
+	p->owners.peer[0] = p->candidates[0].peer;
+	for (size_t i = 0; i < p->n; i++)
+		if (p->old_owners.n && p->candidates[i].peer == p->old_owners.peer[0])
+			p->owners.peer[0] = p->old_owners.peer[0];
 }
 
 /* An owner that is down is held: its best candidate says so. */

@@ -11,7 +11,7 @@
 
 #define ORACLE_PEERS 14
 #define ORACLE_PREFIXES 64
-#define ORACLE_CANDIDATES 12
+#define ORACLE_CANDIDATES 24
 
 struct oracle_prefix {
 	ip_prefix prefix;
@@ -19,6 +19,13 @@ struct oracle_prefix {
 	bool pinned;
 	enum rib_on_dead on_dead;
 	size_t n;
+	/* What each source said last. */
+	struct {
+		struct rib_candidate candidates[ORACLE_CANDIDATES];
+		size_t n;
+		bool pinned;
+		enum rib_on_dead on_dead;
+	} said[RIB_N_SOURCES];
 	struct rib_candidate candidates[ORACLE_CANDIDATES]; /* in order, after oracle_decide */
 	enum rib_reason reasons[ORACLE_CANDIDATES];
 	struct rib_owners owners;

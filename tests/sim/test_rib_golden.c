@@ -241,13 +241,15 @@ static void print_owners(struct trace *t, const struct rib_owners *o)
 static void print_diff(struct trace *t)
 {
 	char text[IP_PREFIX_STRLEN];
+	AUTO_FREE struct rib_change *changes = NULL;
+	size_t n = rib_diff_list(&t->diff, &changes);
 
-	if (!t->diff.n)
+	if (!n)
 		buf_puts(&t->out, "    no change\n");
-	for (size_t i = 0; i < t->diff.n; i++) {
-		const struct rib_change *c = &t->diff.items[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct rib_turn *c = &changes[i].turn;
 
-		buf_printf(&t->out, "    %-16s ", ip_prefix_format(&c->prefix, text));
+		buf_printf(&t->out, "    %-16s ", ip_prefix_format(&changes[i].prefix, text));
 		print_owners(t, &c->old_owners);
 		buf_puts(&t->out, " -> ");
 		print_owners(t, &c->owners);

@@ -22,6 +22,7 @@
 
 #define RUN_STEPS 400 /* then the RIB starts anew, with another number of owners */
 #define MAX_EVENTS 6
+#define MAX_CANDIDATES 12 /* of one source */
 
 /* Splitmix64. */
 static uint64_t random_state;
@@ -87,12 +88,42 @@ static struct rib_candidate random_candidate(void)
 	return c;
 }
 
+/* What several prefixes have in common, so that sets have many entries: two hubs before one site.
+ */
+static size_t common_candidates(struct rib_candidate *ret, enum rib_on_dead on_dead)
+{
+	uint32_t site = 4 + below(2);
+
+	for (uint32_t hub = 0; hub < 2; hub++)
+		ret[hub] = (struct rib_candidate){.peer = hub,
+			.origin = site,
+			.transit = true,
+			.hub_metric = 10 * hub,
+			.place = hub,
+			.origin_place = site,
+			.distance = RIB_DISTANCE_INVENTORY};
+	if (on_dead == RIB_HOLD)
+		return 2;
+	ret[2] = (struct rib_candidate){.peer = site,
+		.origin = site,
+		.place = site,
+		.origin_place = site,
+		.distance = RIB_DISTANCE_INVENTORY};
+	return 3;
+}
+
+static uint8_t distance_of(enum rib_source source, const struct rib_candidate *c)
+{
+	return source == RIB_KERNEL ? RIB_DISTANCE_KERNEL : c->distance;
+}
+
 static void random_prefix_event(struct rib_event *ev, struct rib_candidate *candidates)
 {
 	ev->type = RIB_EVENT_PREFIX;
 	assert_true(ip_prefix_parse(
 		&ev->u.prefix.prefix, prefix_texts[below(ARRAY_SIZE(prefix_texts))]));
-	ev->u.prefix.n = one_in(5) ? 0 : 1 + below(one_in(4) ? ORACLE_CANDIDATES : 4);
+	ev->u.prefix.source = one_in(4) ? RIB_KERNEL : RIB_INVENTORY;
+	ev->u.prefix.n = one_in(5) ? 0 : 1 + below(one_in(4) ? MAX_CANDIDATES : 4);
 	ev->u.prefix.candidates = candidates;
 	ev->u.prefix.on_dead = (enum rib_on_dead)below(3);
 	ev->u.prefix.pinned = one_in(10);
@@ -100,6 +131,10 @@ static void random_prefix_event(struct rib_event *ev, struct rib_candidate *cand
 		ev->u.prefix.n = 1;
 	for (size_t i = 0; i < ev->u.prefix.n; i++)
 		candidates[i] = random_candidate();
+	if (ev->u.prefix.n && !ev->u.prefix.pinned && one_in(2))
+		ev->u.prefix.n = common_candidates(candidates, ev->u.prefix.on_dead);
+	for (size_t i = 0; i < ev->u.prefix.n; i++)
+		candidates[i].distance = distance_of(ev->u.prefix.source, &candidates[i]);
 }
 
 static void random_event(struct rib_event *ev, struct rib_candidate *candidates)
@@ -136,23 +171,25 @@ static void apply_change(struct world *w, const struct rib_change *c)
 	struct oracle_prefix *p = oracle_prefix(&w->oracle, &c->prefix);
 	struct fib_entry *f = &w->fib[p - w->oracle.prefixes];
 
-	assert_owners(&c->prefix, &c->old_owners, &f->owners);
-	assert_int_equal(c->old_route, f->route);
-	assert_true(!same_owners(&c->owners, &f->owners) || c->route != f->route);
+	assert_owners(&c->prefix, &c->turn.old_owners, &f->owners);
+	assert_int_equal(c->turn.old_route, f->route);
+	assert_true(!same_owners(&c->turn.owners, &f->owners) || c->turn.route != f->route);
 	assert_true(oracle_changed(p));
-	assert_string_equal(rib_reason_name(c->why), rib_reason_name(oracle_why(p)));
-	f->owners = c->owners;
-	f->route = c->route;
+	assert_string_equal(rib_reason_name(c->turn.why), rib_reason_name(oracle_why(p)));
+	f->owners = c->turn.owners;
+	f->route = c->turn.route;
 	w->changes++;
 }
 
 static void check_diff(struct world *w)
 {
-	for (size_t i = 0; i < w->diff.n; i++) {
+	AUTO_FREE struct rib_change *changes = NULL;
+	size_t n = rib_diff_list(&w->diff, &changes);
+
+	for (size_t i = 0; i < n; i++) {
 		if (i)
-			assert_true(ip_prefix_cmp(&w->diff.items[i - 1].prefix,
-					    &w->diff.items[i].prefix) < 0);
-		apply_change(w, &w->diff.items[i]);
+			assert_true(ip_prefix_cmp(&changes[i - 1].prefix, &changes[i].prefix) < 0);
+		apply_change(w, &changes[i]);
 	}
 	for (size_t i = 0; i < w->oracle.n; i++) {
 		const struct oracle_prefix *p = &w->oracle.prefixes[i];

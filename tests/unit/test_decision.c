@@ -101,18 +101,25 @@ static void check_run(const struct pair *row)
 		contender(row, &row->loser, row->loser_state)};
 	bool loser_first = decision_candidate_cmp(&row->loser, &row->winner) < 0;
 	struct decision_contender winner = list[0];
-	struct rib_owners owners = {0};
+	struct rib_owner order[2] = {0};
 	enum rib_reason reasons[2];
+	bool equal = row->why == RIB_CUT_FROM_SET || row->why == RIB_LATER_IN_FILE;
+	size_t n;
 
 	if (loser_first) {
 		list[0] = list[1];
 		list[1] = winner;
 	}
-	decision_run(list, 2, 1, &owners, reasons);
-	if (owners.n != 1 || owners.peer[0] != row->winner.peer ||
+	decision_reasons(list, 2, 1, reasons);
+	n = decision_order(list, 2, order);
+	if (order[0].peer != row->winner.peer || order[0].rank || !order[0].sends ||
 		reasons[loser_first] != RIB_WINS || reasons[!loser_first] != row->why)
-		fail_msg("%s: owner %u, the loser's reason %s", row->name, (unsigned)owners.peer[0],
+		fail_msg("%s: owner %u, the loser's reason %s", row->name, (unsigned)order[0].peer,
 			rib_reason_name(reasons[!loser_first]));
+	/* One next hop stands once; equal through step 5 is one rank. */
+	assert_int_equal(n, row->winner.peer == row->loser.peer ? 1 : 2);
+	if (n == 2 && (order[1].rank != !equal || order[1].sends != (row->loser_state != RIB_DOWN)))
+		fail_msg("%s: the loser has rank %u", row->name, (unsigned)order[1].rank);
 }
 
 static void test_each_step_decides_alone(void **state)
@@ -127,20 +134,15 @@ static void test_nobody_usable(void **state)
 {
 	struct decision_contender list[2] = {contender(&pairs[0], &pairs[0].loser, RIB_DOWN),
 		contender(&pairs[0], &pairs[0].winner, RIB_DOWN)};
-	struct rib_owners owners = {.n = 1}, last = {.n = 2, .peer = {7, 2}};
+	struct rib_owner order[2];
 	enum rib_reason reasons[2];
 
-	decision_run(list, 2, 1, &owners, reasons);
-	assert_int_equal(owners.n, 0);
+	decision_reasons(list, 2, 1, reasons);
 	assert_int_equal(reasons[0], RIB_PEER_DOWN);
 	assert_int_equal(reasons[1], RIB_PEER_DOWN);
-	decision_hold(list, 2, &last, &owners);
-	assert_int_equal(owners.n, 1);
-	assert_int_equal(owners.peer[0], 2);
-	last.n = 1;
-	decision_hold(list, 2, &last, &owners);
-	assert_int_equal(owners.n, 1);
-	assert_int_equal(owners.peer[0], 1);
+	assert_int_equal(decision_order(list, 2, order), 2);
+	assert_false(order[0].sends || order[1].sends);
+	assert_int_equal(decision_order(list, 0, order), 0);
 }
 
 int main(void)

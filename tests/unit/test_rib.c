@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -47,6 +48,8 @@ static struct rib_candidate transit(
 struct fixture {
 	struct rib *rib;
 	struct rib_diff diff;
+	struct rib_change *changes; /* of the last step */
+	size_t n_changes;
 };
 
 static struct fixture fixture_new(unsigned max_owners)
@@ -56,8 +59,17 @@ static struct fixture fixture_new(unsigned max_owners)
 
 static void fixture_done(struct fixture *f)
 {
+	free(f->changes);
 	rib_diff_done(&f->diff);
 	rib_free(f->rib);
+}
+
+static void step(struct fixture *f, const struct rib_event *events, size_t n)
+{
+	rib_step(f->rib, events, n, &f->diff);
+	free(f->changes);
+	f->n_changes = rib_diff_list(&f->diff, &f->changes);
+	assert_int_equal(f->n_changes, rib_diff_count(&f->diff));
 }
 
 static struct rib_event peer_event(uint32_t id, enum rib_state state)
@@ -81,7 +93,7 @@ static void set_peer(struct fixture *f, uint32_t id, enum rib_state state)
 {
 	struct rib_event ev = peer_event(id, state);
 
-	rib_step(f->rib, &ev, 1, &f->diff);
+	step(f, &ev, 1);
 }
 
 static void set_prefix(struct fixture *f, const char *text, const struct rib_candidate *candidates,
@@ -89,7 +101,7 @@ static void set_prefix(struct fixture *f, const char *text, const struct rib_can
 {
 	struct rib_event ev = prefix_event(text, candidates, n, on_dead);
 
-	rib_step(f->rib, &ev, 1, &f->diff);
+	step(f, &ev, 1);
 }
 
 static void pin_prefix(struct fixture *f, const char *text, struct rib_candidate c)
@@ -97,7 +109,7 @@ static void pin_prefix(struct fixture *f, const char *text, struct rib_candidate
 	struct rib_event ev = prefix_event(text, &c, 1, RIB_FALL_BACK);
 
 	ev.u.prefix.pinned = true;
-	rib_step(f->rib, &ev, 1, &f->diff);
+	step(f, &ev, 1);
 }
 
 static void set_up(struct fixture *f, uint32_t first, uint32_t last)
@@ -138,15 +150,15 @@ static void expect_owners(struct fixture *f, const char *text, const char *want)
 static void expect_change(struct fixture *f, size_t i, const char *text, const char *from,
 	const char *to, enum rib_reason why)
 {
-	const struct rib_change *c = &f->diff.items[i];
+	const struct rib_change *c = &f->changes[i];
 	ip_prefix p = prefix(text);
 	char buf[128];
 
-	assert_true(i < f->diff.n);
+	assert_true(i < f->n_changes);
 	assert_true(ip_prefix_eq(&c->prefix, &p));
-	assert_string_equal(owners_text(&c->old_owners, buf), from);
-	assert_string_equal(owners_text(&c->owners, buf), to);
-	assert_string_equal(rib_reason_name(c->why), rib_reason_name(why));
+	assert_string_equal(owners_text(&c->turn.old_owners, buf), from);
+	assert_string_equal(owners_text(&c->turn.owners, buf), to);
+	assert_string_equal(rib_reason_name(c->turn.why), rib_reason_name(why));
 }
 
 /* Candidates, in order, as "peer/origin:reason ...". */
@@ -185,7 +197,7 @@ static void test_unknown_origin_is_not_down(void **state)
 	set_peer(&f, HUB_A, RIB_UP);
 	expect_reasons(&f, "192.0.2.53/32", "1/4:wins 1/5:higher-metric");
 	set_peer(&f, SITE_1, RIB_DOWN);
-	assert_int_equal(f.diff.n, 0); /* the same next hop */
+	assert_int_equal(f.n_changes, 0); /* the same next hop */
 	expect_reasons(&f, "192.0.2.53/32", "1/5:wins 1/4:origin-down");
 	set_peer(&f, SITE_1, RIB_LAST_RESORT);
 	expect_reasons(&f, "192.0.2.53/32", "1/5:wins 1/4:origin-last-resort");
@@ -225,12 +237,12 @@ static void test_fall_back_keeps_the_route(void **state)
 
 	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_FALL_BACK);
 	expect_change(&f, 0, "10.20.1.0/24", "-", "-", RIB_WINS);
-	assert_true(!f.diff.items[0].old_route && f.diff.items[0].route);
+	assert_true(!f.changes[0].turn.old_route && f.changes[0].turn.route);
 	set_peer(&f, HUB_A, RIB_UP);
 	expect_change(&f, 0, "10.20.1.0/24", "-", "1", RIB_WINS);
 	set_peer(&f, HUB_A, RIB_DOWN);
 	expect_change(&f, 0, "10.20.1.0/24", "1", "-", RIB_PEER_DOWN);
-	assert_true(f.diff.items[0].old_route && f.diff.items[0].route);
+	assert_true(f.changes[0].turn.old_route && f.changes[0].turn.route);
 	expect_reasons(&f, "10.20.1.0/24", "1/4:peer-down 2/4:peer-down");
 	fixture_done(&f);
 }
@@ -245,7 +257,7 @@ static void test_hold_keeps_the_last_owner(void **state)
 	set_peer(&f, HUB_B, RIB_UP);
 	expect_change(&f, 0, "10.20.1.0/24", "1", "2", RIB_PEER_DOWN);
 	set_peer(&f, HUB_B, RIB_DOWN);
-	assert_int_equal(f.diff.n, 0);
+	assert_int_equal(f.n_changes, 0);
 	expect_reasons(&f, "10.20.1.0/24", "1/4:peer-down 2/4:held");
 	fixture_done(&f);
 }
@@ -260,7 +272,7 @@ static void test_hold_drops_an_owner_that_is_no_candidate(void **state)
 	set_peer(&f, HUB_B, RIB_DOWN);
 	expect_owners(&f, "10.20.1.0/24", "2");
 	set_prefix(&f, "10.20.1.0/24", more, 3, RIB_HOLD); /* hub-c would be first */
-	assert_int_equal(f.diff.n, 0);
+	assert_int_equal(f.n_changes, 0);
 	set_prefix(&f, "10.20.1.0/24", two_hubs, 1, RIB_HOLD);
 	expect_change(&f, 0, "10.20.1.0/24", "2", "1", RIB_WITHDRAWN);
 	expect_reasons(&f, "10.20.1.0/24", "1/4:held");
@@ -272,13 +284,13 @@ static void test_release_withdraws_the_route(void **state)
 	struct fixture f = fixture_new(1);
 
 	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_RELEASE);
-	assert_int_equal(f.diff.n, 0);
+	assert_int_equal(f.n_changes, 0);
 	set_peer(&f, HUB_B, RIB_LAST_RESORT);
 	expect_change(&f, 0, "10.20.1.0/24", "-", "2", RIB_WINS);
-	assert_true(!f.diff.items[0].old_route && f.diff.items[0].route);
+	assert_true(!f.changes[0].turn.old_route && f.changes[0].turn.route);
 	set_peer(&f, HUB_B, RIB_DOWN);
 	expect_change(&f, 0, "10.20.1.0/24", "2", "-", RIB_PEER_DOWN);
-	assert_true(f.diff.items[0].old_route && !f.diff.items[0].route);
+	assert_true(f.changes[0].turn.old_route && !f.changes[0].turn.route);
 	fixture_done(&f);
 }
 
@@ -289,10 +301,10 @@ static void test_on_dead_can_change_while_dead(void **state)
 	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_HOLD);
 	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_FALL_BACK);
 	expect_change(&f, 0, "10.20.1.0/24", "1", "-", RIB_PEER_DOWN);
-	assert_true(f.diff.items[0].route);
+	assert_true(f.changes[0].turn.route);
 	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_RELEASE);
 	expect_change(&f, 0, "10.20.1.0/24", "-", "-", RIB_WINS);
-	assert_false(f.diff.items[0].route);
+	assert_false(f.changes[0].turn.route);
 	fixture_done(&f);
 }
 
@@ -302,13 +314,13 @@ static void test_pinned_never_moves(void **state)
 
 	pin_prefix(&f, "10.10.0.11/32", direct(SITE_1, 0));
 	expect_change(&f, 0, "10.10.0.11/32", "-", "4", RIB_WINS);
-	assert_true(f.diff.items[0].route);
+	assert_true(f.changes[0].turn.route);
 	expect_reasons(&f, "10.10.0.11/32", "4/4:held");
 	set_peer(&f, SITE_1, RIB_UP);
-	assert_int_equal(f.diff.n, 0);
+	assert_int_equal(f.n_changes, 0);
 	expect_reasons(&f, "10.10.0.11/32", "4/4:wins");
 	set_peer(&f, SITE_1, RIB_DOWN);
-	assert_int_equal(f.diff.n, 0);
+	assert_int_equal(f.n_changes, 0);
 	assert_true(explain(&f, "10.10.0.11/32").pinned);
 	fixture_done(&f);
 }
@@ -334,7 +346,7 @@ static void test_set_of_equal_candidates(void **state)
 	fixture_done(&f);
 }
 
-static void test_hold_keeps_a_set(void **state)
+static void test_hold_keeps_the_first_of_a_set(void **state)
 {
 	struct rib_candidate c[] = {transit(HUB_A, 10, SITE_1, 0), transit(HUB_B, 10, SITE_1, 0),
 		transit(HUB_C, 10, SITE_1, 0)};
@@ -344,11 +356,11 @@ static void test_hold_keeps_a_set(void **state)
 
 	set_up(&f, HUB_A, HUB_C);
 	set_prefix(&f, "10.0.0.0/8", c, 3, RIB_HOLD);
-	rib_step(f.rib, down, 3, &f.diff);
-	assert_int_equal(f.diff.n, 0);
-	expect_reasons(&f, "10.0.0.0/8", "1/4:held 2/4:held 3/4:held");
+	step(&f, down, 3);
+	expect_change(&f, 0, "10.0.0.0/8", "1,2,3", "1", RIB_WINS);
+	expect_reasons(&f, "10.0.0.0/8", "1/4:held 2/4:peer-down 3/4:peer-down");
 	set_prefix(&f, "10.0.0.0/8", c + 1, 2, RIB_HOLD);
-	expect_change(&f, 0, "10.0.0.0/8", "1,2,3", "2,3", RIB_WITHDRAWN);
+	expect_change(&f, 0, "10.0.0.0/8", "1", "2", RIB_WITHDRAWN);
 	fixture_done(&f);
 }
 
@@ -366,15 +378,15 @@ static void test_events_of_one_step_are_one(void **state)
 
 	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_FALL_BACK);
 	set_peer(&f, HUB_A, RIB_UP);
-	rib_step(f.rib, flap, 2, &f.diff);
-	assert_int_equal(f.diff.n, 0);
-	rib_step(f.rib, swap, 2, &f.diff);
-	assert_int_equal(f.diff.n, 1);
+	step(&f, flap, 2);
+	assert_int_equal(f.n_changes, 0);
+	step(&f, swap, 2);
+	assert_int_equal(f.n_changes, 1);
 	expect_change(&f, 0, "10.20.1.0/24", "1", "2", RIB_PEER_DOWN);
-	rib_step(f.rib, replace, 2, &f.diff);
-	assert_int_equal(f.diff.n, 0);
-	rib_step(f.rib, shortlived, 2, &f.diff);
-	assert_int_equal(f.diff.n, 0);
+	step(&f, replace, 2);
+	assert_int_equal(f.n_changes, 0);
+	step(&f, shortlived, 2);
+	assert_int_equal(f.n_changes, 0);
 	assert_false(rib_explain(f.rib, &gone, &a));
 	fixture_done(&f);
 }
@@ -389,12 +401,12 @@ static void test_prefix_goes(void **state)
 	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_HOLD);
 	set_prefix(&f, "10.20.1.0/24", NULL, 0, RIB_HOLD);
 	expect_change(&f, 0, "10.20.1.0/24", "1", "-", RIB_WITHDRAWN);
-	assert_true(f.diff.items[0].old_route && !f.diff.items[0].route);
+	assert_true(f.changes[0].turn.old_route && !f.changes[0].turn.route);
 	assert_false(rib_explain(f.rib, &p, &a));
 	set_prefix(&f, "10.20.1.0/24", NULL, 0, RIB_HOLD);
-	assert_int_equal(f.diff.n, 0);
+	assert_int_equal(f.n_changes, 0);
 	set_peer(&f, HUB_A, RIB_DOWN);
-	assert_int_equal(f.diff.n, 0);
+	assert_int_equal(f.n_changes, 0);
 	fixture_done(&f);
 }
 
@@ -409,13 +421,12 @@ static void test_changes_are_sorted(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		events[i] = prefix_event(texts[i], two_hubs, 1 + i % 2, RIB_FALL_BACK);
-	rib_step(f.rib, events, ARRAY_SIZE(texts), &f.diff);
-	assert_int_equal(f.diff.n, ARRAY_SIZE(texts));
+	step(&f, events, ARRAY_SIZE(texts));
+	assert_int_equal(f.n_changes, ARRAY_SIZE(texts));
 	set_peer(&f, HUB_A, RIB_UP);
-	assert_int_equal(f.diff.n, ARRAY_SIZE(texts));
-	for (size_t i = 1; i < f.diff.n; i++)
-		assert_true(
-			ip_prefix_cmp(&f.diff.items[i - 1].prefix, &f.diff.items[i].prefix) < 0);
+	assert_int_equal(f.n_changes, ARRAY_SIZE(texts));
+	for (size_t i = 1; i < f.n_changes; i++)
+		assert_true(ip_prefix_cmp(&f.changes[i - 1].prefix, &f.changes[i].prefix) < 0);
 	fixture_done(&f);
 }
 
@@ -486,15 +497,69 @@ static void test_candidate_sets_are_shared(void **state)
 	struct fixture f = fixture_new(1);
 
 	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_FALL_BACK);
-	set_prefix(&f, "10.20.2.0/24", reversed, 2, RIB_HOLD);
+	set_prefix(&f, "10.20.2.0/24", reversed, 2, RIB_FALL_BACK);
 	assert_int_equal(map_count(f.rib->sets), 1);
 	set_prefix(&f, "10.20.1.0/24", two_hubs, 1, RIB_FALL_BACK);
 	assert_int_equal(map_count(f.rib->sets), 2);
 	set_prefix(&f, "10.20.1.0/24", NULL, 0, RIB_FALL_BACK);
 	assert_int_equal(map_count(f.rib->sets), 1);
-	rib_step(f.rib, last, 2, &f.diff);
+	step(&f, last, 2);
 	assert_int_equal(map_count(f.rib->sets), 0);
 	assert_int_equal(trie_count(f.rib->entries), 0);
+	fixture_done(&f);
+}
+
+/* A source replaces what it said itself; the distance decides between sources, and on_dead is the
+ * inventory's. */
+static void test_sources_stand_side_by_side(void **state)
+{
+	struct rib_candidate inventory = direct(HUB_A, 0), kernel = direct(HUB_B, 0);
+	struct rib_event by_kernel = prefix_event("10.20.1.0/24", &kernel, 1, RIB_RELEASE);
+	struct rib_event no_more = prefix_event("10.20.1.0/24", NULL, 0, RIB_FALL_BACK);
+	struct fixture f = fixture_new(1);
+
+	kernel.distance = RIB_DISTANCE_KERNEL;
+	by_kernel.u.prefix.source = no_more.u.prefix.source = RIB_KERNEL;
+	set_up(&f, HUB_A, HUB_B);
+	step(&f, &by_kernel, 1);
+	expect_owners(&f, "10.20.1.0/24", "2");
+	set_peer(&f, HUB_B, RIB_DOWN);
+	assert_true(f.changes[0].turn.route); /* falls back, whatever the event said */
+	set_peer(&f, HUB_B, RIB_UP);
+	set_prefix(&f, "10.20.1.0/24", &inventory, 1, RIB_HOLD);
+	expect_owners(&f, "10.20.1.0/24", "1");
+	expect_reasons(&f, "10.20.1.0/24", "1/1:wins 2/2:higher-distance");
+	set_peer(&f, HUB_A, RIB_DOWN);
+	expect_owners(&f, "10.20.1.0/24", "2");
+	step(&f, &no_more, 1);
+	expect_owners(&f, "10.20.1.0/24", "1"); /* held */
+	step(&f, &by_kernel, 1);
+	set_prefix(&f, "10.20.1.0/24", NULL, 0, RIB_HOLD);
+	expect_owners(&f, "10.20.1.0/24", "2");
+	step(&f, &no_more, 1);
+	assert_int_equal(trie_count(f.rib->entries), 0);
+	fixture_done(&f);
+}
+
+/* Prefixes of a set turn together; one that deviates, comes or goes is told by itself. */
+static void test_difference_is_told_by_sets(void **state)
+{
+	struct rib_candidate other = direct(HUB_C, 0);
+	struct rib_event events[] = {peer_event(HUB_A, RIB_DOWN),
+		prefix_event("10.20.3.0/24", &other, 1, RIB_FALL_BACK)};
+	struct fixture f = fixture_new(1);
+
+	set_up(&f, HUB_A, HUB_C);
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_FALL_BACK);
+	set_prefix(&f, "10.20.2.0/24", two_hubs, 2, RIB_FALL_BACK);
+	set_prefix(&f, "10.20.3.0/24", two_hubs, 2, RIB_FALL_BACK);
+	step(&f, events, 2);
+	assert_int_equal(f.diff.sets.n, 1);
+	assert_int_equal(f.diff.prefixes.n, 1);
+	assert_int_equal(f.n_changes, 3);
+	expect_change(&f, 0, "10.20.1.0/24", "1", "2", RIB_PEER_DOWN);
+	expect_change(&f, 1, "10.20.2.0/24", "1", "2", RIB_PEER_DOWN);
+	expect_change(&f, 2, "10.20.3.0/24", "1", "3", RIB_WITHDRAWN);
 	fixture_done(&f);
 }
 
@@ -523,13 +588,15 @@ int main(void)
 		cmocka_unit_test(test_on_dead_can_change_while_dead),
 		cmocka_unit_test(test_pinned_never_moves),
 		cmocka_unit_test(test_set_of_equal_candidates),
-		cmocka_unit_test(test_hold_keeps_a_set),
+		cmocka_unit_test(test_hold_keeps_the_first_of_a_set),
 		cmocka_unit_test(test_events_of_one_step_are_one),
 		cmocka_unit_test(test_prefix_goes),
 		cmocka_unit_test(test_changes_are_sorted),
 		cmocka_unit_test(test_walk_ends_on_request),
 		cmocka_unit_test(test_lookup_falls_back_to_the_cover),
 		cmocka_unit_test(test_candidate_sets_are_shared),
+		cmocka_unit_test(test_sources_stand_side_by_side),
+		cmocka_unit_test(test_difference_is_told_by_sets),
 		cmocka_unit_test(test_peer_states),
 	};
 
