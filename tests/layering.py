@@ -9,8 +9,8 @@ import sys
 KNOWS = {
     "base": set(),
     "wg": {"base"},
-    "mesh": {"base"},
     "route": {"base"},
+    "mesh": {"base", "route"},
     "live": {"base"},
     "sys": {"base"},
     "device": {"base", "sys"},

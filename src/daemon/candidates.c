@@ -3,20 +3,6 @@
 
 #include <string.h>
 
-struct rib_candidate daemon_rib_candidate(const struct mesh_candidate *c, const uint32_t *ids)
-{
-	return (struct rib_candidate){
-		.peer = ids ? ids[c->via] : c->via,
-		.origin = ids ? ids[c->origin] : c->origin,
-		.distance = RIB_DISTANCE_INVENTORY,
-		.transit = c->transit,
-		.metric = c->metric,
-		.hub_metric = c->hub_metric,
-		.place = c->via,
-		.origin_place = c->origin,
-	};
-}
-
 static enum rib_on_dead rib_on_dead_of(enum mesh_on_dead d)
 {
 	switch (d) {
@@ -59,7 +45,7 @@ void candidate_events_of_view(
 		for (end = i; end < v->n_candidates &&
 			      ip_prefix_eq(&v->candidates[end].prefix, &first->prefix);
 			end++)
-			ret->candidates[end] = daemon_rib_candidate(&v->candidates[end], ids);
+			ret->candidates[end] = mesh_rib_candidate(&v->candidates[end], ids);
 		e.u.prefix.prefix = first->prefix;
 		e.u.prefix.candidates = ret->candidates + i;
 		e.u.prefix.n = is_own_address_of_peer(first) ? 1 : end - i;

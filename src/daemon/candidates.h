@@ -7,9 +7,6 @@
 #include "mesh/view.h"
 #include "route/rib.h"
 
-/* ids maps a node's index to the RIB's number; NULL: they are the same. */
-struct rib_candidate daemon_rib_candidate(const struct mesh_candidate *c, const uint32_t *ids);
-
 /* One RIB_EVENT_PREFIX per prefix of a view, with the memory of their candidates. */
 struct candidate_events {
 	VEC(struct rib_event) events; /* in ip_prefix_cmp order */

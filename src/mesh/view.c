@@ -2,6 +2,7 @@
 #include "mesh/view.h"
 
 #include "base/mem.h"
+#include "route/decision.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,17 +18,25 @@ static int cmp_u32(uint32_t a, uint32_t b)
 	return a < b ? -1 : a > b;
 }
 
+struct rib_candidate mesh_rib_candidate(const struct mesh_candidate *c, const uint32_t *ids)
+{
+	return (struct rib_candidate){
+		.peer = ids ? ids[c->via] : c->via,
+		.origin = ids ? ids[c->origin] : c->origin,
+		.distance = RIB_DISTANCE_INVENTORY,
+		.transit = c->transit,
+		.metric = c->metric,
+		.hub_metric = c->hub_metric,
+		.place = c->via,
+		.origin_place = c->origin,
+	};
+}
+
 int mesh_candidate_cmp(const struct mesh_candidate *a, const struct mesh_candidate *b)
 {
-	if (a->metric != b->metric)
-		return cmp_u32(a->metric, b->metric);
-	if (a->transit != b->transit)
-		return a->transit ? 1 : -1;
-	if (a->hub_metric != b->hub_metric)
-		return cmp_u32(a->hub_metric, b->hub_metric);
-	if (a->via != b->via)
-		return cmp_u32(a->via, b->via);
-	return cmp_u32(a->origin, b->origin);
+	struct rib_candidate x = mesh_rib_candidate(a, NULL), y = mesh_rib_candidate(b, NULL);
+
+	return decision_candidate_cmp(&x, &y);
 }
 
 static int candidate_cmp(const void *a, const void *b)

@@ -24,6 +24,7 @@
 #define SHUNT_MESH_VIEW_H
 
 #include "mesh/topology.h"
+#include "route/rib.h"
 
 struct mesh_view_peer {
 	unsigned node;			/* index in the inventory */
@@ -68,8 +69,10 @@ void mesh_view_done(struct mesh_view *v);
 size_t mesh_candidates_to(const struct mesh_topology_index *t, unsigned self, unsigned origin,
 	const struct mesh_network *network, struct mesh_candidate *ret);
 
-/* Preference of two candidates of one prefix: metric, direct before transit, hub metric, place of
- * via, place of origin. */
+/* The candidate as the decision sees it. ids maps a node's index to the number that it is known by;
+ * NULL: they are the same. */
+struct rib_candidate mesh_rib_candidate(const struct mesh_candidate *c, const uint32_t *ids);
+/* Preference of two candidates of one prefix with everything up: the order of route/decision.h. */
 int mesh_candidate_cmp(const struct mesh_candidate *a, const struct mesh_candidate *b);
 
 #endif
