@@ -8,6 +8,8 @@
 /* [{"what", "fix"}]: health, the last sync's problems, preshared keys that can't be read, the
  * prober's sockets. */
 json_t *answer_problems(struct daemon *d);
+/* The same without what has a line in the log where it happens. */
+json_t *answer_problems_to_log(struct daemon *d);
 /*
  * Pairs of a hub and another node whose own line is down while this node, one of the two, still has
  * other peers up:

@@ -2,6 +2,7 @@
 #include "daemon/daemon.h"
 
 #include "daemon/candidates.h"
+#include "daemon/diagnosis.h"
 #include "daemon/health.h"
 #include "daemon/interface_lock.h"
 #include "daemon/kernel_defaults.h"
@@ -263,6 +264,7 @@ static void watch(struct daemon *d)
 	d->sigterm.data = d->sigint.data = d->sighup.data = d;
 	uv_poll_start(&d->prober_poll, UV_READABLE, verdicts_on_events);
 	daemon_watch_kernel(d);
+	d->diagnosis = diagnosis_start(d);
 	uv_timer_start(&d->endpoints_timer, on_endpoints_timer, ENDPOINTS_MS, ENDPOINTS_MS);
 	uv_signal_start(&d->sigterm, on_stop_signal, SIGTERM);
 	uv_signal_start(&d->sigint, on_stop_signal, SIGINT);
@@ -338,6 +340,7 @@ static bool stop(struct daemon *d)
 	bool ended;
 
 	control_close(d->control);
+	diagnosis_stop(d->diagnosis);
 	endpoints_free(d->endpoints);
 	ended = end_loop(d);
 	prober_stop(d->prober);

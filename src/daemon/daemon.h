@@ -42,6 +42,7 @@ struct daemon {
 	struct endpoints *endpoints;
 	struct prober *prober;
 	struct control *control;
+	struct diagnosis *diagnosis;
 	struct device_state mirror; /* of the last sync */
 	instant mirror_at, started_at;
 	unsigned failures; /* in a row */

@@ -148,7 +148,7 @@ static void answered(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
 	if (q->owner) {
 		unlink_query(q);
 		if (status)
-			log_warning("the endpoint %s can't be resolved: %s", q->host,
+			log_debug("the endpoint %s can't be resolved: %s", q->host,
 				uv_strerror(status));
 		take_answer(q->owner, q, status ? NULL : res);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/answers.h"
 
+#include "daemon/diagnosis.h"
 #include "daemon/health.h"
 #include <errno.h>
 #include <stdio.h>
@@ -104,7 +105,7 @@ static void add_trouble(const struct daemon *d, json_t *list)
 	add(list, what, NULL);
 }
 
-json_t *answer_problems(struct daemon *d)
+json_t *answer_problems_to_log(struct daemon *d)
 {
 	json_t *list = json_array();
 	char text[256];
@@ -112,14 +113,22 @@ json_t *answer_problems(struct daemon *d)
 	health_check(d->gen, add_health, list);
 	for (size_t i = 0; i < d->fib.problems.n; i++)
 		add(list, d->fib.problems.items[i].what, d->fib.problems.items[i].fix);
-	if (d->failures)
-		add_trouble(d, list);
 	add_psk_problems(d, list);
 	add_unknown_endpoints(d, list);
 	add_open_key(d, list);
 	add_own_networks(d, list);
 	if (prober_error(d->prober, text, sizeof(text)))
 		add(list, text, NULL);
+	diagnosis_problems(d->diagnosis, list);
+	return list;
+}
+
+json_t *answer_problems(struct daemon *d)
+{
+	json_t *list = answer_problems_to_log(d);
+
+	if (d->failures)
+		add_trouble(d, list);
 	return list;
 }
 
