@@ -5,7 +5,6 @@
 #include "sys/clock.h"
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 static json_t *seconds(int64_t ns)
 {
@@ -43,21 +42,22 @@ static const char *probe_name(enum live_probe p)
 	}
 }
 
+/* One in doubt is null, as one that never was: nobody knows when it was. */
+static json_t *handshake_age(const struct daemon *d, const struct generation_peer *p, instant now)
+{
+	int64_t age = handshakes_age(d->handshakes, &p->node->public_key, now);
+
+	return age == HANDSHAKE_NEVER || age == HANDSHAKE_UNKNOWN ? json_null()
+								  : json_integer(age / NS_PER_S);
+}
+
 static void add_mirror(json_t *peer, const struct device_peer *m)
 {
 	char text[SOCK_ADDR_STRLEN];
-	struct timespec now;
 
 	json_object_set_new(peer, "endpoint",
 		m && m->endpoint.sa.sa_family != AF_UNSPEC
 			? json_string(sock_addr_format(&m->endpoint, text))
-			: json_null());
-	clock_gettime(CLOCK_REALTIME, &now);
-	json_object_set_new(peer, "handshake_age_s",
-		m && m->last_handshake.tv_sec
-			? json_integer(now.tv_sec > m->last_handshake.tv_sec
-					       ? now.tv_sec - m->last_handshake.tv_sec
-					       : 0)
 			: json_null());
 	json_object_set_new(peer, "rx_bytes", json_integer(m ? (json_int_t)m->rx_bytes : 0));
 	json_object_set_new(peer, "tx_bytes", json_integer(m ? (json_int_t)m->tx_bytes : 0));
@@ -82,6 +82,7 @@ static json_t *peer_json(struct daemon *d, const struct generation_peer *p, inst
 	json_object_set_new(peer, "flaps", json_integer(info.flaps));
 	json_object_set_new(peer, "probe", json_string(probe_name(info.config.probe)));
 	json_object_set_new(peer, "bfd", bfd_json(&info));
+	json_object_set_new(peer, "handshake_age_s", handshake_age(d, p, now));
 	add_mirror(peer, device_state_peer(&d->mirror, &p->node->public_key));
 	return peer;
 }
@@ -104,6 +105,7 @@ static void refresh_mirror(struct daemon *d)
 	device_state_done(&d->mirror);
 	d->mirror = fresh;
 	d->mirror_at = sys_now();
+	verdicts_of_mirror(d);
 }
 
 json_t *answer_status(struct daemon *d)

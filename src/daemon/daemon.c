@@ -348,6 +348,7 @@ static bool stop(struct daemon *d)
 	rtnl_monitor_close(d->monitor);
 	rtnl_close(d->fib.rtnl);
 	device_state_done(&d->mirror);
+	handshakes_free(d->handshakes);
 	fib_done(&d->fib);
 	rib_free(d->rib);
 	generation_free(d->gen);
@@ -379,6 +380,7 @@ int daemon_run(const struct daemon_options *o)
 	d->interface_lock = -1;
 	d->started_at = sys_now();
 	names_init(&d->names);
+	d->handshakes = handshakes_new();
 	uv_loop_init(&d->loop);
 	uv_timer_init(&d->loop, &d->sync_timer);
 	uv_timer_init(&d->loop, &d->endpoints_timer);

@@ -15,6 +15,7 @@
 #include "daemon/control.h"
 #include "daemon/endpoints.h"
 #include "daemon/fib.h"
+#include "daemon/handshakes.h"
 #include "daemon/prober.h"
 
 struct daemon_options {
@@ -44,6 +45,7 @@ struct daemon {
 	struct control *control;
 	struct diagnosis *diagnosis;
 	struct device_state mirror; /* of the last sync */
+	struct handshakes *handshakes;
 	instant mirror_at, started_at;
 	unsigned failures; /* in a row */
 	char trouble[512]; /* why, the last time */

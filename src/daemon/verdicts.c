@@ -5,10 +5,9 @@
 #include "sys/clock.h"
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* A session that works has had a handshake within REKEY_AFTER_TIME, or is about to get one. */
-#define HANDSHAKE_OVERDUE_S 150
+#define HANDSHAKE_OVERDUE (150 * NS_PER_S)
 
 /* --- adoption ------------------------------------------------------------------------------------
  */
@@ -238,25 +237,17 @@ void verdicts_on_events(uv_poll_t *p, int status, int events)
 /* --- the mirror and endpoints --------------------------------------------------------------------
  */
 
-/* -1: never. */
-static int64_t handshake_age_s(const struct device_peer *p)
-{
-	struct timespec now;
-
-	if (!p || !p->last_handshake.tv_sec)
-		return -1;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec > p->last_handshake.tv_sec ? now.tv_sec - p->last_handshake.tv_sec : 0;
-}
-
 /* A peer that answers its probes works, whatever the age of its handshake; one that doesn't has had
  * no time for it just after our start. */
-static bool is_overdue(
-	const struct daemon *d, const struct generation_peer *p, const struct device_peer *m)
+static bool is_overdue(const struct daemon *d, const struct generation_peer *p)
 {
 	enum live_probe probe = probe_of(p);
-	int64_t age = handshake_age_s(m);
-	bool is_old = age < 0 || age > HANDSHAKE_OVERDUE_S;
+	int64_t age = handshakes_age(d->handshakes, &p->node->public_key, sys_now());
+	bool is_old = age == HANDSHAKE_NEVER || age > HANDSHAKE_OVERDUE;
+
+	/* Where the age is in doubt, the verdict tells. */
+	if (age == HANDSHAKE_UNKNOWN && probe == LIVE_PROBE_HANDSHAKE)
+		return rib_peer_state(d->rib, p->id) == RIB_DOWN;
 
 	if (probe != LIVE_PROBE_BFD && probe != LIVE_PROBE_ECHO)
 		return is_old;
@@ -267,14 +258,17 @@ static bool is_overdue(
 
 void verdicts_of_mirror(struct daemon *d)
 {
-	for (size_t i = 0; i < d->gen->n_peers; i++) {
-		const struct generation_peer *p = &d->gen->peers[i];
-		const struct device_peer *m = device_state_peer(&d->mirror, &p->node->public_key);
-		int64_t age = handshake_age_s(m);
+	instant now = sys_now();
 
-		if (d->prober && m)
-			prober_handshake(
-				d->prober, p->id, age < 0 ? -1 : age * NS_PER_S, m->rx_bytes);
+	handshakes_look(d->handshakes, &d->mirror, sys_wall_ns(), now);
+	for (size_t i = 0; d->prober && i < d->gen->n_peers; i++) {
+		const struct generation_peer *p = &d->gen->peers[i];
+		const wg_key *key = &p->node->public_key;
+		const struct device_peer *m = device_state_peer(&d->mirror, key);
+
+		if (m)
+			prober_handshake(d->prober, p->id, handshakes_age(d->handshakes, key, now),
+				m->rx_bytes);
 	}
 }
 
@@ -286,7 +280,7 @@ void verdicts_check_endpoints(struct daemon *d)
 		const struct generation_peer *p = &d->gen->peers[i];
 		const struct device_peer *m = device_state_peer(&d->mirror, &p->node->public_key);
 
-		if (!is_overdue(d, p, m))
+		if (!is_overdue(d, p))
 			endpoints_working(d->endpoints, p->id);
 		else if (m) /* one just made had no time for a handshake yet */
 			endpoints_overdue(d->endpoints, p->id, now);
@@ -303,7 +297,7 @@ static bool may_set_endpoint(const struct daemon *d, const struct generation_pee
 		return true;
 	if (sock_addr_eq(&m->endpoint, endpoint))
 		return false;
-	return sock_addr_eq(&m->endpoint, &before) || is_overdue(d, p, m);
+	return sock_addr_eq(&m->endpoint, &before) || is_overdue(d, p);
 }
 
 static void set_endpoint(

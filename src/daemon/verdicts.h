@@ -17,7 +17,7 @@ void verdicts_of_reload(struct daemon *d, const struct generation *old);
 /* uv_poll callback of prober_fd: all waiting events become one RIB step and one change of the FIB.
  */
 void verdicts_on_events(uv_poll_t *p, int status, int events);
-/* Hands the mirror's handshakes to the prober. */
+/* Takes note of the handshakes of a fresh mirror and hands them to the prober. */
 void verdicts_of_mirror(struct daemon *d);
 /* Asks again for the endpoints of peers that are overdue. */
 void verdicts_check_endpoints(struct daemon *d);

@@ -128,7 +128,7 @@ void live_peer_remove(struct live *l, uint32_t peer, instant now);
 void live_on_bfd(struct live *l, const ip_addr *src, const ip_addr *dst, unsigned ttl,
 	const void *bytes, size_t len, instant now);
 void live_on_echo_reply(struct live *l, const ip_addr *src, uint16_t id, uint16_t seq, instant now);
-/* What the device reports; handshake_age_ns < 0: never. Feed it every second or so for
+/* What the device reports; the age is handshake_clock_age's. Feed it every second or so for
  * LIVE_PROBE_HANDSHAKE. */
 void live_on_handshake(
 	struct live *l, uint32_t peer, int64_t handshake_age_ns, uint64_t rx_bytes, instant now);

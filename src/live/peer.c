@@ -85,6 +85,13 @@ static enum live_cause silent_cause(enum live_probe probe)
 	}
 }
 
+/* How long trust lasts where nothing has spoken yet. Handshakes may be minutes apart, and a wall
+ * clock that stepped makes a live peer's look old, so there only received bytes can tell. */
+static instant end_of_grace(const struct peer *p, instant grace_end, instant now)
+{
+	return p->config.probe == LIVE_PROBE_HANDSHAKE ? instant_add(now, GROWTH_MAX) : grace_end;
+}
+
 static void start_probing(struct peer *p, const struct peer_seed *seed, instant now)
 {
 	const struct live_peer_config *c = &p->config;
@@ -113,7 +120,7 @@ void peer_init(struct peer *p, const struct live_peer_config *c, const struct pe
 	start_probing(p, seed, now);
 	if (c->adopted && c->probe != LIVE_PROBE_NONE && instant_before(now, grace_end)) {
 		come_alive(p, LIVE_CAUSE_ADOPTED, now);
-		keep(p, silent_cause(c->probe), grace_end, now);
+		keep(p, silent_cause(c->probe), end_of_grace(p, grace_end, now), now);
 	}
 	peer_settle(p, now);
 }
@@ -134,7 +141,7 @@ void peer_restart(struct peer *p, const struct live_peer_config *c, const struct
 	if (p->is_alive && c->probe != LIVE_PROBE_NONE) {
 		p->is_signalled = was_signalled;
 		p->why = LIVE_CAUSE_ADOPTED;
-		keep(p, silent_cause(c->probe), grace_end, now);
+		keep(p, silent_cause(c->probe), end_of_grace(p, grace_end, now), now);
 	}
 }
 

@@ -6,5 +6,7 @@
 
 /* CLOCK_BOOTTIME: goes on while the machine is suspended. */
 instant sys_now(void);
+/* The wall clock in nanoseconds since 1970. It may step: no duration comes from it. */
+int64_t sys_wall_ns(void);
 
 #endif
