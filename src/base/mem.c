@@ -2,16 +2,21 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* No exit handlers and no core: they may want memory, and a core holds keys. */
-static _Noreturn void out_of_memory(void)
+/* No exit handlers and no core: they may want memory, and a core holds keys. Nor does the end wait
+ * for somebody to read why. */
+_Noreturn void mem_exhausted(void)
 {
-	dprintf(STDERR_FILENO, "%s: out of memory\n", program_invocation_short_name);
+	struct pollfd out = {STDERR_FILENO, POLLOUT, 0};
+
+	if (poll(&out, 1, 0) == 1)
+		dprintf(STDERR_FILENO, "%s: out of memory\n", program_invocation_short_name);
 	_exit(EXIT_FAILURE);
 }
 
@@ -20,7 +25,7 @@ void *mem_alloc(size_t n)
 	void *p = malloc(n ? n : 1);
 
 	if (!p)
-		out_of_memory();
+		mem_exhausted();
 	return p;
 }
 
@@ -30,10 +35,10 @@ void *mem_zalloc(size_t n, size_t size)
 	void *p;
 
 	if (__builtin_mul_overflow(n, size, &total))
-		out_of_memory();
+		mem_exhausted();
 	p = calloc(total ? total : 1, 1);
 	if (!p)
-		out_of_memory();
+		mem_exhausted();
 	return p;
 }
 
@@ -43,10 +48,10 @@ void *mem_realloc(void *old, size_t n, size_t size)
 	void *p;
 
 	if (__builtin_mul_overflow(n, size, &total))
-		out_of_memory();
+		mem_exhausted();
 	p = realloc(old, total ? total : 1);
 	if (!p)
-		out_of_memory();
+		mem_exhausted();
 	return p;
 }
 
@@ -67,7 +72,7 @@ char *mem_printf(const char *fmt, ...)
 	n = vasprintf(&s, fmt, ap);
 	va_end(ap);
 	if (n < 0)
-		out_of_memory();
+		mem_exhausted();
 	return s;
 }
 

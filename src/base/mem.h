@@ -19,6 +19,9 @@ char *mem_strdup(const char *s) __attribute__((malloc, returns_nonnull));
 char *mem_printf(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2), malloc, returns_nonnull));
 
+/* Ends the program with that line, for who allocates by other means. */
+_Noreturn void mem_exhausted(void);
+
 /* For __attribute__((cleanup)): frees what the pointer variable holds. */
 void mem_free_ptr(void *pointer_to_pointer);
 #define AUTO_FREE __attribute__((cleanup(mem_free_ptr)))

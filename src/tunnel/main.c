@@ -5,6 +5,7 @@
  * thread runs; the parent waits until the child has its socket and says so.
  */
 #include "base/mem.h"
+#include "base/secret.h"
 #include "sys/clock.h"
 #include "sys/process.h"
 #include "sys/rtnl.h"
@@ -15,7 +16,6 @@
 #include "tunnel/uapi.h"
 #include "tunnel/workers.h"
 #include "wg/aead.h"
-#include "wg/secret.h"
 
 #include <errno.h>
 #include <fcntl.h>

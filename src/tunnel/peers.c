@@ -6,9 +6,9 @@
  */
 #include "tunnel/peers.h"
 
+#include "base/secret.h"
 #include "tunnel/internal.h"
 #include "tunnel/tunnel.h"
-#include "wg/secret.h"
 
 #include <errno.h>
 #include <sodium.h>

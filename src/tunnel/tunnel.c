@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "tunnel/tunnel.h"
 
+#include "base/secret.h"
 #include "tunnel/duty.h"
 #include "tunnel/internal.h"
 #include "tunnel/peers.h"
 #include "tunnel/workers.h"
-#include "wg/secret.h"
 
 #include <errno.h>
 #include <sodium.h>

@@ -10,8 +10,8 @@
  * context is no more than a copy of the key, so each thread has one, in locked memory, and fills it
  * anew when the key changes within a batch: cheaper than looking one up.
  */
+#include "base/secret.h"
 #include "wg/aead_internal.h"
-#include "wg/secret.h"
 
 #include <dlfcn.h>
 #include <glob.h>

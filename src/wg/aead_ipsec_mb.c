@@ -8,8 +8,8 @@
  * The library computes the tag of what it opens and leaves the comparison, in constant time, to us.
  * Jobs come back in order; keys, nonces and tags must stay where they are until then.
  */
+#include "base/secret.h"
 #include "wg/aead_internal.h"
-#include "wg/secret.h"
 
 #include <dlfcn.h>
 #include <intel-ipsec-mb.h>

@@ -5,7 +5,7 @@
  */
 #include "wg/pool.h"
 
-#include "wg/secret.h"
+#include "base/secret.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -2,8 +2,8 @@
 /* Where keys live: locked, left out of core dumps, wiped; and that a refused lock is no error. */
 #include "unit.h"
 
+#include "base/secret.h"
 #include "wg/pool.h"
-#include "wg/secret.h"
 
 #include <inttypes.h>
 #include <stdbool.h>

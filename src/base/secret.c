@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "wg/secret.h"
+#include "base/secret.h"
 
+#include "base/mem.h"
 #include <errno.h>
 #include <pthread.h>
 #include <sodium.h>
@@ -80,9 +81,22 @@ void *secret_alloc(size_t n)
 	return p;
 }
 
+void *secret_zalloc(size_t n, size_t size)
+{
+	size_t total;
+	void *p;
+
+	if (__builtin_mul_overflow(n, size, &total))
+		mem_exhausted();
+	p = secret_alloc(total ? total : 1);
+	if (!p)
+		mem_exhausted();
+	return p;
+}
+
 void secret_free(void *p, size_t n)
 {
-	size_t class = class_of(n);
+	size_t class = class_of(n ? n : 1);
 	struct free_piece *piece = p;
 
 	if (!p)
