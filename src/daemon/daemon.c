@@ -301,7 +301,8 @@ static int start(struct daemon *d, struct buf *why)
 	if (!err)
 		err = state_open(o->run_dir, o->state_dir, &d->state, why);
 	if (!err)
-		err = interface_lock(d->gen->self->interface, &d->interface_lock, why);
+		err = interface_lock_take(
+			INTERFACE_LOCK_DIR, d->gen->self->interface, &d->interface_lock, why);
 	if (!err)
 		err = open_device(d, why);
 	if (err)
@@ -353,8 +354,7 @@ static bool stop(struct daemon *d)
 	rib_free(d->rib);
 	generation_free(d->gen);
 	state_close(d->state);
-	if (d->interface_lock >= 0)
-		close(d->interface_lock);
+	interface_lock_release(d->interface_lock);
 	names_done(&d->names);
 	return ended;
 }
@@ -377,7 +377,6 @@ int daemon_run(const struct daemon_options *o)
 	int status = 0;
 
 	d->options = o;
-	d->interface_lock = -1;
 	d->started_at = sys_now();
 	names_init(&d->names);
 	d->handshakes = handshakes_new();

@@ -35,7 +35,7 @@ struct daemon {
 	uv_loop_t loop;
 	struct names names;
 	struct state *state;
-	int interface_lock;
+	struct interface_lock *interface_lock;
 	struct generation *gen;
 	struct rib *rib;
 	struct fib fib; /* owns device and rtnl */

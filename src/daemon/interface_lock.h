@@ -6,9 +6,19 @@
 
 /*
  * One daemon per interface and network namespace: two would each undo what the other does. The
- * lock is a socket in the abstract namespace, which is the network namespace's own and ends with
- * the process. *ret is closed by the caller. -EBUSY with why: another has it.
+ * lock is a locked file in a folder below /run that nobody but root may enter, named by the
+ * namespace and the interface, so that neither another --run-dir gets around it nor another user
+ * can hold it.
  */
-int interface_lock(const char *ifname, int *ret, struct buf *why);
+#define INTERFACE_LOCK_DIR "/run/shunt-interfaces"
+
+struct interface_lock;
+
+/* Takes the lock in dir, which is made where it is missing. -EBUSY: another has it. why gets a
+ * sentence on failure. */
+int interface_lock_take(
+	const char *dir, const char *ifname, struct interface_lock **ret, struct buf *why);
+/* Gives it back and removes its file. Accepts NULL. */
+void interface_lock_release(struct interface_lock *l);
 
 #endif

@@ -2,6 +2,7 @@
 #include "daemon/state.h"
 
 #include "daemon/journal.h"
+#include "daemon/plain_file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,6 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define DRAINED "drained"
+#define DRAINED_NEW "drained.new"
+#define JOURNAL "journal"
+#define JOURNAL_NEW "journal.new"
+
 struct state {
 	int run_fd, state_fd, lock_fd;
 	bool drained;
@@ -17,34 +23,14 @@ struct state {
 	struct journal journal;
 };
 
-static int make_dirs(const char *path)
-{
-	AUTO_FREE char *copy = mem_strdup(path);
-
-	for (char *p = copy + 1;; p++) {
-		char c = *p;
-
-		if (c != '/' && c != '\0')
-			continue;
-		*p = '\0';
-		if (mkdir(copy, c ? 0755 : 0700) < 0 && errno != EEXIST)
-			return -errno;
-		if (!c)
-			return 0;
-		*p = c;
-	}
-}
-
 static int open_dir(const char *what, const char *path, struct buf *why)
 {
-	int err = make_dirs(path);
-	int fd = err ? err : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = plain_folder_open(path);
 
-	if (fd >= 0)
-		return fd;
-	err = err ? err : -errno;
-	buf_printf(why, "can't use the %s directory %s: %s", what, path, strerror(-err));
-	return err;
+	if (fd < 0)
+		buf_printf(
+			why, "can't use the %s directory %s: %s", what, path, plain_file_error(fd));
+	return fd;
 }
 
 /* All of a file; 0 or negative errno. */
@@ -64,16 +50,65 @@ static int read_all(int fd, struct buf *ret)
 static int read_journal(struct state *s)
 {
 	AUTO_BUF text = {0};
-	int fd = openat(s->state_fd, "journal", O_RDONLY | O_CLOEXEC);
+	int fd = plain_file_open(s->state_fd, JOURNAL, O_RDONLY);
 	int err;
 
 	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
+		return fd == -ENOENT ? 0 : fd;
 	err = read_all(fd, &text);
 	close(fd);
 	if (!err)
 		journal_read(&s->journal, buf_str(&text), text.n);
 	return err;
+}
+
+static int take_lock(struct state *s, const char *run_dir, struct buf *why)
+{
+	int err;
+
+	s->lock_fd = plain_file_open(s->run_fd, "lock", O_RDWR | O_CREAT);
+	err = s->lock_fd < 0 ? s->lock_fd : 0;
+	if (!err && flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
+		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (err == -EBUSY)
+		buf_printf(why,
+			"another shuntd runs with the run directory %s; give this one its own by "
+			"--run-dir",
+			run_dir);
+	else if (err)
+		buf_printf(why, "can't lock %s/lock: %s", run_dir, plain_file_error(err));
+	return err;
+}
+
+/* 1: it is there and ours, 0: it isn't there. */
+static int has_file(const struct state *s, const char *name)
+{
+	int fd = plain_file_open(s->state_fd, name, O_RDONLY);
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	close(fd);
+	return 1;
+}
+
+/* Whatever has the name of a file of ours must be one, or a change would find out too late. */
+static int read_files(struct state *s, const char *state_dir, struct buf *why)
+{
+	const char *name = DRAINED;
+	int err = has_file(s, name);
+
+	s->drained = err == 1;
+	if (err >= 0)
+		err = has_file(s, name = JOURNAL_NEW);
+	if (err >= 0)
+		err = has_file(s, name = DRAINED_NEW);
+	if (err >= 0) {
+		name = JOURNAL;
+		err = read_journal(s);
+	}
+	if (err < 0)
+		buf_printf(why, "can't read %s/%s: %s", state_dir, name, plain_file_error(err));
+	return err < 0 ? err : 0;
 }
 
 int state_open(const char *run_dir, const char *state_dir, struct state **ret, struct buf *why)
@@ -84,29 +119,12 @@ int state_open(const char *run_dir, const char *state_dir, struct state **ret, s
 	s->run_fd = s->state_fd = s->lock_fd = -1;
 	journal_init(&s->journal);
 	err = s->run_fd = open_dir("run", run_dir, why);
-	if (err < 0)
-		goto out;
-	err = s->state_fd = open_dir("state", state_dir, why);
-	if (err < 0)
-		goto out;
-	s->lock_fd = openat(s->run_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	err = s->lock_fd < 0 || flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
-	if (err == -EWOULDBLOCK) {
-		err = -EBUSY;
-		buf_printf(why,
-			"another shuntd runs with the run directory %s; give this one its own by "
-			"--run-dir",
-			run_dir);
-	} else if (err) {
-		buf_printf(why, "can't lock %s/lock: %s", run_dir, strerror(-err));
-	}
-	if (err)
-		goto out;
-	s->drained = faccessat(s->state_fd, "drained", F_OK, 0) == 0;
-	err = read_journal(s);
-	if (err)
-		buf_printf(why, "can't read %s/journal: %s", state_dir, strerror(-err));
-out:
+	if (err >= 0)
+		err = s->state_fd = open_dir("state", state_dir, why);
+	if (err >= 0)
+		err = take_lock(s, run_dir, why);
+	if (err >= 0)
+		err = read_files(s, state_dir, why);
 	if (err < 0) {
 		state_close(s);
 		return err;
@@ -134,18 +152,75 @@ bool state_is_drained(const struct state *s)
 	return s->drained;
 }
 
+static int write_all(int fd, const char *data, size_t n)
+{
+	while (n) {
+		ssize_t done = write(fd, data, n);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return done < 0 ? -errno : -EIO;
+		data += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+/* Names and removals reach the disk with their folder. */
+static int sync_folder(const struct state *s)
+{
+	/* A file system that has nothing to do for a folder says EINVAL. */
+	return fsync(s->state_fd) < 0 && errno != EINVAL ? -errno : 0;
+}
+
+/* Puts a file in its place, whole and on disk, or leaves everything as it is; aside is where it is
+ * made. After an error of the folder's own either may be on disk. */
+static int put_file(
+	const struct state *s, const char *name, const char *aside, const char *data, size_t n)
+{
+	int fd, err;
+
+	/* A rest of a life that ended in between, or somebody's pipe. */
+	if (unlinkat(s->state_fd, aside, 0) < 0 && errno != ENOENT)
+		return -errno;
+	fd = plain_file_open(s->state_fd, aside, O_WRONLY | O_CREAT | O_EXCL);
+	if (fd < 0)
+		return fd;
+	err = write_all(fd, data, n);
+	if (!err && fsync(fd) < 0)
+		err = -errno;
+	if (close(fd) < 0 && !err)
+		err = -errno;
+	if (!err && renameat(s->state_fd, aside, s->state_fd, name) < 0)
+		err = -errno;
+	if (err) {
+		unlinkat(s->state_fd, aside, 0);
+		return err;
+	}
+	return sync_folder(s);
+}
+
+static int remove_file(const struct state *s, const char *name)
+{
+	if (unlinkat(s->state_fd, name, 0) < 0 && errno != ENOENT)
+		return -errno;
+	return sync_folder(s);
+}
+
+static int mark_drained(const struct state *s, bool drained)
+{
+	return drained ? put_file(s, DRAINED, DRAINED_NEW, "", 0) : remove_file(s, DRAINED);
+}
+
 int state_set_drained(struct state *s, bool drained)
 {
-	if (drained) {
-		int fd = openat(s->state_fd, "drained", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	int err = mark_drained(s, drained);
 
-		if (fd < 0)
-			return -errno;
-		close(fd);
-	} else if (unlinkat(s->state_fd, "drained", 0) < 0 && errno != ENOENT) {
-		return -errno;
+	if (err) { /* the next start shall find what is in force now */
+		(void)mark_drained(s, s->drained);
+		return err;
 	}
-	fsync(s->state_fd);
 	s->drained = drained;
 	return 0;
 }
@@ -166,37 +241,12 @@ size_t state_addresses(const struct state *s, const ip_prefix **ret)
 	return s->journal.addresses.n;
 }
 
-static int write_all(int fd, const char *data, size_t n)
-{
-	while (n) {
-		ssize_t done = write(fd, data, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return done < 0 ? -errno : -EIO;
-		data += done;
-		n -= (size_t)done;
-	}
-	return 0;
-}
-
 static int write_journal(const struct state *s)
 {
 	AUTO_BUF text = {0};
-	int fd, err;
 
 	journal_write(&s->journal, &text);
-	fd = openat(s->state_fd, "journal.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	err = write_all(fd, buf_str(&text), text.n);
-	if (!err && fsync(fd) < 0)
-		err = -errno;
-	close(fd);
-	if (!err && renameat(s->state_fd, "journal.new", s->state_fd, "journal") < 0)
-		err = -errno;
-	return err;
+	return put_file(s, JOURNAL, JOURNAL_NEW, buf_str(&text), text.n);
 }
 
 static bool journal_is(const struct journal *have, const struct state_journal *want)

@@ -16,14 +16,15 @@ struct state;
 
 /*
  * Makes both directories (mode 0700) where they are missing, takes the lock and reads what is
- * there. -EBUSY: another daemon runs there. why gets a sentence on failure.
+ * there. -EBUSY: another daemon runs there. -EINVAL, -EPERM: something of a name of ours is no
+ * plain file, or another user's. why gets a sentence on failure. Waits for nothing.
  */
 int state_open(const char *run_dir, const char *state_dir, struct state **ret, struct buf *why);
 /* Releases the lock. Accepts NULL. */
 void state_close(struct state *s);
 
 bool state_is_drained(const struct state *s);
-/* Remembered on disk before it returns. */
+/* Remembered on disk before it returns 0; otherwise nothing has changed. */
 int state_set_drained(struct state *s, bool drained);
 
 bool state_has_peer(const struct state *s, const wg_key *key);
@@ -40,7 +41,8 @@ struct state_journal {
 	size_t n_addresses;
 };
 
-/* Adds these to the journal, or (exactly) makes them the whole of it. Nothing is written if nothing
+/* Adds these to the journal, or (exactly) makes them the whole of it; on disk before it returns 0.
+ * Nothing is written if nothing
  * changes; what could not be written is tried again by the next call. */
 int state_journal(struct state *s, const struct state_journal *j, bool exactly);
 

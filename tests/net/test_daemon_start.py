@@ -8,6 +8,7 @@ import pathlib
 import re
 import signal
 import socket
+import stat
 import subprocess
 
 import pytest
@@ -229,6 +230,60 @@ def test_a_socket_of_that_name_that_belongs_elsewhere(mesh, tmp_path):
         said = refusal(mesh)
     assert "in another network namespace" in said
     os.unlink(path)
+
+
+@pytest.mark.parametrize("name", ["lock", "control.sock"])
+def test_a_run_directory_that_others_made(mesh, tmp_path, name):
+    """Whoever may write there could hold the lock or stand in for the socket."""
+    os.chmod(tmp_path, 0o755)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / name).write_text("", "ascii")
+    os.chown(folder, 65534, 65534)
+    said = refusal(mesh, "--run-dir", str(folder))
+    assert "can't use the run directory" in said and "another user" in said
+    assert_nothing_left(mesh)
+
+
+def test_the_lock_of_the_interface_is_nobody_else_s(mesh):
+    """What any user may bind doesn't keep it out; a second daemon is kept out, whatever its folders."""
+    squatter = mesh.nodes["site-1"].spawn(
+        ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "/usr/bin/python3", "-c",
+         "import socket, time; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+         "s.bind('\\0shunt/interface/wg0'); print('bound', flush=True); time.sleep(600)"],
+        log="squatter.log")
+    try:
+        file = mesh.nodes["site-1"].path("squatter.log")
+        wait_for("the name is taken", lambda: os.path.getsize(file), PATIENCE)
+        mesh.start("site-1")
+    finally:
+        squatter.kill()
+        squatter.wait()
+    daemon = mesh.daemons["site-1"]
+    second = subprocess.run(mesh.nodes["site-1"].inside(
+        [SHUNTD, "--node", "site-1", mesh.inventory, "--run-dir", mesh.nodes["site-1"].path("other"),
+         "--state-dir", mesh.nodes["site-1"].path("other-state")]),
+        capture_output=True, text=True, check=False, timeout=30)
+    assert second.returncode == 1 and "another shuntd has the interface wg0" in second.stderr
+    folder = os.stat("/run/shunt-interfaces")
+    assert (folder.st_uid, folder.st_mode & 0o077) == (0, 0)
+    # However it ends, the next one gets it.
+    daemon.kill()
+    mesh.start("site-1")
+
+
+@pytest.mark.parametrize("name", ["drained", "journal", "journal.new", "lock"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_has_the_name_of_a_state_file(mesh, tmp_path, name, kind):
+    """It is refused, not waited for."""
+    path = tmp_path / name
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 5))
+    said = refusal(mesh, "--run-dir" if name == "lock" else "--state-dir", str(tmp_path))
+    assert str(path) in said and "no plain file" in said
+    assert_nothing_left(mesh)
 
 
 def test_wrong_usage_is_2():

@@ -12,6 +12,38 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What the linker's --wrap puts in place of the C library's: the disk's refusals. */
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __real_close(int fd);
+int __wrap_close(int fd);
+
+static struct {
+	int files, folders, closing; /* an errno each, 0: as usual */
+} refuse;
+
+int __wrap_fsync(int fd)
+{
+	struct stat st;
+	int error;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	error = S_ISDIR(st.st_mode) ? refuse.folders : refuse.files;
+	errno = error;
+	return error ? -1 : __real_fsync(fd);
+}
+
+int __wrap_close(int fd)
+{
+	bool writes = (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY;
+	int r = __real_close(fd);
+
+	if (!refuse.closing || !writes)
+		return r;
+	errno = refuse.closing;
+	return -1;
+}
+
 struct dirs {
 	char root[64];
 	char run[96], state[96];
@@ -38,6 +70,7 @@ static int teardown(void **data)
 {
 	struct dirs *d = *data;
 
+	memset(&refuse, 0, sizeof(refuse));
 	nftw(d->root, drop, 16, FTW_DEPTH | FTW_PHYS);
 	free(d);
 	return 0;
@@ -213,6 +246,135 @@ static void unusable_directory_is_named(void **data)
 	buf_done(&why);
 }
 
+/* Whatever the disk refuses, the answer is an error, and what was remembered before is it still. */
+static void what_the_disk_refuses_is_told(void **data)
+{
+	struct dirs *d = *data;
+	static const struct {
+		int files, folders, closing;
+	} cases[] = {{EIO, 0, 0}, {0, EIO, 0}, {0, 0, EDQUOT}};
+	ip_prefix p = prefix("10.0.0.0/8");
+	struct state_journal j = {NULL, 0, &p, 1, NULL, 0};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct state *s = open_state(d);
+
+		memcpy(&refuse, &cases[i], sizeof(refuse));
+		assert_true(state_set_drained(s, true) < 0);
+		assert_false(state_is_drained(s));
+		assert_true(state_journal(s, &j, false) < 0);
+		memset(&refuse, 0, sizeof(refuse));
+		state_close(s);
+		s = open_state(d);
+		assert_false(state_is_drained(s));
+		/* The journal may hold it by now; a call that succeeds makes sure. */
+		assert_int_equal(state_journal(s, &j, false), 0);
+		assert_int_equal(state_set_drained(s, true), 0);
+		refuse.folders = EIO;
+		assert_int_equal(state_set_drained(s, false), -EIO);
+		assert_true(state_is_drained(s));
+		refuse.folders = 0;
+		state_close(s);
+		s = open_state(d);
+		assert_true(state_is_drained(s));
+		assert_int_equal(state_set_drained(s, false), 0);
+		assert_int_equal(state_journal(s, &(struct state_journal){0}, true), 0);
+		state_close(s);
+	}
+}
+
+static void make_oddity(const char *path, int kind)
+{
+	switch (kind) {
+	case 0:
+		assert_int_equal(mkfifo(path, 0600), 0);
+		break;
+	case 1:
+		assert_int_equal(mknod(path, S_IFCHR | 0600, 0x103), 0); /* null */
+		break;
+	case 2:
+		assert_int_equal(symlink("/etc/hostname", path), 0);
+		break;
+	default:
+		assert_int_equal(mkdir(path, 0700), 0);
+	}
+}
+
+/* A test that hangs here is the fault that it looks for. */
+static void what_is_no_plain_file_is_refused(void **data)
+{
+	static const char *const names[] = {"run/lock", "state/drained", "state/drained.new",
+		"state/journal", "state/journal.new"};
+	struct dirs *d = *data;
+
+	state_close(open_state(d));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		for (int kind = 0; kind < 4; kind++) {
+			struct buf why = {0};
+			struct state *s = NULL;
+			char path[128];
+
+			if (kind == 1 && geteuid() != 0)
+				continue;
+			snprintf(path, sizeof(path), "%s/%c/%s", d->root, i ? 'b' : 'a', names[i]);
+			unlink(path);
+			make_oddity(path, kind);
+			assert_int_equal(state_open(d->run, d->state, &s, &why), -EINVAL);
+			assert_non_null(strstr(buf_str(&why), strchr(names[i], '/')));
+			assert_non_null(strstr(buf_str(&why), "no plain file"));
+			buf_done(&why);
+			remove(path);
+		}
+	}
+}
+
+/* One that appears while the daemon runs. */
+static void what_stands_in_the_way_later_is_replaced(void **data)
+{
+	struct dirs *d = *data;
+	struct state *s = open_state(d);
+	ip_prefix p = prefix("10.0.0.0/8");
+	struct state_journal j = {NULL, 0, &p, 1, NULL, 0};
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/journal.new", d->state);
+	make_oddity(path, 0);
+	snprintf(path, sizeof(path), "%s/drained", d->state);
+	make_oddity(path, 0);
+	assert_int_equal(state_journal(s, &j, false), 0);
+	assert_int_equal(state_set_drained(s, true), 0);
+	state_close(s);
+	s = open_state(d);
+	assert_true(state_is_drained(s));
+	assert_true(state_has_prefix(s, &p));
+	state_close(s);
+}
+
+static void folders_and_files_of_others_are_refused(void **data)
+{
+	struct dirs *d = *data;
+	struct buf why = {0};
+	struct state *s = NULL;
+	char path[128];
+
+	if (geteuid() != 0)
+		skip();
+	s = open_state(d);
+	assert_int_equal(state_set_drained(s, true), 0);
+	state_close(s);
+	snprintf(path, sizeof(path), "%s/drained", d->state);
+	assert_int_equal(chown(path, 65534, 65534), 0);
+	assert_int_equal(state_open(d->run, d->state, &s, &why), -EPERM);
+	assert_int_equal(chown(path, 0, 0), 0);
+	assert_int_equal(chmod(d->state, 0777), 0);
+	assert_int_equal(state_open(d->run, d->state, &s, &why), -EPERM);
+	assert_int_equal(chmod(d->state, 0700), 0);
+	assert_int_equal(chown(d->run, 65534, 65534), 0);
+	assert_int_equal(state_open(d->run, d->state, &s, &why), -EPERM);
+	assert_non_null(strstr(buf_str(&why), "another user"));
+	buf_done(&why);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +385,12 @@ int main(void)
 		cmocka_unit_test(a_piece_of_a_line_is_none),
 		cmocka_unit_test_setup_teardown(exactly_forgets_addresses, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_is_for_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_the_disk_refuses_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_no_plain_file_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_stands_in_the_way_later_is_replaced, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			folders_and_files_of_others_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(unusable_directory_is_named, setup, teardown),
 	};
 
