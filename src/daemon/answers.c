@@ -95,26 +95,13 @@ static bool self_holds(struct daemon *d)
 	return holding;
 }
 
-/* Handshakes and counters as of now; if the device doesn't answer, as of the last time it did. */
-static void refresh_mirror(struct daemon *d)
-{
-	struct device_state fresh = {0};
-
-	if (instant_diff(sys_now(), d->mirror_at) < NS_PER_S || device_get(d->fib.device, &fresh))
-		return;
-	device_state_done(&d->mirror);
-	d->mirror = fresh;
-	d->mirror_at = sys_now();
-	verdicts_of_mirror(d);
-}
-
 json_t *answer_status(struct daemon *d)
 {
 	instant now = sys_now();
 	json_t *peers = json_array();
 	const struct mesh_node *self = d->gen->self;
 
-	refresh_mirror(d);
+	daemon_refresh_mirror(d);
 	for (size_t i = 0; i < d->gen->n_peers; i++)
 		json_array_append_new(peers, peer_json(d, &d->gen->peers[i], now));
 	return json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:o, s:{s:s, s:s, s:s, s:i}, s:b, s:b, "

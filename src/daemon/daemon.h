@@ -81,6 +81,9 @@ void daemon_mend_sysctls(struct daemon *d);
 /* Reads back and mends; schedules a retry on failure. what: for the log ("drift", "reload", ...).
  */
 int daemon_sync(struct daemon *d, const char *what, struct fib_counts *ret);
+/* Handshakes and counters as of now, without mending anything; if the device doesn't answer, as of
+ * the last time it did. At most once a second. */
+void daemon_refresh_mirror(struct daemon *d);
 /* Syncs when the kernel has news. */
 void daemon_watch_kernel(struct daemon *d);
 

@@ -7,6 +7,7 @@
  */
 #include "daemon/daemon.h"
 
+#include "daemon/diagnosis.h"
 #include "daemon/log.h"
 #include "daemon/verdicts.h"
 #include "sys/clock.h"
@@ -133,6 +134,23 @@ static int sync_or_reopen(struct daemon *d, struct device_state *mirror, struct 
 	return err;
 }
 
+static void take_mirror(struct daemon *d, const struct device_state *fresh)
+{
+	device_state_done(&d->mirror);
+	d->mirror = *fresh;
+	d->mirror_at = sys_now();
+	verdicts_of_mirror(d);
+	diagnosis_of_mirror(d->diagnosis);
+}
+
+void daemon_refresh_mirror(struct daemon *d)
+{
+	struct device_state fresh = {0};
+
+	if (instant_diff(sys_now(), d->mirror_at) >= NS_PER_S && !device_get(d->fib.device, &fresh))
+		take_mirror(d, &fresh);
+}
+
 int daemon_sync(struct daemon *d, const char *what, struct fib_counts *ret)
 {
 	struct device_state mirror = {0};
@@ -145,10 +163,7 @@ int daemon_sync(struct daemon *d, const char *what, struct fib_counts *ret)
 	if (!err && !fib_counts_are_zero(&counts))
 		log_counts(what, &counts);
 	if (!err) {
-		device_state_done(&d->mirror);
-		d->mirror = mirror;
-		d->mirror_at = sys_now();
-		verdicts_of_mirror(d);
+		take_mirror(d, &mirror);
 	} else {
 		device_state_done(&mirror);
 	}
