@@ -56,7 +56,7 @@ ip_addr ip_addr_from_bytes(int family, const void *bytes)
 /* A decimal number of at most max, without sign or leading zeros, that is all of text. */
 static bool parse_number(unsigned *ret, const char *text, unsigned max)
 {
-	unsigned n = 0;
+	uint64_t n = 0;
 
 	if (!*text || (text[0] == '0' && text[1]))
 		return false;
@@ -67,7 +67,7 @@ static bool parse_number(unsigned *ret, const char *text, unsigned max)
 		if (n > max)
 			return false;
 	}
-	*ret = n;
+	*ret = (unsigned)n;
 	return true;
 }
 
