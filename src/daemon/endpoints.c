@@ -215,8 +215,8 @@ void endpoints_set(struct endpoints *e, const struct generation *g, instant now)
 
 		*k = (struct known){
 			.peer = p->id,
-			.host = p->node->endpoint_host,
-			.port = p->node->endpoint_port,
+			.host = p->view->endpoint->host,
+			.port = p->view->endpoint->port,
 			.next = now,
 			.pause_ns = PAUSE_FIRST,
 		};

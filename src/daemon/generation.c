@@ -73,7 +73,10 @@ static int find_self(struct generation *g, const char *node, struct buf *why)
 {
 	g->self = mesh_inventory_node(g->inv, node);
 	if (!g->self) {
-		buf_printf(why, "%s has no node named %s", g->inv->file, node);
+		const char *meant = mesh_inventory_guess(g->inv, node);
+
+		buf_printf(why, "%s has no node named %s%s%s%s", g->inv->file, node,
+			meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
 		return -ENOENT;
 	}
 	if (g->self->role == MESH_CLIENT) {
@@ -113,17 +116,15 @@ static int read_private_key(struct generation *g, struct buf *why)
 
 static void make_addresses(struct generation *g)
 {
-	const struct mesh_inventory *inv = g->inv;
-
 	g->addresses = mem_zalloc(g->self->n_addresses + 1, sizeof(*g->addresses));
 	for (size_t i = 0; i < g->self->n_addresses; i++) {
 		const ip_addr *a = &g->self->addresses[i].addr;
+		const struct mesh_overlay *overlay = mesh_overlay_of(g->inv, a);
 		ip_prefix *p = &g->addresses[g->n_addresses++];
 
 		*p = ip_prefix_host(a);
-		for (size_t k = 0; k < inv->n_overlays; k++)
-			if (ip_prefix_has_addr(&inv->overlays[k].prefix, a))
-				p->len = inv->overlays[k].prefix.len;
+		if (overlay)
+			p->len = overlay->prefix.len;
 	}
 }
 

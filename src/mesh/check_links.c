@@ -30,12 +30,12 @@ static void report_inside(
 			     .n_nodes = nodes.n,
 			     .prefixes = p,
 			     .n_prefixes = 1,
-			     .pos = n->endpoint_pos,
+			     .pos = n->endpoint.pos,
 			     .effect = check_text(c,
 				     "The endpoint %s of %s lies in %s: nodes route it into the "
 				     "tunnel, which would have to carry its own packets and "
 				     "never comes up.",
-				     n->endpoint_host, n->name, where),
+				     n->endpoint.host, n->name, where),
 			     .fix = check_text(c,
 				     "Give %s an endpoint outside of %s, or carry smaller parts "
 				     "of the prefix that leave the endpoint out.",
@@ -71,7 +71,7 @@ void check_endpoints(struct check *c)
 		const struct mesh_node *n = &c->inv->nodes[i];
 		ip_addr a;
 
-		if (n->endpoint_host && ip_addr_parse(&a, n->endpoint_host))
+		if (n->endpoint.host && ip_addr_parse(&a, n->endpoint.host))
 			check_endpoint(c, n, &a);
 	}
 }
@@ -97,7 +97,7 @@ static void report_no_endpoint(
 
 static bool is_mute(const struct check *c, unsigned node)
 {
-	return !c->inv->nodes[node].endpoint_host;
+	return !c->inv->nodes[node].endpoint.host;
 }
 
 static void check_all_pairs(struct check *c)

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "mesh/errors.h"
 #include "mesh/parse.h"
+#include "mesh/text.h"
 #include "mesh/yaml.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -126,6 +127,31 @@ const struct mesh_node *mesh_inventory_node(const struct mesh_inventory *inv, co
 	uintptr_t found = (uintptr_t)map_get_str(holder_of(inv)->by_name, name);
 
 	return found ? &inv->nodes[found - 1] : NULL;
+}
+
+const char *mesh_inventory_guess(const struct mesh_inventory *inv, const char *name)
+{
+	const char *meant = NULL;
+	unsigned best = TEXT_NO_GUESS;
+
+	for (size_t i = 0; i < inv->n_nodes; i++)
+		if (text_is_closer(name, inv->nodes[i].name, &best))
+			meant = inv->nodes[i].name;
+	return meant;
+}
+
+const struct mesh_overlay *mesh_overlay_of(const struct mesh_inventory *inv, const ip_addr *a)
+{
+	const struct mesh_overlay *longest = NULL;
+
+	for (size_t i = 0; i < inv->n_overlays; i++) {
+		const struct mesh_overlay *o = &inv->overlays[i];
+
+		if (ip_prefix_has_addr(&o->prefix, a) &&
+			(!longest || o->prefix.len > longest->prefix.len))
+			longest = o;
+	}
+	return longest;
 }
 
 const char *mesh_role_name(enum mesh_role r)

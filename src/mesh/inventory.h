@@ -53,6 +53,14 @@ struct mesh_network {
 	struct mesh_pos pos;
 };
 
+/* Where a node is reached. */
+struct mesh_endpoint {
+	const char *host; /* NULL: none. A name, or a numeric address, IPv6 without brackets and
+			     with its zone if it has one */
+	uint16_t port;
+	struct mesh_pos pos;
+};
+
 struct mesh_node {
 	const char *name;
 	unsigned index; /* place in the file, from 0 */
@@ -62,9 +70,7 @@ struct mesh_node {
 	const char *public_key_text;
 	const struct mesh_address *addresses;
 	size_t n_addresses;
-	const char
-		*endpoint_host; /* NULL: none. A name or a numeric address, IPv6 without brackets */
-	uint16_t endpoint_port;
+	struct mesh_endpoint endpoint; /* its place falls back to pos, as those below do */
 	uint32_t metric; /* of transit through this hub; MESH_METRIC_NONE: not stated */
 	bool nat;
 	const struct mesh_network *networks;
@@ -75,9 +81,9 @@ struct mesh_node {
 	uint16_t mtu;
 	struct mesh_liveness liveness; /* how others probe this node */
 	const char *private_key_file;
-	struct mesh_pos pos;	 /* of the name */
-	struct mesh_pos key_pos; /* of public_key's value; these three fall back to pos */
-	struct mesh_pos endpoint_pos;
+	struct mesh_pos pos;	       /* of the name */
+	struct mesh_pos key_pos;       /* of public_key's value */
+	struct mesh_pos interface_pos; /* under defaults, if it stands there */
 	struct mesh_pos mtu_pos;
 };
 
@@ -92,6 +98,7 @@ struct mesh_link {
 	unsigned a, b;
 	const char *preshared_key_file; /* NULL: none */
 	struct mesh_pos pos;
+	struct mesh_endpoint endpoints[2]; /* of a for b, of b for a, in place of the node's own */
 };
 
 struct mesh_inventory {
@@ -136,6 +143,12 @@ void mesh_inventory_free(struct mesh_inventory *inv);
 
 /* NULL if there is no node of that name. */
 const struct mesh_node *mesh_inventory_node(const struct mesh_inventory *inv, const char *name);
+/* The name of a node that was probably meant by one that there isn't; NULL: none is near. */
+const char *mesh_inventory_guess(const struct mesh_inventory *inv, const char *name);
+
+/* The longest prefix of overlay that holds the address: the one whose length the address has on its
+ * interface. NULL: none does. */
+const struct mesh_overlay *mesh_overlay_of(const struct mesh_inventory *inv, const ip_addr *a);
 
 const char *mesh_role_name(enum mesh_role r);	      /* "hub" */
 const char *mesh_on_dead_name(enum mesh_on_dead d);   /* "fall-back" */

@@ -68,12 +68,13 @@ void parse_keepalive(struct parse *p, const struct yaml_node *v, void *into);  /
 void parse_multiplier(struct parse *p, const struct yaml_node *v, void *into); /* unsigned */
 void parse_interval(struct parse *p, const struct yaml_node *v, void *into);   /* int64_t */
 void parse_hold(struct parse *p, const struct yaml_node *v, void *into);       /* int64_t */
-void parse_interface(struct parse *p, const struct yaml_node *v, void *into);  /* char[IFNAMSIZ] */
-void parse_path(struct parse *p, const struct yaml_node *v, void *into);       /* const char * */
-void parse_topology(struct parse *p, const struct yaml_node *v, void *into);   /* int */
-void parse_role(struct parse *p, const struct yaml_node *v, void *into);       /* int */
-void parse_on_dead(struct parse *p, const struct yaml_node *v, void *into);    /* int */
-void parse_probe(struct parse *p, const struct yaml_node *v, void *into);      /* int */
+/* struct stated_interface */
+void parse_interface(struct parse *p, const struct yaml_node *v, void *into);
+void parse_path(struct parse *p, const struct yaml_node *v, void *into);     /* const char * */
+void parse_topology(struct parse *p, const struct yaml_node *v, void *into); /* int */
+void parse_role(struct parse *p, const struct yaml_node *v, void *into);     /* int */
+void parse_on_dead(struct parse *p, const struct yaml_node *v, void *into);  /* int */
+void parse_probe(struct parse *p, const struct yaml_node *v, void *into);    /* int */
 
 /* The words of the enums, in their order. */
 extern const char *const mesh_topology_words[2];
@@ -84,13 +85,8 @@ extern const char *const mesh_probe_words[3];
 /* A prefix as written, host bits and all. */
 bool parse_prefix(struct parse *p, const struct yaml_node *v, ip_prefix *ret);
 
-struct stated_endpoint {
-	const char *host; /* NULL: none stated */
-	uint16_t port;	  /* 0: left out */
-	struct mesh_pos pos;
-};
-void parse_endpoint(
-	struct parse *p, const struct yaml_node *v, void *into); /* struct stated_endpoint */
+/* struct mesh_endpoint; port 0: left out. */
+void parse_endpoint(struct parse *p, const struct yaml_node *v, void *into);
 
 /* Valid as the name of a node: false adds no error. */
 bool parse_is_node_name(const char *name);
@@ -104,15 +100,20 @@ struct stated_liveness {
 	int64_t hold_ns;     /* -1: not stated */
 };
 
+struct stated_interface {
+	char name[IFNAMSIZ]; /* "": not stated */
+	struct mesh_pos pos;
+};
+
 struct stated_mtu {
 	uint16_t value; /* 0: not stated */
 	struct mesh_pos pos;
 };
 
 struct stated_settings {
-	char interface[IFNAMSIZ]; /* "": not stated */
-	uint16_t listen_port;	  /* 0: not stated */
-	int keepalive;		  /* STATED_KEEPALIVE_NONE: not stated */
+	struct stated_interface interface;
+	uint16_t listen_port; /* 0: not stated */
+	int keepalive;	      /* STATED_KEEPALIVE_NONE: not stated */
 	struct stated_mtu mtu;
 	struct stated_liveness liveness;
 	const char *private_key_file; /* NULL: not stated */
@@ -129,7 +130,6 @@ struct stated_node {
 	struct stated_settings own; /* first: the tables share offsets */
 	struct mesh_node node;	    /* role, metric, nat, lists, key; settings still empty */
 	int role;
-	struct stated_endpoint endpoint;
 };
 
 /* All nodes of the map; those with errors too. */
@@ -147,9 +147,13 @@ struct stated_links {
 	struct mesh_link *items;
 	size_t n, cap;
 };
+/* Links between nodes of the map; with none in it, which is an error told elsewhere, names aren't
+ * looked up. Ports that are left out are 0. */
+void parse_links(struct parse *p, const struct yaml_node *v, const struct stated_nodes *nodes,
+	struct stated_links *ret);
 
-/* The whole document into ret's lists and names, its file aside. With errors added, ret is of no
- * use. */
+/* The whole document into ret's lists and names, its file aside. With errors added, ret has what
+ * could be read: a list may lack items, a value may be its default. */
 void parse_inventory(struct parse *p, const struct yaml_node *root, struct mesh_inventory *ret);
 
 /* One prefix of a list with its place, to find what stands there twice. */

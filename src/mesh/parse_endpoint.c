@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* "host:port", "[2001:db8::1]:port", the port may be left out. The host is an address or a name. */
+/* "host:port", "[2001:db8::1]:port", "[fe80::1%eth0]:port", the port may be left out. The host is
+ * an address or a name. Whether anybody can be reached there is the check's matter. */
 #include "mesh/parse.h"
 
 #include <string.h>
@@ -7,6 +8,15 @@
 #define HOST_MOST 253
 #define LABEL_MOST 63
 #define LABEL_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+#define ZONE_CHARACTERS LABEL_CHARACTERS "=+."
+
+/* A label that resolvers take for a part of an IPv4 address: digits, or 0x and digits of 16. */
+static bool is_number(const char *label, size_t n)
+{
+	if (n > 2 && label[0] == '0' && (label[1] == 'x' || label[1] == 'X'))
+		return 2 + strspn(label + 2, "0123456789abcdefABCDEF") == n;
+	return strspn(label, "0123456789") == n;
+}
 
 /* A host name whose last label isn't a number: such a one would be an IPv4 address with a slip. */
 static bool is_host_name(const char *s)
@@ -26,7 +36,7 @@ static bool is_host_name(const char *s)
 			return false;
 		label += n + 1;
 	}
-	return strspn(label, "0123456789") != n;
+	return !is_number(label, n);
 }
 
 static bool port_of(const char *s, uint16_t *ret)
@@ -69,18 +79,33 @@ static bool cut(char *text, char **ret_host, char **ret_port)
 	return true;
 }
 
+/* An address, and behind a percent sign perhaps an interface, by name or number. */
+static bool is_in6(const char *host)
+{
+	const char *zone = strchr(host, '%');
+	char address[IP_ADDR_STRLEN];
+	size_t n = zone ? (size_t)(zone - host) : strlen(host);
+	ip_addr a;
+
+	if (n >= sizeof(address) || (zone && strspn(zone + 1, ZONE_CHARACTERS) != strlen(zone + 1)))
+		return false;
+	memcpy(address, host, n);
+	address[n] = '\0';
+	return (!zone || zone[1]) && ip_addr_parse(&a, address) && a.family == AF_INET6;
+}
+
 static bool is_host(const char *host, bool bracketed)
 {
 	ip_addr a;
 
 	if (bracketed)
-		return ip_addr_parse(&a, host) && a.family == AF_INET6;
+		return is_in6(host);
 	return (ip_addr_parse(&a, host) && a.family == AF_INET) || is_host_name(host);
 }
 
 void parse_endpoint(struct parse *p, const struct yaml_node *v, void *into)
 {
-	struct stated_endpoint *e = into;
+	struct mesh_endpoint *e = into;
 	uint16_t port = 0;
 	char *text, *host, *port_text;
 	ip_addr bare;
@@ -106,5 +131,5 @@ void parse_endpoint(struct parse *p, const struct yaml_node *v, void *into)
 		parse_refuse(p, v, "host:port with a port from 1 to 65535");
 		return;
 	}
-	*e = (struct stated_endpoint){host, port, v->pos};
+	*e = (struct mesh_endpoint){host, port, v->pos};
 }

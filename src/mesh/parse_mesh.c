@@ -8,11 +8,7 @@
 
 #include "base/map.h"
 #include "base/vec.h"
-#include "mesh/errors.h"
-#include "mesh/text.h"
 #include <string.h>
-
-#define GUESSES_MOST 20 /* a guess at a name looks at every node's */
 
 struct top {
 	const char *name;
@@ -76,142 +72,6 @@ static const struct parse_field top_fields[] = {
 	{"links", keep, offsetof(struct top, links)},
 };
 
-/* A link as it stands in the file: two names and what else is said. */
-struct link_value {
-	const struct yaml_node *names[2];
-	const char *preshared_key_file;
-};
-
-static void read_pair(struct parse *p, const struct yaml_node *v, void *into)
-{
-	struct link_value *l = into;
-
-	if (v->kind != YAML_LIST || v->n != 2) {
-		parse_complain(p, v, "a link is a pair of two nodes, as in [site-1, site-2]");
-		return;
-	}
-	l->names[0] = v->first;
-	l->names[1] = v->first->next;
-}
-
-static void read_link(struct parse *p, const struct yaml_node *v, struct link_value *ret)
-{
-	static const struct parse_field fields[] = {
-		{"between", read_pair, 0, true},
-		{"preshared_key_file", parse_path, offsetof(struct link_value, preshared_key_file)},
-	};
-	const char *where = p->where;
-
-	if (v->kind != YAML_MAP) {
-		read_pair(p, v, ret);
-		return;
-	}
-	p->where = " in a link";
-	parse_map(p, v, fields, ARRAY_SIZE(fields), ret);
-	p->where = where;
-}
-
-struct links_reader {
-	const struct stated_nodes *nodes;
-	unsigned guesses;
-	struct map *seen; /* pair -> its first mesh_link; keys in scratch */
-};
-
-static void refuse_unknown(struct parse *p, const struct yaml_node *name, struct links_reader *r)
-{
-	const char *quoted = text_quote(p->scratch, name->text, name->n);
-	const char *meant = NULL;
-	unsigned best = TEXT_NO_GUESS;
-
-	for (size_t i = 0; i < r->nodes->n && r->guesses < GUESSES_MOST; i++)
-		if (text_is_closer(name->text, r->nodes->items[i].node.name, &best))
-			meant = r->nodes->items[i].node.name;
-	r->guesses++;
-	if (meant)
-		mesh_errors_add(p->errors, name->pos,
-			"unknown node %s in `links`; did you mean %s?", quoted,
-			text_quote(p->scratch, meant, strlen(meant)));
-	else
-		mesh_errors_add(p->errors, name->pos,
-			"unknown node %s in `links`; it must be one under `nodes`", quoted);
-}
-
-/* The index of the node that is named, or -1 and an error. */
-static int find_node(struct parse *p, const struct yaml_node *name, struct links_reader *r)
-{
-	void *found;
-
-	if (!parse_is_text(p, name, "the name of a node"))
-		return -1;
-	found = map_get_str(r->nodes->by_name, name->text);
-	if (found)
-		return (int)((uintptr_t)found - 1);
-	refuse_unknown(p, name, r);
-	return -1;
-}
-
-static void add_link(struct parse *p, struct links_reader *r, const struct mesh_link *link,
-	struct stated_links *ret)
-{
-	struct mesh_link *copy = arena_new(p->scratch, struct mesh_link);
-	const struct mesh_link *first;
-
-	*copy = *link;
-	first = map_get(r->seen, &copy->a, 2 * sizeof(copy->a));
-	if (first) {
-		mesh_errors_add(p->errors, link->pos,
-			"the link between `%s` and `%s` stands twice; it is on line %u already",
-			r->nodes->items[link->a].node.name, r->nodes->items[link->b].node.name,
-			first->pos.line);
-		return;
-	}
-	map_put(r->seen, &copy->a, 2 * sizeof(copy->a), copy);
-	vec_push(ret, *link);
-}
-
-static void take_link(struct parse *p, const struct yaml_node *v, struct links_reader *r,
-	struct stated_links *ret)
-{
-	struct link_value value = {0};
-	int a, b;
-
-	read_link(p, v, &value);
-	if (!value.names[0])
-		return;
-	a = find_node(p, value.names[0], r);
-	b = find_node(p, value.names[1], r);
-	if (a < 0 || b < 0)
-		return;
-	if (a == b) {
-		mesh_errors_add(p->errors, v->pos, "a link of node %s with itself",
-			text_quote(p->scratch, value.names[0]->text, value.names[0]->n));
-		return;
-	}
-	add_link(p, r,
-		&(struct mesh_link){
-			.a = (unsigned)(a < b ? a : b),
-			.b = (unsigned)(a < b ? b : a),
-			.preshared_key_file = value.preshared_key_file,
-			.pos = v->pos,
-		},
-		ret);
-}
-
-static void read_links(struct parse *p, const struct yaml_node *v, const struct stated_nodes *nodes,
-	struct stated_links *ret)
-{
-	struct links_reader r = {.nodes = nodes};
-
-	if (v->kind != YAML_LIST) {
-		parse_refuse(p, v, "a list of pairs, as in [[site-1, site-2], [site-1, site-3]]");
-		return;
-	}
-	r.seen = map_new();
-	for (const struct yaml_node *item = v->first; item && !parse_is_full(p); item = item->next)
-		take_link(p, item, &r, ret);
-	map_free(r.seen);
-}
-
 static void give_nodes(struct parse *p, struct stated_nodes *from,
 	const struct stated_settings *defaults, struct mesh_inventory *ret)
 {
@@ -225,12 +85,20 @@ static void give_nodes(struct parse *p, struct stated_nodes *from,
 	ret->n_nodes = from->n;
 }
 
+/* Needs ret's nodes, whose listen ports stand in for what a link's endpoints leave out. */
 static void give_links(struct parse *p, const struct stated_links *from, struct mesh_inventory *ret)
 {
 	struct mesh_link *links = arena_array(p->arena, struct mesh_link, from->n);
 
-	if (from->n)
-		memcpy(links, from->items, from->n * sizeof(*links));
+	for (size_t i = 0; i < from->n; i++) {
+		struct mesh_link *l = &links[i];
+
+		*l = from->items[i];
+		if (!l->endpoints[0].port)
+			l->endpoints[0].port = ret->nodes[l->a].listen_port;
+		if (!l->endpoints[1].port)
+			l->endpoints[1].port = ret->nodes[l->b].listen_port;
+	}
 	ret->links = links;
 	ret->n_links = from->n;
 }
@@ -247,7 +115,7 @@ void parse_inventory(struct parse *p, const struct yaml_node *root, struct mesh_
 	if (top.nodes)
 		parse_nodes(p, top.nodes, &nodes);
 	if (top.links)
-		read_links(p, top.links, &nodes, &links);
+		parse_links(p, top.links, &nodes, &links);
 	ret->name = top.name;
 	ret->topology = (enum mesh_topology)top.topology;
 	ret->topology_pos = top.topology_pos;

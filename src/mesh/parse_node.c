@@ -197,7 +197,7 @@ static const struct parse_field node_fields[] = {
 	{"role", parse_role, offsetof(struct stated_node, role)},
 	{"public_key", read_public_key, offsetof(struct stated_node, node), true},
 	{"address", read_addresses, offsetof(struct stated_node, node), true},
-	{"endpoint", parse_endpoint, offsetof(struct stated_node, endpoint)},
+	{"endpoint", parse_endpoint, OF_NODE(endpoint)},
 	{"nat", parse_bool, OF_NODE(nat)},
 	{"metric", parse_metric, OF_NODE(metric)},
 	{"networks", read_networks, offsetof(struct stated_node, node)},
@@ -240,13 +240,17 @@ static void register_node(struct parse *p, const struct yaml_node *key, struct s
 		mesh_errors_add(p->errors, key->pos,
 			"the name of a node must be " PARSE_NODE_NAME_RULE ", not %s",
 			text_quote(p->scratch, key->text, key->n));
-	if (first)
+	if (first) {
 		mesh_errors_add(p->errors, key->pos,
 			"duplicate node name %s; the first is on line %u",
 			text_quote(p->scratch, key->text, key->n),
 			all->items[(uintptr_t)first - 1].node.pos.line);
-	else
+		/* Its key and addresses are often copies too; that isn't a fault of its own. */
+		node->public_key_text = NULL;
+		node->n_addresses = 0;
+	} else {
 		map_put_str(all->by_name, node->name, (void *)(uintptr_t)all->n);
+	}
 }
 
 void parse_nodes(struct parse *p, const struct yaml_node *v, struct stated_nodes *ret)
@@ -274,8 +278,8 @@ void parse_nodes(struct parse *p, const struct yaml_node *v, struct stated_nodes
 /* What s doesn't state it takes over. */
 static void inherit(struct stated_settings *s, const struct stated_settings *from)
 {
-	if (!s->interface[0])
-		memcpy(s->interface, from->interface, sizeof(s->interface));
+	if (!s->interface.name[0])
+		s->interface = from->interface;
 	if (!s->listen_port)
 		s->listen_port = from->listen_port;
 	if (s->keepalive == STATED_KEEPALIVE_NONE)
@@ -295,7 +299,7 @@ static void inherit(struct stated_settings *s, const struct stated_settings *fro
 }
 
 static const struct stated_settings built_in = {
-	.interface = "wg0",
+	.interface = {.name = "wg0"},
 	.listen_port = 51820,
 	.keepalive = MESH_KEEPALIVE_AUTO,
 	.mtu = {.value = 1420},
@@ -339,6 +343,11 @@ static void refuse_small_mtu(struct parse *p, const struct mesh_node *node)
 		}
 }
 
+static struct mesh_pos or_pos(struct mesh_pos pos, struct mesh_pos other)
+{
+	return pos.line ? pos : other;
+}
+
 void stated_node_finish(
 	struct parse *p, struct stated_node *n, const struct stated_settings *defaults)
 {
@@ -350,22 +359,19 @@ void stated_node_finish(
 	inherit(own, &built_in);
 	finish_liveness(&node->liveness, &own->liveness);
 	node->role = (enum mesh_role)n->role;
-	memcpy(node->interface, own->interface, sizeof(node->interface));
+	memcpy(node->interface, own->interface.name, sizeof(node->interface));
+	node->interface_pos = or_pos(own->interface.pos, node->pos);
 	node->listen_port = own->listen_port;
 	node->keepalive = own->keepalive;
 	node->mtu = own->mtu.value;
-	node->mtu_pos = own->mtu.pos.line ? own->mtu.pos : node->pos;
+	node->mtu_pos = or_pos(own->mtu.pos, node->pos);
 	refuse_small_mtu(p, node);
 	node->private_key_file = own->private_key_file;
 	if (!node->private_key_file)
 		node->private_key_file =
 			arena_printf(p->arena, "/etc/wireguard/%s.key", node->interface);
-	node->endpoint_pos = node->pos;
-	if (n->endpoint.host) {
-		node->endpoint_host = n->endpoint.host;
-		node->endpoint_port = n->endpoint.port ? n->endpoint.port : node->listen_port;
-		node->endpoint_pos = n->endpoint.pos;
-	}
-	if (!node->key_pos.line)
-		node->key_pos = node->pos;
+	if (!node->endpoint.port)
+		node->endpoint.port = node->listen_port;
+	node->endpoint.pos = or_pos(node->endpoint.pos, node->pos);
+	node->key_pos = or_pos(node->key_pos, node->pos);
 }

@@ -175,14 +175,17 @@ bool parse_is_node_name(const char *name)
 
 void parse_interface(struct parse *p, const struct yaml_node *v, void *into)
 {
+	struct stated_interface *i = into;
 	const char *want = "1 to 15 characters of A-Z a-z 0-9 _ = + . - (and not `.` or `..`)";
 
 	if (!parse_is_text(p, v, want))
 		return;
-	if (!is_name(v->text, IFNAMSIZ - 1))
+	if (!is_name(v->text, IFNAMSIZ - 1)) {
 		parse_refuse(p, v, "%s", want);
-	else
-		strcpy(into, v->text);
+		return;
+	}
+	strcpy(i->name, v->text);
+	i->pos = v->pos;
 }
 
 /* What is refused besides nonsense can't stand in a wg-quick file: a `#` begins a comment there

@@ -26,7 +26,8 @@ struct mesh_renderer {
 	const struct mesh_topology_index *t;
 	const struct mesh_inventory *inv;
 	struct mesh_allowed *allowed;
-	/* From the comment with the peer's name to its endpoint: the same in every file. */
+	/* From the comment with the peer's name to its own endpoint: the same in nearly every file.
+	 */
 	struct peer_text *peer_texts;
 	struct buf scratch;
 };
@@ -122,13 +123,11 @@ static void add_head(const struct mesh_renderer *r, const struct mesh_node *node
 /* The address with the length of the overlay that it is in. */
 static ip_prefix overlay_address(const struct mesh_inventory *inv, const ip_addr *a)
 {
+	const struct mesh_overlay *overlay = mesh_overlay_of(inv, a);
 	ip_prefix p = ip_prefix_host(a);
 
-	for (size_t i = 0; i < inv->n_overlays; i++)
-		if (ip_prefix_has_addr(&inv->overlays[i].prefix, a)) {
-			p.len = inv->overlays[i].prefix.len;
-			break;
-		}
+	if (overlay)
+		p.len = overlay->prefix.len;
 	return p;
 }
 
@@ -176,22 +175,27 @@ static void add_preshared_keys(
 	}
 }
 
+static void add_peer_head(
+	const struct mesh_node *peer, const struct mesh_endpoint *endpoint, struct buf *out)
+{
+	char key[WG_KEY_BASE64_LEN];
+
+	buf_printf(out, "\n# %s\n[Peer]\nPublicKey = %s\n", peer->name,
+		wg_key_to_base64(&peer->public_key, key));
+	if (endpoint->host)
+		buf_printf(out,
+			strchr(endpoint->host, ':') ? "Endpoint = [%s]:%u\n" : "Endpoint = %s:%u\n",
+			endpoint->host, endpoint->port);
+}
+
 static const struct peer_text *peer_text(struct mesh_renderer *r, unsigned peer)
 {
-	const struct mesh_node *node = &r->inv->nodes[peer];
 	struct peer_text *ret = &r->peer_texts[peer];
 	struct buf b = {0};
-	char key[WG_KEY_BASE64_LEN];
 
 	if (ret->text)
 		return ret;
-	buf_printf(&b, "\n# %s\n[Peer]\nPublicKey = %s\n", node->name,
-		wg_key_to_base64(&node->public_key, key));
-	if (node->endpoint_host)
-		buf_printf(&b,
-			strchr(node->endpoint_host, ':') ? "Endpoint = [%s]:%u\n"
-							 : "Endpoint = %s:%u\n",
-			node->endpoint_host, node->endpoint_port);
+	add_peer_head(&r->inv->nodes[peer], &r->inv->nodes[peer].endpoint, &b);
 	ret->len = b.n;
 	ret->text = buf_steal(&b);
 	return ret;
@@ -218,11 +222,15 @@ static void add_allowed_ips(struct mesh_renderer *r, unsigned peer, struct buf *
 static void add_peer(
 	struct mesh_renderer *r, const struct mesh_node *node, unsigned peer, struct buf *out)
 {
-	const struct peer_text *text = peer_text(r, peer);
-	int keepalive = mesh_keepalive(r->inv, node->index, peer);
+	const struct mesh_endpoint *endpoint = mesh_endpoint_of(r->t, node->index, peer);
+	const struct mesh_node *other = &r->inv->nodes[peer];
+	int keepalive = mesh_keepalive(r->t, node->index, peer);
 
-	buf_add(out, text->text, text->len);
-	if (r->inv->nodes[peer].role == MESH_CLIENT && !mesh_direct(r->t, node->index, peer))
+	if (endpoint == &other->endpoint)
+		buf_add(out, peer_text(r, peer)->text, peer_text(r, peer)->len);
+	else
+		add_peer_head(other, endpoint, out);
+	if (other->role == MESH_CLIENT && !mesh_direct(r->t, node->index, peer))
 		buf_printf(out, "# Its addresses are reached through %s.\n",
 			r->inv->nodes[mesh_client_hub(r->t, peer)].name);
 	add_allowed_ips(r, peer, out);

@@ -210,13 +210,22 @@ int mesh_client_hub(const struct mesh_topology_index *t, unsigned client)
 	return (int)t->hubs[best == NO_RANK ? 0 : best];
 }
 
-int mesh_keepalive(const struct mesh_inventory *inv, unsigned node, unsigned peer)
+const struct mesh_endpoint *mesh_endpoint_of(
+	const struct mesh_topology_index *t, unsigned node, unsigned peer)
 {
-	const struct mesh_node *self = &inv->nodes[node];
+	const struct mesh_link *link = mesh_link_between(t, node, peer);
+	const struct mesh_endpoint *e = link ? &link->endpoints[link->b == peer] : NULL;
+
+	return e && e->host ? e : &t->inv->nodes[peer].endpoint;
+}
+
+int mesh_keepalive(const struct mesh_topology_index *t, unsigned node, unsigned peer)
+{
+	const struct mesh_node *self = &t->inv->nodes[node];
 
 	if (self->keepalive != MESH_KEEPALIVE_AUTO)
 		return self->keepalive;
-	if (!self->nat && self->endpoint_host)
+	if (!self->nat && mesh_endpoint_of(t, peer, node)->host)
 		return 0;
-	return inv->nodes[peer].endpoint_host ? MESH_KEEPALIVE_AUTO_SECONDS : 0;
+	return mesh_endpoint_of(t, node, peer)->host ? MESH_KEEPALIVE_AUTO_SECONDS : 0;
 }

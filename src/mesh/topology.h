@@ -62,7 +62,12 @@ size_t mesh_explicit_of(
  */
 int mesh_client_hub(const struct mesh_topology_index *t, unsigned client);
 
+/* Where node calls peer: what their entry under links states, else the peer's own endpoint. Its
+ * host is NULL if there is none. */
+const struct mesh_endpoint *mesh_endpoint_of(
+	const struct mesh_topology_index *t, unsigned node, unsigned peer);
+
 /* Keepalive seconds that node sets towards peer, the rule of `auto` applied; 0: off. */
-int mesh_keepalive(const struct mesh_inventory *inv, unsigned node, unsigned peer);
+int mesh_keepalive(const struct mesh_topology_index *t, unsigned node, unsigned peer);
 
 #endif

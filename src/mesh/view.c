@@ -230,7 +230,8 @@ static void build_peers(const struct mesh_topology_index *t, unsigned self, stru
 
 		p->node = peers[i];
 		p->preshared_key_file = link ? link->preshared_key_file : NULL;
-		p->keepalive = mesh_keepalive(inv, self, peers[i]);
+		p->endpoint = mesh_endpoint_of(t, self, peers[i]);
+		p->keepalive = mesh_keepalive(t, self, peers[i]);
 		p->runs_shuntd = inv->nodes[self].role != MESH_CLIENT && node->role != MESH_CLIENT;
 		if (mesh_direct(t, self, peers[i]))
 			set_probe_addresses(&inv->nodes[self], node, p);

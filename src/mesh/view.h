@@ -29,8 +29,10 @@
 struct mesh_view_peer {
 	unsigned node;			/* index in the inventory */
 	const char *preshared_key_file; /* NULL: none */
-	int keepalive;			/* seconds, 0: off */
-	bool runs_shuntd;		/* both ends do: BFD, and it signals drain and hold */
+	const struct mesh_endpoint
+		*endpoint; /* where the node calls it; its host is NULL: nowhere */
+	int keepalive;	   /* seconds, 0: off */
+	bool runs_shuntd;  /* both ends do: BFD, and it signals drain and hold */
 	/* The pair of overlay addresses to probe between, of one family (IPv4 if both have it);
 	 * family 0: nothing to probe, they have none in common or the peer is another hub's client
 	 * (linked but not direct). */

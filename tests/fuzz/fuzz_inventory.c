@@ -27,8 +27,9 @@ static void assert_sensible(const struct mesh_node *n)
 	assert(n->interface[0] && strlen(n->interface) < IFNAMSIZ);
 	assert(n->private_key_file[0] == '/');
 	assert(n->liveness.interval_ns > 0 && n->liveness.multiplier && n->liveness.hold_ns >= 0);
-	assert(!n->endpoint_host || (*n->endpoint_host && n->endpoint_port));
-	assert(n->pos.line && n->key_pos.line && n->endpoint_pos.line && n->mtu_pos.line);
+	assert(!n->endpoint.host || (*n->endpoint.host && n->endpoint.port));
+	assert(n->pos.line && n->key_pos.line && n->endpoint.pos.line && n->mtu_pos.line &&
+		n->interface_pos.line);
 	for (size_t i = 0; i < n->n_networks; i++)
 		assert(!ip_prefix_has_host_bits(&n->networks[i].prefix));
 }

@@ -77,10 +77,10 @@ static inline unsigned mesh_build_node(
 	memset(n.public_key.bytes, 0x42, sizeof(n.public_key.bytes));
 	memcpy(n.public_key.bytes, &n.index, sizeof(n.index));
 	if (role == MESH_HUB) {
-		n.endpoint_host = arena_printf(&b->arena, "%s.example.net", name);
-		n.endpoint_port = 51820;
+		n.endpoint.host = arena_printf(&b->arena, "%s.example.net", name);
+		n.endpoint.port = 51820;
 	}
-	n.key_pos = n.endpoint_pos = n.mtu_pos = n.pos;
+	n.key_pos = n.endpoint.pos = n.mtu_pos = n.interface_pos = n.pos;
 	if (address) {
 		struct mesh_address *a = arena_new(&b->arena, struct mesh_address);
 		bool ok = ip_addr_parse(&a->addr, address);
@@ -111,9 +111,19 @@ static inline void mesh_build_network(
 
 static inline void mesh_build_link(struct mesh_build *b, unsigned x, unsigned y)
 {
-	struct mesh_link l = {x < y ? x : y, x < y ? y : x, NULL, mesh_build_pos(b)};
+	struct mesh_link l = {.a = x < y ? x : y, .b = x < y ? y : x, .pos = mesh_build_pos(b)};
 
 	vec_push(&b->links, l);
+}
+
+/* Where the other end of the link that was added last calls the node. */
+static inline void mesh_build_link_endpoint(
+	struct mesh_build *b, unsigned node, const char *host, uint16_t port)
+{
+	struct mesh_link *l = &b->links.items[b->links.n - 1];
+
+	assert(l->a == node || l->b == node);
+	l->endpoints[l->b == node] = (struct mesh_endpoint){host, port, mesh_build_pos(b)};
 }
 
 static inline const struct mesh_inventory *mesh_build_end(struct mesh_build *b)

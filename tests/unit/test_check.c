@@ -153,10 +153,10 @@ static void endpoints_inside_networks(void **state)
 	mesh_build_network(&b, SITE_1, "10.20.1.0/24", NONE);
 	mesh_build_network(&b, SITE_3, "198.51.100.0/24", NONE);
 	mesh_build_network(&b, SITE_2, "0.0.0.0/0", NONE);
-	b.nodes.items[HUB_A].endpoint_host = "10.20.1.5";
-	b.nodes.items[HUB_B].endpoint_host = "10.10.0.77";
-	b.nodes.items[SITE_2].endpoint_host = "203.0.113.5";
-	b.nodes.items[SITE_3].endpoint_host = "198.51.100.1";
+	b.nodes.items[HUB_A].endpoint.host = "10.20.1.5";
+	b.nodes.items[HUB_B].endpoint.host = "10.10.0.77";
+	b.nodes.items[SITE_2].endpoint.host = "203.0.113.5";
+	b.nodes.items[SITE_3].endpoint.host = "198.51.100.1";
 	expect(&b, "2 endpoint-inside-network: hub-a site-1 10.20.1.0/24\n"
 		   "4 endpoint-inside-network: hub-b 10.10.0.0/24\n"
 		   "10 endpoint-inside-network: site-3 198.51.100.0/24\n");
@@ -167,8 +167,8 @@ static void links_without_endpoints(void **state)
 	struct mesh_build b;
 
 	start(&b);
-	b.nodes.items[HUB_B].endpoint_host = NULL;
-	b.nodes.items[SITE_3].endpoint_host = "192.0.2.3";
+	b.nodes.items[HUB_B].endpoint.host = NULL;
+	b.nodes.items[SITE_3].endpoint.host = "192.0.2.3";
 	mesh_build_node(&b, "laptop", MESH_CLIENT, "10.10.0.100");
 	b.nodes.items[HUB_B].metric = 30;
 	mesh_build_link(&b, SITE_1, SITE_2); /* 14 */
@@ -272,7 +272,7 @@ static void a_second_origin_that_is_linked_directly(void **state)
 	struct mesh_build b;
 
 	start(&b);
-	b.nodes.items[SITE_2].endpoint_host = "192.0.2.2";
+	b.nodes.items[SITE_2].endpoint.host = "192.0.2.2";
 	mesh_build_network(&b, SITE_1, "192.0.2.53/32", 10);
 	mesh_build_network(&b, SITE_2, "192.0.2.53/32", 20); /* 13 */
 	mesh_build_link(&b, SITE_2, SITE_3);
@@ -357,8 +357,8 @@ static void compare_endpoints(const struct mesh_inventory *inv, const struct mes
 {
 	for (unsigned a = 0; a < inv->n_nodes; a++)
 		for (unsigned b = 0; b < inv->n_nodes; b++) {
-			bool mute = a != b && !inv->nodes[a].endpoint_host &&
-				    !inv->nodes[b].endpoint_host;
+			bool mute = a != b && !inv->nodes[a].endpoint.host &&
+				    !inv->nodes[b].endpoint.host;
 
 			if (mute && naive_tunnel(inv, NAIVE_NONE, a, b))
 				assert_true(found(all, "no-endpoint", a, b, false));
@@ -460,7 +460,7 @@ static void random_meshes(void **state)
 		for (size_t k = 0; k < b.nodes.n; k++) {
 			struct mesh_node *n = &b.nodes.items[k];
 
-			n->endpoint_host = chance_below(&c, 2) ? "node.example.net" : NULL;
+			n->endpoint.host = chance_below(&c, 2) ? "node.example.net" : NULL;
 			if (chance_below(&c, 4) == 0)
 				n->mtu = some_mtus[chance_below(&c, ARRAY_SIZE(some_mtus))];
 		}

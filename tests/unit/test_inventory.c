@@ -139,9 +139,9 @@ static void test_hub(void **state)
 	assert_pos(n->addresses[0].pos, 15, 15);
 	assert_addr(&n->addresses[1].addr, "fd10::1");
 	assert_pos(n->addresses[1].pos, 15, 26);
-	assert_string_equal(n->endpoint_host, "hub-a.example.net");
-	assert_int_equal(n->endpoint_port, 51820);
-	assert_pos(n->endpoint_pos, 16, 15);
+	assert_string_equal(n->endpoint.host, "hub-a.example.net");
+	assert_int_equal(n->endpoint.port, 51820);
+	assert_pos(n->endpoint.pos, 16, 15);
 	assert_int_equal(n->metric, 10);
 	assert_false(n->nat);
 	assert_int_equal(n->n_networks, 1);
@@ -176,8 +176,8 @@ static void test_site(void **state)
 	assert_string_equal(n->public_key_text, "nonsense");
 	assert_int_equal(n->n_addresses, 1);
 	assert_addr(&n->addresses[0].addr, "10.10.0.11");
-	assert_null(n->endpoint_host);
-	assert_pos(n->endpoint_pos, 20, 3);
+	assert_null(n->endpoint.host);
+	assert_pos(n->endpoint.pos, 20, 3);
 	assert_int_equal(n->metric, MESH_METRIC_NONE);
 	assert_true(n->nat);
 	assert_int_equal(n->n_networks, 3);
@@ -282,6 +282,8 @@ static void test_endpoints(void **state)
 		{"192.0.2.1", "192.0.2.1", 1234},
 		{"'[2001:db8::1]:5'", "2001:db8::1", 5},
 		{"\"[2001:db8::1]\"", "2001:db8::1", 1234},
+		{"\"[fe80::1%eth0.7]:5\"", "fe80::1%eth0.7", 5},
+		{"0xh:5", "0xh", 5},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
@@ -295,11 +297,82 @@ static void test_endpoints(void **state)
 			table[i].text);
 		inv = parse(text);
 		n = node_of(inv, "a");
-		assert_string_equal(n->endpoint_host, table[i].host);
-		assert_int_equal(n->endpoint_port, table[i].port);
-		assert_pos(n->endpoint_pos, 5, 15);
+		assert_string_equal(n->endpoint.host, table[i].host);
+		assert_int_equal(n->endpoint.port, table[i].port);
+		assert_pos(n->endpoint.pos, 5, 15);
 		mesh_inventory_free(inv);
 	}
+}
+
+/* Of either end, in either order; a port that is left out is the node's. */
+static void test_endpoints_of_links(void **state)
+{
+	struct mesh_inventory *inv = parse(
+		"mesh: m\noverlay: 10.0.0.0/8\nlinks:\n"
+		"  - {between: [b, a], endpoints: {b: 192.168.1.6, a: \"[fe80::5%eth0]:7\"}}\n"
+		"  - {endpoints: {c: h}, between: [b, c]}\nnodes:\n"
+		"  a: {public_key: x, address: 10.0.0.1}\n"
+		"  b: {public_key: x, address: 10.0.0.2, listen_port: 22}\n"
+		"  c: {public_key: x, address: 10.0.0.3}\ndefaults: {listen_port: 33}\n");
+	const struct mesh_link *l = inv->links;
+
+	assert_int_equal(inv->n_links, 2);
+	assert_string_equal(l[0].endpoints[0].host, "fe80::5%eth0");
+	assert_int_equal(l[0].endpoints[0].port, 7);
+	assert_pos(l[0].endpoints[0].pos, 4, 54);
+	assert_string_equal(l[0].endpoints[1].host, "192.168.1.6");
+	assert_int_equal(l[0].endpoints[1].port, 22);
+	assert_null(l[1].endpoints[0].host);
+	assert_string_equal(l[1].endpoints[1].host, "h");
+	assert_int_equal(l[1].endpoints[1].port, 33);
+	assert_null(inv->nodes[0].endpoint.host);
+	mesh_inventory_free(inv);
+}
+
+static void the_longest_overlay_counts(void **state)
+{
+	static const char *const orders[] = {
+		"[10.10.0.0/16, 10.10.0.0/24, \"fd10::/64\", \"fd10::/48\"]",
+		"[\"fd10::/48\", 10.10.0.0/24, 10.10.0.0/16, \"fd10::/64\"]"};
+	static const struct {
+		const char *address;
+		int len;
+	} cases[] = {{"10.10.0.1", 24}, {"10.10.1.1", 16}, {"fd10::1", 64}, {"fd10:0:0:1::1", 48},
+		{"10.11.0.1", -1}};
+
+	for (size_t i = 0; i < 2; i++) {
+		char text[512];
+
+		snprintf(text, sizeof(text),
+			"mesh: m\noverlay: %s\nnodes: {a: {public_key: x, address: 10.10.0.1}}\n",
+			orders[i]);
+		struct mesh_inventory *inv = parse(text);
+		for (size_t k = 0; k < sizeof(cases) / sizeof(*cases); k++) {
+			ip_addr a;
+
+			assert_true(ip_addr_parse(&a, cases[k].address));
+			const struct mesh_overlay *o = mesh_overlay_of(inv, &a);
+			assert_int_equal(o ? (int)o->prefix.len : -1, cases[k].len);
+		}
+		mesh_inventory_free(inv);
+	}
+}
+
+static void a_name_that_was_meant(void **state)
+{
+	struct mesh_inventory *inv = parse(
+		"mesh: m\noverlay: 10.0.0.0/8\nnodes:\n"
+		"  site-1: {public_key: x, address: 10.0.0.1}\n"
+		"  a-name-that-is-longer-than-thirty-two-characters: {public_key: x, address: "
+		"10.0.0.2}\n");
+
+	assert_string_equal(mesh_inventory_guess(inv, "Site-1"), "site-1");
+	assert_string_equal(mesh_inventory_guess(inv, "stie-1"), "site-1");
+	assert_string_equal(
+		mesh_inventory_guess(inv, "a-name-that-is-longer-than-thirtytwo-characters"),
+		inv->nodes[1].name);
+	assert_null(mesh_inventory_guess(inv, "elsewhere"));
+	mesh_inventory_free(inv);
 }
 
 /* Limits, at their limit. */
@@ -418,6 +491,9 @@ int main(void)
 		cmocka_unit_test(test_built_in),
 		cmocka_unit_test(test_probe),
 		cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_endpoints_of_links),
+		cmocka_unit_test(the_longest_overlay_counts),
+		cmocka_unit_test(a_name_that_was_meant),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_columns),

@@ -144,8 +144,8 @@ static void endpoints_and_addresses(void **state)
 	mesh_build_node(&b, "a", MESH_SPOKE, "fd10::1");
 	mesh_build_node(&b, "b", MESH_SPOKE, NULL);
 	mesh_build_node(&b, "c", MESH_SPOKE, "192.0.2.7");
-	b.nodes.items[0].endpoint_host = "2001:db8::1";
-	b.nodes.items[0].endpoint_port = 7;
+	b.nodes.items[0].endpoint.host = "2001:db8::1";
+	b.nodes.items[0].endpoint.port = 7;
 	b.nodes.items[1].keepalive = 9;
 	b.nodes.items[1].mtu = 1380;
 	b.nodes.items[1].listen_port = 4;
@@ -163,6 +163,53 @@ static void endpoints_and_addresses(void **state)
 	/* In no overlay: by itself. */
 	assert_has(third, "\nAddress = 192.0.2.7/32\n");
 	assert_value(third, "a", "PersistentKeepalive", "25");
+	mesh_renderer_free(r);
+	mesh_topology_free(t);
+	mesh_build_done(&b);
+}
+
+static void the_longest_overlay_gives_the_length(void **state)
+{
+	static const char *const orders[][2] = {
+		{"10.10.0.0/16", "10.10.0.0/24"}, {"10.10.0.0/24", "10.10.0.0/16"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(orders); i++) {
+		struct mesh_build b;
+
+		mesh_build_begin(&b, MESH_FULL_MESH, orders[i][0]);
+		vec_push(&b.overlays,
+			(struct mesh_overlay){mesh_build_prefix(orders[i][1]), false, {1, 9}});
+		mesh_build_node(&b, "a", MESH_SPOKE, "10.10.0.1");
+		mesh_build_node(&b, "b", MESH_SPOKE, "10.10.1.1");
+		struct mesh_topology_index *t = mesh_topology_new(mesh_build_end(&b));
+		struct mesh_renderer *r = mesh_renderer_new(t);
+		AUTO_FREE char *inner = render(r, 0), *outer = render(r, 1);
+		assert_has(inner, "\nAddress = 10.10.0.1/24\n");
+		assert_has(outer, "\nAddress = 10.10.1.1/16\n");
+		mesh_renderer_free(r);
+		mesh_topology_free(t);
+		mesh_build_done(&b);
+	}
+}
+
+/* Only in the file of the link's other end. */
+static void endpoints_of_links(void **state)
+{
+	struct mesh_build b;
+
+	mesh_build_begin(&b, MESH_FULL_MESH, "10.10.0.0/24");
+	mesh_build_node(&b, "a", MESH_HUB, "10.10.0.1");
+	mesh_build_node(&b, "b", MESH_HUB, "10.10.0.2");
+	mesh_build_node(&b, "c", MESH_HUB, "10.10.0.3");
+	mesh_build_link(&b, 1, 0);
+	mesh_build_link_endpoint(&b, 0, "fe80::5%eth0", 7);
+	struct mesh_topology_index *t = mesh_topology_new(mesh_build_end(&b));
+	struct mesh_renderer *r = mesh_renderer_new(t);
+	AUTO_FREE char *first = render(r, 0), *second = render(r, 1), *third = render(r, 2);
+	assert_value(first, "b", "Endpoint", "b.example.net:51820");
+	assert_value(second, "a", "Endpoint", "[fe80::5%eth0]:7");
+	assert_value(second, "c", "Endpoint", "c.example.net:51820");
+	assert_value(third, "a", "Endpoint", "a.example.net:51820");
 	mesh_renderer_free(r);
 	mesh_topology_free(t);
 	mesh_build_done(&b);
@@ -387,6 +434,8 @@ int main(void)
 		cmocka_unit_test(a_whole_file),
 		cmocka_unit_test(odd_texts),
 		cmocka_unit_test(endpoints_and_addresses),
+		cmocka_unit_test(the_longest_overlay_gives_the_length),
+		cmocka_unit_test(endpoints_of_links),
 		cmocka_unit_test(random_meshes_as_their_views),
 		cmocka_unit_test(random_large_meshes_as_their_views),
 		cmocka_unit_test(long_lists_are_merged),

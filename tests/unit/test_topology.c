@@ -212,11 +212,41 @@ static void keepalive_by_the_rule_of_auto(void **state)
 		mesh_build_node(&b, "b", MESH_SPOKE, NULL);
 		b.nodes.items[0].keepalive = rows[i].setting;
 		b.nodes.items[0].nat = rows[i].nat;
-		b.nodes.items[0].endpoint_host = rows[i].endpoint ? "192.0.2.1" : NULL;
-		b.nodes.items[1].endpoint_host = rows[i].peer_endpoint ? "192.0.2.2" : NULL;
-		assert_int_equal(mesh_keepalive(mesh_build_end(&b), 0, 1), rows[i].want);
+		b.nodes.items[0].endpoint.host = rows[i].endpoint ? "192.0.2.1" : NULL;
+		b.nodes.items[1].endpoint.host = rows[i].peer_endpoint ? "192.0.2.2" : NULL;
+		struct mesh_topology_index *t = mesh_topology_new(mesh_build_end(&b));
+		assert_int_equal(mesh_keepalive(t, 0, 1), rows[i].want);
+		mesh_topology_free(t);
 		mesh_build_done(&b);
 	}
+}
+
+static void a_link_has_endpoints_of_its_own(void **state)
+{
+	struct mesh_build b;
+
+	mesh_build_begin(&b, MESH_FULL_MESH, "10.10.0.0/24");
+	for (int i = 0; i < 3; i++)
+		mesh_build_node(&b, i ? i == 1 ? "b" : "c" : "a", MESH_SPOKE, NULL);
+	b.nodes.items[1].endpoint = (struct mesh_endpoint){"192.0.2.2", 2, {7, 7}};
+	mesh_build_link(&b, 1, 0);
+	mesh_build_link_endpoint(&b, 1, "10.0.0.2", 51);
+	mesh_build_link(&b, 2, 0);
+	mesh_build_link_endpoint(&b, 0, "10.0.0.1", 51);
+	struct mesh_topology_index *t = mesh_topology_new(mesh_build_end(&b));
+	assert_string_equal(mesh_endpoint_of(t, 0, 1)->host, "10.0.0.2");
+	assert_int_equal(mesh_endpoint_of(t, 0, 1)->port, 51);
+	assert_string_equal(mesh_endpoint_of(t, 2, 1)->host, "192.0.2.2");
+	assert_string_equal(mesh_endpoint_of(t, 2, 0)->host, "10.0.0.1");
+	assert_null(mesh_endpoint_of(t, 1, 0)->host);
+	assert_null(mesh_endpoint_of(t, 0, 2)->host);
+	/* a calls b, which can't call a; c calls a, which needn't keep anything alive. */
+	assert_int_equal(mesh_keepalive(t, 0, 1), 25);
+	assert_int_equal(mesh_keepalive(t, 1, 0), 0);
+	assert_int_equal(mesh_keepalive(t, 2, 0), 25);
+	assert_int_equal(mesh_keepalive(t, 0, 2), 0);
+	mesh_topology_free(t);
+	mesh_build_done(&b);
 }
 
 int main(void)
@@ -230,6 +260,7 @@ int main(void)
 		cmocka_unit_test(a_client_has_the_first_hub_or_the_one_it_is_given),
 		cmocka_unit_test(a_client_without_hubs_has_none),
 		cmocka_unit_test(keepalive_by_the_rule_of_auto),
+		cmocka_unit_test(a_link_has_endpoints_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
