@@ -48,17 +48,22 @@ static int read_key(wg_key *ret, const char *file)
 	return is_other_than_file(file) ? -EINVAL : wg_key_read_file(ret, file);
 }
 
-static int refuse_findings(const struct mesh_topology_index *t, const char *file, struct buf *why)
+static int refuse_findings(struct generation *g, const char *file, struct buf *why)
 {
 	struct mesh_findings findings = {0};
 	int err = 0;
 
-	mesh_check(t, &findings);
+	mesh_check(g->topology, &findings);
 	for (size_t i = 0; i < findings.n; i++) {
 		const struct mesh_finding *f = &findings.items[i];
 
 		if (f->severity != MESH_ERROR)
 			continue;
+		if (f->contained) {
+			vec_push(&g->faults, mem_printf("%s:%u:%u: %s: %s", file, f->pos.line,
+						     f->pos.column, f->code, f->effect));
+			continue;
+		}
 		buf_printf(why, "%s%s:%u:%u: %s: %s", err ? "\n" : "", file, f->pos.line,
 			f->pos.column, f->code, f->effect);
 		err = -EINVAL;
@@ -161,7 +166,7 @@ int generation_load(const char *file, const char *node, struct names *names,
 	if (err)
 		goto out;
 	g->topology = mesh_topology_new(g->inv);
-	err = refuse_findings(g->topology, file, why);
+	err = refuse_findings(g, file, why);
 	if (!err)
 		err = find_self(g, node, why);
 	if (!err)
@@ -188,6 +193,9 @@ void generation_free(struct generation *g)
 	for (size_t i = 0; i < g->n_peers; i++)
 		wg_key_wipe(&g->peers[i].psk);
 	wg_key_wipe(&g->private_key);
+	for (size_t i = 0; i < g->faults.n; i++)
+		free(g->faults.items[i]);
+	vec_done(&g->faults);
 	map_free(g->by_id);
 	map_free(g->by_key);
 	free(g->peers);

@@ -8,6 +8,7 @@
 #define SHUNT_DAEMON_GENERATION_H
 
 #include "base/buf.h"
+#include "base/vec.h"
 #include "daemon/names.h"
 #include "mesh/view.h"
 
@@ -32,6 +33,8 @@ struct generation {
 	ip_prefix
 		*addresses; /* ours with the length of their overlay, as the interface gets them */
 	size_t n_addresses;
+	VEC(char *)
+	faults; /* of the inventory, those that others can live with; one sentence each */
 };
 
 /* 0, or negative errno with why: one or more lines in the user's names. */

@@ -32,6 +32,14 @@ static void add_psk_problems(const struct daemon *d, json_t *list)
 	}
 }
 
+static void add_faults(const struct daemon *d, json_t *list)
+{
+	AUTO_FREE char *fix = mem_printf("shunt check %s", d->options->file);
+
+	for (size_t i = 0; i < d->gen->faults.n; i++)
+		add(list, d->gen->faults.items[i], fix);
+}
+
 static void add_unknown_endpoints(const struct daemon *d, json_t *list)
 {
 	for (size_t i = 0; i < d->gen->n_peers; i++) {
@@ -113,6 +121,7 @@ json_t *answer_problems_to_log(struct daemon *d)
 	health_check(d->gen, add_health, list);
 	for (size_t i = 0; i < d->fib.problems.n; i++)
 		add(list, d->fib.problems.items[i].what, d->fib.problems.items[i].fix);
+	add_faults(d, list);
 	add_psk_problems(d, list);
 	add_unknown_endpoints(d, list);
 	add_open_key(d, list);

@@ -149,29 +149,60 @@ static int finding_cmp(const void *a, const void *b)
 	return d ? d : strcmp(x->effect, y->effect);
 }
 
-void mesh_check(const struct mesh_topology_index *t, struct mesh_findings *ret)
+static void check_whole(struct check *c)
 {
-	struct check c = {.t = t, .inv = mesh_topology_inventory(t), .out = ret};
+	check_duplicate_prefixes(c);
+	check_nested_prefixes(c);
+	check_networks(c);
+	check_keys(c);
+	check_addresses(c);
+	check_interfaces(c);
+	check_keepalives(c);
+	check_endpoints(c);
+	check_missing_endpoints(c);
+	check_mtus(c);
+	check_reachability(c);
+	check_single_losses(c);
+	check_hub_metrics(c);
+	check_shared_prefixes(c);
+}
+
+static void run(const struct mesh_topology_index *t, bool partial, struct mesh_findings *ret)
+{
+	struct check c = {
+		.t = t, .inv = mesh_topology_inventory(t), .out = ret, .partial = partial};
 
 	index_prefixes(&c);
-	check_duplicate_prefixes(&c);
-	check_nested_prefixes(&c);
-	check_networks(&c);
-	check_keys(&c);
-	check_addresses(&c);
-	check_keepalives(&c);
-	check_endpoints(&c);
-	check_missing_endpoints(&c);
-	check_mtus(&c);
-	check_reachability(&c);
-	check_single_losses(&c);
-	check_hub_metrics(&c);
-	check_shared_prefixes(&c);
+	if (!partial) {
+		check_whole(&c);
+	} else {
+		check_networks(&c);
+		check_keys(&c);
+		check_addresses(&c);
+		check_interfaces(&c);
+		check_endpoints(&c);
+	}
 	if (ret->n)
 		qsort(ret->items, ret->n, sizeof(*ret->items), finding_cmp);
 	trie_free(c.networks);
 	trie_free(c.overlays);
 	free(c.carried);
+}
+
+void mesh_check(const struct mesh_topology_index *t, struct mesh_findings *ret)
+{
+	run(t, false, ret);
+}
+
+void mesh_check_partial(const struct mesh_topology_index *t, struct mesh_findings *ret)
+{
+	size_t kept = 0;
+
+	run(t, true, ret);
+	for (size_t i = 0; i < ret->n; i++)
+		if (ret->items[i].severity == MESH_ERROR)
+			ret->items[kept++] = ret->items[i];
+	ret->n = kept;
 }
 
 bool mesh_findings_have_errors(const struct mesh_findings *f)

@@ -15,6 +15,8 @@ enum mesh_severity { MESH_WARNING, MESH_ERROR };
 struct mesh_finding {
 	const char *code; /* "duplicate-prefix" */
 	enum mesh_severity severity;
+	bool contained; /* an error that harms nobody but the links of the nodes it names: a daemon
+			   that has to go on goes on without these */
 	const unsigned *nodes; /* indices */
 	size_t n_nodes;
 	const ip_prefix *prefixes;
@@ -33,6 +35,8 @@ struct mesh_findings {
 
 /* Appends nothing but true findings; a zeroed findings is empty. Released by mesh_findings_done. */
 void mesh_check(const struct mesh_topology_index *t, struct mesh_findings *ret);
+/* The errors alone that hold whatever stands in those parts of the file that couldn't be read. */
+void mesh_check_partial(const struct mesh_topology_index *t, struct mesh_findings *ret);
 bool mesh_findings_have_errors(const struct mesh_findings *f);
 void mesh_findings_done(struct mesh_findings *f);
 

@@ -1,80 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Findings about links: whether they can come up, and whether both ends fit each other. */
 #include "mesh/check_parts.h"
-#include <stdlib.h>
 
 /* See check_nodes.c. */
 #define TOGETHER_FROM 20
 /* More peers than that aren't listed with the node that doesn't fit them. */
 #define PEERS_MAX 8
-
-/* --- endpoints inside what the tunnels carry --- */
-
-static void report_inside(
-	struct check *c, const struct mesh_node *n, const ip_prefix *p, const node_list *carriers)
-{
-	const char *where = carriers->n ? check_text(c, "%s, which %s carr%s", check_prefix(c, p),
-						  check_names(c, carriers->items, carriers->n),
-						  carriers->n == 1 ? "ies" : "y")
-					: check_text(c, "the overlay %s", check_prefix(c, p));
-	node_list nodes = {0};
-
-	vec_push(&nodes, n->index);
-	for (size_t i = 0; i < carriers->n; i++)
-		if (carriers->items[i] != n->index)
-			vec_push(&nodes, carriers->items[i]);
-	check_add(c, &(struct mesh_finding){
-			     .code = "endpoint-inside-network",
-			     .severity = MESH_ERROR,
-			     .nodes = nodes.items,
-			     .n_nodes = nodes.n,
-			     .prefixes = p,
-			     .n_prefixes = 1,
-			     .pos = n->endpoint.pos,
-			     .effect = check_text(c,
-				     "The endpoint %s of %s lies in %s: nodes route it into the "
-				     "tunnel, which would have to carry its own packets and "
-				     "never comes up.",
-				     n->endpoint.host, n->name, where),
-			     .fix = check_text(c,
-				     "Give %s an endpoint outside of %s, or carry smaller parts "
-				     "of the prefix that leave the endpoint out.",
-				     n->name, check_prefix(c, p)),
-		     });
-	vec_done(&nodes);
-}
-
-static void check_endpoint(struct check *c, const struct mesh_node *n, const ip_addr *endpoint)
-{
-	ip_prefix p;
-	const struct carried *found = trie_lookup(c->networks, endpoint, &p);
-	node_list carriers = {0};
-
-	if (found && ip_prefix_is_default(&p))
-		found = NULL;
-	if (found) {
-		size_t first = (size_t)(found - c->carried), end = check_same_prefix(c, first);
-
-		for (size_t i = first; i < end; i++)
-			vec_push(&carriers, c->carried[i].node);
-		report_inside(c, n, &p, &carriers);
-	} else if (trie_lookup(c->overlays, endpoint, &p)) {
-		report_inside(c, n, &p, &carriers);
-	}
-	vec_done(&carriers);
-}
-
-/* Names can't be judged: what they resolve to is known at run time only. */
-void check_endpoints(struct check *c)
-{
-	for (size_t i = 0; i < c->inv->n_nodes; i++) {
-		const struct mesh_node *n = &c->inv->nodes[i];
-		ip_addr a;
-
-		if (n->endpoint.host && ip_addr_parse(&a, n->endpoint.host))
-			check_endpoint(c, n, &a);
-	}
-}
 
 /* --- links without any endpoint --- */
 
@@ -100,12 +31,32 @@ static bool is_mute(const struct check *c, unsigned node)
 	return !c->inv->nodes[node].endpoint.host;
 }
 
+/* Neither of the two knows where to call the other. */
+static bool are_mute(const struct check *c, unsigned a, unsigned b)
+{
+	return !mesh_endpoint_of(c->t, a, b)->host && !mesh_endpoint_of(c->t, b, a)->host;
+}
+
+/* How many of those that have no endpoint of their own node meets by one that a link names. */
+static size_t met_by_links(const struct check *c, unsigned node)
+{
+	const struct mesh_explicit *ends;
+	size_t n = mesh_explicit_of(c->t, node, &ends), met = 0;
+
+	for (size_t i = 0; i < n; i++)
+		met += is_mute(c, ends[i].peer) && !are_mute(c, node, ends[i].peer);
+	return met;
+}
+
 static void check_all_pairs(struct check *c)
 {
 	node_list mute = {0};
+	size_t n_mute = 0;
 
 	for (unsigned i = 0; i < c->inv->n_nodes; i++)
-		if (is_mute(c, i))
+		n_mute += is_mute(c, i);
+	for (unsigned i = 0; i < c->inv->n_nodes; i++)
+		if (is_mute(c, i) && met_by_links(c, i) + 1 < n_mute)
 			vec_push(&mute, i);
 	if (mute.n > 1)
 		report_no_endpoint(c, c->inv->nodes[mute.items[1]].pos, mute.items, mute.n,
@@ -128,7 +79,7 @@ static void check_mute_hub(struct check *c, size_t rank)
 
 		for (size_t k = 0; k < rank; k++)
 			done |= hubs[k] == i;
-		if (!done && is_mute(c, i) && mesh_direct(c->t, hubs[rank], i))
+		if (!done && mesh_direct(c->t, hubs[rank], i) && are_mute(c, hubs[rank], i))
 			vec_push(&mute, i);
 	}
 	if (mute.n > 1)
@@ -145,7 +96,7 @@ static void check_mute_link(struct check *c, const struct mesh_link *l)
 {
 	const unsigned ends[] = {l->a, l->b};
 
-	if (!is_mute(c, l->a) || !is_mute(c, l->b))
+	if (!are_mute(c, l->a, l->b))
 		return;
 	if (c->inv->nodes[l->a].role == MESH_HUB || c->inv->nodes[l->b].role == MESH_HUB)
 		return; /* linked anyway, and reported at the hub */

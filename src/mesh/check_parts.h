@@ -29,6 +29,7 @@ struct check {
 	size_t n_carried;
 	struct trie *networks; /* each prefix: its first place in carried */
 	struct trie *overlays; /* each overlay prefix: its struct mesh_overlay */
+	bool partial;	       /* parts of the file couldn't be read */
 };
 
 /* Appends a copy of the finding; nodes and prefixes are copied too, effect and fix are not. */
@@ -50,6 +51,7 @@ void check_nested_prefixes(struct check *c);
 void check_networks(struct check *c);
 void check_keys(struct check *c);
 void check_addresses(struct check *c);
+void check_interfaces(struct check *c);
 void check_keepalives(struct check *c);
 void check_endpoints(struct check *c);
 void check_missing_endpoints(struct check *c);

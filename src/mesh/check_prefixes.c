@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Findings about networks among each other and against the overlay. */
 #include "mesh/check_parts.h"
+#include "mesh/special.h"
 
 /* The nodes of places [from, to) of carried, each once. */
 static void nodes_of(const struct check *c, size_t from, size_t to, node_list *ret)
@@ -243,20 +244,60 @@ static void report_host_bits(
 		     });
 }
 
+/* what: of special.h, or "a default route"; node NULL: an overlay. */
+static void report_impossible(struct check *c, const unsigned *node, const ip_prefix *prefix,
+	struct mesh_pos pos, const char *what)
+{
+	const char *text = check_prefix(c, prefix);
+	const char *of = node ? check_text(c, "The network %s of %s", text, check_name(c, *node))
+			      : check_text(c, "The overlay %s", text);
+
+	check_add(c, &(struct mesh_finding){
+			     .code = "impossible-prefix",
+			     .severity = MESH_ERROR,
+			     .nodes = node,
+			     .n_nodes = node ? 1 : 0,
+			     .prefixes = prefix,
+			     .n_prefixes = 1,
+			     .pos = pos,
+			     .effect = check_text(c,
+				     "%s %s %s: the kernel doesn't route packets there into a "
+				     "tunnel, or no answer finds the way back.",
+				     of, node ? "is" : "is or holds what is", what),
+			     .fix = node ? check_text(c, "Remove it from the networks of %s.",
+						   check_name(c, *node))
+					 : "State a prefix of private addresses (RFC 1918, RFC "
+					   "4193), or one that is yours.",
+		     });
+}
+
+static void check_overlays(struct check *c)
+{
+	for (size_t i = 0; i < c->inv->n_overlays; i++) {
+		const struct mesh_overlay *o = &c->inv->overlays[i];
+		const char *what = special_overlap(&o->prefix);
+
+		if (what)
+			report_impossible(c, NULL, &o->prefix, o->pos, what);
+		if (o->had_host_bits)
+			report_host_bits(c, NULL, &o->prefix, o->pos);
+	}
+}
+
 /* What each network is by itself, and against the overlay. */
 void check_networks(struct check *c)
 {
-	for (size_t i = 0; i < c->inv->n_overlays; i++)
-		if (c->inv->overlays[i].had_host_bits)
-			report_host_bits(
-				c, NULL, &c->inv->overlays[i].prefix, c->inv->overlays[i].pos);
+	check_overlays(c);
 	for (size_t i = 0; i < c->n_carried; i++) {
 		const struct carried *n = &c->carried[i];
 		const struct mesh_overlay *overlay = trie_get(c->overlays, &n->prefix);
+		const char *what = special_network(&n->prefix);
 
 		if (!overlay)
 			overlay = trie_cover(c->overlays, &n->prefix, NULL);
-		if (overlay)
+		if (what)
+			report_impossible(c, &n->node, &n->prefix, n->network->pos, what);
+		else if (overlay)
 			report_in_overlay(c, n, overlay);
 		if (n->network->had_host_bits)
 			report_host_bits(c, &n->node, &n->prefix, n->network->pos);
