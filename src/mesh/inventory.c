@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "mesh/check.h"
 #include "mesh/errors.h"
 #include "mesh/parse.h"
 #include "mesh/text.h"
@@ -54,6 +55,22 @@ static struct holder *holder_new(const char *file)
 	return h;
 }
 
+/* What the check finds in those parts that could be read, so that one run tells all. */
+static void add_findings(const struct mesh_inventory *inv, struct mesh_errors *errors)
+{
+	struct mesh_topology_index *t = mesh_topology_new(inv);
+	struct mesh_findings findings = {0};
+
+	mesh_check_partial(t, &findings);
+	for (size_t i = 0; i < findings.n; i++) {
+		const struct mesh_finding *f = &findings.items[i];
+
+		mesh_errors_add(errors, f->pos, "%s: %s", f->code, f->effect);
+	}
+	mesh_findings_done(&findings);
+	mesh_topology_free(t);
+}
+
 int mesh_inventory_parse(const char *file, const char *text, size_t len,
 	struct mesh_inventory **ret, struct mesh_errors *errors)
 {
@@ -67,6 +84,8 @@ int mesh_inventory_parse(const char *file, const char *text, size_t len,
 		parse_inventory(&p, root, &h->inventory);
 	arena_done(&scratch);
 	if (errors->n != before) {
+		if (h->inventory.n_nodes)
+			add_findings(&h->inventory, errors);
 		mesh_errors_sort(errors, before);
 		mesh_inventory_free(&h->inventory);
 		return -EINVAL;

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define KEY "s8TAR9VtnZl5kiLE509N8DHQNz1c1hjxBNOfZWizMhk="
+#define KEY_2 "xWO0e+spgCse2UwkCN7PP1zLG1gdnJbuEncGqye62g4="
+#define KEY_3 "HhNgR47TQAGLqNMGKIfERsQ2YEbAwM2Yg/UqIzcvQEE="
 
 struct wrong {
 	const char *text;
@@ -95,10 +97,10 @@ static void test_refused_yaml(void **state)
 			"`defaults`\n"},
 	};
 
-	assert_errors("{mesh: m, nodes: {a: {public_key: x, address: 10.0.0.1}}, x: 1}",
+	assert_errors("{mesh: m, nodes: {a: {public_key: " KEY ", address: 10.0.0.1}}, x: 1}",
 		&(struct wrong){"",
 			"1:1: required key `overlay` is missing\n"
-			"1:59: unknown key `x`; allowed are `mesh`, `overlay`, `topology`, "
+			"1:102: unknown key `x`; allowed are `mesh`, `overlay`, `topology`, "
 			"`defaults`, `nodes`, `links`\n"});
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		char *tail = mem_printf(
@@ -185,25 +187,27 @@ static void test_nodes(void **state)
 		{"nodes:\n  a: b\n", "4:6: `a` must be a map of keys and values, not `b`\n"},
 		{"nodes:\n  a: {}\n", "4:3: required key `public_key` is missing in node `a`\n"
 				      "4:3: required key `address` is missing in node `a`\n"},
-		{"nodes:\n  a: {public_key: x, address: 10.0.0.1}\n"
-		 "  b: {public_key: x, address: 10.0.0.2}\n  \"a\": {mtu: 1}\n",
+		{"nodes:\n  a: {public_key: " KEY ", address: 10.0.0.1}\n"
+		 "  b: {public_key: " KEY_2 ", address: 10.0.0.2}\n  \"a\": {mtu: 1}\n",
 			"6:3: required key `public_key` is missing in node `a`\n"
 			"6:3: required key `address` is missing in node `a`\n"
 			"6:3: duplicate node name `a`; the first is on line 4\n"
 			"6:14: `mtu` in node `a` must be a whole number from 576 to 65535, not "
 			"`1`\n"},
-		{"nodes:\n  a b: {public_key: x, address: 10.0.0.1}\n"
-		 "  ..: {public_key: x, address: 10.0.0.2}\n",
+		{"nodes:\n  a b: {public_key: " KEY ", address: 10.0.0.1}\n"
+		 "  ..: {public_key: " KEY_2 ", address: 10.0.0.2}\n",
 			"4:3: the name of a node must be 1 to 63 characters of A-Z a-z 0-9 _ = + "
 			". - (and not `.` or `..`), not `a b`\n"
 			"5:3: the name of a node must be 1 to 63 characters of A-Z a-z 0-9 _ = + "
 			". - (and not `.` or `..`), not `..`\n"},
-		{"nodes:\n  a: {public_key: x, address: [10.0.0.1, \"fd00::1\"], mtu: 1279}\n"
-		 "  b: {public_key: x, address: [10.0.0.2, \"fd00::2\"], mtu: 1280}\n"
-		 "  c: {public_key: x, address: 10.0.0.3, mtu: 1279}\n",
-			"4:59: `mtu` in node `a` must be at least 1280, since the node has an IPv6 "
+		{"nodes:\n  a: {public_key: " KEY ", address: [10.0.0.1, \"fd00::1\"], mtu: 1279}\n"
+		 "  b: {public_key: " KEY_2 ", address: [10.0.0.2, \"fd00::2\"], mtu: 1280}\n"
+		 "  c: {public_key: " KEY_3 ", address: 10.0.0.3, mtu: 1279}\n",
+			"4:102: `mtu` in node `a` must be at least 1280, since the node has an "
+			"IPv6 "
 			"address, not `1279`\n"},
-		{"nodes:\n  a: {public_key: x, address: \"fd00::1\"}\ndefaults: {mtu: 1000}\n",
+		{"nodes:\n  a: {public_key: " KEY
+		 ", address: \"fd00::1\"}\ndefaults: {mtu: 1000}\n",
 			"4:3: `mtu` in node `a` must be at least 1280, since the node has an IPv6 "
 			"address, not `1000`\n"},
 	};
@@ -212,7 +216,7 @@ static void test_nodes(void **state)
 }
 
 /* What follows a node that is complete, from line 7 on. */
-static const char node[] = "mesh: m\noverlay: 10.0.0.0/8\nnodes:\n  a:\n    public_key: " KEY
+static const char node[] = "mesh: m\noverlay: 10.0.0.0/16\nnodes:\n  a:\n    public_key: " KEY
 			   "\n    address: 10.0.0.1\n";
 
 static void test_numbers(void **state)
@@ -347,7 +351,12 @@ static void test_endpoints(void **state)
 		{"'[::1'", HOST_RULE ", not the quoted text `[::1`"},
 		{"'[::1]x'", HOST_RULE ", not the quoted text `[::1]x`"},
 		{"'[10.0.0.1]:5'", HOST_RULE ", not the quoted text `[10.0.0.1]:5`"},
-		{"'[fe80::1%eth0]:5'", HOST_RULE ", not the quoted text `[fe80::1%eth0]:5`"},
+		{"'[fe80::1%]:5'", HOST_RULE ", not the quoted text `[fe80::1%]:5`"},
+		{"'[fe80::1%a b]:5'", HOST_RULE ", not the quoted text `[fe80::1%a b]:5`"},
+		{"'[fe80::1%a%b]:5'", HOST_RULE ", not the quoted text `[fe80::1%a%b]:5`"},
+		{"10.0.0.1%eth0:5", HOST_RULE ", not `10.0.0.1%eth0:5`"},
+		{"0x7f000001:5", HOST_RULE ", not `0x7f000001:5`"},
+		{"127.0x1:5", HOST_RULE ", not `127.0x1:5`"},
 		{"[h]", "host:port, as in hub.example.net:51820, not a list"},
 		{"", "host:port, as in hub.example.net:51820, not nothing"},
 	};
@@ -457,12 +466,79 @@ static void test_links(void **state)
 			"`preshared_key_file`?\n"
 			"10:15: `between` in a link: a link is a pair of two nodes, as in "
 			"[site-1, site-2]\n"},
+		{"links:\n"
+		 "  - between: [site-1, site-2]\n"
+		 "    endpoints: {site-1: 10.1.0.1, sit-2: 300.1.1.1, site-3: h:0, hub: h:1,\n"
+		 "      site-1: h}\n",
+			"8:35: `sit-2` in `endpoints` is no end of this link; did you mean "
+			"`site-2`?\n"
+			"8:42: `sit-2` in `endpoints` of a link must be " HOST_RULE
+			", not `300.1.1.1`\n"
+			"8:53: `site-3` in `endpoints` is no end of this link; did you mean "
+			"`site-1`?\n"
+			"8:61: `site-3` in `endpoints` of a link must be host:port with a port "
+			"from 1 to 65535, not `h:0`\n"
+			"8:66: `hub` in `endpoints` is no end of this link\n"
+			"9:7: duplicate key `site-1` in `endpoints` of a link; the first is on "
+			"line 8\n"},
+		{"links: [{between: [site-1, site-4], endpoints: {site-1: 10.1:5}}]\n",
+			"6:28: unknown node `site-4` in `links`; did you mean `site-1`?\n"
+			"6:57: `site-1` in `endpoints` of a link must be " HOST_RULE
+			", not `10.1:5`\n"},
+		{"links: [{between: [site-1, site-2], endpoints: {}}]\n",
+			"6:48: `endpoints` in a link: the map is empty; it names an end of the "
+			"link\n"},
+		{"links: [{between: [site-1, site-2], endpoints: h:1}]\n",
+			"6:48: `endpoints` in a link must be a map of keys and values, not "
+			"`h:1`\n"},
 	};
 
 	assert_all("mesh: m\noverlay: 10.0.0.0/8\nnodes:\n"
 		   "  site-1: {public_key: " KEY ", address: 10.0.0.1}\n"
-		   "  site-2: {public_key: " KEY ", address: 10.0.0.2}\n",
+		   "  site-2: {public_key: " KEY_2 ", address: 10.0.0.2}\n",
 		table);
+}
+
+/* Somebody who mends a file learns all at once, also what is the check's matter. */
+static void test_faults_beside_errors(void **state)
+{
+	static const struct wrong table[] = {
+		{"nodes:\n"
+		 "  a: {public_key: short, address: 10.0.0.1, mtu: x}\n"
+		 "  b: {public_key: " KEY ", address: 10.0.0.255, endpoint: localhost}\n"
+		 "  c: {public_key: " KEY ", address: 10.0.0.3, interface: -w, mut: 1400}\n"
+		 "  d: {public_key: " KEY_2 ", address: 10.0.0.3, networks: 127.0.0.0/8}\n",
+			"4:19: weak-key: The public key of a isn't 32 bytes in base64: no device "
+			"accepts it, and no peer can be made of it.\n"
+			"4:50: `mtu` in node `a` must be a whole number from 576 to 65535, not "
+			"`x`\n"
+			"5:74: address-of-no-host: The address 10.0.0.255 of b is the broadcast "
+			"address of the overlay 10.0.0.0/24: other nodes take it for all of them "
+			"or for themselves, and never reach b.\n"
+			"5:96: impossible-endpoint: The endpoint localhost of b is whatever "
+			"machine asks for it, so everybody calls itself.\n"
+			"6:19: duplicate-key: b and c have the same public key: to WireGuard they "
+			"are one peer, and whoever spoke last gets the packets of all.\n"
+			"6:95: impossible-interface: c can't have an interface named -w: that is "
+			"an option to the tools that should set it up.\n"
+			"6:99: unknown key `mut` in node `c`; did you mean `mtu`?\n"
+			"7:74: duplicate-address: 10.0.0.3 is the address of c and d: it leads to "
+			"one of them only, and whether the others are alive is measured there.\n"
+			"7:94: impossible-prefix: The network 127.0.0.0/8 of d is loopback: the "
+			"kernel doesn't route packets there into a tunnel, or no answer finds the "
+			"way back.\n"},
+		/* What an unread part may mend isn't told: roles, metrics, overlays, endpoints. */
+		{"nodes:\n"
+		 "  a: {public_key: " KEY ", address: 10.9.0.1, networks: 10.1.0.0/16, rle: hub}\n"
+		 "  b: {public_key: " KEY_2 ", address: 10.9.0.2, networks: 10.1.0.0/16}\n",
+			"4:107: unknown key `rle` in node `a`; did you mean `role`?\n"},
+		/* Links without nodes to look in are no fault of their own. */
+		{"node: {a: {public_key: " KEY ", address: 10.0.0.1}}\nlinks: [[a, b]]\n",
+			"1:1: required key `nodes` is missing\n"
+			"3:1: unknown key `node`; did you mean `nodes`?\n"},
+	};
+
+	assert_all("mesh: m\noverlay: 10.0.0.0/24\n", table);
 }
 
 /* What would cost the parser much, whatever is in it. */
@@ -558,6 +634,7 @@ int main(void)
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_faults_beside_errors),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_many_errors),
