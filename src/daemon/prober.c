@@ -325,6 +325,16 @@ void prober_self(struct prober *p, bool *ret_drained, bool *ret_holding)
 	pthread_mutex_unlock(&p->lock);
 }
 
+bool prober_is_flapping(struct prober *p)
+{
+	bool flapping;
+
+	pthread_mutex_lock(&p->lock);
+	flapping = live_is_flapping(p->live);
+	pthread_mutex_unlock(&p->lock);
+	return flapping;
+}
+
 int prober_error(struct prober *p, char *text, size_t size)
 {
 	int error;

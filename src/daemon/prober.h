@@ -38,6 +38,8 @@ size_t prober_events(struct prober *p, struct live_event *ret, size_t max);
 bool prober_info(struct prober *p, uint32_t peer, struct live_peer_info *ret);
 /* What we signal. */
 void prober_self(struct prober *p, bool *ret_drained, bool *ret_holding);
+/* We hold since several peers flapped. */
+bool prober_is_flapping(struct prober *p);
 /* The last error of a socket, as a sentence, and 0 or negative errno; for status. */
 int prober_error(struct prober *p, char *text, size_t size);
 

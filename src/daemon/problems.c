@@ -105,6 +105,16 @@ static void add_own_networks(const struct daemon *d, json_t *list)
 	}
 }
 
+static void add_flapping(const struct daemon *d, json_t *list)
+{
+	AUTO_FREE char *what = mem_printf("several peers go down and come back within a minute: "
+					  "the line of %s seems to lose packets; it holds until "
+					  "they are calm",
+		d->gen->self->name);
+
+	add(list, what, NULL);
+}
+
 static void add_trouble(const struct daemon *d, json_t *list)
 {
 	AUTO_FREE char *what = mem_printf("%s can't be brought into line: %s; it is tried again",
@@ -138,6 +148,8 @@ json_t *answer_problems(struct daemon *d)
 
 	if (d->failures)
 		add_trouble(d, list);
+	if (prober_is_flapping(d->prober))
+		add_flapping(d, list);
 	return list;
 }
 

@@ -88,6 +88,7 @@ void daemon_feed_prober(struct daemon *d, const struct device_state *adopted)
 			.peer = p->id,
 			.probe = probe_of(p),
 			.signals = p->view->runs_shuntd,
+			.is_transit = p->node->role == MESH_HUB,
 			.adopted = is_adopted(p, adopted),
 			.local = p->view->local,
 			.remote = p->view->remote,
@@ -124,9 +125,10 @@ static void log_verdict(const struct daemon *d, const struct live_event *e)
 
 static void log_self(const struct live_event *e)
 {
-	log_info("signals to peers: %s", e->drained   ? "drained"
-					 : e->holding ? "holding"
-						      : "in service");
+	log_info("signals to peers: %s", e->drained    ? "drained"
+					 : e->flapping ? "holding, since several peers flap"
+					 : e->holding  ? "holding"
+						       : "in service");
 }
 
 /* What moved from one owner to another. */

@@ -94,6 +94,7 @@ static void tell(struct live *l, enum live_event_type type, const struct peer *p
 		.type = type,
 		.drained = l->self.is_drained,
 		.holding = l->self.is_holding,
+		.flapping = l->self.is_flapping,
 		.at = now,
 	};
 
@@ -168,9 +169,44 @@ static void count(struct live *l, struct peer *p, instant now)
 	signal_self(l, l->self.is_drained, was_holding, now);
 }
 
+/* Several peers, a third of those with us at least, and not all in one moment. */
+static bool do_several_flap(const struct live *l, instant now)
+{
+	instant first = INSTANT_NEVER, last = l->self.isolated_at;
+	size_t n = 0;
+
+	list_for_each (link, &l->peers) {
+		const struct peer *p = container_of(link, struct peer, link);
+		instant at = flaps_last(&p->flaps, now);
+
+		if (!is_signaller(&p->config) || instant_is_never(at) ||
+			!instant_before(l->self.isolated_at, at))
+			continue;
+		n++;
+		first = instant_min(first, at);
+		last = instant_before(last, at) ? at : last;
+	}
+	return n >= SELF_FLAPPERS && n * 3 >= l->self.engaged &&
+	       instant_diff(last, first) > SELF_FLAPS_APART;
+}
+
+static void judge_flap(struct live *l, struct peer *p, instant now)
+{
+	bool was_holding = l->self.is_holding;
+
+	if (!p->has_flapped)
+		return;
+	p->has_flapped = false;
+	if (!is_signaller(&p->config) || !do_several_flap(l, now))
+		return;
+	self_flap(&l->self, now);
+	signal_self(l, l->self.is_drained, was_holding, now);
+}
+
 static void pump(struct live *l, struct peer *p, instant now)
 {
 	count(l, p, now);
+	judge_flap(l, p, now);
 	if (peer_settle(p, now))
 		tell(l, LIVE_EVENT_PEER, p, now);
 	send_due(l, p, now);
@@ -375,6 +411,11 @@ bool live_peer_info(const struct live *l, uint32_t peer, struct live_peer_info *
 bool live_is_holding(const struct live *l)
 {
 	return l->self.is_holding;
+}
+
+bool live_is_flapping(const struct live *l)
+{
+	return l->self.is_flapping;
 }
 
 bool live_is_drained(const struct live *l)

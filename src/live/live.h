@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Liveness of a node's peers: who is up, who is last resort, who is down, and why. A pure core in
- *virtual time: packets and instants in, packets to send and verdicts out. Peers are the caller's
- *small numbers.
+ * virtual time: packets and instants in, packets to send and verdicts out. Peers are the caller's
+ * small numbers.
  *
  * Three probes: BFD (RFC 5880, bfd.h), ICMP echo towards stock peers, and handshake age with
- *received bytes for peers that answer neither. The verdict on a peer is apart from the state of its
- *BFD session: a session that runs out while the peer answers echoes is a dead daemon, not a dead
- *node, and the verdict stays.
+ * received bytes for peers that answer neither. The verdict on a peer is apart from the state of
+ * its BFD session: a session that runs out while the peer answers echoes is a dead daemon, not a
+ * dead node, and the verdict stays.
  *
- *   signals      the peer runs shuntd: it tells drain and hold by diagnostic 6 while Up, so no
- *local hold is laid on it, and it counts as up only once a packet of it in state Up was seen, since
- *only that one tells whether it holds. hold	  a peer that doesn't signal and returns is last
- *resort for its hold time, doubled with each flap up to LIVE_HOLD_MAX, forgotten after
- *LIVE_FLAP_FORGET up. self	  when all our own sessions with signalling peers were down (or the
- *device is new: a cold start) and the first comes up again, we hold: every packet of ours carries
- *diagnostic 6 until our hold time is over and the owner, asked by LIVE_EVENT_HOLD_OVER, has
- *programmed its FIB and called live_hold_clear. adopted	  peers that the adopted FIB uses
- *count as up for LIVE_ADOPT_GRACE after the start.
+ * A peer that signals runs shuntd: it tells drain and hold by diagnostic 6 while Up, so no hold of
+ * ours is laid on it, unless it is no hub and flaps (peer.c). It counts as up only once a packet of
+ * it in state Up was seen, since only that one tells whether it holds.
+ *
+ * A peer that doesn't signal and returns is last resort for its hold time, doubled with each flap
+ * up to LIVE_HOLD_MAX, forgotten after LIVE_FLAP_FORGET up.
+ *
+ * We ourselves hold when all our sessions with signalling peers were down (or the device is new: a
+ * cold start) and the first comes up again, and when several peers flap (self.h). Every packet of
+ * ours carries diagnostic 6 until our hold time is over and the owner, asked by
+ * LIVE_EVENT_HOLD_OVER, has programmed its FIB and called live_hold_clear.
+ *
+ * Peers that the adopted FIB uses count as up for LIVE_ADOPT_GRACE after the start.
  */
 #ifndef SHUNT_LIVE_LIVE_H
 #define SHUNT_LIVE_LIVE_H
@@ -55,7 +59,8 @@ enum live_cause {
 struct live_peer_config {
 	uint32_t peer;
 	enum live_probe probe;
-	bool signals; /* runs shuntd */
+	bool signals;	 /* runs shuntd */
+	bool is_transit; /* a hub: traffic of others goes through it */
 	bool adopted; /* used by the FIB that was found at start; read when the peer is added only
 		       */
 	ip_addr local, remote;
@@ -83,6 +88,7 @@ struct live_event {
 	enum live_state state;
 	enum live_cause cause;
 	bool drained, holding;
+	bool flapping; /* holding since several peers flapped */
 	instant at;
 };
 
@@ -135,7 +141,8 @@ void live_on_handshake(
 
 /* Drained or not; signalled at once on all sessions. */
 void live_drain(struct live *l, bool drained, instant now);
-/* Ends our hold: our FIB is programmed. Signalled at once on all sessions, back to back. */
+/* Ends our hold: our FIB is programmed. Signalled at once on all sessions, back to back. Nothing,
+ * if a new hold has begun since LIVE_EVENT_HOLD_OVER. */
 void live_hold_clear(struct live *l, instant now);
 
 instant live_deadline(const struct live *l);
@@ -145,6 +152,8 @@ void live_step(struct live *l, instant now);
 /* False if unknown. */
 bool live_peer_info(const struct live *l, uint32_t peer, struct live_peer_info *ret);
 bool live_is_holding(const struct live *l);
+/* We hold since several peers flapped. */
+bool live_is_flapping(const struct live *l);
 bool live_is_drained(const struct live *l);
 
 const char *live_state_name(enum live_state s); /* "last-resort" */

@@ -37,12 +37,24 @@ static void set_pace(struct peer *p)
 		p->interval_ns * (p->config.multiplier ? (int64_t)p->config.multiplier : 1);
 }
 
+/*
+ * Whether its return is damped by a hold of ours. A peer that signals has the word itself, unless
+ * it flaps too often to be heard. A hub is never held by one end alone: who leans on it at the
+ * other end would lose everything between them. There its own word is the only one (self.h).
+ */
+static bool is_damped(const struct peer *p, instant now)
+{
+	if (!p->config.signals)
+		return true;
+	return !p->config.is_transit && flaps_are_many(&p->flaps, now);
+}
+
 static void come_alive(struct peer *p, enum live_cause why, instant now)
 {
 	if (!p->is_alive) {
 		p->is_alive = true;
 		hold_up(&p->hold, now);
-		if (p->was_alive && !p->config.signals)
+		if (p->was_alive && is_damped(p, now))
 			hold_start(&p->hold, p->config.hold_ns, now);
 	}
 	p->was_alive = true;
@@ -117,6 +129,7 @@ void peer_init(struct peer *p, const struct live_peer_config *c, const struct pe
 {
 	*p = (struct peer){.config = *c, .why = LIVE_CAUSE_NEW, .since = now};
 	hold_init(&p->hold);
+	flaps_init(&p->flaps);
 	start_probing(p, seed, now);
 	if (c->adopted && c->probe != LIVE_PROBE_NONE && instant_before(now, grace_end)) {
 		come_alive(p, LIVE_CAUSE_ADOPTED, now);
@@ -162,9 +175,9 @@ void peer_adjust(struct peer *p, const struct live_peer_config *c, instant now)
 	bool is_new_pace =
 		c->interval_ns != p->config.interval_ns || c->multiplier != p->config.multiplier;
 
-	p->config = *c;
-	if (c->signals)
+	if (c->signals && !p->config.signals)
 		p->hold.until = INSTANT_NEVER;
+	p->config = *c;
 	if (!is_new_pace)
 		return;
 	bfd_session_set(&p->bfd, c->interval_ns, c->multiplier);
@@ -185,6 +198,8 @@ static void on_session(struct peer *p, instant now)
 	p->interval_ns = bfd_session_rx_interval(&p->bfd);
 	p->detection_ns = bfd_session_detection_time(&p->bfd);
 	echo_stop(&p->echo);
+	if (flaps_up(&p->flaps, p->bfd.remote_discriminator, now))
+		p->has_flapped = true;
 	come_alive(p, LIVE_CAUSE_SESSION_UP, now);
 }
 
@@ -223,9 +238,11 @@ static void on_change(struct peer *p, enum bfd_change change, instant now)
 	case BFD_CAME_UP:
 		break;
 	case BFD_EXPIRED:
+		flaps_down(&p->flaps, p->bfd.up_discriminator, now);
 		on_expired(p, now);
 		break;
 	case BFD_PEER_DOWN:
+		flaps_down(&p->flaps, p->bfd.up_discriminator, now);
 		go_down(p, LIVE_CAUSE_PEER_DOWN, now);
 		break;
 	case BFD_PEER_ADMIN:

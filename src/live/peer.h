@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "live/bfd_session.h"
 #include "live/echo.h"
+#include "live/flaps.h"
 #include "live/hold.h"
 #include "live/live.h"
 
@@ -35,6 +36,8 @@ struct peer {
 	int64_t interval_ns;  /* of its last session, for echoes */
 	int64_t detection_ns; /* likewise */
 	struct hold hold;
+	struct flaps flaps;
+	bool has_flapped; /* just now; whoever looks at it puts it back */
 
 	enum live_state state;
 	enum live_cause cause;

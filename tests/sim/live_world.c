@@ -98,6 +98,9 @@ static void fly(struct world *w, struct world_packet packet)
 
 	if (w->cut[packet.from][packet.to] || chance_below(&w->chance, 1000) < w->loss_permille)
 		return;
+	if (w->lossy[packet.from][packet.to] &&
+		chance_below(&w->chance, 1000) < w->lossy[packet.from][packet.to])
+		return;
 	p = mem_alloc(sizeof(*p));
 	*p = packet;
 	p->at = instant_add(w->now, w->delay_ns + jitter);
@@ -203,6 +206,7 @@ static void on_event(const struct live_event *e, void *data)
 		world_say(w, "%s: says of itself:%s%s%s", n->name, e->drained ? " drained" : "",
 			e->holding ? " holding" : "",
 			e->drained || e->holding ? "" : " all is well");
+		n->was_flapping |= e->flapping;
 		break;
 	case LIVE_EVENT_HOLD_OVER:
 		assert_true(e->holding);
@@ -223,6 +227,7 @@ void world_set_peer(struct world *w, unsigned node, unsigned peer, bool adopted)
 		.peer = peer,
 		.probe = other->probe,
 		.signals = other->signals,
+		.is_transit = other->is_transit,
 		.adopted = adopted,
 		.local = world_address(node),
 		.remote = world_address(peer),
@@ -253,7 +258,8 @@ void world_start(struct world *w, unsigned node, bool cold, bool adopted)
 		n->has_said[i] = false;
 		n->verdicts[i].since = w->now;
 		n->verdicts[i].went_down_at = INSTANT_NEVER;
-		if (i != node && w->nodes[i].name)
+		if (i != node && w->nodes[i].name &&
+			(!w->is_star || n->is_transit || w->nodes[i].is_transit))
 			world_set_peer(w, node, i, adopted);
 	}
 }

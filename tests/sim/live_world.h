@@ -21,10 +21,11 @@ struct world_node {
 	struct live *live; /* NULL: its daemon doesn't run */
 	instant clear_at;  /* when its FIB is programmed and the hold may end; INSTANT_NEVER */
 	unsigned starts;
-	bool is_drained; /* as its state directory remembers */
+	bool is_drained;   /* as its state directory remembers */
+	bool was_flapping; /* it held since several peers flapped */
 	/* How others see this node. */
 	enum live_probe probe;
-	bool signals;
+	bool signals, is_transit;
 	struct {
 		enum live_state state;
 		enum live_cause cause;
@@ -40,7 +41,9 @@ struct world {
 	instant start, now;
 	struct world_node nodes[WORLD_NODES];
 	bool cut[WORLD_NODES][WORLD_NODES];	   /* from, to */
+	unsigned lossy[WORLD_NODES][WORLD_NODES];  /* from, to: permille, besides loss_permille */
 	instant last_at[WORLD_NODES][WORLD_NODES]; /* the last arrival */
+	bool is_star; /* only hubs (is_transit) are linked with others */
 	int64_t delay_ns, jitter_ns;
 	unsigned loss_permille;
 	int64_t interval_ns, hold_ns;

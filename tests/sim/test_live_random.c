@@ -9,7 +9,8 @@
  *   patience   a peer whose machine, daemon and lines are well for a while, without loss, isn't
  *		down
  *   restarts	one that is up over good lines doesn't go down, whatever daemons do
- *   the word   what a peer that signals says of itself is the verdict on it, never a hold of ours
+ *   the word   what a peer that signals says of itself is the verdict on it; a hold of ours is on
+ *		one only that flapped and is no hub
  *   an end     when everything is mended, all are up in the end and nobody holds
  *
  * SHUNT_TEST_TRACE=1 prints what happens.
@@ -110,8 +111,10 @@ static void check_verdict(struct round *r, unsigned a, unsigned b)
 		fail_msg("%s counts %s as down (%s), which is well for %lld ms", w->nodes[a].name,
 			w->nodes[b].name, live_cause_name(i.cause),
 			(long long)(instant_diff(w->now, r->healthy_since[a][b]) / MS));
-	if (w->nodes[b].signals)
-		assert_int_not_equal(i.cause, LIVE_CAUSE_HELD);
+	if (w->nodes[b].signals && i.cause == LIVE_CAUSE_HELD) {
+		assert_true(i.flaps > 0);
+		assert_false(w->nodes[b].is_transit);
+	}
 }
 
 /* Whatever daemons do, a peer that is up over good lines doesn't go down. */
@@ -132,6 +135,7 @@ static void check_word(struct round *r, unsigned a, unsigned b)
 	enum live_state want;
 
 	if (instant_is_never(r->healthy_since[a][b]) || !other->signals ||
+		r->w.nodes[a].verdicts[b].cause == LIVE_CAUSE_HELD ||
 		instant_diff(r->w.now, r->healthy_since[a][b]) < 20 * S)
 		return;
 	want = live_is_drained(other->live) || live_is_holding(other->live) ? LIVE_LAST_RESORT
@@ -254,6 +258,8 @@ static void begin(struct round *r, uint64_t seed)
 	r->slowest_ns = w->interval_ns;
 	for (unsigned i = 0; i < r->n; i++)
 		world_add(w, i, names[i], LIVE_PROBE_BFD, chance_below(&w->chance, 4) > 0);
+	for (unsigned i = 0; i < r->n; i++)
+		w->nodes[i].is_transit = chance_below(&w->chance, 2);
 	for (unsigned i = 0; i < r->n; i++) {
 		r->started_at[i] = w->now;
 		world_start(w, i, chance_below(&w->chance, 2), false);
