@@ -71,6 +71,7 @@ int daemon_set_drained(struct daemon *d, bool drained)
 static void on_endpoints_timer(uv_timer_t *t)
 {
 	verdicts_check_endpoints(t->data);
+	log_tell_left_out();
 }
 
 /* --- start and stop ------------------------------------------------------------------------------
@@ -253,6 +254,32 @@ static int first_sync(struct daemon *d, struct buf *why)
 	return err;
 }
 
+static sigset_t handled_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	return set;
+}
+
+void daemon_block_signals(void)
+{
+	sigset_t set = handled_signals();
+
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+/* Those that came during the start arrive now. */
+static void unblock_signals(void)
+{
+	sigset_t set = handled_signals();
+
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 static void watch(struct daemon *d)
 {
 	uv_poll_init(&d->loop, &d->prober_poll, prober_fd(d->prober));
@@ -269,6 +296,7 @@ static void watch(struct daemon *d)
 	uv_signal_start(&d->sigterm, on_stop_signal, SIGTERM);
 	uv_signal_start(&d->sigint, on_stop_signal, SIGINT);
 	uv_signal_start(&d->sighup, on_sighup, SIGHUP);
+	unblock_signals();
 }
 
 static void on_names_timer(uv_timer_t *t)
@@ -308,6 +336,7 @@ static int start(struct daemon *d, struct buf *why)
 	if (err)
 		return err;
 	d->fib.state = d->state;
+	d->fib.gen = d->gen; /* what undo_start goes by */
 	daemon_mend_sysctls(d);
 	err = drop_privileges(why);
 	if (err)

@@ -57,6 +57,9 @@ struct daemon {
 	int exit_status;
 };
 
+/* Keeps the signals that the daemon handles waiting until it does; the first thing that the program
+ * does, since one that comes earlier would end it. */
+void daemon_block_signals(void);
 /* Runs until it is told to end; the process's exit status. */
 int daemon_run(const struct daemon_options *o);
 

@@ -1,24 +1,63 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/log.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 static struct {
 	const char *node;
 	bool verbose;
+	bool socket;
+	atomic_uint left_out; /* lines since the last one that was taken */
 	bool journal; /* standard error goes to the journal: it has the time and wants the severity
 		       */
 } logger;
 
+/*
+ * A pipe or a terminal that nobody reads would hold up whoever logs. Opened anew it has a mode of
+ * its own, so that it doesn't block for us and stays as it is for all others who have it. As
+ * standard error, so that a failed assertion doesn't wait either.
+ */
+static void open_anew(void)
+{
+	int fd = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0) /* it isn't ours to open; each line asks first then */
+		return;
+	dup2(fd, STDERR_FILENO);
+	close(fd);
+}
+
 void log_init(const char *node, bool verbose)
 {
+	struct stat st = {0};
+
 	logger.node = node;
 	logger.verbose = verbose;
 	logger.journal = getenv("JOURNAL_STREAM") != NULL && !isatty(STDERR_FILENO);
+	if (fstat(STDERR_FILENO, &st) < 0)
+		return;
+	logger.socket = S_ISSOCK(st.st_mode);
+	if (S_ISFIFO(st.st_mode) || isatty(STDERR_FILENO))
+		open_anew();
+}
+
+/* Now or not at all. One write, so that lines of several threads or daemons don't mix. */
+static bool put(const char *text, size_t n)
+{
+	struct pollfd out = {STDERR_FILENO, POLLOUT, 0};
+
+	if (logger.socket)
+		return send(STDERR_FILENO, text, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
+	return poll(&out, 1, 0) == 1 && write(STDERR_FILENO, text, n) == (ssize_t)n;
 }
 
 static const char *level_word(enum log_level level)
@@ -33,29 +72,64 @@ static const char *level_word(enum log_level level)
 	}
 }
 
-void log_line(enum log_level level, const char *fmt, ...)
+/* What stands before a line's words; the length. */
+static size_t head(enum log_level level, char *ret, size_t size)
 {
-	char head[64], line[1024];
 	struct timespec now;
 	struct tm tm;
+	size_t n;
+
+	if (logger.journal) {
+		n = (size_t)snprintf(ret, size, "<%d>", level);
+	} else {
+		clock_gettime(CLOCK_REALTIME, &now);
+		localtime_r(&now.tv_sec, &tm);
+		n = strftime(ret, size, "%H:%M:%S", &tm);
+		n += (size_t)snprintf(ret + n, size - n, ".%03ld ", now.tv_nsec / 1000000);
+	}
+	n += (size_t)snprintf(ret + n, size - n, "%s: %s", logger.node ? logger.node : "shuntd",
+		level_word(level));
+	return n;
+}
+
+/* Well below PIPE_BUF, so that a pipe takes a line whole or not at all. */
+static bool put_line(enum log_level level, const char *words)
+{
+	char text[1280];
+	size_t n = head(level, text, sizeof(text));
+
+	n += (size_t)snprintf(text + n, sizeof(text) - n, "%s", words);
+	if (n > sizeof(text) - 2)
+		n = sizeof(text) - 2;
+	text[n++] = '\n';
+	return put(text, n);
+}
+
+bool log_tell_left_out(void)
+{
+	unsigned n = atomic_exchange(&logger.left_out, 0);
+	char words[96];
+
+	if (!n)
+		return true;
+	snprintf(words, sizeof(words), "%u line%s of the log %s left out: nobody took them", n,
+		n > 1 ? "s" : "", n > 1 ? "were" : "was");
+	if (put_line(LOG_LEVEL_WARNING, words))
+		return true;
+	atomic_fetch_add(&logger.left_out, n);
+	return false;
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+	char words[1024];
 	va_list ap;
 
 	if (level == LOG_LEVEL_DEBUG && !logger.verbose)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
+	vsnprintf(words, sizeof(words), fmt, ap);
 	va_end(ap);
-	if (logger.journal) {
-		snprintf(head, sizeof(head), "<%d>", level);
-	} else {
-		size_t n;
-
-		clock_gettime(CLOCK_REALTIME, &now);
-		localtime_r(&now.tv_sec, &tm);
-		n = strftime(head, sizeof(head), "%H:%M:%S", &tm);
-		snprintf(head + n, sizeof(head) - n, ".%03ld ", now.tv_nsec / 1000000);
-	}
-	/* One write, so that lines of several threads or daemons don't mix. */
-	dprintf(STDERR_FILENO, "%s%s%s%s%s\n", head, logger.node ? logger.node : "shuntd", ": ",
-		level_word(level), line);
+	if (!log_tell_left_out() || !put_line(level, words))
+		atomic_fetch_add(&logger.left_out, 1);
 }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The daemon's log: one line an event, in names, to standard error; never a secret. */
+/*
+ * The daemon's log: one line an event, in names, to standard error; never a secret. Nothing waits
+ * for it: a line that isn't taken at once is left out, and how many were is said with the next one
+ * that is.
+ */
 #ifndef SHUNT_DAEMON_LOG_H
 #define SHUNT_DAEMON_LOG_H
 
@@ -13,9 +17,13 @@ enum log_level {
 	LOG_LEVEL_DEBUG = 7
 };
 
-/* The name at the head of each line; verbose shows LOG_LEVEL_DEBUG as well. */
+/* The name at the head of each line; verbose shows LOG_LEVEL_DEBUG as well. A pipe or terminal at
+ * standard error is opened anew, without blocking. */
 void log_init(const char *node, bool verbose);
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Says how many lines were left out, if any were; false if that isn't taken either. */
+bool log_tell_left_out(void);
 
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)

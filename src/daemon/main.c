@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/daemon.h"
 #include "daemon/log.h"
+#include "sys/process.h"
 
 #include <getopt.h>
 #include <limits.h>
@@ -193,8 +194,11 @@ int main(int argc, char **argv)
 	AUTO_FREE char *run_dir = NULL;
 	AUTO_FREE char *state_dir = NULL;
 	AUTO_FREE char *userspace = NULL;
-	int status = parse(argc, argv, &o);
+	int status;
 
+	daemon_block_signals();
+	signal(SIGPIPE, SIG_IGN);
+	status = parse(argc, argv, &o);
 	if (status >= 0)
 		return status;
 	if (!is_node_name(o.node))
@@ -205,9 +209,9 @@ int main(int argc, char **argv)
 	state_dir = mem_printf("/var/lib/shunt/%s", o.node);
 	o.run_dir = o.run_dir ? o.run_dir : run_dir;
 	o.state_dir = o.state_dir ? o.state_dir : state_dir;
+	process_keep_secrets();
 	if (sodium_init() < 0)
 		return 1;
-	signal(SIGPIPE, SIG_IGN);
 	log_init(o.node, o.verbose);
 	return daemon_run(&o);
 }

@@ -80,6 +80,11 @@ int process_keep_caps(const int *caps, size_t n, size_t n_own)
 	return 0;
 }
 
+void process_keep_secrets(void)
+{
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 /* --- the service manager -------------------------------------------------------------------- */
 
 void process_notify(const char *state)
@@ -102,7 +107,9 @@ void process_notify(const char *state)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to, len);
+	/* Whoever doesn't read its news goes without. */
+	(void)sendto(
+		fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&to, len);
 	close(fd);
 }
 

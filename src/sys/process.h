@@ -15,13 +15,16 @@ bool process_has_cap(int cap);
  * ambient ones where the user isn't root). 0 or negative errno. Of the calling thread alone.
  */
 int process_keep_caps(const int *caps, size_t n, size_t n_own);
+/* Leaves no core dump and lets no process of the same user look into this one; before the first
+ * secret is read. Programs that are started are as usual again. */
+void process_keep_secrets(void);
 /* Once started: unmaps what linking and starting read of the program's and its libraries' files.
  * What is needed again comes back by itself, from the page cache; a debugger's breakpoints don't.
  */
 void process_forget_start(void);
 
 /* sd_notify: sends state ("READY=1", "RELOADING=1\nMONOTONIC_USEC=...") to $NOTIFY_SOCKET; silently
- * nothing where there is none. */
+ * nothing where there is none. Waits for nobody. */
 void process_notify(const char *state);
 
 /* Reads /proc/sys/<path>; 0 and the number, or negative errno. */
