@@ -102,10 +102,22 @@ int rtnl_rule_list(struct rtnl *r, int family, struct rtnl_rule **ret, size_t *r
 struct rtnl_monitor;
 
 /* What changed; a hint to look, never a truth to act upon. */
-enum rtnl_monitor_what { RTNL_LINK = 1, RTNL_ADDR = 2, RTNL_ROUTE = 4, RTNL_OVERRUN = 8 };
+enum rtnl_monitor_what {
+	RTNL_LINK = 1,
+	RTNL_ADDR = 2,
+	RTNL_ROUTE = 4,
+	RTNL_OVERRUN = 8,
+	RTNL_RULE = 16
+};
 
 /* Listens to links, addresses and routes of both families. */
 int rtnl_monitor_open(struct rtnl_monitor **ret);
+/* Listens to what of it alone (with rules: to next hops that routes share, too). room: bytes for
+ * news that wait; with little, a flood of them is an overrun and costs no more than that. */
+int rtnl_monitor_open_for(unsigned what, int room, struct rtnl_monitor **ret);
+/* From now on also to other network namespaces, those that ours knows by an id. -EPERM: it needs
+ * CAP_NET_BROADCAST. */
+int rtnl_monitor_everywhere(struct rtnl_monitor *m);
 void rtnl_monitor_close(struct rtnl_monitor *m);
 int rtnl_monitor_fd(const struct rtnl_monitor *m);
 /* Reads all that waits; the union of enum rtnl_monitor_what, or negative errno. After an overrun

@@ -12,13 +12,27 @@ struct rtnl_monitor {
 	int fd;
 };
 
-int rtnl_monitor_open(struct rtnl_monitor **ret)
+/* The groups of RTNLGRP_* as bits. */
+static uint32_t groups_of(unsigned what)
 {
-	struct sockaddr_nl self = {.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-			     RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
-	int size = MONITOR_RCVBUF;
+	uint32_t groups = 0;
+
+	if (what & RTNL_LINK)
+		groups |= RTMGRP_LINK;
+	if (what & RTNL_ADDR)
+		groups |= RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+	if (what & RTNL_ROUTE)
+		groups |= RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+	if (what & RTNL_RULE)
+		groups |= RTMGRP_IPV4_RULE | UINT32_C(1) << (RTNLGRP_IPV6_RULE - 1);
+	return groups;
+}
+
+int rtnl_monitor_open_for(unsigned what, int room, struct rtnl_monitor **ret)
+{
+	struct sockaddr_nl self = {.nl_family = AF_NETLINK, .nl_groups = groups_of(what)};
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	int nexthops = RTNLGRP_NEXTHOP;
 
 	if (fd < 0)
 		return -errno;
@@ -28,12 +42,29 @@ int rtnl_monitor_open(struct rtnl_monitor **ret)
 		close(fd);
 		return err;
 	}
+	/* Since Linux 5.3; before, there are none. */
+	if (what & RTNL_RULE)
+		(void)setsockopt(
+			fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &nexthops, sizeof(nexthops));
 	/* An overrun costs a full look only, so a refusal matters little. */
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 	*ret = mem_zalloc(1, sizeof(**ret));
 	(*ret)->fd = fd;
 	return 0;
+}
+
+int rtnl_monitor_open(struct rtnl_monitor **ret)
+{
+	return rtnl_monitor_open_for(RTNL_LINK | RTNL_ADDR | RTNL_ROUTE, MONITOR_RCVBUF, ret);
+}
+
+int rtnl_monitor_everywhere(struct rtnl_monitor *m)
+{
+	int on = 1;
+
+	return setsockopt(m->fd, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &on, sizeof(on)) < 0 ? -errno
+											    : 0;
 }
 
 void rtnl_monitor_close(struct rtnl_monitor *m)
@@ -60,7 +91,12 @@ static int what_of(uint16_t type)
 		return RTNL_ADDR;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
+	case RTM_NEWNEXTHOP:
+	case RTM_DELNEXTHOP:
 		return RTNL_ROUTE;
+	case RTM_NEWRULE:
+	case RTM_DELRULE:
+		return RTNL_RULE;
 	}
 	return 0;
 }

@@ -133,6 +133,7 @@ struct tunnel {
 	uint16_t listen_port;
 	uint32_t fwmark;
 	bool is_up;
+	unsigned gso_max_size; /* of the interface, as we set it last; 0: not yet */
 
 	pthread_mutex_t map_lock; /* by_key, indices and table are changed under it */
 	struct map *by_key;

@@ -3,17 +3,21 @@
  * shunt-wg: the program around a device. Options and environment are wireguard-go's, so that
  * wg-quick and others may start it in its place. It goes to the background by a fork before any
  * thread runs; the parent waits until the child has its socket and says so.
+ *
+ * Descriptors: what a device needs at its busiest is counted before anything is made, so that later
+ * nothing fails for want of one; configurators share what is left.
  */
 #include "base/mem.h"
 #include "base/secret.h"
 #include "sys/clock.h"
 #include "sys/process.h"
-#include "sys/rtnl.h"
 #include "tunnel/duty.h"
 #include "tunnel/events.h"
+#include "tunnel/start.h"
 #include "tunnel/stats.h"
 #include "tunnel/tunnel.h"
 #include "tunnel/uapi.h"
+#include "tunnel/watch.h"
 #include "tunnel/workers.h"
 #include "wg/aead.h"
 
@@ -34,6 +38,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* What a device may have open at once beside the standard three: 25 for good, the sockets of an old
+ * and a new port, what is opened for a moment, and one that a client is told by to wait. */
+#define DESCRIPTORS 32
+
 enum log_level { LOG_SILENT, LOG_ERROR, LOG_VERBOSE };
 
 struct program {
@@ -44,17 +52,15 @@ struct program {
 	struct tun tun;
 	struct tunnel *tunnel;
 	struct uapi_server *server;
-	struct rtnl *rtnl;
-	struct rtnl_monitor *monitor;
-	uv_poll_t monitor_poll;
-	uv_signal_t sigint, sigterm;
+	struct watch *watch;
+	uv_signal_t signals[3];
 	uv_fs_event_t socket_watch;
-	uv_timer_t look_timer;
+	uv_prepare_t look_at_locks;
+	unsigned max_clients;
 	char *socket_path;
 	bool owns_socket;
 	struct stat socket_id;
 	bool lock_was_refused;
-	int bind_error; /* the last, said once */
 	pthread_mutex_t event_lock;
 	struct event_limit events;
 };
@@ -122,38 +128,6 @@ static void end(struct program *p)
 	uv_stop(&p->loop);
 }
 
-/* -1 if it can't be told. */
-static int netns_id_of_tun(struct program *p)
-{
-	struct stat ours, its;
-	int id = -1, fd = tun_open_netns(&p->tun);
-
-	if (fd < 0)
-		return -1;
-	if (!stat("/proc/self/ns/net", &ours) && !fstat(fd, &its) && ours.st_ino != its.st_ino)
-		rtnl_netns_id(p->rtnl, fd, &id);
-	close(fd);
-	return id;
-}
-
-/* The interface by whatever name and in whatever network namespace it is now. -EBADFD: it was
- * deleted. */
-static int find_link(struct program *p, struct rtnl_link *ret)
-{
-	char name[IFNAMSIZ];
-	int err = tun_get_name(&p->tun, name);
-
-	if (err)
-		return err;
-	err = rtnl_link_get(p->rtnl, name, ret);
-	if (err == -ENODEV || (!err && ret->index != p->tun.ifindex)) {
-		int id = netns_id_of_tun(p);
-
-		err = id < 0 ? -ENODEV : rtnl_link_get_in(p->rtnl, id, name, ret);
-	}
-	return err;
-}
-
 /* More peers may be more than may be locked: looked at now and then, said once. */
 static void note_refused_lock(struct program *p)
 {
@@ -165,47 +139,19 @@ static void note_refused_lock(struct program *p)
 		"dumps");
 }
 
-/* The interface as it is now: gone, up or down, and its MTU. */
-static void look_at_link(struct program *p)
+static void on_round(uv_prepare_t *h)
 {
-	struct rtnl_link link;
-	int err = find_link(p, &link);
-
-	if (err == -EBADFD) {
-		say(p, LOG_VERBOSE, "the interface is gone");
-		end(p);
-	}
-	if (err)
-		return;
-	tunnel_lock(p->tunnel);
-	tunnel_set_mtu(p->tunnel, link.mtu);
-	if (link.flags & IFF_UP && !tunnel_is_up(p->tunnel)) {
-		err = tunnel_up(p->tunnel);
-		if (!err)
-			say(p, LOG_VERBOSE, "interface up");
-		else if (err != p->bind_error)
-			say(p, LOG_ERROR, "the sockets can't be bound: %s", strerror(-err));
-		p->bind_error = err;
-	} else if (!(link.flags & IFF_UP) && tunnel_is_up(p->tunnel)) {
-		tunnel_down(p->tunnel);
-		say(p, LOG_VERBOSE, "interface down");
-	}
-	tunnel_unlock(p->tunnel);
+	note_refused_lock(h->data);
 }
 
-static void on_monitor(uv_poll_t *poll, int status, int events)
+static void on_said(bool is_error, const char *line, void *data)
 {
-	struct program *p = poll->data;
-
-	if (rtnl_monitor_read(p->monitor) & (RTNL_LINK | RTNL_OVERRUN))
-		look_at_link(p);
+	say(data, is_error ? LOG_ERROR : LOG_VERBOSE, "%s", line);
 }
 
-/* For an interface that lives in another namespace, where no news comes from. */
-static void on_look_timer(uv_timer_t *t)
+static void on_gone(void *data)
 {
-	look_at_link(t->data);
-	note_refused_lock(t->data);
+	end(data);
 }
 
 static void on_signal(uv_signal_t *s, int signum)
@@ -234,21 +180,46 @@ static void on_socket_event(uv_fs_event_t *w, const char *file, int events, int 
 	}
 }
 
-static void watch(struct program *p)
+/* They were held from the first line on: what came meanwhile comes now. */
+static int take_signals(struct program *p)
 {
-	uv_poll_init(&p->loop, &p->monitor_poll, rtnl_monitor_fd(p->monitor));
-	uv_signal_init(&p->loop, &p->sigint);
-	uv_signal_init(&p->loop, &p->sigterm);
-	uv_fs_event_init(&p->loop, &p->socket_watch);
-	uv_timer_init(&p->loop, &p->look_timer);
-	p->monitor_poll.data = p->sigint.data = p->sigterm.data = p->socket_watch.data =
-		p->look_timer.data = p;
-	uv_poll_start(&p->monitor_poll, UV_READABLE, on_monitor);
-	uv_signal_start(&p->sigint, on_signal, SIGINT);
-	uv_signal_start(&p->sigterm, on_signal, SIGTERM);
-	uv_timer_start(&p->look_timer, on_look_timer, 1000, 1000);
-	if (p->owns_socket)
-		uv_fs_event_start(&p->socket_watch, on_socket_event, "/var/run/wireguard", 0);
+	static const int ending[] = {SIGTERM, SIGINT, SIGHUP};
+	int err = 0;
+
+	for (size_t i = 0; !err && i < ARRAY_SIZE(ending); i++) {
+		err = uv_signal_init(&p->loop, &p->signals[i]);
+		p->signals[i].data = p;
+		if (!err && !start_is_ignored(ending[i]))
+			err = uv_signal_start(&p->signals[i], on_signal, ending[i]);
+	}
+	if (!err)
+		start_release_signals();
+	return err;
+}
+
+static int watch_socket(struct program *p)
+{
+	int err = uv_fs_event_init(&p->loop, &p->socket_watch);
+
+	p->socket_watch.data = p;
+	if (!err && p->owns_socket)
+		err = uv_fs_event_start(&p->socket_watch, on_socket_event, "/var/run/wireguard", 0);
+	return err;
+}
+
+static int watch_all(struct program *p)
+{
+	int err = take_signals(p);
+
+	if (!err)
+		err = watch_socket(p);
+	if (!err)
+		err = uv_prepare_init(&p->loop, &p->look_at_locks);
+	if (err)
+		return err;
+	p->look_at_locks.data = p;
+	uv_prepare_start(&p->look_at_locks, on_round);
+	return watch_start(p->watch, &p->loop, p->tunnel);
 }
 
 static void close_handle(uv_handle_t *h, void *data)
@@ -272,34 +243,52 @@ static void let_go_of_stderr(void)
 	}
 }
 
-static int serve(struct program *p, int uapi_fd, int ready_fd)
+static void tell_ready(struct program *p, int ready_fd)
 {
-	int err;
+	if (ready_fd < 0)
+		return;
+	let_go_of_stderr();
+	if (write(ready_fd, "+", 1) < 0)
+		say(p, LOG_VERBOSE, "whoever started it has gone");
+	close(ready_fd);
+}
 
-	uv_loop_init(&p->loop);
-	err = uapi_serve(&p->loop, uapi_fd, p->tunnel, &p->server);
-	if (err) {
-		say(p, LOG_ERROR, "the socket can't be served: %s", strerror(-err));
-		return 1;
-	}
-	watch(p);
-	look_at_link(p);
-	if (ready_fd >= 0) {
-		let_go_of_stderr();
-		if (write(ready_fd, "+", 1) < 0)
-			say(p, LOG_VERBOSE, "whoever started it has gone");
-		close(ready_fd);
-	}
-	process_forget_start();
-	say(p, LOG_VERBOSE, "device started, AEAD by %s", tunnel_aead_name(p->tunnel));
-	uv_run(&p->loop, UV_RUN_DEFAULT);
-	say(p, LOG_VERBOSE, "ends");
-	remove_socket(p);
+static void close_loop(struct program *p)
+{
 	uapi_stop(p->server);
+	watch_stop(p->watch);
 	uv_walk(&p->loop, close_handle, NULL);
 	uv_run(&p->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&p->loop);
-	return 0;
+}
+
+static int serve(struct program *p, int uapi_fd, int ready_fd)
+{
+	int err = uv_loop_init(&p->loop);
+
+	if (err) {
+		say(p, LOG_ERROR, "the event loop can't be made: %s", strerror(-err));
+		return 1;
+	}
+	err = uapi_serve(&p->loop, uapi_fd, p->tunnel, p->max_clients, &p->server);
+	if (err)
+		say(p, LOG_ERROR, "the socket can't be served: %s", strerror(-err));
+	if (!err) {
+		err = watch_all(p);
+		if (err)
+			say(p, LOG_ERROR, "signals, socket and interface can't be watched: %s",
+				strerror(-err));
+	}
+	if (!err) {
+		tell_ready(p, ready_fd);
+		process_forget_start();
+		say(p, LOG_VERBOSE, "device started, AEAD by %s", tunnel_aead_name(p->tunnel));
+		uv_run(&p->loop, UV_RUN_DEFAULT);
+		say(p, LOG_VERBOSE, "ends");
+	}
+	remove_socket(p);
+	close_loop(p);
+	return err ? 1 : 0;
 }
 
 /* --- start ---------------------------------------------------------------------------------------
@@ -378,53 +367,6 @@ static int open_socket(struct program *p)
 	return fd;
 }
 
-/* A file descriptor of ours must not be taken for one of the standard three. */
-static int open_standard_fds(void)
-{
-	int fd;
-
-	do {
-		fd = open("/dev/null", O_RDWR);
-	} while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd > STDERR_FILENO)
-		close(fd);
-	return fd < 0 ? -1 : 0;
-}
-
-/* In the child: the write end, that tells when it is ready. In the parent: doesn't return. */
-static int go_to_background(void)
-{
-	int fds[2], null;
-	char byte;
-	pid_t child;
-
-	if (pipe2(fds, O_CLOEXEC))
-		return -1;
-	child = fork();
-	if (child < 0)
-		return -1;
-	if (child > 0) {
-		ssize_t n;
-
-		close(fds[1]);
-		do {
-			n = read(fds[0], &byte, 1);
-		} while (n < 0 && errno == EINTR);
-		_exit(n == 1 ? 0 : 1);
-	}
-	close(fds[0]);
-	setsid();
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null >= 0) {
-		dup2(null, STDIN_FILENO);
-		dup2(null, STDOUT_FILENO);
-		close(null);
-	}
-	if (chdir("/"))
-		return -1;
-	return fds[1];
-}
-
 static void harden(void)
 {
 	/* The second for a listen port below 1024. */
@@ -434,44 +376,71 @@ static void harden(void)
 	process_keep_caps(keep, ARRAY_SIZE(keep), ARRAY_SIZE(keep));
 }
 
+/* False: a limit leaves too few. */
+static bool count_descriptors(struct program *p)
+{
+	unsigned n = start_count_descriptors(DESCRIPTORS + UAPI_MAX_CLIENTS);
+
+	if (n <= DESCRIPTORS) {
+		say(p, LOG_ERROR,
+			"only %u files can be opened, %d are needed: raise the limit (ulimit -n)",
+			n, DESCRIPTORS + 1);
+		return false;
+	}
+	p->max_clients = n - DESCRIPTORS;
+	return true;
+}
+
+/* In the background, if that was asked for: there are no threads yet. */
+static int start_device(struct program *p, int uapi_fd, int n_workers)
+{
+	const struct watch_calls calls = {on_said, on_gone, p};
+	int ready_fd = -1, status = 1, err;
+
+	if (!p->foreground) {
+		err = start_background(&ready_fd);
+		if (err) {
+			say(p, LOG_ERROR, "it can't go to the background: %s", strerror(-err));
+			return 1;
+		}
+	}
+	signal(SIGPIPE, SIG_IGN);
+	/* Large answers and requests go back to the system, always. */
+	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+	err = watch_new(&p->tun, &calls, &p->watch);
+	if (err) {
+		say(p, LOG_ERROR, "the kernel's news can't be had: %s", strerror(-err));
+		return 1;
+	}
+	/* Before there are threads: capabilities are each thread's own. */
+	harden();
+	p->tunnel = tunnel_new(&p->tun, n_workers, log_socket_line, p);
+	if (p->tunnel && p->level >= LOG_VERBOSE)
+		tunnel_listen(p->tunnel, on_event, p);
+	if (p->tunnel)
+		status = serve(p, uapi_fd, ready_fd);
+	else
+		say(p, LOG_ERROR,
+			"the device can't be started: memory, threads or descriptors are short");
+	tunnel_free(p->tunnel);
+	watch_free(p->watch);
+	return status;
+}
+
 static int run_device(struct program *p)
 {
-	int uapi_fd, ready_fd = -1, status = 1, n_workers;
+	int uapi_fd, status = 1, n_workers;
 
 	if (!workers_of_environment(&n_workers)) {
 		say(p, LOG_ERROR, "SHUNT_WG_WORKERS is neither auto nor a number from 0 to %d",
 			WORKERS_MAX);
 		return 1;
 	}
-	if (open_tun(p))
+	if (!count_descriptors(p) || open_tun(p))
 		return 1;
 	uapi_fd = open_socket(p);
-	if (uapi_fd < 0)
-		goto out;
-	if (!p->foreground) {
-		ready_fd = go_to_background();
-		if (ready_fd < 0) {
-			say(p, LOG_ERROR, "it can't go to the background: %s", strerror(errno));
-			goto out;
-		}
-	}
-	signal(SIGPIPE, SIG_IGN);
-	/* Large answers and requests go back to the system, always. */
-	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-	/* Before there are threads: capabilities are each thread's own. */
-	harden();
-	p->tunnel = tunnel_new(&p->tun, n_workers, log_socket_line, p);
-	if (p->tunnel && p->level >= LOG_VERBOSE)
-		tunnel_listen(p->tunnel, on_event, p);
-	if (p->tunnel && !rtnl_open(&p->rtnl) && !rtnl_monitor_open(&p->monitor)) {
-		status = serve(p, uapi_fd, ready_fd);
-	} else {
-		say(p, LOG_ERROR, "the device can't be started");
-	}
-	tunnel_free(p->tunnel);
-	rtnl_monitor_close(p->monitor);
-	rtnl_close(p->rtnl);
-out:
+	if (uapi_fd >= 0)
+		status = start_device(p, uapi_fd, n_workers);
 	remove_socket(p);
 	free(p->socket_path);
 	return status;
@@ -518,11 +487,15 @@ int main(int argc, char **argv)
 	struct program p = {.foreground = foreground && !strcmp(foreground, "1"),
 		.event_lock = PTHREAD_MUTEX_INITIALIZER,
 		.level = level_of_environment()};
+	sigset_t signals;
 	bool json = false;
 	int c;
 
-	if (open_standard_fds() || sodium_init() < 0)
+	start_hold_signals(&signals);
+	if (start_open_standard() || sodium_init() < 0) {
+		fputs("shunt-wg: /dev/null can't be opened, or there is no randomness\n", stderr);
 		return 1;
+	}
 	while ((c = getopt_long(argc, argv, "fh", options, NULL)) != -1) {
 		switch (c) {
 		case 'f':
@@ -544,8 +517,10 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (stats && optind == argc)
+	if (stats && optind == argc) {
+		sigprocmask(SIG_SETMASK, &signals, NULL);
 		return stats_print(stats, json);
+	}
 	if (stats || json || optind + 1 != argc || !is_interface_name(argv[optind])) {
 		fputs(usage, stderr);
 		return 2;

@@ -208,8 +208,10 @@ int tun_set_gso_max_size(const struct tun *t, unsigned bytes)
 	ssize_t n;
 	int fd, err = 0;
 
-	if (!t->takes_tso || !is_visible(t))
+	if (!t->takes_tso)
 		return 0;
+	if (!is_visible(t))
+		return -ENODEV;
 	m.i.ifi_index = t->ifindex;
 	add_u32(&m.h, IFLA_GSO_MAX_SIZE, bytes);
 	add_u32(&m.h, IFLA_GSO_IPV4_MAX_SIZE, bytes);

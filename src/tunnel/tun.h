@@ -36,7 +36,7 @@ int tun_get_name(const struct tun *t, char ret[static IFNAMSIZ]);
  */
 int tun_open_netns(const struct tun *t);
 /* Sets the interface's gso_max_size (and gso_ipv4_max_size where there is one), so that a
- * superpacket fits one UDP message. */
+ * superpacket fits one UDP message. -ENODEV while it is in another network namespace. */
 int tun_set_gso_max_size(const struct tun *t, unsigned bytes);
 /* How many packets of the host the interface's queue had no room for; 0 if it can't be seen from
  * here. */

@@ -229,8 +229,11 @@ static unsigned gso_max_size(unsigned mtu)
 
 void tunnel_set_mtu(struct tunnel *t, unsigned mtu)
 {
+	unsigned size = gso_max_size(mtu);
+
 	atomic_store_explicit(&t->mtu, mtu, memory_order_relaxed);
-	tun_set_gso_max_size(&t->tun, gso_max_size(mtu));
+	if (size != t->gso_max_size && !tun_set_gso_max_size(&t->tun, size))
+		t->gso_max_size = size;
 }
 
 /* --- the device's own settings -------------------------------------------------------------------

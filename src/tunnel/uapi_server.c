@@ -2,6 +2,7 @@
 #include "tunnel/uapi.h"
 
 #include "base/list.h"
+#include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -13,16 +14,20 @@
 
 #define SOCKET_DIR "/var/run/wireguard"
 #define MAX_REQUEST ((size_t)256 << 20) /* a million peers, and an end to it */
-#define MAX_CLIENTS 64
+#define BACKLOG 64
+#define PAUSE_MS 100
 #define STALL_MS 15000
 
 struct uapi_server {
-	uv_pipe_t listener;
+	int fd;		    /* that listens */
+	uv_poll_t listener; /* accepts by itself: libuv's would ask without end for what can't be
+			       had */
+	uv_timer_t pause;   /* then it listens again */
 	uv_timer_t stall_timer;
-	unsigned n_handles; /* of the two, not closed yet */
+	unsigned n_handles; /* of the three, not closed yet */
 	struct tunnel *tunnel;
 	struct list clients; /* who was heard of last is last */
-	unsigned n_clients;
+	unsigned n_clients, max_clients;
 };
 
 /*
@@ -77,7 +82,7 @@ int uapi_bind(const char *name)
 	if (fd < 0)
 		return -errno;
 	mask = umask(077);
-	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 64))
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, BACKLOG))
 		err = -errno;
 	umask(mask);
 	if (err) {
@@ -247,62 +252,107 @@ static void take_requests(struct client *c)
 	}
 }
 
-static void connected(uv_stream_t *listener, int status)
+static void close_oldest(struct uapi_server *s)
 {
-	struct uapi_server *s = container_of(listener, struct uapi_server, listener);
-	struct client *c;
-
-	if (status < 0)
-		return;
-	/* Sixty-four idle ones don't keep out who has something to say. */
-	if (s->n_clients == MAX_CLIENTS)
+	if (!list_is_empty(&s->clients))
 		client_close(container_of(s->clients.next, struct client, link));
-	c = mem_zalloc(1, sizeof(*c));
+}
+
+/* Takes over fd. */
+static void take_client(struct uapi_server *s, int fd)
+{
+	struct client *c = mem_zalloc(1, sizeof(*c));
+
 	c->in.is_secret = true;
-	uv_pipe_init(listener->loop, &c->pipe, 0);
+	if (uv_pipe_init(s->listener.loop, &c->pipe, 0)) {
+		close(fd);
+		free(c);
+		return;
+	}
 	c->server = s;
 	list_append(&s->clients, &c->link);
 	s->n_clients++;
-	if (uv_accept(listener, (uv_stream_t *)&c->pipe))
+	if (uv_pipe_open(&c->pipe, fd)) {
+		close(fd);
 		client_close(c);
-	else
+	} else {
 		take_requests(c);
+	}
+}
+
+static void listen_on(uv_timer_t *pause);
+
+/* One at a time: what is handed in meanwhile is heard in between. */
+static void connected(uv_poll_t *listener, int status, int events)
+{
+	struct uapi_server *s = container_of(listener, struct uapi_server, listener);
+	int fd;
+
+	/* Idle ones don't keep out who has something to say. */
+	if (s->n_clients == s->max_clients)
+		close_oldest(s);
+	fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0) {
+		take_client(s, fd);
+	} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+		/* No descriptor for one who goes on asking. */
+		close_oldest(s);
+		uv_poll_stop(&s->listener);
+		uv_timer_start(&s->pause, listen_on, PAUSE_MS, 0);
+	}
+}
+
+static void listen_on(uv_timer_t *pause)
+{
+	struct uapi_server *s = container_of(pause, struct uapi_server, pause);
+
+	uv_poll_start(&s->listener, UV_READABLE, connected);
 }
 
 /* --- the server ----------------------------------------------------------------------------------
  */
 
-static void listener_closed(uv_handle_t *h)
+static void handle_closed(uv_handle_t *h)
 {
 	struct uapi_server *s = h->data;
 
-	if (!--s->n_handles)
-		free(s);
+	if (--s->n_handles)
+		return;
+	close(s->fd);
+	free(s);
 }
 
 static void close_server(struct uapi_server *s)
 {
-	uv_close((uv_handle_t *)&s->listener, listener_closed);
-	uv_close((uv_handle_t *)&s->stall_timer, listener_closed);
+	uv_close((uv_handle_t *)&s->listener, handle_closed);
+	uv_close((uv_handle_t *)&s->pause, handle_closed);
+	uv_close((uv_handle_t *)&s->stall_timer, handle_closed);
 }
 
-int uapi_serve(uv_loop_t *loop, int fd, struct tunnel *t, struct uapi_server **ret)
+int uapi_serve(
+	uv_loop_t *loop, int fd, struct tunnel *t, unsigned max_clients, struct uapi_server **ret)
 {
 	struct uapi_server *s = mem_zalloc(1, sizeof(*s));
 	int err;
 
+	assert(max_clients > 0);
 	s->tunnel = t;
+	s->fd = fd;
+	s->max_clients = max_clients < UAPI_MAX_CLIENTS ? max_clients : UAPI_MAX_CLIENTS;
 	list_init(&s->clients);
-	uv_pipe_init(loop, &s->listener, 0);
+	err = listen(fd, BACKLOG) ? -errno : uv_poll_init(loop, &s->listener, fd);
+	if (err) {
+		free(s);
+		return err; /* the caller ends */
+	}
+	uv_timer_init(loop, &s->pause);
 	uv_timer_init(loop, &s->stall_timer);
-	s->listener.data = s->stall_timer.data = s;
-	s->n_handles = 2;
-	err = uv_pipe_open(&s->listener, fd);
-	if (!err)
-		err = uv_listen((uv_stream_t *)&s->listener, 64, connected);
+	s->listener.data = s->pause.data = s->stall_timer.data = s;
+	s->n_handles = 3;
+	err = uv_poll_start(&s->listener, UV_READABLE, connected);
 	if (err) {
 		close_server(s);
-		return err; /* the caller ends */
+		return err;
 	}
 	*ret = s;
 	return 0;

@@ -141,7 +141,8 @@ def test_background(pair):
         [pid] = pair.a.pids()
         assert os.getsid(pid) == pid and os.readlink(f"/proc/{pid}/cwd") == "/"
         opened = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
-        assert opened.count("/dev/null") == 4  # the standard three, and libuv's in reserve
+        # The standard three, and what libuv keeps in reserve once a client has come.
+        assert opened.count("/dev/null") in (3, 4)
         mode = os.stat(socket_path(pair.a.node)).st_mode
         assert mode & 0o777 == 0o700
         pair.a.end()

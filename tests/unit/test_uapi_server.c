@@ -46,7 +46,7 @@ static int start(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&s.addr, s.addr_len), 0);
 	assert_int_equal(listen(fd, 64), 0);
 	assert_int_equal(uv_loop_init(&s.loop), 0);
-	assert_int_equal(uapi_serve(&s.loop, fd, s.d.t, &s.server), 0);
+	assert_int_equal(uapi_serve(&s.loop, fd, s.d.t, UAPI_MAX_CLIENTS, &s.server), 0);
 	uv_async_init(&s.loop, &s.end, on_end);
 	pthread_create(&s.thread, NULL, serve, NULL);
 	return 0;
