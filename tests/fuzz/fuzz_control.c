@@ -1,77 +1,260 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lines from a control client, answered by a daemon with a real RIB and no device: whatever the
- * line says, the answer is one JSON object with ok in it.
+ * Lines from a control client, answered by a daemon that is whole but for two things: its device
+ * takes everything and remembers nothing, and its kernel has one interface, no routes, and says
+ * yes. Whatever a line says, the answer is one JSON object with ok in it, and the daemon goes on. A
+ * line
+ * "#N" of the input puts the N-th inventory into the file, for the next reload.
  */
-#include "daemon/candidates.h"
 #include "daemon/daemon.h"
+#include "daemon/verdicts.h"
+#include "device/internal.h"
+#include "sys/clock.h"
+#include "sys/nl.h"
+#include "sys/rtnl_internal.h"
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-static const char inventory[] =
-	"mesh: fuzz\n"
-	"overlay: [10.10.0.0/24, 'fd10::/64']\n"
-	"nodes:\n"
-	"  hub-a: {role: hub, public_key: 6BpWvKhzbDFZkEvmveZqWKjuxFAwioX90No32OIrA0k=, address: "
-	"[10.10.0.1], endpoint: '192.0.2.1:1', metric: 10}\n"
-	"  hub-b: {role: hub, public_key: xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=, address: "
-	"[10.10.0.2], endpoint: '192.0.2.2:1', metric: 20}\n"
-	"  site-1: {public_key: HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=, address: "
-	"[10.10.0.11, 'fd10::11'], networks: [10.20.1.0/24]}\n"
-	"  site-2: {public_key: TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=, address: "
-	"[10.10.0.12], networks: [10.20.2.0/24, 10.20.0.0/16]}\n";
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-static struct daemon *make_daemon(void)
+#define LISTEN_PORT 51820
+#define IFINDEX 7
+
+/* What is said of hub-a and of site-1 beyond what every one says, and what follows. */
+struct inventory {
+	const char *of_hub, *of_self, *rest;
+};
+
+#define HUB_B                                                                                      \
+	"  hub-b: {role: hub, public_key: xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=, address: " \
+	"[10.10.0.2], endpoint: '192.0.2.2:1'"
+#define SITE_2                                                                           \
+	"  site-2: {public_key: TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=, address: " \
+	"[10.10.0.12]"
+
+static const struct inventory inventories[] = {
+	{"", "", HUB_B "}\n" SITE_2 ", networks: [10.20.2.0/24, 10.20.0.0/16]}\n"},
+	/* A hub and a site are gone, and a network holds one of ours. */
+	{", networks: [10.0.0.0/8]", "", ""},
+	/* Not YAML; no such key; another interface; a node that isn't known. */
+	{"", "", "  hub-b: ["},
+	{", colour: red", "", ""},
+	{"", ", interface: wg9", ""},
+	{"", "", "links: [[site-1, site-9]]\n"},
+	/* A default route, and another way to probe. */
+	{", networks: [0.0.0.0/0, '::/0']", ", networks: []", HUB_B ", liveness: {probe: echo}}\n"},
+	{", networks: [{prefix: 10.30.0.0/24, on_dead: hold}]", "",
+		HUB_B "}\n" SITE_2 ", role: client}\n"},
+};
+
+/* --- the device and the kernel --- */
+
+static int device_is_empty(struct device *d, struct device_state *ret)
 {
-	static struct generation gen;
-	struct daemon *d = mem_zalloc(1, sizeof(*d));
-	struct mesh_errors errors = {0};
-	struct candidate_events events;
-	struct rib_diff diff = {0};
-	int err =
-		mesh_inventory_parse("fuzz.yaml", inventory, strlen(inventory), &gen.inv, &errors);
+	*ret = (struct device_state){.listen_port = LISTEN_PORT};
+	return 0;
+}
 
-	assert(!err);
-	gen.topology = mesh_topology_new(gen.inv);
-	gen.self = mesh_inventory_node(gen.inv, "site-1");
-	mesh_view_build(gen.topology, gen.self->index, &gen.view);
+static int device_takes(struct device *d, const struct device_change *c)
+{
+	return 0;
+}
+
+static void device_stays(struct device *d)
+{
+}
+
+static const struct device_ops device_ops = {device_is_empty, device_takes, device_stays};
+static struct device device = {
+	.ops = &device_ops, .kind = DEVICE_UAPI, .ifname = "wg0", .name = "fuzz"};
+
+/* The request that was sent last. */
+struct kernel {
+	struct nlmsghdr asked;
+};
+
+static ssize_t kernel_send(void *data, const void *message, size_t n)
+{
+	memcpy(&((struct kernel *)data)->asked, message, sizeof(struct nlmsghdr));
+	return (ssize_t)n;
+}
+
+static struct nlmsghdr *put(void *at, const struct kernel *k, uint16_t type)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(at);
+
+	h->nlmsg_type = type;
+	h->nlmsg_seq = k->asked.nlmsg_seq;
+	return h;
+}
+
+static ssize_t kernel_recv(void *data, void *buf, size_t size)
+{
+	const struct kernel *k = data;
+	bool dump = (k->asked.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+	uint8_t *at = buf;
+	struct nlmsghdr *h;
+
+	if (k->asked.nlmsg_type == RTM_GETLINK) {
+		h = put(at, k, RTM_NEWLINK);
+		((struct ifinfomsg *)mnl_nlmsg_put_extra_header(h, sizeof(struct ifinfomsg)))
+			->ifi_index = IFINDEX;
+		mnl_attr_put_strz(h, IFLA_IFNAME, "wg0");
+		at += h->nlmsg_len;
+	}
+	h = put(at, k, dump ? NLMSG_DONE : NLMSG_ERROR);
+	*(int *)mnl_nlmsg_put_extra_header(h, sizeof(struct nlmsgerr)) =
+		!dump && k->asked.nlmsg_type == RTM_GETROUTE ? -ENETUNREACH : 0;
+	return at + h->nlmsg_len - (uint8_t *)buf;
+}
+
+static void kernel_close(void *data)
+{
+}
+
+static struct rtnl *fake_rtnl(void)
+{
+	static struct kernel kernel;
+	static struct rtnl rtnl;
+	const struct nl_io io = {kernel_send, kernel_recv, NULL, kernel_close, &kernel};
+
+	rtnl.nl = nl_new(&io);
+	return &rtnl;
+}
+
+/* --- the daemon --- */
+
+static char *folder;
+static char *key_file, *inventory_file, *public_key;
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void choose_inventory(unsigned number)
+{
+	const struct inventory *i = &inventories[number % ARRAY_SIZE(inventories)];
+	AUTO_FREE char *text = mem_printf(
+		"mesh: fuzz\n"
+		"overlay: [10.10.0.0/24, 'fd10::/64']\n"
+		"nodes:\n"
+		"  hub-a: {role: hub, public_key: 6BpWvKhzbDFZkEvmveZqWKjuxFAwioX90No32OIrA0k=, "
+		"address: [10.10.0.1], endpoint: '192.0.2.1:1', metric: 10%s}\n"
+		"  site-1: {public_key: '%s', private_key_file: '%s', listen_port: 51820, address: "
+		"[10.10.0.11, 'fd10::11']%s}\n%s",
+		i->of_hub, public_key, key_file,
+		i->of_self[0] ? i->of_self : ", networks: [10.20.1.0/24]", i->rest);
+
+	write_file(inventory_file, text);
+}
+
+static void remove_folder(void)
+{
+	AUTO_FREE char *command = mem_printf("rm -rf %s", folder);
+
+	assert(!system(command));
+}
+
+static void make_files(void)
+{
+	static char text[2][WG_KEY_BASE64_LEN];
+	wg_key private = {{8, [31] = 64}}, public = wg_key_public(&private);
+
+	/* Where a file that must be on disk is so at once. */
+	folder = mem_printf(
+		"%s/fuzz-control.XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+	assert(mkdtemp(folder));
+	atexit(remove_folder);
+	key_file = mem_printf("%s/key", folder);
+	inventory_file = mem_printf("%s/mesh.yaml", folder);
+	write_file(key_file, wg_key_to_base64(&private, text[0]));
+	public_key = wg_key_to_base64(&public, text[1]);
+	choose_inventory(0);
+}
+
+static struct daemon_options *make_options(void)
+{
+	static struct daemon_options o = {.node = "site-1", .kind = DEVICE_UAPI};
+
+	o.file = inventory_file;
+	o.run_dir = mem_printf("%s/run", folder);
+	o.state_dir = mem_printf("%s/state", folder);
+	return &o;
+}
+
+/* As daemon.c does, but for the device, the kernel, and what listens to them. */
+static struct daemon *start(void)
+{
+	struct daemon *d = mem_zalloc(1, sizeof(*d));
+	struct live_self_config self = {.hold_ns = NS_PER_S};
+	struct device_state adopted = {0};
+	AUTO_BUF why = {0};
+
+	make_files();
+	d->options = make_options();
+	d->started_at = sys_now();
 	names_init(&d->names);
-	gen.ids = mem_zalloc(gen.inv->n_nodes, sizeof(*gen.ids));
-	for (size_t i = 0; i < gen.inv->n_nodes; i++)
-		gen.ids[i] = names_id(&d->names, gen.inv->nodes[i].name);
-	d->gen = &gen;
-	d->rib = rib_new(1);
-	candidate_events_of_view(&gen.view, gen.ids, &events);
-	rib_step(d->rib, events.events.items, events.events.n, &diff);
-	candidate_events_done(&events);
-	rib_diff_done(&diff);
+	d->handshakes = handshakes_new();
+	assert(!uv_loop_init(&d->loop));
+	uv_timer_init(&d->loop, &d->sync_timer);
+	d->sync_timer.data = d;
+	assert(!generation_load(d->options->file, d->options->node, &d->names, &d->gen, &why));
+	assert(!state_open(d->options->run_dir, d->options->state_dir, &d->state, &why));
+	d->fib.device = &device;
+	d->fib.rtnl = fake_rtnl();
+	d->fib.state = d->state;
+	d->endpoints = endpoints_new(&d->loop, verdicts_endpoint_resolved, d);
+	endpoints_set(d->endpoints, d->gen, d->started_at);
+	d->rib = d->fib.rib = rib_new(device_max_owners(&device));
+	verdicts_adopt(d, &adopted);
+	daemon_feed_rib(d, NULL);
+	assert(!daemon_sync(d, "start", NULL));
+	assert(!prober_start("wg0", &self, &d->prober));
+	daemon_feed_prober(d, &adopted);
 	return d;
 }
 
-/* Only what needs no device is asked of the daemon. */
-static json_t *answer(const json_t *request, void *daemon)
+static void take_line(struct daemon *d, const char *line, size_t n)
 {
-	const char *op = json_string_value(json_object_get(request, "op"));
+	AUTO_FREE char *text = NULL;
+	json_t *reply;
 
-	if (op && strcmp(op, "routes") && strlen(op) > 0 && strchr("sdur", op[0]))
-		return control_error("not without a device: %s", op);
-	return daemon_answer(request, daemon);
+	if (n == 2 && line[0] == '#') {
+		choose_inventory((unsigned char)line[1] - (unsigned)'0');
+		return;
+	}
+	text = control_answer_line(line, n, daemon_answer, d);
+	reply = json_loads(text, 0, NULL);
+	assert(json_is_boolean(json_object_get(reply, "ok")));
+	assert(json_is_true(json_object_get(reply, "ok")) ||
+		json_is_string(json_object_get(reply, "error")));
+	json_decref(reply);
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static struct daemon *d;
-	char *text;
-	json_t *reply;
+	const char *line = (const char *)data;
 
 	if (!d)
-		d = make_daemon();
-	text = control_answer_line((const char *)data, n, answer, d);
-	reply = json_loads(text, 0, NULL);
-	assert(json_is_boolean(json_object_get(reply, "ok")));
-	json_decref(reply);
-	free(text);
+		d = start();
+	for (unsigned lines = 0; n && lines < 8; lines++) {
+		const char *end = memchr(line, '\n', n);
+		size_t len = end ? (size_t)(end - line) : n;
+
+		take_line(d, line, len);
+		len += end != NULL;
+		line += len;
+		n -= len;
+	}
+	uv_run(&d->loop, UV_RUN_NOWAIT);
 	return 0;
 }
