@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whole meshes in virtual time (world.h). Fixed seeds first, then fresh ones for as long as
+ * SHUNT_TEST_SECONDS says; SHUNT_TEST_SEED plays that one story alone. A failure prints the seed
+ * and the trace of the shortest version of its story.
+ */
+#include "story.h"
+
+#include <inttypes.h>
+
+#define FIXED_SEEDS 60
+#define INCIDENTS 30
+
+static void play_one(uint64_t seed, struct story_figures *f)
+{
+	AUTO_BUF trace = {0};
+
+	if (story_play(seed, INCIDENTS, f, &trace))
+		return;
+	fprintf(stderr, "SHUNT_TEST_SEED=%" PRIu64 " fails:\n%s", seed, buf_str(&trace));
+	fail();
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void test_stories(void **state)
+{
+	const char *text = getenv("SHUNT_TEST_SECONDS");
+	double end = seconds() + (text ? strtod(text, NULL) : 5);
+	struct story_figures f = {0};
+	uint64_t stories = 0;
+	struct chance c;
+
+	if (getenv("SHUNT_TEST_SEED")) {
+		c = chance_start("mesh");
+		play_one(c.state, &f);
+		return;
+	}
+	c = chance_start("mesh");
+	for (uint64_t seed = 1; seed <= FIXED_SEEDS; seed++)
+		play_one(seed, &f);
+	for (; seconds() < end; stories++)
+		play_one(chance_u64(&c), &f);
+	print_message("%" PRIu64 " incidents in %" PRIu64 " stories, %" PRIu64 " packets, %" PRIu64
+		      " flows judged, %.1f hours simulated\n",
+		f.incidents, FIXED_SEEDS + stories, f.packets, f.flows,
+		(double)f.simulated_ns / 3.6e12);
+	assert_true(f.flows > 1000); /* or nothing was judged */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stories),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
