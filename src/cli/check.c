@@ -142,7 +142,7 @@ const struct cli_verb cli_check = {
 	.help = "Says what will go wrong with the mesh that FILE describes: each finding with its\n"
 		"code, the nodes and prefixes, the place in the file, what will happen, and how "
 		"to\n"
-		"mend it. docs/findings.md explains every code.\n"
+		"mend it. Every code is explained in\n" SHUNT_DOC_DIR "/docs/findings.md\n"
 		"\n"
 		"  -j, --json   one JSON object on standard output\n"
 		"\n"
