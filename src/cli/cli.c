@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What the verbs share: complaints in one form, and the end that notices a full disk. */
 #include "cli/cli.h"
+#include "mesh/text.h"
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <string.h>
 
 void cli_error(const char *fmt, ...)
@@ -48,45 +48,12 @@ int cli_finish(int code)
 	return code == CLI_OK ? CLI_FAILED : code;
 }
 
-#define NEAREST_MAX 32
-
-/* Levenshtein's distance by rows; both texts shorter than NEAREST_MAX. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[NEAREST_MAX + 1];
-	size_t n = strlen(b);
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1]; i++) {
-		size_t diagonal = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			diagonal = row[j];
-			row[j] = best;
-		}
-	}
-	return row[n];
-}
-
 const char *cli_nearest(const char *typed, const char *const *names, size_t n)
 {
-	const char *best = NULL;
-	size_t best_distance = SIZE_MAX;
-	if (strlen(typed) >= NEAREST_MAX)
-		return NULL;
-	for (size_t i = 0; i < n; i++) {
-		if (strlen(names[i]) >= NEAREST_MAX)
-			continue;
-		size_t d = distance(typed, names[i]);
-		if (d < best_distance) {
-			best = names[i];
-			best_distance = d;
-		}
-	}
-	return best && best_distance <= (strlen(best) + 2) / 3 ? best : NULL;
+	const char *meant = NULL;
+	unsigned best = TEXT_NO_GUESS;
+	for (size_t i = 0; i < n; i++)
+		if (text_is_closer(typed, names[i], &best))
+			meant = names[i];
+	return meant;
 }

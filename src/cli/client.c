@@ -4,10 +4,12 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/vec.h"
+#include "mesh/text.h"
 #include "sys/unix.h"
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -48,17 +50,42 @@ int client_parse(const struct cli_verb *verb, int argc, char **argv, struct clie
 	return CLI_OK;
 }
 
-static int connect_in(const char *dir)
+/* The name of a daemon that runs here and is near to what was typed; the caller frees it. NULL:
+ * none is. */
+static char *nearest_daemon(const char *typed)
+{
+	DIR *root = opendir(RUN_ROOT);
+	struct dirent *entry;
+	unsigned best = TEXT_NO_GUESS;
+	char *meant = NULL;
+
+	while (root && (entry = readdir(root)))
+		if (entry->d_name[0] != '.' && strcmp(entry->d_name, typed) &&
+			text_is_closer(typed, entry->d_name, &best)) {
+			free(meant);
+			meant = mem_strdup(entry->d_name);
+		}
+	if (root)
+		closedir(root);
+	return meant;
+}
+
+/* node: what the directory was made of; NULL: the user named it. */
+static int connect_in(const char *dir, const char *node)
 {
 	AUTO_FREE char *path = mem_printf("%s/control.sock", dir);
 	int fd = unix_connect(path, PATIENCE_S);
 
-	if (fd == -ENOENT || fd == -ECONNREFUSED)
-		cli_error("no shuntd answers at %s; is it running?", path);
-	else if (fd == -EACCES)
+	if (fd == -ENOENT || fd == -ECONNREFUSED) {
+		AUTO_FREE char *near = node ? nearest_daemon(node) : NULL;
+
+		cli_error("no shuntd answers at %s; is it running?%s%s%s", path,
+			near ? " Did you mean --node " : "", near ? near : "", near ? "?" : "");
+	} else if (fd == -EACCES) {
 		cli_error("%s may not be used by this user; try as root", path);
-	else if (fd < 0)
+	} else if (fd < 0) {
 		cli_error("can't connect to %s: %s", path, strerror(-fd));
+	}
 	return fd;
 }
 
@@ -110,11 +137,11 @@ static int connect_to_daemon(const struct client_options *o)
 	AUTO_FREE char *dir = NULL;
 
 	if (o->run_dir)
-		return connect_in(o->run_dir);
+		return connect_in(o->run_dir, NULL);
 	if (!o->node)
 		return connect_to_only();
 	dir = mem_printf(RUN_ROOT "/%s", o->node);
-	return connect_in(dir);
+	return connect_in(dir, o->node);
 }
 
 static int send_request(int fd, const char *op, const char *query)

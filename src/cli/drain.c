@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/mem.h"
 #include "cli/client.h"
+#include "mesh/text.h"
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,6 +15,31 @@ static void prefer_node(struct client_options *o, const char *node)
 		o->node = node;
 }
 
+/* What to say of a name that isn't the daemon's own node: nothing more if a peer has it, else the
+ * node that was probably meant. The caller frees it. */
+static char *hint_for(const json_t *status, const char *node)
+{
+	const char *own = client_text(status, "node"), *meant = NULL;
+	unsigned best = TEXT_NO_GUESS;
+	const json_t *p;
+	size_t i;
+
+	if (text_is_closer(node, own, &best))
+		meant = own;
+	json_array_foreach(json_object_get(status, "peers"), i, p)
+	{
+		const char *peer = client_text(p, "node");
+
+		if (!strcmp(peer, node))
+			return mem_strdup("");
+		if (text_is_closer(node, peer, &best))
+			meant = peer;
+	}
+	if (meant)
+		return mem_printf(" (which is no peer of this node; did you mean %s?)", meant);
+	return mem_strdup(" (which is no peer of this node)");
+}
+
 /* Asks first who the daemon is: a wrong name must not drain another node. */
 static int is_own_node(const struct client_options *o, const char *verb, const char *node)
 {
@@ -23,15 +50,10 @@ static int is_own_node(const struct client_options *o, const char *verb, const c
 		return code;
 	code = CLI_OK;
 	if (strcmp(client_text(status, "node"), node)) {
-		const json_t *p;
-		bool known = false;
-		size_t i;
+		AUTO_FREE char *hint = hint_for(status, node);
 
-		json_array_foreach(json_object_get(status, "peers"), i, p) known |=
-			!strcmp(client_text(p, "node"), node);
 		cli_error("this is %s's daemon; run `shunt %s %s` on %s%s",
-			client_text(status, "node"), verb, node, node,
-			known ? "" : " (which is no peer of this node)");
+			client_text(status, "node"), verb, node, node, hint);
 		code = CLI_REFUSED;
 	}
 	json_decref(status);

@@ -79,14 +79,10 @@ static int judge(struct job *j)
 
 static int unknown_node(const struct job *j)
 {
-	const char **names = mem_zalloc(j->inv->n_nodes + 1, sizeof(*names));
+	const char *near = mesh_inventory_guess(j->inv, j->node_name);
 
-	for (size_t i = 0; i < j->inv->n_nodes; i++)
-		names[i] = j->inv->nodes[i].name;
-	const char *near = cli_nearest(j->node_name, names, j->inv->n_nodes);
 	cli_error("%s has no node \"%s\"%s%s%s", j->file, j->node_name,
 		near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
-	free(names);
 	return CLI_USAGE;
 }
 

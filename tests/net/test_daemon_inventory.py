@@ -108,7 +108,24 @@ def test_a_fault_of_one_node_keeps_no_other_from_its_work():
         hub_a.wait_no_problem(words)
 
 
-def test_a_slip_in_the_node_s_name_gets_the_name(tmp_path):
+def test_slips_in_names_get_the_name():
+    inv = inventory({"hub-a": hub(1), "site-1": site(1)})
+    with new_lab() as lab:
+        mesh = SmallMesh(lab, inv, outside("hub-a")).start()
+        for words, status, told in (
+                (["status", "--node", "hub-aa"], 3, "Did you mean --node hub-a?"),
+                (["routes", "--node", "Hub-a"], 3, "Did you mean --node hub-a?"),
+                (["drain", "hbu-a"], 1, "did you mean hub-a?"),
+                (["undrain", "site-2"], 1, "did you mean site-1?"),
+                (["status", "--node", "elsewhere"], 3, "is it running?\n"),
+                (["drain", "elsewhere"], 1, "no peer of this node)\n"),
+                (["drain", "site-1"], 1, "on site-1\n")):
+            done = subprocess.run(mesh.nodes["hub-a"].inside([SHUNT, *words]), check=False,
+                                  capture_output=True, text=True)
+            assert done.returncode == status and told in done.stderr, done.stderr
+
+
+def test_a_slip_in_the_node_s_name_of_a_daemon(tmp_path):
     example = pathlib.Path(__file__).resolve().parents[2] / "examples" / "two-hubs.yaml"
     done = subprocess.run([SHUNTD, "--node", "hub-aa", "--run-dir", tmp_path / "run", "--state-dir",
                            tmp_path / "state", example], capture_output=True, text=True, check=False)

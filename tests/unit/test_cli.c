@@ -16,6 +16,7 @@ static void nearest_names(void **state)
 		{"rendr", "render"},
 		{"stats", "status"},
 		{"dain", "drain"},
+		{"Darin", "drain"},
 		{"", NULL},
 		{"x", NULL},
 		{"delete", NULL},
