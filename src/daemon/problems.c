@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/answers.h"
 
+#include "daemon/bfd_filter.h"
 #include "daemon/diagnosis.h"
 #include "daemon/health.h"
+#include "sys/clock.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -129,6 +131,7 @@ json_t *answer_problems_to_log(struct daemon *d)
 	char text[256];
 
 	health_check(d->gen, add_health, list);
+	bfd_filter_check(d, sys_now(), add_health, list);
 	for (size_t i = 0; i < d->fib.problems.n; i++)
 		add(list, d->fib.problems.items[i].what, d->fib.problems.items[i].fix);
 	add_faults(d, list);

@@ -150,8 +150,9 @@ static bool is_signaller(const struct live_peer_config *c)
 
 static bool is_engaged(const struct peer *p)
 {
-	return p->config.signals && p->config.probe == LIVE_PROBE_BFD &&
-	       (p->is_alive || p->bfd.state == BFD_UP);
+	bool is_alive = p->is_alive && p->why != LIVE_CAUSE_NO_SESSION;
+
+	return is_signaller(&p->config) && (is_alive || p->bfd.state == BFD_UP);
 }
 
 static void count(struct live *l, struct peer *p, instant now)
@@ -404,6 +405,9 @@ bool live_peer_info(const struct live *l, uint32_t peer, struct live_peer_info *
 		.detection_time_ns = is_bfd ? bfd_session_detection_time(&p->bfd) : 0,
 		.packets_sent = p->sent,
 		.packets_received = p->received,
+		.is_heard = is_bfd && p->bfd.remote_detect_mult != 0,
+		.hears_us = p->hears_us,
+		.answered_since = p->answered_since,
 	};
 	return true;
 }

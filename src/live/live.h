@@ -33,6 +33,8 @@
 #define LIVE_HOLD_MAX (60 * NS_PER_S)
 #define LIVE_FLAP_FORGET (600 * NS_PER_S)
 #define LIVE_ADOPT_GRACE (3 * NS_PER_S)
+/* Echoes answered for so long without a BFD session: it won't come, something is in its way. */
+#define LIVE_NO_SESSION_AFTER (10 * NS_PER_S)
 
 enum live_probe { LIVE_PROBE_NONE, LIVE_PROBE_BFD, LIVE_PROBE_ECHO, LIVE_PROBE_HANDSHAKE };
 enum live_state { LIVE_DOWN, LIVE_LAST_RESORT, LIVE_UP };
@@ -46,6 +48,7 @@ enum live_cause {
 	LIVE_CAUSE_HANDSHAKE,	  /* recent handshake or growing received bytes */
 	LIVE_CAUSE_UNPROBED,	  /* no probe possible or wanted: counts as up */
 	LIVE_CAUSE_DAEMON_SILENT, /* BFD is gone but the peer answers echoes */
+	LIVE_CAUSE_NO_SESSION,	  /* it answers echoes for long, but BFD doesn't get through */
 	LIVE_CAUSE_PEER_SIGNALS,  /* diagnostic 6: it drains or holds */
 	LIVE_CAUSE_HELD,	  /* our local hold on a returned peer */
 	LIVE_CAUSE_EXPIRED,	  /* nothing heard within the detection time, echoes unanswered */
@@ -115,6 +118,8 @@ struct live_peer_info {
 	uint32_t local_discriminator, remote_discriminator;
 	int64_t tx_interval_ns, detection_time_ns; /* as negotiated; 0: no session */
 	uint64_t packets_sent, packets_received;
+	bool is_heard, hears_us; /* BFD packets come from it just now; the last one had heard us */
+	instant answered_since;	 /* echoes are, while there is no BFD session; INSTANT_NEVER */
 };
 
 struct live;

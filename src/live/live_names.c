@@ -13,6 +13,7 @@ static const struct {
 	[LIVE_CAUSE_UNPROBED] = {"unprobed", "nothing probes it"},
 	[LIVE_CAUSE_DAEMON_SILENT] = {"daemon-silent",
 		"its daemon is silent, but it answers echoes"},
+	[LIVE_CAUSE_NO_SESSION] = {"no-session", "it answers echoes, but BFD doesn't get through"},
 	[LIVE_CAUSE_PEER_SIGNALS] = {"peer-signals", "it says that it drains or holds"},
 	[LIVE_CAUSE_HELD] = {"held", "it came back and is held for a while"},
 	[LIVE_CAUSE_EXPIRED] = {"expired", "nothing comes from it and echoes stay unanswered"},

@@ -10,6 +10,10 @@
  * echoes begin only then, so they get one detection time (judge_at) before their silence counts.
  * So does AdminDown: RFC 5882 section 3.2 says that it means nothing about the path.
  *
+ * A peer without a session is sent slow echoes. If they are answered for long and no session comes,
+ * BFD alone is in trouble (a firewall, or no daemon), and the peer is better than none: last
+ * resort, on echoes. Not up, since one that returns must be able to say that it holds.
+ *
  * The grace of an adopted peer is the same thing with a longer time: kept, judged at its end. An
  * echo-probed peer is judged by its echoes and nothing else.
  *
@@ -27,6 +31,12 @@
 static int64_t max64(int64_t a, int64_t b)
 {
 	return a > b ? a : b;
+}
+
+/* Of echoes towards what is down. */
+static int64_t slow_pace(const struct peer *p)
+{
+	return max64(p->interval_ns, SLOW_NS);
 }
 
 /* The pace of the configuration, which holds until a session has agreed on another. */
@@ -66,10 +76,10 @@ static void go_down(struct peer *p, enum live_cause why, instant now)
 	if (p->is_alive)
 		hold_down(&p->hold, now);
 	p->is_alive = p->is_kept = p->is_signalled = false;
-	p->judge_at = INSTANT_NEVER;
+	p->judge_at = p->answered_since = INSTANT_NEVER;
 	p->why = why;
-	if (p->config.probe == LIVE_PROBE_ECHO)
-		echo_start(&p->echo, max64(p->interval_ns, SLOW_NS), now);
+	if (p->config.probe == LIVE_PROBE_ECHO || p->config.probe == LIVE_PROBE_BFD)
+		echo_start(&p->echo, slow_pace(p), now);
 	else
 		echo_stop(&p->echo);
 }
@@ -112,7 +122,8 @@ static void start_probing(struct peer *p, const struct peer_seed *seed, instant 
 	p->has_sample = false;
 	p->grown_at = INSTANT_NEVER;
 	p->is_kept = p->is_signalled = false;
-	p->judge_at = INSTANT_NEVER;
+	p->judge_at = p->answered_since = INSTANT_NEVER;
+	p->hears_us = p->had_session = false;
 	bfd_session_init(
 		&p->bfd, seed->discriminator, c->interval_ns, c->multiplier, seed->session, now);
 	echo_init(&p->echo, seed->echo);
@@ -120,6 +131,8 @@ static void start_probing(struct peer *p, const struct peer_seed *seed, instant 
 		echo_start(&p->echo, p->interval_ns, now);
 		p->judge_at = instant_add(now, p->detection_ns);
 	}
+	if (c->probe == LIVE_PROBE_BFD)
+		echo_start(&p->echo, slow_pace(p), now);
 	if (c->probe == LIVE_PROBE_NONE)
 		come_alive(p, LIVE_CAUSE_UNPROBED, now);
 }
@@ -165,7 +178,7 @@ static void change_pace(struct peer *p, instant now)
 	set_pace(p);
 	if (!p->echo.is_on)
 		return;
-	echo_start(&p->echo, p->is_alive ? p->interval_ns : max64(p->interval_ns, SLOW_NS), now);
+	echo_start(&p->echo, p->is_alive ? p->interval_ns : slow_pace(p), now);
 	if (!instant_is_never(p->echo.answered_at))
 		p->echo.answered_at = now;
 }
@@ -194,7 +207,8 @@ static void on_session(struct peer *p, instant now)
 		p->hold.until = INSTANT_NEVER;
 	p->is_signalled = is_signalled;
 	p->is_kept = false;
-	p->judge_at = INSTANT_NEVER;
+	p->had_session = true;
+	p->judge_at = p->answered_since = INSTANT_NEVER;
 	p->interval_ns = bfd_session_rx_interval(&p->bfd);
 	p->detection_ns = bfd_session_detection_time(&p->bfd);
 	echo_stop(&p->echo);
@@ -257,6 +271,7 @@ static void on_change(struct peer *p, enum bfd_change change, instant now)
 void peer_on_bfd(struct peer *p, const struct bfd_packet *packet, instant now)
 {
 	p->received++;
+	p->hears_us = packet->your_discriminator == p->bfd.local_discriminator;
 	on_change(p, bfd_session_receive(&p->bfd, packet, now), now);
 	if (has_session(p))
 		on_session(p, now);
@@ -264,10 +279,39 @@ void peer_on_bfd(struct peer *p, const struct bfd_packet *packet, instant now)
 		suspend(p, LIVE_CAUSE_PEER_ADMIN_DOWN, now);
 }
 
+/* One that had a session, or was in use before our start, may just have lost its daemon; unless its
+ * daemon is heard and doesn't hear us. */
+static bool may_be_filtered(const struct peer *p)
+{
+	bool is_heard = p->bfd.remote_detect_mult != 0 && p->bfd.remote_state != BFD_ADMIN_DOWN;
+
+	return !p->is_alive || (p->is_kept && !p->had_session && is_heard && !p->hears_us);
+}
+
+/* An echo was answered where there is no session; the one before at before. A session needs some
+ * packets of the slow pace to come up. */
+static void on_answer(struct peer *p, instant before, instant now)
+{
+	int64_t enough = max64(LIVE_NO_SESSION_AFTER, 4 * slow_pace(p));
+
+	if (instant_is_never(p->answered_since) || instant_is_never(before) ||
+		instant_diff(now, before) > 3 * slow_pace(p))
+		p->answered_since = now;
+	if (!may_be_filtered(p) || instant_diff(now, p->answered_since) < enough)
+		return;
+	set_pace(p);
+	come_alive(p, LIVE_CAUSE_NO_SESSION, now);
+	keep(p, LIVE_CAUSE_EXPIRED, INSTANT_NEVER, now);
+}
+
 bool peer_on_echo_reply(struct peer *p, uint16_t id, uint16_t seq, instant now)
 {
+	instant before = p->echo.answered_at;
+
 	if (!echo_on_reply(&p->echo, id, seq, now))
 		return false;
+	if (p->config.probe == LIVE_PROBE_BFD && !has_session(p))
+		on_answer(p, before, now);
 	if (p->config.probe != LIVE_PROBE_ECHO)
 		return true;
 	p->received++;
@@ -365,6 +409,8 @@ bool peer_settle(struct peer *p, instant now)
 		state = LIVE_LAST_RESORT;
 		if (cause != LIVE_CAUSE_DAEMON_SILENT)
 			cause = LIVE_CAUSE_PEER_SIGNALS;
+	} else if (p->why == LIVE_CAUSE_NO_SESSION) {
+		state = LIVE_LAST_RESORT;
 	} else if (!instant_is_never(p->hold.until)) {
 		state = LIVE_LAST_RESORT;
 		cause = LIVE_CAUSE_HELD;

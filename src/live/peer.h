@@ -43,6 +43,9 @@ struct peer {
 	enum live_cause cause;
 	instant since;
 	uint64_t sent, received; /* BFD packets, or echoes and replies */
+	instant answered_since;	 /* echoes are, without a session; INSTANT_NEVER: they aren't */
+	bool hears_us;		 /* by its last BFD packet */
+	bool had_session;	 /* since its probing began */
 };
 
 /* What a peer needs of chance. */

@@ -121,6 +121,8 @@ static void arrive(struct world *w, const struct world_packet *p)
 
 	if (!to->is_on || w->cut[p->from][p->to])
 		return;
+	if (p->kind == BFD && w->no_bfd[p->from][p->to])
+		return;
 	if (p->kind == ECHO_REQUEST)
 		fly(w, (struct world_packet){.kind = ECHO_REPLY,
 			       .from = p->to,

@@ -41,6 +41,7 @@ struct world {
 	instant start, now;
 	struct world_node nodes[WORLD_NODES];
 	bool cut[WORLD_NODES][WORLD_NODES];	   /* from, to */
+	bool no_bfd[WORLD_NODES][WORLD_NODES];	   /* from, to: a firewall drops BFD */
 	unsigned lossy[WORLD_NODES][WORLD_NODES];  /* from, to: permille, besides loss_permille */
 	instant last_at[WORLD_NODES][WORLD_NODES]; /* the last arrival */
 	bool is_star; /* only hubs (is_transit) are linked with others */

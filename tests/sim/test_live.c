@@ -254,6 +254,40 @@ static void scene_stock(struct world *w)
 	world_run(w, 5 * S);
 }
 
+static void filter(struct world *w, bool on)
+{
+	world_say(w, "(the firewall of site %s BFD)", on ? "drops" : "lets in");
+	w->no_bfd[0][1] = on;
+}
+
+/* The site's firewall lets echoes in, but not BFD. */
+static void scene_filtered(struct world *w)
+{
+	world_add(w, 0, "hub", LIVE_PROBE_BFD, true);
+	world_add(w, 1, "site", LIVE_PROBE_BFD, true);
+	filter(w, true);
+	start_all(w, true);
+	world_run(w, 13 * S);
+	filter(w, false);
+	world_run(w, 7 * S);
+	world_say(w, "# While all is up");
+	filter(w, true);
+	world_run(w, 13 * S);
+	world_say(w, "# The site dies of something else");
+	world_power(w, 1, false);
+	world_run(w, 2 * S);
+	world_power(w, 1, true);
+	world_start(w, 1, true, false);
+	world_run(w, 13 * S);
+	world_say(w, "# The hub's daemon starts anew");
+	world_kill(w, 0);
+	world_run(w, 1 * S);
+	world_start(w, 0, false, true);
+	world_run(w, 13 * S);
+	filter(w, false);
+	world_run(w, 7 * S);
+}
+
 /* One sample of the device a second: age of the handshake in seconds, received bytes. */
 static void samples(struct world *w, int64_t seconds, int64_t *age, uint64_t *rx, uint64_t growth)
 {
@@ -306,6 +340,7 @@ static const struct {
 	{"reset", scene_reset},
 	{"stock", scene_stock},
 	{"handshake", scene_handshake},
+	{"filtered", scene_filtered},
 };
 
 static void read_file(const char *path, struct buf *b)
