@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""Lines that are neither up nor down: a firewall drops BFD only, a hub loses packets."""
+
+import pytest
+from lab import wait_for
+from meshes import PATIENCE, SmallMesh, hub, inventory, new_lab, outside, site
+
+FILTER = """
+    table inet host {
+        chain in {
+            type filter hook input priority 0; policy drop;
+            ct state established,related accept
+            iif lo accept
+            meta l4proto { icmp, ipv6-icmp } accept
+            udp dport 51820 accept
+        }
+    }"""
+LOSS = """
+    table inet loss {
+        chain in {
+            type filter hook prerouting priority -400;
+            iifname "eth0" numgen random mod 100 < 33 drop
+        }
+    }"""
+
+
+def six(node):
+    """The same node, known by its IPv6 address first."""
+    return {**node, "address": [a for a in node["address"] if ":" in a]}
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_host_firewall_that_drops_bfd(family):
+    nodes = {"hub-a": hub(1), "site-1": site(1)}
+    if family == 6:
+        nodes = {name: six(node) for name, node in nodes.items()}
+    with new_lab() as lab:
+        mesh = SmallMesh(lab, inventory(nodes), outside(*nodes))
+        mesh.nodes["site-1"].nft(FILTER)
+        mesh.start()
+        hub_a, site_1 = mesh.daemons["hub-a"], mesh.daemons["site-1"]
+        hub_a.wait_peers(site_1="last-resort")
+        site_1.wait_peers(hub_a="last-resort")
+        for daemon in (hub_a, site_1):
+            what = daemon.wait_problem("3784")["what"]
+            assert "the firewall of site-1 seems to drop it" in what
+        if family == 6:
+            return
+        # Its daemon starts anew: nothing gets worse.
+        hub_a.kill()
+        hub_a.start()
+        hub_a.wait_peers(site_1="last-resort")
+        hub_a.wait_problem("3784")
+        # Lifted, the session comes as ever.
+        mesh.nodes["site-1"].run(["nft", "delete", "table", "inet", "host"])
+        mesh.wait_settled()
+        for daemon in (hub_a, site_1):
+            daemon.wait_no_problem("3784")
+        # And while all is up.
+        mesh.nodes["site-1"].nft(FILTER)
+        hub_a.wait_problem("site-1 hears nothing of hub-a's BFD")
+        site_1.wait_problem("no BFD (UDP port 3784) of hub-a reaches site-1")
+        hub_a.wait_peers(site_1="last-resort")
+
+
+def test_a_hub_that_loses_packets_holds_itself():
+    nodes = {"hub-a": hub(1), "hub-b": hub(2), "site-1": site(1, "10.20.1.0/24"),
+             "site-2": site(2, "10.20.2.0/24")}
+    with new_lab() as lab:
+        mesh = SmallMesh(lab, inventory(nodes), outside(*nodes)).start()
+        mesh.wait_settled()
+        hub_a = mesh.daemons["hub-a"]
+        mesh.nodes["hub-a"].nft(LOSS)
+        hub_a.wait_problem("seems to lose packets")
+        assert hub_a.ask("status")["holding"]
+        assert "holding, since several peers flap" in hub_a.log()
+        mesh.nodes["hub-a"].run(["nft", "delete", "table", "inet", "loss"])
+        wait_for("hub-a is in service", lambda: not hub_a.ask("status")["holding"], PATIENCE)
+        mesh.wait_settled()
+        assert "several peers flap" not in mesh.daemons["hub-b"].log()
+        hub_a.wait_no_problem("seems to lose packets")
