@@ -3,20 +3,44 @@
 #include <unistd.h>
 
 /* "peers_added" -> "2 peers added" */
-static void print_change(const char *between, long long n, const char *what)
+static void print_count(const char *between, long long n, const char *what)
 {
 	printf("%s%lld ", between, n);
 	for (; *what; what++)
 		putchar(*what == '_' ? ' ' : *what);
 }
 
+static void print_counts(json_t *counts)
+{
+	const char *what;
+	json_t *count;
+	bool any = false;
+
+	json_object_foreach(counts, what, count)
+	{
+		long long n = json_integer_value(count);
+
+		if (n)
+			print_count(any ? ", " : ": ", n, what);
+		any |= n != 0;
+	}
+	puts(any ? "" : "; the device needed no change");
+}
+
+static void print_names(const json_t *lines)
+{
+	const json_t *line;
+	size_t i;
+
+	json_array_foreach(lines, i, line)
+		printf("  %s\n", json_string_value(line) ? json_string_value(line) : "");
+}
+
 static int run(int argc, char **argv)
 {
 	struct client_options o;
-	json_t *answer, *count;
-	const char *what;
+	json_t *answer;
 	int code = client_parse(&cli_reload, argc, argv, &o);
-	bool any = false;
 
 	if (code)
 		return code;
@@ -29,15 +53,8 @@ static int run(int argc, char **argv)
 		client_print_json(answer);
 	} else {
 		printf("%s has taken the new inventory", client_text(answer, "node"));
-		json_object_foreach(json_object_get(answer, "changed"), what, count)
-		{
-			long long n = json_integer_value(count);
-
-			if (n)
-				print_change(any ? ", " : ": ", n, what);
-			any |= n != 0;
-		}
-		puts(any ? "" : "; the device needed no change");
+		print_counts(json_object_get(answer, "changed"));
+		print_names(json_object_get(answer, "changes"));
 	}
 	json_decref(answer);
 	return CLI_OK;

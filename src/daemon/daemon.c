@@ -129,11 +129,11 @@ static void on_stop_signal(uv_signal_t *s, int signum)
 static void on_sighup(uv_signal_t *s, int signum)
 {
 	AUTO_BUF why = {0};
-	json_t *changed = NULL;
+	json_t *counts = NULL, *names = NULL;
 
-	if (daemon_reload(s->data, &why, &changed))
-		log_error("the new inventory is refused, the old one stays: %s", buf_str(&why));
-	json_decref(changed);
+	daemon_reload(s->data, &why, &counts, &names);
+	json_decref(counts);
+	json_decref(names);
 }
 
 static int refuse(const struct buf *why, int status)

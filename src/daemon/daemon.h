@@ -69,9 +69,12 @@ json_t *answer_routes(struct daemon *d, const char *query);
 /* What a request wants (requests.c); control_fn with the daemon as data. */
 json_t *daemon_answer(const json_t *request, void *daemon);
 
-/* Takes a new inventory; 0, or negative errno with why, and the old one stays (reload.c). changed
- * gets {"peers_added": n, ...}. */
-int daemon_reload(struct daemon *d, struct buf *why, json_t **changed);
+/*
+ * Takes a new inventory and logs how that went (reload.c). 0; or negative errno with why: without
+ * counts it was refused and the old one stays, with them it is in force and the device refused a
+ * part. counts gets {"peers_added": n, ...}, names an array of lines for people.
+ */
+int daemon_reload(struct daemon *d, struct buf *why, json_t **counts, json_t **names);
 /* Remembers and signals it. */
 int daemon_set_drained(struct daemon *d, bool drained);
 /* Feeds the RIB with a generation: new and changed prefixes, prefixes of old (may be NULL) that are

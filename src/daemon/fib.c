@@ -344,12 +344,17 @@ static int sync_device(struct fib *f, const struct wanted *w, struct device_stat
 
 	ret->peers_added = c.peers_added;
 	ret->peers_changed = c.peers_changed;
+	ret->endpoints_set = c.endpoints_set;
 	ret->peers_removed = c.peers_removed;
 	ret->prefixes_added = c.prefixes_added;
+	ret->prefixes_moved = c.prefixes_moved;
 	ret->prefixes_removed = c.prefixes_removed;
+	ret->settings_changed = c.settings_changed;
 	note_conflicts(f, r);
 	if (!reconcile_is_empty(r)) {
 		err = device_set(f->device, reconcile_change(r));
+		if (!err && f->changes)
+			changes_of_device(f->changes, g, mirror, reconcile_change(r));
 		if (!err)
 			err = read_again(f, mirror);
 	}

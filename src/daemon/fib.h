@@ -13,6 +13,7 @@
 #ifndef SHUNT_DAEMON_FIB_H
 #define SHUNT_DAEMON_FIB_H
 
+#include "daemon/changes.h"
 #include "daemon/generation.h"
 #include "daemon/state.h"
 #include "device/device.h"
@@ -35,6 +36,7 @@ struct fib {
 	const sock_addr *endpoints;
 	int ifindex;
 	uint32_t fwmark; /* of the default route's table; 0: no default route through the device */
+	struct changes *changes; /* gets in names what a sync changes; NULL: nobody asks */
 	/* What the last sync could not do, for status. */
 	VEC(struct fib_trouble) problems;
 	/* Prefixes that were found with foreign peers by the last sync, sorted. */
@@ -42,7 +44,9 @@ struct fib {
 };
 
 struct fib_counts {
-	unsigned peers_added, peers_changed, peers_removed, prefixes_added, prefixes_removed;
+	unsigned settings_changed; /* of the device itself: key, port, mark */
+	unsigned peers_added, peers_changed, endpoints_set, peers_removed;
+	unsigned prefixes_added, prefixes_moved, prefixes_removed;
 	unsigned routes_added, routes_removed, addresses_added, addresses_removed;
 };
 

@@ -21,6 +21,7 @@ struct generation_peer {
 };
 
 struct generation {
+	uint64_t number; /* the owner's, one more for each; what speaks of an older one is void */
 	struct mesh_inventory *inv;
 	struct mesh_topology_index *topology;
 	struct mesh_view view;

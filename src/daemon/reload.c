@@ -20,14 +20,39 @@ static int same_interface(const struct daemon *d, const struct generation *fresh
 	return -EINVAL;
 }
 
+#define COUNTS(X)           \
+	X(settings_changed) \
+	X(peers_added)      \
+	X(peers_changed)    \
+	X(endpoints_set)    \
+	X(peers_removed)    \
+	X(prefixes_added)   \
+	X(prefixes_moved)   \
+	X(prefixes_removed) \
+	X(routes_added)     \
+	X(routes_removed)   \
+	X(addresses_added)  \
+	X(addresses_removed)
+
 static json_t *counts_json(const struct fib_counts *c)
 {
-	return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "peers_added",
-		c->peers_added, "peers_changed", c->peers_changed, "peers_removed",
-		c->peers_removed, "prefixes_added", c->prefixes_added, "prefixes_removed",
-		c->prefixes_removed, "routes_added", c->routes_added, "routes_removed",
-		c->routes_removed, "addresses_added", c->addresses_added, "addresses_removed",
-		c->addresses_removed);
+	json_t *counts = json_object();
+
+#define PUT(name) json_object_set_new(counts, #name, json_integer(c->name));
+	COUNTS(PUT)
+#undef PUT
+	return counts;
+}
+
+static json_t *names_json(const struct changes *c)
+{
+	json_t *lines = json_array();
+
+	for (size_t i = 0; i < c->lines.n; i++)
+		json_array_append_new(lines, json_string(c->lines.items[i]));
+	if (c->left_out)
+		json_array_append_new(lines, json_sprintf("and %zu more", c->left_out));
+	return lines;
 }
 
 static void notify_reloading(void)
@@ -41,39 +66,80 @@ static void notify_reloading(void)
 	process_notify(text);
 }
 
-int daemon_reload(struct daemon *d, struct buf *why, json_t **changed)
+static int load(struct daemon *d, struct generation **ret, struct buf *why)
 {
-	struct generation *fresh = NULL, *old = d->gen;
-	struct fib_counts counts;
-	int err;
+	struct generation *fresh = NULL;
+	int err = generation_load(d->options->file, d->options->node, &d->names, &fresh, why);
 
-	notify_reloading();
-	err = generation_load(d->options->file, d->options->node, &d->names, &fresh, why);
 	if (!err)
 		err = same_interface(d, fresh, why);
 	if (!err && fresh->self->listen_port != d->gen->self->listen_port)
 		err = listen_port_check(fresh, d->mirror.listen_port, why);
 	if (err) {
 		generation_free(fresh);
-		process_notify("READY=1");
 		return err;
 	}
+	*ret = fresh;
+	return 0;
+}
+
+/* From here on the new generation is in force, whatever the device says. */
+static int put_in_force(struct daemon *d, struct generation *fresh, struct fib_counts *counts,
+	struct changes *changes)
+{
+	const struct generation *old = d->gen;
+	int err;
+
+	fresh->number = old->number + 1;
 	d->gen = fresh;
 	endpoints_set(d->endpoints, fresh, sys_now());
 	daemon_feed_rib(d, old);
 	verdicts_of_reload(d, old);
-	err = daemon_sync(d, "reload", &counts);
-	verdicts_endpoints_of_reload(d);
+	changes->before = old;
+	d->fib.changes = changes;
+	err = daemon_sync(d, "reload", counts);
+	d->fib.changes = NULL;
+	changes->before = NULL;
+	counts->endpoints_set += verdicts_endpoints_of_reload(d, changes);
 	daemon_mend_sysctls(d);
-	if (err)
+	daemon_feed_prober(d, NULL);
+	verdicts_refresh(d);
+	return err;
+}
+
+static int reload(struct daemon *d, struct buf *why, json_t **counts, json_t **names)
+{
+	struct generation *fresh, *old = d->gen;
+	struct changes changes = {0};
+	struct fib_counts n;
+	int err = load(d, &fresh, why);
+
+	if (err) {
+		log_error("the new inventory is refused, the old one stays: %s", buf_str(why));
+		return err;
+	}
+	err = put_in_force(d, fresh, &n, &changes);
+	generation_free(old);
+	*counts = counts_json(&n);
+	*names = names_json(&changes);
+	changes_done(&changes);
+	log_info("reloaded %s: %zu peers", d->options->file, d->gen->n_peers);
+	if (err) {
 		buf_printf(why,
 			"the new inventory is in force, but the device refused a part of it (%s); "
 			"trying again",
 			strerror(-err));
-	daemon_feed_prober(d, NULL);
-	generation_free(old);
-	log_info("reloaded %s: %zu peers", d->options->file, d->gen->n_peers);
-	*changed = counts_json(&counts);
+		log_error("%s", buf_str(why));
+	}
+	return err;
+}
+
+int daemon_reload(struct daemon *d, struct buf *why, json_t **counts, json_t **names)
+{
+	int err;
+
+	notify_reloading();
+	err = reload(d, why, counts, names);
 	process_notify("READY=1");
 	return err;
 }

@@ -17,14 +17,15 @@ static json_t *do_drain(struct daemon *d, bool drained)
 static json_t *do_reload(struct daemon *d)
 {
 	AUTO_BUF why = {0};
-	json_t *changed = NULL;
+	json_t *counts = NULL, *names = NULL;
 
-	if (daemon_reload(d, &why, &changed)) {
-		json_decref(changed);
+	if (daemon_reload(d, &why, &counts, &names)) {
+		json_decref(counts);
+		json_decref(names);
 		return control_error("%s", buf_str(&why));
 	}
-	return json_pack(
-		"{s:b, s:s, s:o}", "ok", 1, "node", d->gen->self->name, "changed", changed);
+	return json_pack("{s:b, s:s, s:o, s:o}", "ok", 1, "node", d->gen->self->name, "changed",
+		counts, "changes", names);
 }
 
 static json_t *do_routes(struct daemon *d, const json_t *request)

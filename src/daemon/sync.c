@@ -55,16 +55,19 @@ static void schedule_next_sync(struct daemon *d, int err)
 
 static void log_counts(const char *what, const struct fib_counts *c)
 {
-	char text[256];
+	char text[512];
 	size_t n = 0;
 	const struct {
 		unsigned count;
 		const char *name;
 	} parts[] = {
 		{c->peers_added, "peers added"},
+		{c->settings_changed, "settings of the device changed"},
 		{c->peers_changed, "peers changed"},
+		{c->endpoints_set, "endpoints set"},
 		{c->peers_removed, "peers removed"},
-		{c->prefixes_added, "allowed IPs set"},
+		{c->prefixes_added, "allowed IPs added"},
+		{c->prefixes_moved, "allowed IPs moved"},
 		{c->prefixes_removed, "allowed IPs withdrawn"},
 		{c->routes_added, "routes added"},
 		{c->routes_removed, "routes removed"},

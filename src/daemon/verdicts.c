@@ -3,8 +3,12 @@
 
 #include "daemon/log.h"
 #include "sys/clock.h"
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Of the prober, taken at once: one step of the RIB, one change of the FIB. */
+#define EVENTS_MAX 64
 
 /* A session that works has had a handshake within REKEY_AFTER_TIME, or is about to get one. */
 #define HANDSHAKE_OVERDUE (150 * NS_PER_S)
@@ -95,6 +99,7 @@ void daemon_feed_prober(struct daemon *d, const struct device_state *adopted)
 			.interval_ns = p->node->liveness.interval_ns,
 			.multiplier = p->node->liveness.multiplier,
 			.hold_ns = p->node->liveness.hold_ns,
+			.generation = d->gen->number,
 		};
 	}
 	prober_set_peers(d->prober, configs, d->gen->n_peers);
@@ -114,6 +119,12 @@ static enum rib_state rib_state_of(enum live_state s)
 	default:
 		return RIB_DOWN;
 	}
+}
+
+static struct rib_event peer_event(uint32_t peer, enum live_state state)
+{
+	return (struct rib_event){
+		.type = RIB_EVENT_PEER, .u.peer = {.id = peer, .state = rib_state_of(state)}};
 }
 
 static void log_verdict(const struct daemon *d, const struct live_event *e)
@@ -202,38 +213,68 @@ static void step(struct daemon *d, const struct rib_event *events, size_t n)
 	}
 }
 
+/* What waited while a reload took another configuration speaks of the one before: that peer may be
+ * none any more. The reload has asked for all verdicts anew (verdicts_refresh). */
+static bool is_of_now(const struct daemon *d, const struct live_event *e)
+{
+	return e->type == LIVE_EVENT_PEER && e->generation == d->gen->number;
+}
+
+static void take_events(struct daemon *d, const struct live_event *live, size_t n)
+{
+	struct rib_event rib[EVENTS_MAX];
+	bool hold_over = false;
+	size_t n_rib = 0;
+
+	assert(n <= EVENTS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		hold_over |= live[i].type == LIVE_EVENT_HOLD_OVER;
+		if (is_of_now(d, &live[i]))
+			rib[n_rib++] = peer_event(live[i].peer, live[i].state);
+	}
+	if (n_rib)
+		step(d, rib, n_rib);
+	/* Only now, with our own FIB programmed, may the peers come back to us. */
+	if (hold_over)
+		prober_hold_clear(d->prober);
+	for (size_t i = 0; i < n; i++) {
+		if (is_of_now(d, &live[i]))
+			log_verdict(d, &live[i]);
+		else if (live[i].type == LIVE_EVENT_SELF)
+			log_self(&live[i]);
+	}
+}
+
 void verdicts_on_events(uv_poll_t *p, int status, int events)
 {
 	struct daemon *d = p->data;
-	struct live_event live[64];
-	size_t n = prober_events(d->prober, live, ARRAY_SIZE(live));
+	struct live_event live[EVENTS_MAX];
+	size_t n;
 
-	while (n) {
-		struct rib_event rib[ARRAY_SIZE(live)];
-		bool hold_over = false;
-		size_t n_rib = 0;
+	while ((n = prober_events(d->prober, live, ARRAY_SIZE(live))))
+		take_events(d, live, n);
+}
 
-		for (size_t i = 0; i < n; i++) {
-			hold_over |= live[i].type == LIVE_EVENT_HOLD_OVER;
-			if (live[i].type != LIVE_EVENT_PEER)
-				continue;
-			rib[n_rib].type = RIB_EVENT_PEER;
-			rib[n_rib].u.peer.id = live[i].peer;
-			rib[n_rib++].u.peer.state = rib_state_of(live[i].state);
-		}
-		if (n_rib)
-			step(d, rib, n_rib);
-		/* Only now, with our own FIB programmed, may the peers come back to us. */
-		if (hold_over)
-			prober_hold_clear(d->prober);
-		for (size_t i = 0; i < n; i++) {
-			if (live[i].type == LIVE_EVENT_PEER)
-				log_verdict(d, &live[i]);
-			else if (live[i].type == LIVE_EVENT_SELF)
-				log_self(&live[i]);
-		}
-		n = prober_events(d->prober, live, ARRAY_SIZE(live));
+void verdicts_refresh(struct daemon *d)
+{
+	VEC(struct rib_event) events = {0};
+	struct live_peer_info info;
+
+	for (size_t i = 0; i < d->gen->n_peers; i++) {
+		uint32_t id = d->gen->peers[i].id;
+		struct live_event e = {.type = LIVE_EVENT_PEER, .peer = id};
+
+		if (!prober_info(d->prober, id, &info) ||
+			rib_peer_state(d->rib, id) == rib_state_of(info.state))
+			continue;
+		vec_push(&events, peer_event(id, info.state));
+		e.state = info.state;
+		e.cause = info.cause;
+		log_verdict(d, &e);
 	}
+	if (events.n)
+		step(d, events.items, events.n);
+	vec_done(&events);
 }
 
 /* --- the mirror and endpoints --------------------------------------------------------------------
@@ -302,7 +343,7 @@ static bool may_set_endpoint(const struct daemon *d, const struct generation_pee
 	return sock_addr_eq(&m->endpoint, &before) || is_overdue(d, p);
 }
 
-static void set_endpoint(
+static int set_endpoint(
 	struct daemon *d, const struct generation_peer *p, const sock_addr *endpoint)
 {
 	struct device_peer_change change = {.key = p->node->public_key,
@@ -317,6 +358,7 @@ static void set_endpoint(
 		log_warning("%s's endpoint could not be set: %s", p->node->name, strerror(-err));
 	else
 		log_info("%s is looked for at %s", p->node->name, sock_addr_format(endpoint, text));
+	return err;
 }
 
 void verdicts_endpoint_resolved(uint32_t peer, const sock_addr *endpoint, void *daemon)
@@ -332,18 +374,23 @@ void verdicts_endpoint_resolved(uint32_t peer, const sock_addr *endpoint, void *
 		set_endpoint(d, p, endpoint);
 }
 
-void verdicts_endpoints_of_reload(struct daemon *d)
+unsigned verdicts_endpoints_of_reload(struct daemon *d, struct changes *c)
 {
 	const sock_addr *endpoints = endpoints_of_peers(d->endpoints);
+	unsigned n = 0;
 
 	for (size_t i = 0; i < d->gen->n_peers; i++) {
 		const struct generation_peer *p = &d->gen->peers[i];
 		const struct device_peer *m = device_state_peer(&d->mirror, &p->node->public_key);
 		sock_addr before = endpoints_before(d->endpoints, p->id);
 
-		if (m && before.sa.sa_family != AF_UNSPEC &&
-			endpoints[i].sa.sa_family != AF_UNSPEC &&
-			may_set_endpoint(d, p, m, &endpoints[i]))
-			set_endpoint(d, p, &endpoints[i]);
+		if (!m || before.sa.sa_family == AF_UNSPEC ||
+			endpoints[i].sa.sa_family == AF_UNSPEC ||
+			!may_set_endpoint(d, p, m, &endpoints[i]) ||
+			set_endpoint(d, p, &endpoints[i]))
+			continue;
+		changes_endpoint(c, p->node->name, &m->endpoint, &endpoints[i]);
+		n++;
 	}
+	return n;
 }

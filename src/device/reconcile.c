@@ -88,6 +88,7 @@ static void diff_added(struct work *w, const struct desired_peer *want,
 	const struct device_peer *have, struct device_peer_change *c)
 {
 	VEC(ip_prefix) add = {0};
+	unsigned moved = 0;
 
 	for (size_t i = 0; i < want->n_allowed; i++) {
 		const ip_prefix *p = &want->allowed[i];
@@ -95,11 +96,15 @@ static void diff_added(struct work *w, const struct desired_peer *want,
 
 		if (map_get(w->wanted_owners, p, sizeof(*p)) != want || (owner && owner == have))
 			continue;
-		if (owner && peer_is_foreign(w, &owner->key))
+		if (owner && peer_is_foreign(w, &owner->key)) {
 			vec_push(&w->r->conflicts, ((struct device_conflict){*p, owner->key}));
-		else
-			vec_push(&add, *p);
+			continue;
+		}
+		vec_push(&add, *p);
+		moved += owner != NULL;
 	}
+	w->r->counts.prefixes_moved += moved;
+	w->r->counts.prefixes_added += (unsigned)add.n - moved;
 	c->add = add.items;
 	c->n_add = add.n;
 }
@@ -127,7 +132,6 @@ static bool sets_something(const struct device_peer_change *c)
 
 static void keep_change(struct reconcile *r, const struct device_peer_change *c)
 {
-	r->counts.prefixes_added += (unsigned)c->n_add;
 	r->counts.prefixes_removed += (unsigned)c->n_del;
 	r->peers[r->change.n_peers++] = *c;
 }
@@ -186,6 +190,7 @@ static void change_peer(
 	diff_removed(w, have, &c);
 	if (sets_something(&c)) {
 		w->r->counts.peers_changed++;
+		w->r->counts.endpoints_set += c.set_endpoint;
 		keep_change(w->r, &c);
 	}
 	wg_key_wipe(&c.psk);
@@ -210,6 +215,8 @@ static void diff_device(struct work *w)
 	c->listen_port = want->listen_port;
 	c->set_fwmark = want->set_fwmark && want->fwmark != have->fwmark;
 	c->fwmark = want->fwmark;
+	w->r->counts.settings_changed =
+		(unsigned)c->set_private_key + c->set_listen_port + c->set_fwmark;
 }
 
 static void diff_peers(struct work *w)

@@ -54,10 +54,12 @@ struct reconcile *reconcile_new(const struct device_state *mirror,
 const struct device_change *reconcile_change(const struct reconcile *r);
 bool reconcile_is_empty(const struct reconcile *r);
 size_t reconcile_conflicts(const struct reconcile *r, const struct device_conflict **ret);
-/* How many peers are added, changed, removed, and prefixes added (moved included), removed; for the
- * log. */
+/* How many peers are added, changed (of them with another endpoint), removed; prefixes that had no
+ * owner, that move from one to another, that end up without; settings of the device itself. For
+ * the log. */
 struct reconcile_counts {
-	unsigned peers_added, peers_changed, peers_removed, prefixes_added, prefixes_removed;
+	unsigned peers_added, peers_changed, endpoints_set, peers_removed;
+	unsigned prefixes_added, prefixes_moved, prefixes_removed, settings_changed;
 };
 struct reconcile_counts reconcile_counts(const struct reconcile *r);
 /* Wipes the secrets in it. Accepts NULL. */

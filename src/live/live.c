@@ -100,6 +100,7 @@ static void tell(struct live *l, enum live_event_type type, const struct peer *p
 
 	if (p) {
 		e.peer = p->config.peer;
+		e.generation = p->config.generation;
 		e.state = p->state;
 		e.cause = p->cause;
 	}

@@ -70,6 +70,7 @@ struct live_peer_config {
 	int64_t interval_ns;
 	unsigned multiplier;
 	int64_t hold_ns;
+	uint64_t generation; /* the caller's number of this configuration; its events carry it */
 };
 
 struct live_self_config {
@@ -88,6 +89,7 @@ enum live_event_type {
 struct live_event {
 	enum live_event_type type;
 	uint32_t peer;
+	uint64_t generation; /* of the peer's configuration when it happened */
 	enum live_state state;
 	enum live_cause cause;
 	bool drained, holding;

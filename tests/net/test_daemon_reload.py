@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import time
 
 import pytest
 from lab import LabError, wait_for
@@ -107,7 +108,8 @@ def test_a_metric_that_changes_moves_prefixes_by_adding(fresh):
     assert request[:3] == ["set=1", f"public_key={hex_key(fresh, 'hub-b')}", "update_only=true"]
     assert set(request[3:]) == {"allowed_ip=10.20.2.0/24", "allowed_ip=10.10.0.12/32",
                                 "allowed_ip=fd10::12/128"}
-    assert changed["prefixes_added"] == 3 and changed["prefixes_removed"] == 0
+    assert changed["prefixes_moved"] == 3
+    assert changed["prefixes_added"] == changed["prefixes_removed"] == 0
     assert fresh.daemons["site-1"].owners()["10.20.2.0/24"] == "hub-b"
 
 
@@ -129,6 +131,116 @@ def test_a_new_peer_and_one_that_leaves(fresh):
     assert sets == [["set=1", f"public_key={hex_key(fresh, 'hub-c')}", "remove=true"]]
     assert changed["peers_removed"] == 1
     assert "hub-c" not in fresh.daemons["site-1"].peers()
+
+
+def changes(mesh, name="site-1"):
+    mesh.write()
+    answer = mesh.daemons[name].ask("reload")
+    return answer["changed"], answer["changes"]
+
+
+def test_what_changed_is_told_in_names(fresh):
+    assert changes(fresh)[1] == []
+    fresh.inv["nodes"]["site-1"].update(listen_port=51901, endpoint="198.51.100.11:51901")
+    counts, names = changes(fresh)
+    assert counts == {**dict.fromkeys(counts, 0), "settings_changed": 1}
+    assert names == ["listen port: 51820 -> 51901"]
+    said = fresh.daemons["site-2"].shunt("reload")
+    assert "the device needed no change" in said, "site-1 is no peer of it"
+    said = fresh.daemons["hub-a"].shunt("reload")
+    assert "1 endpoints set" in said
+    assert "  site-1's endpoint: 198.51.100.11:51820 -> 198.51.100.11:51901\n" in said
+    fresh.inv["nodes"]["site-2"]["networks"] += ["10.20.41.0/24", "10.20.42.0/24"]
+    assert changes(fresh)[1] == ["10.20.41.0/24 and 1 other: nobody -> hub-a"]
+    fresh.inv["nodes"]["hub-a"]["metric"] = 99
+    counts, names = changes(fresh)
+    assert (counts["prefixes_moved"], counts["prefixes_added"]) == (5, 0)
+    assert names == ["10.10.0.12/32 and 4 others: hub-a -> hub-b"]
+    fresh.inv["nodes"]["site-2"]["networks"] = ["10.20.2.0/24"]
+    fresh.inv["nodes"]["site-1"]["keepalive"] = 21
+    names = changes(fresh)[1]
+    assert "10.20.41.0/24 and 1 other: hub-b -> nobody" in names
+    assert {f"keepalive towards hub-{h}: 0 s -> 21 s" for h in "ab"} <= set(names)
+    psk = fresh.lab.folder + "/named.psk"
+    write_secret(psk, key_pair()[0])
+    fresh.inv["links"] = [{"between": ["site-1", "hub-b"], "preshared_key_file": psk}]
+    assert changes(fresh)[1] == ["preshared key with hub-b: set"]
+    fresh.inv["links"] = []
+    fresh.inv["nodes"]["hub-c"] = hub(3, metric=500, public_key=key_pair()[1])
+    names = changes(fresh)[1]
+    assert set(names) >= {"preshared key with hub-b: none any more", "peer hub-c: added"}
+    del fresh.inv["nodes"]["hub-c"]
+    assert changes(fresh)[1] == ["peer hub-c: removed"]
+
+
+def test_every_reload_is_logged_for_what_it_was(fresh):
+    site_1 = fresh.daemons["site-1"]
+    mark = len(site_1.log())
+    fresh.write({**fresh.inv, "topologie": "x"})
+    with pytest.raises(LabError, match="topologie"):
+        site_1.ask("reload")
+    site_1.wait_log("the new inventory is refused, the old one stays", after=mark)
+    # In force, although the device takes nothing.
+    mark = len(site_1.log())
+    fresh.inv["nodes"]["site-2"]["networks"].append("10.20.43.0/24")
+    fresh.write()
+    with Proxy(fresh.nodes["site-1"]) as proxy:
+        proxy.spoil = lambda request: b"errno=5\n\n" if request.startswith("set=") else None
+        site_1.process.send_signal(signal.SIGHUP)
+        site_1.wait_log("the new inventory is in force, but the device refused a part", after=mark)
+    assert "is refused" not in site_1.log()[mark:]
+    site_1.wait_owner("10.20.43.0/24", "hub-a")
+
+
+def test_what_was_heard_of_the_old_inventory_counts_no_more(fresh):
+    """A peer goes down while the reload that makes it none is under way: the way around it stays."""
+    site_1 = fresh.daemons["site-1"]
+    fresh.inv["links"] = [["site-1", "site-2"]]
+    fresh.write()
+    for name in ("site-1", "site-2"):
+        fresh.daemons[name].ask("reload")
+    site_1.wait_peers(site_2="up")
+    site_1.wait_owner("10.20.2.0/24", "site-2")
+    fresh.inv["links"] = []
+    fresh.write()
+    try:
+        with Proxy(fresh.nodes["site-1"]) as proxy:
+            def spoil(request):
+                if request.startswith("set=") and not proxy.cut:
+                    proxy.cut = True
+                    fresh.cut("site-1", "site-2")
+                    time.sleep(2)  # long enough for the verdict to come and wait
+            proxy.cut = False
+            proxy.spoil = spoil
+            site_1.ask("reload")
+            assert proxy.cut
+        site_1.wait_owner("10.20.2.0/24", "hub-a")
+        (route,) = site_1.ask("routes", query="10.20.2.0/24")["routes"]
+        assert {c["reason"] for c in route["candidates"]}.isdisjoint({"origin-down"}), route
+    finally:
+        fresh.mend("site-1", "site-2")
+
+
+def test_what_happens_to_others_during_a_reload_counts(fresh):
+    """The hub in use goes down while a reload about something else is under way."""
+    site_1 = fresh.daemons["site-1"]
+    fresh.inv["nodes"]["site-2"]["networks"].append("10.20.44.0/24")
+    fresh.write()
+    try:
+        with Proxy(fresh.nodes["site-1"]) as proxy:
+            def spoil(request):
+                if request.startswith("set=") and not proxy.cut:
+                    proxy.cut = True
+                    fresh.cut("site-1", "hub-a")
+                    time.sleep(2)
+            proxy.cut = False
+            proxy.spoil = spoil
+            site_1.ask("reload")
+            assert proxy.cut
+        site_1.wait_owner("10.20.44.0/24", "hub-b")
+        assert site_1.peers()["hub-a"] == "down"
+    finally:
+        fresh.mend("site-1", "hub-a")
 
 
 def test_a_keepalive_that_changes_is_set_on_that_peer(fresh):

@@ -331,7 +331,8 @@ static void counts_a_move_once(void **state)
 	/* Only the addition: the old owner needs no removal. */
 	assert_int_equal(reconcile_change(r)->n_peers, 1);
 	assert_int_equal(reconcile_change(r)->peers[0].n_del, 0);
-	assert_int_equal(n.prefixes_added, 1);
+	assert_int_equal(n.prefixes_moved, 1);
+	assert_int_equal(n.prefixes_added, 0);
 	assert_int_equal(n.prefixes_removed, 0);
 	assert_int_equal(n.peers_changed, 1);
 	assert_int_equal(n.peers_added + n.peers_removed, 0);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a reload changed, in names: one line a change for people, bounded, whatever the size of the
+ * mesh.
+ */
+#ifndef SHUNT_DAEMON_CHANGES_H
+#define SHUNT_DAEMON_CHANGES_H
+
+#include "base/vec.h"
+#include "daemon/generation.h"
+#include "device/device.h"
+
+struct changes {
+	VEC(char *) lines;
+	size_t left_out;		 /* lines beyond the bound */
+	const struct generation *before; /* where the names of peers that go stand; may be NULL */
+};
+
+void changes_done(struct changes *c);
+void changes_add(struct changes *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* "site-2's endpoint: 198.51.100.12:51820 -> 198.51.100.22:51820" */
+void changes_endpoint(
+	struct changes *c, const char *name, const sock_addr *before, const sock_addr *after);
+/* What done makes of a device that is as have says; gen: whose peers these are. */
+void changes_of_device(struct changes *c, const struct generation *gen,
+	const struct device_state *have, const struct device_change *done);
+
+#endif
