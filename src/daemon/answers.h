@@ -11,8 +11,8 @@ json_t *answer_problems(struct daemon *d);
 /* The same without what has a line in the log where it happens. */
 json_t *answer_problems_to_log(struct daemon *d);
 /*
- * Pairs of a hub and another node whose own line is down while this node, one of the two, still has
- * other peers up:
+ * Pairs of a hub and another node whose own line is down while others still see the hub: this node
+ * is the hub and others are up, or it isn't and the hub is heard.
  * [{"a", "b", "effect"}]. If both live, whoever leans on that hub loses the other: a device with
  * one owner per prefix can't mend that.
  */

@@ -172,20 +172,46 @@ static void add_cut_pair(const struct daemon *d, json_t *list, const struct gene
 		json_pack("{s:s, s:s, s:s}", "a", hub->name, "b", other->name, "effect", effect));
 }
 
+/* Up by a probe that would notice within seconds if we were cut off. */
+static bool sees_us(struct daemon *d, const struct generation_peer *p)
+{
+	struct live_peer_info info;
+
+	return rib_peer_state(d->rib, p->id) != RIB_DOWN && prober_info(d->prober, p->id, &info) &&
+	       (info.config.probe == LIVE_PROBE_BFD || info.config.probe == LIVE_PROBE_ECHO);
+}
+
+static bool does_anybody_see_us(struct daemon *d)
+{
+	for (size_t i = 0; i < d->gen->n_peers; i++)
+		if (sees_us(d, &d->gen->peers[i]))
+			return true;
+	return false;
+}
+
+/* A hub that doesn't hear us but is heard lives, and so do its lines with others. One that isn't
+ * heard may be dead for all. */
+static bool is_heard(struct daemon *d, const struct generation_peer *hub)
+{
+	struct live_peer_info info;
+
+	return prober_info(d->prober, hub->id, &info) && info.is_heard;
+}
+
 json_t *answer_cut_pairs(struct daemon *d)
 {
 	json_t *list = json_array();
-	const struct mesh_node *self = d->gen->self;
-	bool others_up = false;
+	bool is_hub = d->gen->self->role == MESH_HUB;
+	bool is_seen = is_hub && does_anybody_see_us(d);
 
-	for (size_t i = 0; i < d->gen->n_peers; i++)
-		others_up |= rib_peer_state(d->rib, d->gen->peers[i].id) != RIB_DOWN;
-	for (size_t i = 0; others_up && i < d->gen->n_peers; i++) {
+	for (size_t i = 0; i < d->gen->n_peers; i++) {
 		const struct generation_peer *p = &d->gen->peers[i];
 
 		if (rib_peer_state(d->rib, p->id) != RIB_DOWN || p->node->role == MESH_CLIENT)
 			continue;
-		if ((self->role == MESH_HUB) != (p->node->role == MESH_HUB))
+		if (is_hub == (p->node->role == MESH_HUB))
+			continue;
+		if (is_hub ? is_seen : is_heard(d, p))
 			add_cut_pair(d, list, p);
 	}
 	return list;

@@ -160,21 +160,56 @@ def test_a_client_that_is_silent_keeps_what_it_has(up):
     up.wait_pings("site-1", "10.40.0.1")
 
 
+def cut_pairs(daemon):
+    return [(p["a"], p["b"]) for p in daemon.ask("status")["cut_pairs"]]
+
+
 def test_a_line_between_a_hub_and_a_site_is_named(up):
     hub_a, site_1 = up.daemons["hub-a"], up.daemons["site-1"]
-    assert site_1.ask("status")["cut_pairs"] == hub_a.ask("status")["cut_pairs"] == []
+    assert cut_pairs(site_1) == cut_pairs(hub_a) == []
     up.cut("hub-a", "site-1")
     site_1.wait_peers(hub_a="down")
     hub_a.wait_peers(site_1="down")
-    for daemon in (site_1, hub_a):
-        (pair,) = daemon.ask("status")["cut_pairs"]
-        assert (pair["a"], pair["b"]) == ("hub-a", "site-1")
-        assert "is down" in pair["effect"] and "site-1" in pair["effect"]
-        assert "line between hub-a and site-1 is down" in daemon.shunt("status")
-    assert up.daemons["site-2"].ask("status")["cut_pairs"] == []
+    (pair,) = hub_a.ask("status")["cut_pairs"]
+    assert (pair["a"], pair["b"]) == ("hub-a", "site-1")
+    assert "is down" in pair["effect"] and "site-1" in pair["effect"]
+    assert "line between hub-a and site-1 is down" in hub_a.shunt("status")
+    # A site can't know whether the hub is dead for all.
+    assert cut_pairs(site_1) == cut_pairs(up.daemons["site-2"]) == []
     up.mend("hub-a", "site-1")
     site_1.wait_peers(hub_a="up")
-    assert site_1.ask("status")["cut_pairs"] == []
+    hub_a.wait_peers(site_1="up")
+    assert cut_pairs(site_1) == cut_pairs(hub_a) == []
+
+
+def test_a_line_dead_in_one_direction_is_named_by_both(up):
+    hub_a, site_1 = up.daemons["hub-a"], up.daemons["site-1"]
+    up.nodes["hub-a"].nft("""
+        table inet deaf {
+            chain in {
+                type filter hook prerouting priority -400;
+                ip saddr 198.51.100.11 drop
+            }
+        }""")
+    site_1.wait_peers(hub_a="down")
+    hub_a.wait_peers(site_1="down")
+    wait_for("both name it", lambda: cut_pairs(site_1) == cut_pairs(hub_a) == [
+        ("hub-a", "site-1")], PATIENCE)
+    up.nodes["hub-a"].run(["nft", "delete", "table", "inet", "deaf"])
+    site_1.wait_peers(hub_a="up")
+
+
+def test_a_dead_hub_is_no_line(up):
+    site_1, site_2 = up.daemons["site-1"], up.daemons["site-2"]
+    up.cut("hub-a")
+    for daemon in (site_1, site_2, up.daemons["hub-b"]):
+        daemon.wait_peers(hub_a="down")
+        assert cut_pairs(daemon) == []
+    # Nor does one that is cut off from all blame its lines.
+    up.daemons["hub-a"].wait_peers(hub_b="down", site_1="down", site_2="down", site_3="down")
+    assert cut_pairs(up.daemons["hub-a"]) == []
+    up.mend("hub-a")
+    up.wait_settled()
 
 
 def test_routes_explains_itself(up):
