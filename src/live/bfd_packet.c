@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define VERSION 1
+#define LEAST_AUTHENTICATED 26
 
 enum flag {
 	FLAG_MULTIPOINT = 0x01,
@@ -30,15 +31,15 @@ static void put32(uint8_t *b, uint32_t v)
 	memcpy(b, &v, sizeof(v));
 }
 
-/* The rules of RFC 5880 section 6.8.6 that need no session; the authentication bit is one of them
- * here, since no session of ours authenticates. */
+/* The rules of RFC 5880 section 6.8.6 that need no session. */
 static bool is_valid(const uint8_t *b, size_t len)
 {
 	if (len < BFD_PACKET_LEN || b[0] >> 5 != VERSION)
 		return false;
-	if (b[3] < BFD_PACKET_LEN || b[3] > len)
+	if (b[3] < (b[1] & FLAG_AUTHENTICATION ? LEAST_AUTHENTICATED : BFD_PACKET_LEN) ||
+		b[3] > len)
 		return false;
-	if (b[1] & (FLAG_MULTIPOINT | FLAG_AUTHENTICATION))
+	if (b[1] & FLAG_MULTIPOINT)
 		return false;
 	return b[2] != 0 && get32(b + 4) != 0;
 }
@@ -63,6 +64,7 @@ bool bfd_packet_decode(struct bfd_packet *ret, const void *bytes, size_t len)
 		.final = b[1] & FLAG_FINAL,
 		.control_plane_independent = b[1] & FLAG_CONTROL_PLANE_INDEPENDENT,
 		.demand = b[1] & FLAG_DEMAND,
+		.is_authenticated = b[1] & FLAG_AUTHENTICATION,
 		.detect_mult = b[2],
 		.my_discriminator = get32(b + 4),
 		.your_discriminator = get32(b + 8),
@@ -81,9 +83,10 @@ void bfd_packet_encode(const struct bfd_packet *p, uint8_t out[static BFD_PACKET
 	out[0] = VERSION << 5 | (p->diag & 0x1f);
 	out[1] = (uint8_t)(p->state << 6 | (p->poll ? FLAG_POLL : 0) | (p->final ? FLAG_FINAL : 0) |
 			   (p->control_plane_independent ? FLAG_CONTROL_PLANE_INDEPENDENT : 0) |
-			   (p->demand ? FLAG_DEMAND : 0));
+			   (p->demand ? FLAG_DEMAND : 0) |
+			   (p->is_authenticated ? FLAG_AUTHENTICATION : 0));
 	out[2] = p->detect_mult;
-	out[3] = BFD_PACKET_LEN;
+	out[3] = p->is_authenticated ? BFD_PACKET_MAX : BFD_PACKET_LEN;
 	put32(out + 4, p->my_discriminator);
 	put32(out + 8, p->your_discriminator);
 	put32(out + 12, p->desired_min_tx);

@@ -56,7 +56,7 @@ static const struct {
 	{"multiplier 255", 2, 255, 24, true},
 	{"multipoint", 1, 0xe1, 24, false},
 	{"demand", 1, 0xe2, 24, true},
-	{"authentication, which we don't use", 1, 0xe4, 24, false},
+	{"authentication without a section", 1, 0xe4, 24, false},
 	{"control plane independent", 1, 0xe8, 24, true},
 	{"poll and final", 1, 0xf0, 24, true},
 	{"my discriminator 0", 7, 0, 24, false},
