@@ -209,15 +209,27 @@ static int drop_privileges(struct buf *why)
 	return err;
 }
 
+/* So that a daemon that starts anew is ahead of itself: see live/bfd_auth.h. */
+static uint32_t first_sequence(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint32_t)t.tv_sec * BFD_AUTH_RATE +
+	       (uint32_t)(t.tv_nsec / (NS_PER_S / BFD_AUTH_RATE));
+}
+
 static int start_prober(struct daemon *d, const struct device_state *adopted, struct buf *why)
 {
 	struct live_self_config self = {
 		.hold_ns = d->gen->self->liveness.hold_ns,
 		.cold_start = d->cold_start,
 		.drained = state_is_drained(d->state),
-		.seed = (uint64_t)sys_now().ns ^ ((uint64_t)getpid() << 32),
+		.sequence = first_sequence(),
 	};
 	int err = prober_start(d->gen->self->interface, &self, &d->prober);
+
+	d->session_keys = session_keys_new();
 
 	if (err)
 		buf_printf(why, "can't start probing: %s", strerror(-err));
@@ -374,6 +386,7 @@ static bool stop(struct daemon *d)
 	endpoints_free(d->endpoints);
 	ended = end_loop(d);
 	prober_stop(d->prober);
+	session_keys_free(d->session_keys);
 	device_close(d->fib.device);
 	rtnl_monitor_close(d->monitor);
 	rtnl_close(d->fib.rtnl);

@@ -17,6 +17,7 @@
 #include "daemon/fib.h"
 #include "daemon/handshakes.h"
 #include "daemon/prober.h"
+#include "daemon/session_keys.h"
 
 struct daemon_options {
 	const char *file;
@@ -42,6 +43,7 @@ struct daemon {
 	struct rtnl_monitor *monitor;
 	struct endpoints *endpoints;
 	struct prober *prober;
+	struct session_keys *session_keys; /* of the prober's peers */
 	struct control *control;
 	struct diagnosis *diagnosis;
 	struct device_state mirror; /* of the last sync */

@@ -5,6 +5,7 @@
 #include "sys/clock.h"
 #include <errno.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -44,20 +45,20 @@ static void queue(struct prober *p, uint32_t peer, enum prober_kind kind, uint16
 	vec_push(&p->out, packet);
 }
 
-static void on_send_bfd(uint32_t peer, const uint8_t packet[static BFD_PACKET_LEN], void *data)
+static void on_send_bfd(uint32_t peer, const uint8_t *packet, size_t len, void *data)
 {
-	queue(data, peer, PROBER_BFD_OUT, BFD_PORT, packet, BFD_PACKET_LEN);
+	queue(data, peer, PROBER_BFD_OUT, BFD_PORT, packet, len);
 }
 
-static void on_send_echo(uint32_t peer, uint16_t id, uint16_t seq, void *data)
+static void on_send_echo(uint32_t peer, const struct echo_mark *mark, void *data)
 {
 	struct prober *p = data;
 	struct target *t = map_get(p->by_peer, &peer, sizeof(peer));
-	uint8_t bytes[BFD_PACKET_LEN];
+	uint8_t bytes[BFD_PACKET_MAX];
 
 	if (t)
 		queue(p, peer, PROBER_ECHO, 0, bytes,
-			prober_echo_request(t->remote.family, id, seq, bytes));
+			prober_echo_request(t->remote.family, mark, bytes));
 }
 
 static void on_event(const struct live_event *e, void *data)
@@ -69,7 +70,15 @@ static void on_event(const struct live_event *e, void *data)
 		prober_signal_fd(p->readable);
 }
 
-static const struct live_ops ops = {on_send_bfd, on_send_echo, on_event};
+static uint64_t on_chance(void *data)
+{
+	uint64_t bits;
+
+	randombytes_buf(&bits, sizeof(bits));
+	return bits;
+}
+
+static const struct live_ops ops = {on_send_bfd, on_send_echo, on_event, on_chance};
 
 /* The owner's side. */
 

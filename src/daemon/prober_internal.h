@@ -38,6 +38,7 @@ struct prober {
 	unsigned ifindex; /* 0: not there */
 	pthread_t thread;
 	int epoll, timer, wake, readable;
+	unsigned excess; /* packets of this round that came to nothing; the thread's */
 
 	pthread_mutex_t lock;
 	bool stopping, reopen;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/prober_sockets.h"
+#include "base/mem.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
@@ -12,6 +14,7 @@
 
 #include <net/if.h>
 /* After net/if.h, which it clashes with otherwise. */
+#include <linux/filter.h>
 #include <linux/icmp.h>
 
 #define PAUSE_MIN (50 * NS_PER_MS)
@@ -22,7 +25,9 @@
 #define SOURCE_PORTS 16384
 #define SOURCE_PORT_TRIES 32
 #define TTL 255
-#define TRAFFIC_CLASS 0xc0 /* CS6: network control */
+#define ECHO_HEADER 8
+#define ECHO_LEN (ECHO_HEADER + 4) /* and the nonce */
+#define TRAFFIC_CLASS 0xc0	   /* CS6: network control */
 
 void prober_local_init(struct prober_local *l, const ip_addr *addr, instant now)
 {
@@ -72,19 +77,73 @@ static int bind_to(int fd, const struct prober_local *l, const char *ifname, uin
 	return bind(fd, &a.sa, sock_addr_len(&a)) < 0 ? -errno : 0;
 }
 
-/* SO_REUSEADDR lets us stand beside a BFD speaker that holds the wildcard address. The kernel's own
- * check of the TTL works only where it exists; the core checks in any case. */
+static int set_filter(int fd, struct sock_filter *code, unsigned short n)
+{
+	struct sock_fprog program = {n, code};
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno
+											   : 0;
+}
+
+/* What is never read must not fill up. */
+static int refuse_all(int fd)
+{
+	struct sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+
+	return set_filter(fd, code, ARRAY_SIZE(code));
+}
+
+/* IPv4: the IP header comes first, and has the TTL. */
+static int filter_v4(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, offsetof(struct iphdr, ttl)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TTL, 0, 4),
+		BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
+		BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, BFD_PORT, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+
+	return set_filter(fd, code, ARRAY_SIZE(code));
+}
+
+static int filter_v6(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 2),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, BFD_PORT, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+
+	return set_filter(fd, code, ARRAY_SIZE(code));
+}
+
 static int set_up_bfd_in(int fd, const struct prober_local *l, const char *ifname)
 {
-	int family = l->addr.family;
+	int r;
+
+	if (l->addr.family == AF_INET) {
+		r = filter_v4(fd);
+	} else {
+		r = filter_v6(fd);
+		if (r == 0)
+			r = set_int(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1);
+	}
+	return r < 0 ? r : bind_to(fd, l, ifname, 0);
+}
+
+/* SO_REUSEADDR lets us stand beside a BFD speaker that holds the wildcard address, and lets one
+ * start beside us. */
+static int set_up_bfd_holder(int fd, const struct prober_local *l, const char *ifname)
+{
 	int r = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 
 	if (r == 0)
-		r = set_ip(fd, family, IP_RECVTTL, IPV6_RECVHOPLIMIT, 1);
-	if (r < 0)
-		return r;
-	set_ip(fd, family, IP_MINTTL, IPV6_MINHOPCOUNT, TTL);
-	return bind_to(fd, l, ifname, BFD_PORT);
+		r = refuse_all(fd);
+	return r < 0 ? r : bind_to(fd, l, ifname, BFD_PORT);
 }
 
 static int bind_source_port(int fd, const struct prober_local *l, const char *ifname)
@@ -104,6 +163,8 @@ static int set_up_bfd_out(int fd, const struct prober_local *l, const char *ifna
 {
 	int r = set_ip(fd, l->addr.family, IP_TTL, IPV6_UNICAST_HOPS, TTL);
 
+	if (r == 0)
+		r = refuse_all(fd);
 	if (r < 0)
 		return r;
 	set_ip(fd, l->addr.family, IP_TOS, IPV6_TCLASS, TRAFFIC_CLASS);
@@ -132,13 +193,20 @@ static int set_up_echo(int fd, const struct prober_local *l, const char *ifname)
 static int new_socket(int family, enum prober_kind kind)
 {
 	int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+	int icmp = family == AF_INET ? (int)IPPROTO_ICMP : (int)IPPROTO_ICMPV6;
 	int fd;
 
-	if (kind != PROBER_ECHO)
+	switch (kind) {
+	case PROBER_BFD_IN:
+		fd = socket(family, SOCK_RAW | flags, IPPROTO_UDP);
+		break;
+	case PROBER_ECHO:
+		fd = socket(family, SOCK_RAW | flags, icmp);
+		break;
+	default:
 		fd = socket(family, SOCK_DGRAM | flags, 0);
-	else
-		fd = socket(family, SOCK_RAW | flags,
-			family == AF_INET ? (int)IPPROTO_ICMP : (int)IPPROTO_ICMPV6);
+		break;
+	}
 	return fd < 0 ? -errno : fd;
 }
 
@@ -146,7 +214,7 @@ static int watch(int epoll, struct prober_socket *s, int fd)
 {
 	struct epoll_event e = {.events = EPOLLIN, .data.ptr = s};
 
-	if (s->kind == PROBER_BFD_OUT)
+	if (s->kind == PROBER_BFD_OUT || s->kind == PROBER_BFD_HOLDER)
 		return 0;
 	if (set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER) < 0)
 		set_int(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER);
@@ -157,6 +225,7 @@ static int open_one(struct prober_socket *s, const char *ifname, int epoll)
 {
 	static int (*const set_up[])(int, const struct prober_local *, const char *) = {
 		[PROBER_BFD_IN] = set_up_bfd_in,
+		[PROBER_BFD_HOLDER] = set_up_bfd_holder,
 		[PROBER_BFD_OUT] = set_up_bfd_out,
 		[PROBER_ECHO] = set_up_echo,
 	};
@@ -182,6 +251,7 @@ int prober_local_open(
 {
 	static const char *const names[] = {
 		[PROBER_BFD_IN] = "receive BFD",
+		[PROBER_BFD_HOLDER] = "hold the port of BFD",
 		[PROBER_BFD_OUT] = "send BFD",
 		[PROBER_ECHO] = "send echoes",
 	};
@@ -218,11 +288,14 @@ static uint16_t checksum(const uint8_t *bytes, size_t len)
 }
 
 size_t prober_echo_request(
-	int family, uint16_t id, uint16_t seq, uint8_t out[static BFD_PACKET_LEN])
+	int family, const struct echo_mark *mark, uint8_t out[static BFD_PACKET_MAX])
 {
-	uint8_t request[8] = {family == AF_INET ? ICMP_ECHO : ICMP6_ECHO_REQUEST, 0, 0, 0,
-		(uint8_t)(id >> 8), (uint8_t)id, (uint8_t)(seq >> 8), (uint8_t)seq};
+	uint8_t request[ECHO_LEN] = {family == AF_INET ? ICMP_ECHO : ICMP6_ECHO_REQUEST, 0, 0, 0,
+		(uint8_t)(mark->id >> 8), (uint8_t)mark->id, (uint8_t)(mark->seq >> 8),
+		(uint8_t)mark->seq};
 	uint16_t sum;
+
+	memcpy(request + ECHO_HEADER, &mark->nonce, sizeof(mark->nonce));
 
 	if (family == AF_INET) { /* the kernel does it for ICMPv6 */
 		sum = checksum(request, sizeof(request));
@@ -321,7 +394,8 @@ size_t prober_receive(const struct prober_socket *s, struct prober_input ret[sta
 			.msg_controllen = sizeof(control[i]),
 		};
 	}
-	n = s->fd < 0 ? -1 : recvmmsg(s->fd, messages, PROBER_BATCH, MSG_DONTWAIT, NULL);
+	n = s->fd < 0 ? -1
+		      : recvmmsg(s->fd, messages, PROBER_BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	for (int i = 0; i < n; i++) {
 		ret[i].src = sock_addr_ip(&from[i]);
 		ret[i].ttl = ttl_of(&messages[i].msg_hdr);
@@ -331,7 +405,7 @@ size_t prober_receive(const struct prober_socket *s, struct prober_input ret[sta
 }
 
 /* Raw IPv4 sockets receive the IP header too, raw IPv6 ones don't. */
-bool prober_parse_reply(const struct prober_input *in, uint16_t *ret_id, uint16_t *ret_seq)
+bool prober_parse_reply(const struct prober_input *in, struct echo_mark *ret)
 {
 	bool is_v4 = in->src.family == AF_INET;
 	size_t at = 0;
@@ -344,12 +418,13 @@ bool prober_parse_reply(const struct prober_input *in, uint16_t *ret_id, uint16_
 		if (at < sizeof(struct iphdr))
 			return false;
 	}
-	if (in->len < at + 8 || in->len > sizeof(in->bytes))
+	if (in->len < at + ECHO_LEN || in->len > sizeof(in->bytes))
 		return false;
 	b = in->bytes + at;
 	if (b[0] != (is_v4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY) || b[1] != 0)
 		return false;
-	*ret_id = (uint16_t)(b[4] << 8 | b[5]);
-	*ret_seq = (uint16_t)(b[6] << 8 | b[7]);
+	ret->id = (uint16_t)(b[4] << 8 | b[5]);
+	ret->seq = (uint16_t)(b[6] << 8 | b[7]);
+	memcpy(&ret->nonce, b + ECHO_HEADER, sizeof(ret->nonce));
 	return true;
 }

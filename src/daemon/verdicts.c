@@ -4,6 +4,7 @@
 #include "daemon/log.h"
 #include "sys/clock.h"
 #include <assert.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,8 +84,10 @@ static enum live_probe probe_of(const struct generation_peer *p)
 
 void daemon_feed_prober(struct daemon *d, const struct device_state *adopted)
 {
-	struct live_peer_config *configs = mem_zalloc(d->gen->n_peers + 1, sizeof(*configs));
+	size_t size = (d->gen->n_peers + 1) * sizeof(struct live_peer_config);
+	struct live_peer_config *configs = mem_zalloc(1, size);
 
+	session_keys_begin(d->session_keys, &d->gen->private_key);
 	for (size_t i = 0; i < d->gen->n_peers; i++) {
 		const struct generation_peer *p = &d->gen->peers[i];
 
@@ -100,9 +103,14 @@ void daemon_feed_prober(struct daemon *d, const struct device_state *adopted)
 			.multiplier = p->node->liveness.multiplier,
 			.hold_ns = p->node->liveness.hold_ns,
 			.generation = d->gen->number,
+			.authenticates = p->view->runs_shuntd,
 		};
+		if (configs[i].authenticates)
+			session_keys_get(d->session_keys, &p->node->public_key, &configs[i].keys);
 	}
+	session_keys_end(d->session_keys);
 	prober_set_peers(d->prober, configs, d->gen->n_peers);
+	sodium_memzero(configs, size);
 	free(configs);
 }
 

@@ -11,6 +11,12 @@
  * for the Poll and Final bits) goes out at once: that covers changes of state, of diagnostic and of
  * intervals with one rule. Periodic ones follow at the interval less a jitter of up to a quarter.
  *
+ * A Final is deferred where one was sent within an interval, so that a peer that polls and polls is
+ * answered no oftener than it is heard; it is never forgotten.
+ *
+ * Who doesn't know our discriminator has not been shown to hear us, and may be anybody. It says
+ * that it is Down and who it is, but can't silence us or slow us down.
+ *
  * A Down from the peer may mean that the path is broken (it doesn't hear us), or just that its
  * daemon was started anew. The second shows by its diagnostic 0 together with a discriminator that
  * was never heard in state Up, so that a straggler of the new start is no accusation either. A
@@ -20,8 +26,9 @@
 #include "live/bfd_session.h"
 #include "live/random.h"
 
-#define LEAST_US 1000	/* faster is a mistake, not a wish */
-#define SLOW_US 1000000 /* the fastest that may be announced while not Up, section 6.8.3 */
+#define RENAMED 0xfffffU /* of a discriminator, when a session begins again */
+#define LEAST_US 1000	 /* faster is a mistake, not a wish */
+#define SLOW_US 1000000	 /* the fastest that may be announced while not Up, section 6.8.3 */
 
 static uint32_t max32(uint32_t a, uint32_t b)
 {
@@ -155,6 +162,7 @@ static void on_final(struct bfd_session *s)
 
 static void enter(struct bfd_session *s, enum bfd_state state, enum bfd_diag diag)
 {
+	s->wants_discriminator = s->wants_discriminator || s->state == BFD_UP;
 	s->state = state;
 	s->diag = diag;
 	s->poll = s->poll_again = false;
@@ -172,6 +180,7 @@ void bfd_session_init(struct bfd_session *s, uint32_t discriminator, int64_t int
 		.local_discriminator = discriminator,
 		.remote_min_rx = 1,
 		.next_at = now,
+		.final_at = now,
 		.silence_ended = INSTANT_NEVER,
 		.random = seed,
 	};
@@ -205,6 +214,15 @@ static enum bfd_change on_admin_down(struct bfd_session *s)
 	return was_up ? BFD_PEER_ADMIN : BFD_UNCHANGED;
 }
 
+static uint32_t believed_min_rx(const struct bfd_packet *p)
+{
+	if (p->your_discriminator)
+		return p->required_min_rx;
+	if (p->required_min_rx == 0 || p->required_min_rx > SLOW_US)
+		return SLOW_US;
+	return p->required_min_rx;
+}
+
 /* The table of section 6.8.6; section 6.2 has its picture. */
 static enum bfd_change advance(
 	struct bfd_session *s, const struct bfd_packet *p, bool is_new, instant now)
@@ -231,6 +249,17 @@ static enum bfd_change advance(
 	return BFD_UNCHANGED;
 }
 
+void bfd_session_rename(struct bfd_session *s, uint32_t chance)
+{
+	s->local_discriminator = (s->local_discriminator & ~RENAMED) | (chance & RENAMED);
+	s->wants_discriminator = false;
+}
+
+bool bfd_is_same_daemon(uint32_t a, uint32_t b)
+{
+	return (a & ~RENAMED) == (b & ~RENAMED);
+}
+
 enum bfd_change bfd_session_receive(struct bfd_session *s, const struct bfd_packet *p, instant now)
 {
 	bool is_new = p->my_discriminator != s->up_discriminator;
@@ -243,7 +272,7 @@ enum bfd_change bfd_session_receive(struct bfd_session *s, const struct bfd_pack
 	s->remote_state = p->state;
 	s->remote_diag = p->diag;
 	s->remote_demand = p->demand;
-	s->remote_min_rx = p->required_min_rx;
+	s->remote_min_rx = believed_min_rx(p);
 	s->remote_min_tx = p->desired_min_tx;
 	s->remote_detect_mult = p->detect_mult;
 	if (p->final)
@@ -315,13 +344,29 @@ static bool is_due(const struct bfd_session *s, instant now)
 	return !is_quiet(s) && !instant_before(now, s->next_at);
 }
 
+static bool is_final_due(const struct bfd_session *s, instant now)
+{
+	return s->final_due && !instant_before(now, s->final_at);
+}
+
+/* Our own interval unless a slower one was agreed on, and no longer than who polls may wait. */
+static int64_t final_gap(const struct bfd_session *s)
+{
+	int64_t agreed = s->state == BFD_UP ? bfd_session_tx_interval(s) : 0;
+	int64_t gap = max32(s->interval_us, LEAST_US) * NS_PER_US;
+
+	gap = agreed > gap ? agreed : gap;
+	return gap > NS_PER_S ? NS_PER_S : gap;
+}
+
 bool bfd_session_output(struct bfd_session *s, struct bfd_packet *ret, instant now)
 {
 	struct bfd_packet p = build(s);
 
-	if (s->final_due) {
+	if (is_final_due(s, now)) {
 		p.final = true;
 		s->final_due = false;
+		s->final_at = instant_add(now, final_gap(s));
 	} else if (is_news(s, &p) || is_due(s, now)) {
 		p.poll = s->poll;
 	} else {
@@ -339,5 +384,7 @@ bool bfd_session_output(struct bfd_session *s, struct bfd_packet *ret, instant n
 
 instant bfd_session_deadline(const struct bfd_session *s)
 {
-	return instant_min(silence_at(s), is_quiet(s) ? INSTANT_NEVER : s->next_at);
+	instant at = instant_min(silence_at(s), is_quiet(s) ? INSTANT_NEVER : s->next_at);
+
+	return s->final_due ? instant_min(at, s->final_at) : at;
 }

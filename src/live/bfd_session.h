@@ -26,7 +26,9 @@ struct bfd_session {
 	bool any_sent;
 	struct bfd_packet sent; /* the last one, to see what is new */
 	instant sent_at, next_at, heard_at;
-	instant silence_ended; /* after we ourselves were silent for the peer's detection time */
+	bool wants_discriminator; /* the session ended: see bfd_session_rename */
+	instant final_at;	  /* no Final before, one for each interval */
+	instant silence_ended;	  /* after we ourselves were silent for the peer's detection time */
 	uint64_t random;
 };
 
@@ -47,6 +49,11 @@ void bfd_session_init(struct bfd_session *s, uint32_t discriminator, int64_t int
 	unsigned multiplier, uint64_t seed, instant now);
 /* Takes new wishes; while Up by a Poll Sequence (RFC 5880 section 6.8.3). */
 void bfd_session_set(struct bfd_session *s, int64_t interval_ns, unsigned multiplier);
+/* What ended begins again under another discriminator, so that packets of old can't revive it; of
+ * chance its low bits are taken. The others stay, by which one sees that it is the same daemon. */
+void bfd_session_rename(struct bfd_session *s, uint32_t chance);
+/* Whether two discriminators of a peer are of one daemon; one of 4096 that aren't looks so. */
+bool bfd_is_same_daemon(uint32_t a, uint32_t b);
 /* A packet that was found to be this session's (RFC 5880 section 6.8.6). */
 enum bfd_change bfd_session_receive(struct bfd_session *s, const struct bfd_packet *p, instant now);
 /* Ends the session if its detection time is over (section 6.8.4). */

@@ -3,11 +3,10 @@
 
 #define LEAST_NS NS_PER_MS
 
-void echo_init(struct echo *e, uint64_t random)
+void echo_init(struct echo *e, const struct echo_mark *first)
 {
 	*e = (struct echo){
-		.id = (uint16_t)random,
-		.next_seq = (uint16_t)(random >> 16),
+		.next = *first,
 		.next_at = INSTANT_NEVER,
 		.answered_at = INSTANT_NEVER,
 	};
@@ -34,11 +33,12 @@ void echo_stop(struct echo *e)
 	e->outstanding = 0;
 }
 
-bool echo_output(struct echo *e, uint16_t *ret_seq, instant now)
+bool echo_output(struct echo *e, struct echo_mark *ret, instant now)
 {
 	if (instant_before(now, e->next_at))
 		return false;
-	*ret_seq = e->next_seq++;
+	*ret = e->next;
+	e->next.seq++;
 	e->answered <<= 1;
 	if (e->outstanding < ECHO_WINDOW)
 		e->outstanding++;
@@ -49,11 +49,12 @@ bool echo_output(struct echo *e, uint16_t *ret_seq, instant now)
 	return true;
 }
 
-bool echo_on_reply(struct echo *e, uint16_t id, uint16_t seq, instant now)
+bool echo_on_reply(struct echo *e, const struct echo_mark *mark, instant now)
 {
-	uint16_t age = (uint16_t)(e->next_seq - 1 - seq);
+	uint16_t age = (uint16_t)(e->next.seq - 1 - mark->seq);
 
-	if (id != e->id || age >= e->outstanding || e->answered >> age & 1)
+	if (mark->id != e->next.id || mark->nonce != e->next.nonce || age >= e->outstanding ||
+		e->answered >> age & 1)
 		return false;
 	e->answered |= UINT64_C(1) << age;
 	e->answered_at = now;

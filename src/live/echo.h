@@ -2,19 +2,19 @@
 /*
  * Echoes towards one peer: when the next one is due, and whether the last ones were answered. A
  * reply counts once, if its identifier is ours and its sequence number is one of the last
- * ECHO_WINDOW that were sent since the start. Identifier and first number are random, 32 bits
- * together.
+ * ECHO_WINDOW that were sent since the start. Identifier, first number and nonce are random, so
+ * that nobody makes up a reply.
  */
 #ifndef SHUNT_LIVE_ECHO_H
 #define SHUNT_LIVE_ECHO_H
 
-#include "base/time.h"
+#include "live/live.h"
 
 #define ECHO_WINDOW 64
 
 struct echo {
 	bool is_on;
-	uint16_t id, next_seq;
+	struct echo_mark next;
 	unsigned outstanding; /* how many of the last ones may still be answered */
 	uint64_t answered;    /* bit n: the n-th last was */
 	int64_t interval_ns;
@@ -22,14 +22,14 @@ struct echo {
 	instant answered_at; /* the last answer since the start; INSTANT_NEVER: none */
 };
 
-void echo_init(struct echo *e, uint64_t random);
+void echo_init(struct echo *e, const struct echo_mark *first);
 /* Starts at once; what was sent before doesn't count any more. Running, it only changes pace. */
 void echo_start(struct echo *e, int64_t interval_ns, instant now);
 void echo_stop(struct echo *e);
-/* True if one is to be sent now, with the number given. */
-bool echo_output(struct echo *e, uint16_t *ret_seq, instant now);
+/* True if one is to be sent now, with the mark given. */
+bool echo_output(struct echo *e, struct echo_mark *ret, instant now);
 /* True if the reply answers one of ours for the first time. */
-bool echo_on_reply(struct echo *e, uint16_t id, uint16_t seq, instant now);
+bool echo_on_reply(struct echo *e, const struct echo_mark *mark, instant now);
 /* If an echo is late by more than an interval it is we who slept: that time doesn't count as
  * silence of the peer. */
 void echo_excuse_sleep(struct echo *e, instant now);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "live/flaps.h"
+#include "live/bfd_session.h"
 
 void flaps_init(struct flaps *f)
 {
@@ -20,7 +21,7 @@ bool flaps_up(struct flaps *f, uint32_t discriminator, instant now)
 
 	f->down_at = INSTANT_NEVER;
 	if (instant_is_never(down_at) || instant_diff(now, down_at) >= FLAP_SHORT ||
-		discriminator != f->discriminator)
+		!bfd_is_same_daemon(discriminator, f->discriminator))
 		return false;
 	for (int i = FLAPS_MANY - 1; i > 0; i--)
 		f->recent[i] = f->recent[i - 1];

@@ -10,7 +10,6 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "live/peer.h"
-#include "live/random.h"
 #include "live/self.h"
 #include <stdlib.h>
 
@@ -18,7 +17,8 @@ struct live {
 	const struct live_ops *ops;
 	void *data;
 	struct self self;
-	uint64_t random;
+	instant born;
+	uint32_t sequence; /* of authentication, when born */
 	instant grace_end;
 	struct list peers;
 	size_t signallers;
@@ -33,7 +33,8 @@ struct live *live_new(
 
 	l->ops = ops;
 	l->data = data;
-	l->random = self->seed;
+	l->born = now;
+	l->sequence = self->sequence;
 	l->grace_end = instant_add(now, LIVE_ADOPT_GRACE);
 	self_init(&l->self, self);
 	list_init(&l->peers);
@@ -76,16 +77,51 @@ static void leave_discriminator(struct live *l, struct peer *p)
 		sizeof(p->bfd.local_discriminator));
 }
 
-static struct peer_seed new_seed(struct live *l)
+static bool is_free(const struct live *l, uint32_t discriminator)
 {
-	struct peer_seed seed = {
-		.session = random_next(&l->random), .echo = random_next(&l->random)};
+	return discriminator &&
+	       !map_get(l->by_discriminator, &discriminator, sizeof(discriminator));
+}
 
-	do {
-		seed.discriminator = (uint32_t)random_next(&l->random);
-	} while (!seed.discriminator ||
-		 map_get(l->by_discriminator, &seed.discriminator, sizeof(seed.discriminator)));
-	return seed;
+static uint32_t new_discriminator(const struct live *l)
+{
+	uint32_t d;
+
+	do
+		d = (uint32_t)l->ops->chance(l->data);
+	while (!is_free(l, d));
+	return d;
+}
+
+/* Where a new peer's sequence starts: ahead of all that was sent to it before, if it isn't new. */
+static uint32_t sequence_at(const struct live *l, instant now)
+{
+	return l->sequence + (uint32_t)(instant_diff(now, l->born) / (NS_PER_S / BFD_AUTH_RATE));
+}
+
+static struct peer_seed new_seed(const struct live *l, instant now)
+{
+	uint64_t session = l->ops->chance(l->data);
+	uint64_t echo = l->ops->chance(l->data);
+
+	return (struct peer_seed){
+		.discriminator = new_discriminator(l),
+		.sequence = sequence_at(l, now),
+		.session = session,
+		.echo = {(uint16_t)echo, (uint16_t)(echo >> 16), (uint32_t)(echo >> 32)},
+	};
+}
+
+/* A session that has ended goes on under another name. */
+static void rename_session(struct live *l, struct peer *p)
+{
+	if (!p->bfd.wants_discriminator)
+		return;
+	leave_discriminator(l, p);
+	do
+		bfd_session_rename(&p->bfd, (uint32_t)l->ops->chance(l->data));
+	while (!is_free(l, p->bfd.local_discriminator));
+	enter_discriminator(l, p);
 }
 
 static void tell(struct live *l, enum live_event_type type, const struct peer *p, instant now)
@@ -109,17 +145,18 @@ static void tell(struct live *l, enum live_event_type type, const struct peer *p
 
 static void send_due(struct live *l, struct peer *p, instant now)
 {
-	uint8_t bytes[BFD_PACKET_LEN];
+	uint8_t bytes[BFD_PACKET_MAX];
 	struct bfd_packet packet;
-	uint16_t seq;
+	struct echo_mark mark;
 
 	while (p->config.probe == LIVE_PROBE_BFD && bfd_session_output(&p->bfd, &packet, now)) {
-		bfd_packet_encode(&packet, bytes);
-		l->ops->send_bfd(p->config.peer, bytes, l->data);
+		size_t len = bfd_gate_encode(&p->gate, &packet, bytes);
+
+		l->ops->send_bfd(p->config.peer, bytes, len, l->data);
 		p->sent++;
 	}
-	if (echo_output(&p->echo, &seq, now)) {
-		l->ops->send_echo(p->config.peer, p->echo.id, seq, l->data);
+	if (echo_output(&p->echo, &mark, now)) {
+		l->ops->send_echo(p->config.peer, &mark, l->data);
 		p->sent += p->config.probe == LIVE_PROBE_ECHO;
 	}
 	heap_set(&l->timers, &p->timer, peer_deadline(p));
@@ -207,6 +244,7 @@ static void judge_flap(struct live *l, struct peer *p, instant now)
 
 static void pump(struct live *l, struct peer *p, instant now)
 {
+	rename_session(l, p);
 	count(l, p, now);
 	judge_flap(l, p, now);
 	if (peer_settle(p, now))
@@ -216,7 +254,7 @@ static void pump(struct live *l, struct peer *p, instant now)
 
 static void add(struct live *l, const struct live_peer_config *c, instant now)
 {
-	struct peer_seed seed = new_seed(l);
+	struct peer_seed seed = new_seed(l, now);
 	struct peer *p = mem_zalloc(1, sizeof(*p));
 
 	peer_init(p, c, &seed, l->grace_end, now);
@@ -233,7 +271,7 @@ static void add(struct live *l, const struct live_peer_config *c, instant now)
 
 static void restart(struct live *l, struct peer *p, const struct live_peer_config *c, instant now)
 {
-	struct peer_seed seed = new_seed(l);
+	struct peer_seed seed = new_seed(l, now);
 
 	leave_address(l, p);
 	leave_discriminator(l, p);
@@ -268,6 +306,7 @@ static void drop(struct live *l, struct peer *p)
 	leave_address(l, p);
 	leave_discriminator(l, p);
 	map_remove(l->by_number, &p->config.peer, sizeof(p->config.peer));
+	peer_done(p);
 	free(p);
 }
 
@@ -312,27 +351,32 @@ static struct peer *session_of(const struct live *l, const struct bfd_packet *pa
 	return ip_addr_eq(src, &p->config.remote) && ip_addr_eq(dst, &p->config.local) ? p : NULL;
 }
 
-void live_on_bfd(struct live *l, const ip_addr *src, const ip_addr *dst, unsigned ttl,
-	const void *bytes, size_t len, instant now)
+bool live_on_bfd(struct live *l, const struct live_datagram *d, instant now)
 {
 	struct bfd_packet packet;
 	struct peer *p;
+	enum bfd_word word;
 
-	if (ttl != 255 || !bfd_packet_decode(&packet, bytes, len))
-		return;
-	p = session_of(l, &packet, src, dst);
+	if (d->ttl != 255 || !bfd_packet_decode(&packet, d->bytes, d->len))
+		return false;
+	p = session_of(l, &packet, &d->src, &d->dst);
 	if (!p)
-		return;
-	peer_on_bfd(p, &packet, now);
-	pump(l, p, now);
+		return false;
+	word = peer_on_bfd(p, &packet, d, now);
+	if (word != BFD_WORD_REFUSED)
+		pump(l, p, now);
+	return word == BFD_WORD_TAKEN;
 }
 
-void live_on_echo_reply(struct live *l, const ip_addr *src, uint16_t id, uint16_t seq, instant now)
+bool live_on_echo_reply(
+	struct live *l, const ip_addr *src, const struct echo_mark *mark, instant now)
 {
 	struct peer *p = map_get(l->by_address, src, sizeof(*src));
 
-	if (p && peer_on_echo_reply(p, id, seq, now))
-		pump(l, p, now);
+	if (!p || !peer_on_echo_reply(p, mark, now))
+		return false;
+	pump(l, p, now);
+	return true;
 }
 
 void live_on_handshake(
@@ -409,6 +453,7 @@ bool live_peer_info(const struct live *l, uint32_t peer, struct live_peer_info *
 		.is_heard = is_bfd && p->bfd.remote_detect_mult != 0,
 		.hears_us = p->hears_us,
 		.answered_since = p->answered_since,
+		.packets_refused = p->gate.refused,
 	};
 	return true;
 }

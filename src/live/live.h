@@ -36,6 +36,12 @@
 /* Echoes answered for so long without a BFD session: it won't come, something is in its way. */
 #define LIVE_NO_SESSION_AFTER (10 * NS_PER_S)
 
+/* What an echo carries and its reply must bring back. */
+struct echo_mark {
+	uint16_t id, seq;
+	uint32_t nonce; /* the first bytes of its data */
+};
+
 enum live_probe { LIVE_PROBE_NONE, LIVE_PROBE_BFD, LIVE_PROBE_ECHO, LIVE_PROBE_HANDSHAKE };
 enum live_state { LIVE_DOWN, LIVE_LAST_RESORT, LIVE_UP };
 
@@ -70,14 +76,16 @@ struct live_peer_config {
 	int64_t interval_ns;
 	unsigned multiplier;
 	int64_t hold_ns;
-	uint64_t generation; /* the caller's number of this configuration; its events carry it */
+	uint64_t generation;  /* the caller's number of this configuration; its events carry it */
+	bool authenticates;   /* LIVE_PROBE_BFD: by these keys, and only then it counts */
+	struct bfd_keys keys; /* never told again */
 };
 
 struct live_self_config {
 	int64_t hold_ns;
-	bool cold_start; /* the device is new: hold at the first session */
-	bool drained;	 /* as the state directory remembers */
-	uint64_t seed;	 /* of jitter, discriminators and echo identifiers */
+	bool cold_start;   /* the device is new: hold at the first session */
+	bool drained;	   /* as the state directory remembers */
+	uint32_t sequence; /* where authentication starts: bfd_auth.h */
 };
 
 enum live_event_type {
@@ -100,11 +108,13 @@ struct live_event {
 /* What the core wants done. Called from within live_* functions; must not call back into the core.
  */
 struct live_ops {
-	void (*send_bfd)(uint32_t peer, const uint8_t packet[static BFD_PACKET_LEN], void *data);
-	/* An ICMP or ICMPv6 echo request to the peer's remote address with this identifier and
-	 * sequence number. */
-	void (*send_echo)(uint32_t peer, uint16_t id, uint16_t seq, void *data);
+	/* len is at most BFD_PACKET_MAX. */
+	void (*send_bfd)(uint32_t peer, const uint8_t *packet, size_t len, void *data);
+	/* An ICMP or ICMPv6 echo request to the peer's remote address. */
+	void (*send_echo)(uint32_t peer, const struct echo_mark *mark, void *data);
 	void (*event)(const struct live_event *e, void *data);
+	/* 64 bits that nobody can guess; what strangers must not know is made of them. */
+	uint64_t (*chance)(void *data);
 };
 
 /* For status: one peer whole. */
@@ -120,8 +130,9 @@ struct live_peer_info {
 	uint32_t local_discriminator, remote_discriminator;
 	int64_t tx_interval_ns, detection_time_ns; /* as negotiated; 0: no session */
 	uint64_t packets_sent, packets_received;
-	bool is_heard, hears_us; /* BFD packets come from it just now; the last one had heard us */
-	instant answered_since;	 /* echoes are, while there is no BFD session; INSTANT_NEVER */
+	bool is_heard, hears_us;  /* BFD packets come from it just now; the last one had heard us */
+	instant answered_since;	  /* echoes are, while there is no BFD session; INSTANT_NEVER */
+	uint64_t packets_refused; /* of the peer's address, but not believed or too many */
 };
 
 struct live;
@@ -136,11 +147,21 @@ void live_peer_set(struct live *l, const struct live_peer_config *c, instant now
 /* Forgets the peer; sends nothing. */
 void live_peer_remove(struct live *l, uint32_t peer, instant now);
 
-/* A UDP payload from src to dst on BFD_PORT; anything with another TTL than 255 or from nobody we
- * know is dropped (RFC 5881 section 5). */
-void live_on_bfd(struct live *l, const ip_addr *src, const ip_addr *dst, unsigned ttl,
-	const void *bytes, size_t len, instant now);
-void live_on_echo_reply(struct live *l, const ip_addr *src, uint16_t id, uint16_t seq, instant now);
+/* A UDP payload on BFD_PORT. */
+struct live_datagram {
+	ip_addr src, dst;
+	uint16_t port; /* it was sent from */
+	unsigned ttl;
+	const uint8_t *bytes;
+	size_t len;
+};
+
+/* True if it counts. Anything with another TTL than 255 (RFC 5881 section 5), from nobody we know,
+ * not authenticated where it should be, or beyond the sender's budget is dropped. */
+bool live_on_bfd(struct live *l, const struct live_datagram *d, instant now);
+/* True if it answers one of ours. */
+bool live_on_echo_reply(
+	struct live *l, const ip_addr *src, const struct echo_mark *mark, instant now);
 /* What the device reports; the age is handshake_clock_age's. Feed it every second or so for
  * LIVE_PROBE_HANDSHAKE. */
 void live_on_handshake(

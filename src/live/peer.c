@@ -21,6 +21,7 @@
  * program listens.
  */
 #include "live/peer.h"
+#include <sodium.h>
 
 #define SLOW_NS NS_PER_S /* echoes towards what is down */
 /* WireGuard's REJECT_AFTER_TIME and two tries of a handshake. */
@@ -126,7 +127,7 @@ static void start_probing(struct peer *p, const struct peer_seed *seed, instant 
 	p->hears_us = p->had_session = false;
 	bfd_session_init(
 		&p->bfd, seed->discriminator, c->interval_ns, c->multiplier, seed->session, now);
-	echo_init(&p->echo, seed->echo);
+	echo_init(&p->echo, &seed->echo);
 	if (c->probe == LIVE_PROBE_ECHO) {
 		echo_start(&p->echo, p->interval_ns, now);
 		p->judge_at = instant_add(now, p->detection_ns);
@@ -137,10 +138,20 @@ static void start_probing(struct peer *p, const struct peer_seed *seed, instant 
 		come_alive(p, LIVE_CAUSE_UNPROBED, now);
 }
 
+/* The keys go to the gate and nowhere else. */
+static void set_config(struct peer *p, const struct live_peer_config *c)
+{
+	p->config = *c;
+	sodium_memzero(&p->config.keys, sizeof(p->config.keys));
+	bfd_gate_set_keys(&p->gate, c->authenticates ? &c->keys : NULL);
+}
+
 void peer_init(struct peer *p, const struct live_peer_config *c, const struct peer_seed *seed,
 	instant grace_end, instant now)
 {
-	*p = (struct peer){.config = *c, .why = LIVE_CAUSE_NEW, .since = now};
+	*p = (struct peer){.why = LIVE_CAUSE_NEW, .since = now};
+	bfd_gate_init(&p->gate, NULL, seed->sequence);
+	set_config(p, c);
 	hold_init(&p->hold);
 	flaps_init(&p->flaps);
 	start_probing(p, seed, now);
@@ -149,6 +160,11 @@ void peer_init(struct peer *p, const struct live_peer_config *c, const struct pe
 		keep(p, silent_cause(c->probe), end_of_grace(p, grace_end, now), now);
 	}
 	peer_settle(p, now);
+}
+
+void peer_done(struct peer *p)
+{
+	bfd_gate_done(&p->gate);
 }
 
 bool peer_needs_restart(const struct peer *p, const struct live_peer_config *c)
@@ -162,7 +178,8 @@ void peer_restart(struct peer *p, const struct live_peer_config *c, const struct
 {
 	bool was_signalled = p->is_signalled;
 
-	p->config = *c;
+	set_config(p, c);
+	p->gate.port = 0;
 	start_probing(p, seed, now);
 	if (p->is_alive && c->probe != LIVE_PROBE_NONE) {
 		p->is_signalled = was_signalled;
@@ -190,7 +207,7 @@ void peer_adjust(struct peer *p, const struct live_peer_config *c, instant now)
 
 	if (c->signals && !p->config.signals)
 		p->hold.until = INSTANT_NEVER;
-	p->config = *c;
+	set_config(p, c);
 	if (!is_new_pace)
 		return;
 	bfd_session_set(&p->bfd, c->interval_ns, c->multiplier);
@@ -268,15 +285,32 @@ static void on_change(struct peer *p, enum bfd_change change, instant now)
 	}
 }
 
-void peer_on_bfd(struct peer *p, const struct bfd_packet *packet, instant now)
+static void on_taken(
+	struct peer *p, const struct bfd_packet *packet, enum bfd_change change, instant now)
 {
 	p->received++;
 	p->hears_us = packet->your_discriminator == p->bfd.local_discriminator;
-	on_change(p, bfd_session_receive(&p->bfd, packet, now), now);
+	on_change(p, change, now);
 	if (has_session(p))
 		on_session(p, now);
 	else if (packet->state == BFD_ADMIN_DOWN)
 		suspend(p, LIVE_CAUSE_PEER_ADMIN_DOWN, now);
+}
+
+enum bfd_word peer_on_bfd(
+	struct peer *p, const struct bfd_packet *packet, const struct live_datagram *d, instant now)
+{
+	enum bfd_word word = bfd_gate_judge(&p->gate, &p->bfd, packet, d->bytes, d->port, now);
+	enum bfd_change change;
+
+	if (word == BFD_WORD_DOUBTED && has_session(p))
+		echo_start(&p->echo, p->interval_ns, now);
+	if (word != BFD_WORD_TAKEN)
+		return word;
+	change = bfd_session_receive(&p->bfd, packet, now);
+	bfd_gate_passed(&p->gate, &p->bfd, change, d->bytes, d->port, now);
+	on_taken(p, packet, change, now);
+	return word;
 }
 
 /* One that had a session, or was in use before our start, may just have lost its daemon; unless its
@@ -304,11 +338,11 @@ static void on_answer(struct peer *p, instant before, instant now)
 	keep(p, LIVE_CAUSE_EXPIRED, INSTANT_NEVER, now);
 }
 
-bool peer_on_echo_reply(struct peer *p, uint16_t id, uint16_t seq, instant now)
+bool peer_on_echo_reply(struct peer *p, const struct echo_mark *mark, instant now)
 {
 	instant before = p->echo.answered_at;
 
-	if (!echo_on_reply(&p->echo, id, seq, now))
+	if (!echo_on_reply(&p->echo, mark, now))
 		return false;
 	if (p->config.probe == LIVE_PROBE_BFD && !has_session(p))
 		on_answer(p, before, now);

@@ -8,19 +8,20 @@
 
 #include "base/heap.h"
 #include "base/list.h"
-#include "live/bfd_session.h"
+#include "live/bfd_gate.h"
 #include "live/echo.h"
 #include "live/flaps.h"
 #include "live/hold.h"
 #include "live/live.h"
 
 struct peer {
-	struct live_peer_config config;
+	struct live_peer_config config; /* without its keys */
 	struct list link;
 	struct heap_node timer;
 	bool is_engaged; /* counted by self.h */
 
 	struct bfd_session bfd;
+	struct bfd_gate gate;
 	struct echo echo;
 	bool has_sample; /* of the device: rx_bytes and grown_at hold */
 	uint64_t rx_bytes;
@@ -51,7 +52,9 @@ struct peer {
 /* What a peer needs of chance. */
 struct peer_seed {
 	uint32_t discriminator;
-	uint64_t session, echo;
+	uint32_t sequence; /* of authentication */
+	uint64_t session;  /* of jitter */
+	struct echo_mark echo;
 };
 
 /* Until grace_end an adopted peer counts as up whatever its probes say. */
@@ -65,9 +68,14 @@ void peer_restart(struct peer *p, const struct live_peer_config *c, const struct
 /* Takes new settings of the same probe. */
 void peer_adjust(struct peer *p, const struct live_peer_config *c, instant now);
 
-void peer_on_bfd(struct peer *p, const struct bfd_packet *packet, instant now);
+/* Wipes its keys. */
+void peer_done(struct peer *p);
+
+/* What became of a packet, which d holds. Of one that is refused nothing follows. */
+enum bfd_word peer_on_bfd(struct peer *p, const struct bfd_packet *packet,
+	const struct live_datagram *d, instant now);
 /* False if it answers none of ours. */
-bool peer_on_echo_reply(struct peer *p, uint16_t id, uint16_t seq, instant now);
+bool peer_on_echo_reply(struct peer *p, const struct echo_mark *mark, instant now);
 void peer_on_handshake(struct peer *p, int64_t age_ns, uint64_t rx_bytes, instant now);
 /* Everything that time alone brings about. */
 void peer_step(struct peer *p, instant now);

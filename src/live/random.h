@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Chance as an argument: a small generator (splitmix64) whose state is the caller's. Good enough
- * for jitter, discriminators and identifiers; the tunnel, not this, keeps strangers out. */
+ * for jitter; what nobody may guess comes from the owner's source of chance. */
 #ifndef SHUNT_LIVE_RANDOM_H
 #define SHUNT_LIVE_RANDOM_H
 

@@ -4,7 +4,9 @@
  * changes of its peers. The first byte of each step says what comes; see steps. After each the core
  * must be at rest (nothing due), and its verdicts must be those that its events told.
  */
+#include "live/bfd_auth.h"
 #include "live/live.h"
+#include "live/random.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +23,9 @@ struct world {
 	struct live *live;
 	instant now;
 	enum live_state states[PEERS];
-	uint16_t echo_id[PEERS], echo_seq[PEERS];
+	struct echo_mark echo[PEERS];
+	uint64_t random;
+	struct bfd_auth auth[PEERS]; /* the peers' side */
 	size_t sent;
 	bool is_drained;
 };
@@ -61,23 +65,22 @@ static ip_addr address(unsigned last)
 	return ip_addr_from_bytes(AF_INET, (const uint8_t[]){10, 9, 0, (uint8_t)last});
 }
 
-static void on_send_bfd(uint32_t peer, const uint8_t packet[static BFD_PACKET_LEN], void *data)
+static void on_send_bfd(uint32_t peer, const uint8_t *packet, size_t len, void *data)
 {
 	struct world *w = data;
 	struct bfd_packet p;
 
-	check(peer < PEERS && bfd_packet_decode(&p, packet, BFD_PACKET_LEN));
+	check(peer < PEERS && bfd_packet_decode(&p, packet, len));
 	check(!(p.poll && p.final));
 	w->sent++;
 }
 
-static void on_send_echo(uint32_t peer, uint16_t id, uint16_t seq, void *data)
+static void on_send_echo(uint32_t peer, const struct echo_mark *mark, void *data)
 {
 	struct world *w = data;
 
 	check(peer < PEERS);
-	w->echo_id[peer] = id;
-	w->echo_seq[peer] = seq;
+	w->echo[peer] = *mark;
 }
 
 static void on_event(const struct live_event *e, void *data)
@@ -90,7 +93,14 @@ static void on_event(const struct live_event *e, void *data)
 	w->states[e->peer] = e->state;
 }
 
-static const struct live_ops ops = {on_send_bfd, on_send_echo, on_event};
+static uint64_t on_chance(void *data)
+{
+	struct world *w = data;
+
+	return random_next(&w->random);
+}
+
+static const struct live_ops ops = {on_send_bfd, on_send_echo, on_event, on_chance};
 
 static void set_peer(struct world *w, unsigned peer, struct input *in)
 {
@@ -105,9 +115,28 @@ static void set_peer(struct world *w, unsigned peer, struct input *in)
 		.interval_ns = next16(in) * NS_PER_MS,
 		.multiplier = how >> 5,
 		.hold_ns = next(in) * NS_PER_S,
+		.authenticates = how & 4,
+		.keys = {.send = {1}, .receive = {2}},
 	};
 
 	live_peer_set(w->live, &c, w->now);
+}
+
+/* The packet that peer would send: our discriminator, and the digest where it authenticates. */
+static size_t make_right(struct world *w, unsigned peer, const struct live_peer_info *i,
+	uint8_t bytes[static BFD_PACKET_MAX])
+{
+	uint32_t mine = __builtin_bswap32(i->local_discriminator);
+	struct bfd_packet p;
+
+	bytes[0] = (uint8_t)(0x20 | (bytes[0] & 0x1f));
+	bytes[1] &= (uint8_t)~4;
+	bytes[3] = BFD_PACKET_LEN;
+	memcpy(bytes + 8, &mine, sizeof(mine));
+	if (!i->config.authenticates || !bfd_packet_decode(&p, bytes, BFD_PACKET_LEN))
+		return BFD_PACKET_LEN;
+	bfd_auth_seal(&w->auth[peer], &p, bytes);
+	return BFD_PACKET_MAX;
 }
 
 static void give_packet(struct world *w, unsigned peer, struct input *in, bool right)
@@ -115,30 +144,28 @@ static void give_packet(struct world *w, unsigned peer, struct input *in, bool r
 	struct live_peer_info i;
 	uint8_t bytes[64] = {0};
 	size_t len = next_bytes(in, bytes, right ? BFD_PACKET_LEN : next(in) % sizeof(bytes));
-	ip_addr src = address(2 + peer), dst = address(1);
-	unsigned ttl = 255;
+	struct live_datagram d = {address(2 + peer), address(1), 50000, 255, bytes, len};
 
 	if (right && live_peer_info(w->live, peer, &i)) {
-		uint32_t mine = __builtin_bswap32(i.local_discriminator);
-
-		bytes[0] = (uint8_t)(0x20 | (bytes[0] & 0x1f));
-		bytes[3] = BFD_PACKET_LEN;
-		memcpy(bytes + 8, &mine, sizeof(mine));
-		src = i.config.remote;
-		len = BFD_PACKET_LEN;
+		d.len = make_right(w, peer, &i, bytes);
+		d.src = i.config.remote;
 	} else {
-		ttl = next(in);
+		d.ttl = next(in);
+		d.port = next16(in);
 	}
-	live_on_bfd(w->live, &src, &dst, ttl, bytes, len, w->now);
+	live_on_bfd(w->live, &d, w->now);
 }
 
 static void give_reply(struct world *w, unsigned peer, struct input *in, bool right)
 {
 	ip_addr src = address(2 + peer);
-	uint16_t id = right ? w->echo_id[peer] : next16(in);
+	struct echo_mark mark = w->echo[peer];
 
-	live_on_echo_reply(w->live, &src, id,
-		(uint16_t)(w->echo_seq[peer] - (right ? next(in) % 4 : 0)), w->now);
+	if (right)
+		mark.seq = (uint16_t)(mark.seq - next(in) % 4);
+	else
+		mark.nonce ^= next16(in);
+	live_on_echo_reply(w->live, &src, &mark, w->now);
 }
 
 /* Until nothing is due. */
@@ -222,16 +249,18 @@ static void check_verdicts(const struct world *w)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {data, size};
+	struct bfd_keys their_keys = {.send = {2}, .receive = {1}};
 	struct world w = {.now = {1000 * NS_PER_S}};
 	uint8_t how = next(&in);
 	struct live_self_config self = {
 		.hold_ns = (how & 15) * NS_PER_S,
 		.cold_start = how & 16,
 		.drained = how & 32,
-		.seed = 1,
 	};
 
 	w.is_drained = self.drained;
+	for (unsigned peer = 0; peer < PEERS; peer++)
+		bfd_auth_init(&w.auth[peer], &their_keys, 0);
 	w.live = live_new(&self, &ops, &w, w.now);
 	for (unsigned peer = 0; peer < PEERS; peer++)
 		set_peer(&w, peer, &in);

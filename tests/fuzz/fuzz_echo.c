@@ -11,23 +11,24 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The same by hand. */
-static bool is_reply(const struct prober_input *in, uint16_t *ret_id, uint16_t *ret_seq)
+static bool is_reply(const struct prober_input *in, struct echo_mark *ret)
 {
 	bool is_v4 = in->src.family == AF_INET;
 	size_t at = is_v4 && in->len ? (in->bytes[0] & 15u) * 4u : 0;
 	const uint8_t *b = in->bytes + at;
 
-	if (in->len > sizeof(in->bytes) || in->len < at + 8 || (is_v4 && in->len < 20))
+	if (in->len > sizeof(in->bytes) || in->len < at + 12 || (is_v4 && in->len < 20))
 		return false;
-	*ret_id = (uint16_t)(b[4] * 256 + b[5]);
-	*ret_seq = (uint16_t)(b[6] * 256 + b[7]);
+	ret->id = (uint16_t)(b[4] * 256 + b[5]);
+	ret->seq = (uint16_t)(b[6] * 256 + b[7]);
+	memcpy(&ret->nonce, b + 8, 4);
 	return b[0] == (is_v4 ? 0 : 129) && !b[1] && (!is_v4 || at >= 20);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct prober_input in = {.ttl = 255}, other;
-	uint16_t id, seq, want_id, want_seq;
+	struct echo_mark got = {0}, want = {0};
 	size_t kept;
 
 	if (!size)
@@ -38,12 +39,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(in.bytes, data + 1, kept);
 	other = in;
 	memset(other.bytes + kept, 0xff, sizeof(other.bytes) - kept);
-	if (!prober_parse_reply(&in, &id, &seq)) {
-		assert(!prober_parse_reply(&other, &id, &seq));
-		assert(!is_reply(&in, &want_id, &want_seq));
+	if (!prober_parse_reply(&in, &got)) {
+		assert(!prober_parse_reply(&other, &got));
+		assert(!is_reply(&in, &want));
 		return 0;
 	}
-	assert(is_reply(&in, &want_id, &want_seq) && id == want_id && seq == want_seq);
-	assert(prober_parse_reply(&other, &id, &seq) && id == want_id && seq == want_seq);
+	assert(is_reply(&in, &want) && !memcmp(&got, &want, sizeof(got)));
+	assert(prober_parse_reply(&other, &got) && !memcmp(&got, &want, sizeof(got)));
 	return 0;
 }

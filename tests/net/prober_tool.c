@@ -3,8 +3,10 @@
  * The prober with one peer or many, for tests and benches: prints its events as JSON lines and
  * takes commands on standard input.
  *
- *   prober_tool DEVICE [--hold MS] [--cold] [--drained] [--seed N] PEER...
- *   PEER: LOCAL,REMOTE,INTERVAL_MS,MULTIPLIER[,bfd|echo][,signals][,adopted][,hold=MS]
+ *   prober_tool DEVICE [--hold MS] [--cold] [--drained] PEER...
+ *   PEER:
+ * LOCAL,REMOTE,INTERVAL_MS,MULTIPLIER[,bfd|echo][,signals][,adopted][,hold=MS][,secret=WORD]
+ *         secret: both ends have the same and authenticate by it
  *
  * Commands, one a line: "drain", "undrain", "clear", "reopen", "info N", "error", "stats", "set N
  * INTERVAL_MS MULTIPLIER", "quit". The end of the input ends it too.
@@ -12,13 +14,14 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "daemon/prober.h"
+#include "sys/clock.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 struct tool {
@@ -36,6 +39,23 @@ static void die(const char *text)
 	exit(2);
 }
 
+/* Of the word and of who sends to whom. */
+static void make_keys(struct live_peer_config *c, const char *secret)
+{
+	const ip_addr *ends[] = {&c->local, &c->remote};
+	uint8_t *keys[] = {c->keys.send, c->keys.receive};
+
+	for (int i = 0; i < 2; i++) {
+		crypto_generichash_state state;
+
+		crypto_generichash_init(
+			&state, (const uint8_t *)secret, strlen(secret), BFD_KEY_LEN);
+		crypto_generichash_update(&state, ends[i]->bytes, sizeof(ends[i]->bytes));
+		crypto_generichash_final(&state, keys[i], BFD_KEY_LEN);
+	}
+	c->authenticates = true;
+}
+
 static void parse_word(struct live_peer_config *c, const char *word)
 {
 	if (strcmp(word, "bfd") == 0)
@@ -48,6 +68,8 @@ static void parse_word(struct live_peer_config *c, const char *word)
 		c->adopted = true;
 	else if (strncmp(word, "hold=", 5) == 0)
 		c->hold_ns = atol(word + 5) * NS_PER_MS;
+	else if (strncmp(word, "secret=", 7) == 0)
+		make_keys(c, word + 7);
 	else
 		die(word);
 }
@@ -71,8 +93,7 @@ static void parse_peer(struct tool *t, char *text)
 
 static void parse_arguments(struct tool *t, int argc, char **argv)
 {
-	if (getrandom(&t->self.seed, sizeof(t->self.seed), 0) < 0)
-		die("no randomness");
+	t->self.sequence = (uint32_t)(sys_now().ns / (NS_PER_S / BFD_AUTH_RATE));
 	for (int i = 2; i < argc; i++) {
 		if (strcmp(argv[i], "--cold") == 0)
 			t->self.cold_start = true;
@@ -80,8 +101,6 @@ static void parse_arguments(struct tool *t, int argc, char **argv)
 			t->self.drained = true;
 		else if (strcmp(argv[i], "--hold") == 0 && i + 1 < argc)
 			t->self.hold_ns = atol(argv[++i]) * NS_PER_MS;
-		else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
-			t->self.seed = strtoull(argv[++i], NULL, 10);
 		else
 			parse_peer(t, argv[i]);
 	}
@@ -129,9 +148,10 @@ static void print_info(struct tool *t, uint32_t peer)
 		bfd_state_name(i.remote_session), i.diag, i.remote_diag);
 	printf("\"local_discriminator\": %u, \"remote_discriminator\": %u, "
 	       "\"tx_interval_ms\": %g, \"detection_time_ms\": %g, \"flaps\": %u, "
-	       "\"sent\": %" PRIu64 ", \"received\": %" PRIu64 "}}\n",
+	       "\"sent\": %" PRIu64 ", \"received\": %" PRIu64 ", \"refused\": %" PRIu64 "}}\n",
 		i.local_discriminator, i.remote_discriminator, (double)i.tx_interval_ns / 1e6,
-		(double)i.detection_time_ns / 1e6, i.flaps, i.packets_sent, i.packets_received);
+		(double)i.detection_time_ns / 1e6, i.flaps, i.packets_sent, i.packets_received,
+		i.packets_refused);
 }
 
 static void print_stats(struct tool *t)

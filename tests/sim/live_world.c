@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "live_world.h"
 #include "base/mem.h"
+#include "live/bfd_auth.h"
+#include "live/random.h"
 #include <string.h>
 
 #define STEPS_PER_INSTANT 100000
@@ -12,8 +14,9 @@ struct world_packet {
 	instant at;
 	enum kind kind;
 	unsigned from, to;
-	uint16_t id, seq;
-	uint8_t bytes[BFD_PACKET_LEN];
+	struct echo_mark mark;
+	size_t len;
+	uint8_t bytes[BFD_PACKET_MAX];
 };
 
 /* What the callbacks get: which node of which world. */
@@ -124,22 +127,42 @@ static void arrive(struct world *w, const struct world_packet *p)
 	if (p->kind == BFD && w->no_bfd[p->from][p->to])
 		return;
 	if (p->kind == ECHO_REQUEST)
-		fly(w, (struct world_packet){.kind = ECHO_REPLY,
-			       .from = p->to,
-			       .to = p->from,
-			       .id = p->id,
-			       .seq = p->seq});
+		fly(w, (struct world_packet){
+			       .kind = ECHO_REPLY, .from = p->to, .to = p->from, .mark = p->mark});
 	else if (to->live && p->kind == BFD)
-		live_on_bfd(to->live, &src, &dst, 255, p->bytes, sizeof(p->bytes), w->now);
+		live_on_bfd(to->live,
+			&(struct live_datagram){src, dst, 49152, 255, p->bytes, p->len}, w->now);
 	else if (to->live)
-		live_on_echo_reply(to->live, &src, p->id, p->seq, w->now);
+		live_on_echo_reply(to->live, &src, &p->mark, w->now);
+}
+
+/* Each direction has its key. */
+static struct bfd_keys keys_of(unsigned from, unsigned to)
+{
+	struct bfd_keys keys;
+
+	memset(keys.send, (int)(from * WORLD_NODES + to), sizeof(keys.send));
+	memset(keys.receive, (int)(to * WORLD_NODES + from), sizeof(keys.receive));
+	return keys;
+}
+
+static bool authenticates(const struct world *w, unsigned a, unsigned b)
+{
+	return w->nodes[a].signals && w->nodes[b].signals;
 }
 
 void world_inject(struct world *w, unsigned peer, unsigned node, const struct bfd_packet *p)
 {
-	struct world_packet packet = {.kind = BFD, .from = peer, .to = node};
+	struct world_packet packet = {.kind = BFD, .from = peer, .to = node, .len = BFD_PACKET_LEN};
+	struct bfd_keys keys = keys_of(peer, node);
+	struct bfd_auth auth;
 
 	bfd_packet_encode(p, packet.bytes);
+	if (authenticates(w, peer, node)) {
+		bfd_auth_init(&auth, &keys, w->nodes[peer].sent_seq[node]);
+		bfd_auth_seal(&auth, p, packet.bytes);
+		packet.len = BFD_PACKET_MAX;
+	}
 	arrive(w, &packet);
 }
 
@@ -159,27 +182,37 @@ static void say_packet(struct world *w, unsigned from, unsigned to, const struct
 			bfd_state_name(p->state), p->diag, p->desired_min_tx / 1000);
 }
 
-static void on_send_bfd(uint32_t peer, const uint8_t bytes[static BFD_PACKET_LEN], void *data)
+static void note_sequence(struct world_node *n, unsigned peer, const uint8_t *bytes)
+{
+	const uint8_t *b = bytes + BFD_PACKET_LEN + 4;
+
+	n->sent_seq[peer] =
+		(uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+static void on_send_bfd(uint32_t peer, const uint8_t *bytes, size_t len, void *data)
 {
 	struct context *c = data;
-	struct world_packet packet = {.kind = BFD, .from = c->node, .to = peer};
+	struct world_packet packet = {.kind = BFD, .from = c->node, .to = peer, .len = len};
 	struct bfd_packet p;
 
-	assert_true(bfd_packet_decode(&p, bytes, BFD_PACKET_LEN));
-	memcpy(packet.bytes, bytes, BFD_PACKET_LEN);
+	assert_true(bfd_packet_decode(&p, bytes, len));
+	assert_int_equal(p.is_authenticated, authenticates(c->world, c->node, peer));
+	if (p.is_authenticated)
+		note_sequence(&c->world->nodes[c->node], peer, bytes);
+	memcpy(packet.bytes, bytes, len);
 	c->world->bfd_packets++;
 	say_packet(c->world, c->node, peer, &p);
 	fly(c->world, packet);
 }
 
-static void on_send_echo(uint32_t peer, uint16_t id, uint16_t seq, void *data)
+static void on_send_echo(uint32_t peer, const struct echo_mark *mark, void *data)
 {
 	struct context *c = data;
 
 	c->world->echoes++;
-	fly(c->world,
-		(struct world_packet){
-			.kind = ECHO_REQUEST, .from = c->node, .to = peer, .id = id, .seq = seq});
+	fly(c->world, (struct world_packet){
+			      .kind = ECHO_REQUEST, .from = c->node, .to = peer, .mark = *mark});
 }
 
 static void on_verdict(struct world *w, struct world_node *n, const struct live_event *e)
@@ -218,7 +251,14 @@ static void on_event(const struct live_event *e, void *data)
 	}
 }
 
-static const struct live_ops ops = {on_send_bfd, on_send_echo, on_event};
+static uint64_t on_chance(void *data)
+{
+	struct context *c = data;
+
+	return random_next(&c->world->nodes[c->node].random);
+}
+
+static const struct live_ops ops = {on_send_bfd, on_send_echo, on_event, on_chance};
 
 /* --- daemons --- */
 
@@ -236,6 +276,8 @@ void world_set_peer(struct world *w, unsigned node, unsigned peer, bool adopted)
 		.interval_ns = w->interval_ns,
 		.multiplier = w->multiplier,
 		.hold_ns = w->hold_ns,
+		.authenticates = authenticates(w, node, peer),
+		.keys = keys_of(node, peer),
 	};
 
 	live_peer_set(w->nodes[node].live, &c, w->now);
@@ -248,11 +290,13 @@ void world_start(struct world *w, unsigned node, bool cold, bool adopted)
 		.hold_ns = w->hold_ns,
 		.cold_start = cold,
 		.drained = n->is_drained,
-		.seed = node * 1000 + ++n->starts,
+		/* By a clock, which went on between two starts. */
+		.sequence = (uint32_t)(w->now.ns / (NS_PER_S / BFD_AUTH_RATE)),
 	};
 
 	world_say(w, "(%s's daemon starts)", n->name);
 	contexts[node] = (struct context){w, node};
+	n->random = node * 1000 + ++n->starts;
 	n->clear_at = INSTANT_NEVER;
 	memset(n->verdicts, 0, sizeof(n->verdicts));
 	n->live = live_new(&self, &ops, &contexts[node], w->now);

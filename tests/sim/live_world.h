@@ -21,8 +21,10 @@ struct world_node {
 	struct live *live; /* NULL: its daemon doesn't run */
 	instant clear_at;  /* when its FIB is programmed and the hold may end; INSTANT_NEVER */
 	unsigned starts;
-	bool is_drained;   /* as its state directory remembers */
-	bool was_flapping; /* it held since several peers flapped */
+	uint64_t random;		/* its daemon's source of chance */
+	uint32_t sent_seq[WORLD_NODES]; /* of authentication, in its last packet to each */
+	bool is_drained;		/* as its state directory remembers */
+	bool was_flapping;		/* it held since several peers flapped */
 	/* How others see this node. */
 	enum live_probe probe;
 	bool signals, is_transit;

@@ -80,11 +80,11 @@ struct fixture {
 	int64_t wall;
 };
 
-static void on_send_bfd(uint32_t peer, const uint8_t packet[static BFD_PACKET_LEN], void *data)
+static void on_send_bfd(uint32_t peer, const uint8_t *packet, size_t len, void *data)
 {
 }
 
-static void on_send_echo(uint32_t peer, uint16_t id, uint16_t seq, void *data)
+static void on_send_echo(uint32_t peer, const struct echo_mark *mark, void *data)
 {
 }
 
@@ -96,11 +96,18 @@ static void on_event(const struct live_event *e, void *data)
 		f->verdict[e->peer] = e->state;
 }
 
-static const struct live_ops ops = {on_send_bfd, on_send_echo, on_event};
+static uint64_t on_chance(void *data)
+{
+	static uint64_t last;
+
+	return ++last;
+}
+
+static const struct live_ops ops = {on_send_bfd, on_send_echo, on_event, on_chance};
 
 static void start_daemon(struct fixture *f, bool adopted, instant now)
 {
-	struct live_self_config self = {.seed = 1};
+	struct live_self_config self = {.hold_ns = 0};
 
 	memset(f->verdict, 0, sizeof(f->verdict));
 	f->handshakes = handshakes_new();

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "live/echo.h"
 #include "live/live.h"
+#include "live/random.h"
 #include "unit.h"
 #include <string.h>
 
@@ -16,47 +17,55 @@ static instant at(int64_t ms)
 	return (instant){1000 * S + ms * MS};
 }
 
+static const struct echo_mark first = {0x1234, 0xfffe, 0x11223344};
+
 static void test_echo_replies(void **state)
 {
-	uint16_t seq[ECHO_WINDOW + 2];
+	struct echo_mark sent[ECHO_WINDOW + 2], wrong;
 	struct echo e;
 
-	echo_init(&e, 0x0007fffe1234);
+	echo_init(&e, &first);
 	echo_start(&e, 100 * MS, at(0));
-	for (size_t i = 0; i < ARRAY_SIZE(seq); i++)
-		assert_true(echo_output(&e, &seq[i], at((int64_t)i * 100)));
-	assert_int_equal(e.id, 0x1234);
-	assert_int_equal((uint16_t)(seq[2] - seq[0]), 2);
-	assert_false(echo_on_reply(&e, 0x1234, seq[0], at(7000)));
-	assert_true(echo_on_reply(&e, 0x1234, seq[2], at(7000)));
-	assert_false(echo_on_reply(&e, 0x1234, seq[2], at(7000)));
-	assert_false(echo_on_reply(&e, 0x1235, seq[3], at(7000)));
-	assert_false(echo_on_reply(&e, 0x1234, (uint16_t)(seq[65] + 1), at(7000)));
+	for (size_t i = 0; i < ARRAY_SIZE(sent); i++)
+		assert_true(echo_output(&e, &sent[i], at((int64_t)i * 100)));
+	assert_int_equal((uint16_t)(sent[2].seq - sent[0].seq), 2);
+	assert_false(echo_on_reply(&e, &sent[0], at(7000)));
+	assert_true(echo_on_reply(&e, &sent[2], at(7000)));
+	assert_false(echo_on_reply(&e, &sent[2], at(7000)));
+	wrong = sent[3];
+	wrong.id++;
+	assert_false(echo_on_reply(&e, &wrong, at(7000)));
+	wrong = sent[3];
+	wrong.nonce++;
+	assert_false(echo_on_reply(&e, &wrong, at(7000)));
+	wrong = sent[65];
+	wrong.seq++;
+	assert_false(echo_on_reply(&e, &wrong, at(7000)));
 	assert_true(echo_is_answered(&e, 300 * MS, at(7299)));
 	assert_false(echo_is_answered(&e, 300 * MS, at(7300)));
 	/* What was sent before a new start doesn't count. */
 	echo_stop(&e);
 	echo_start(&e, 100 * MS, at(8000));
-	assert_false(echo_on_reply(&e, 0x1234, seq[5], at(8000)));
+	assert_false(echo_on_reply(&e, &sent[5], at(8000)));
 	assert_false(echo_is_answered(&e, 3000 * MS, at(8000)));
 }
 
 static void test_echo_sleep(void **state)
 {
+	struct echo_mark sent;
 	struct echo e;
-	uint16_t seq;
 
-	echo_init(&e, 1);
+	echo_init(&e, &first);
 	echo_start(&e, 100 * MS, at(0));
-	assert_true(echo_output(&e, &seq, at(0)));
-	assert_true(echo_on_reply(&e, e.id, seq, at(5)));
+	assert_true(echo_output(&e, &sent, at(0)));
+	assert_true(echo_on_reply(&e, &sent, at(5)));
 	echo_excuse_sleep(&e, at(190));
 	assert_false(echo_is_answered(&e, 100 * MS, at(190)));
 	echo_excuse_sleep(&e, at(2100));
 	assert_true(echo_is_answered(&e, 300 * MS, at(2100)));
 	/* After a sleep there is one echo, not one for each that was missed. */
-	assert_true(echo_output(&e, &seq, at(2100)));
-	assert_false(echo_output(&e, &seq, at(2100)));
+	assert_true(echo_output(&e, &sent, at(2100)));
+	assert_false(echo_output(&e, &sent, at(2100)));
 }
 
 /* --- the core --- */
@@ -66,24 +75,24 @@ struct fixture {
 	struct live_event last[4]; /* by peer */
 	unsigned events, packets, echoes;
 	struct bfd_packet sent;
-	uint16_t echo_id, echo_seq;
+	struct echo_mark echo;
+	uint64_t random;
 };
 
-static void on_send_bfd(uint32_t peer, const uint8_t packet[static BFD_PACKET_LEN], void *data)
+static void on_send_bfd(uint32_t peer, const uint8_t *packet, size_t len, void *data)
 {
 	struct fixture *f = data;
 
 	f->packets++;
-	assert_true(bfd_packet_decode(&f->sent, packet, BFD_PACKET_LEN));
+	assert_true(bfd_packet_decode(&f->sent, packet, len));
 }
 
-static void on_send_echo(uint32_t peer, uint16_t id, uint16_t seq, void *data)
+static void on_send_echo(uint32_t peer, const struct echo_mark *mark, void *data)
 {
 	struct fixture *f = data;
 
 	f->echoes++;
-	f->echo_id = id;
-	f->echo_seq = seq;
+	f->echo = *mark;
 }
 
 static void on_event(const struct live_event *e, void *data)
@@ -95,7 +104,14 @@ static void on_event(const struct live_event *e, void *data)
 		f->last[e->peer] = *e;
 }
 
-static const struct live_ops ops = {on_send_bfd, on_send_echo, on_event};
+static uint64_t on_chance(void *data)
+{
+	struct fixture *f = data;
+
+	return random_next(&f->random);
+}
+
+static const struct live_ops ops = {on_send_bfd, on_send_echo, on_event, on_chance};
 
 static ip_addr address(unsigned last)
 {
@@ -117,7 +133,7 @@ static struct live_peer_config peer(uint32_t number, enum live_probe probe)
 
 static void begin(struct fixture *f, const struct live_peer_config *c)
 {
-	struct live_self_config self = {.hold_ns = 5 * S, .seed = 1};
+	struct live_self_config self = {.hold_ns = 5 * S};
 
 	memset(f, 0, sizeof(*f));
 	f->live = live_new(&self, &ops, f, at(0));
@@ -139,7 +155,8 @@ static void hear_from(struct fixture *f, unsigned src, unsigned dst, unsigned tt
 	p.my_discriminator = p.my_discriminator ? p.my_discriminator : 77;
 	p.desired_min_tx = p.required_min_rx = 100000;
 	bfd_packet_encode(&p, bytes);
-	live_on_bfd(f->live, &from, &to, ttl, bytes, sizeof(bytes), at(ms));
+	live_on_bfd(f->live, &(struct live_datagram){from, to, 50000, ttl, bytes, sizeof(bytes)},
+		at(ms));
 }
 
 static void hear(struct fixture *f, enum bfd_state s, enum bfd_diag d, int64_t ms)
@@ -211,9 +228,9 @@ static void test_echo_source(void **state)
 
 	begin(&f, &c);
 	assert_int_equal(f.echoes, 1);
-	live_on_echo_reply(f.live, &wrong, f.echo_id, f.echo_seq, at(1));
+	assert_false(live_on_echo_reply(f.live, &wrong, &f.echo, at(1)));
 	assert_int_equal(f.events, 0);
-	live_on_echo_reply(f.live, &right, f.echo_id, f.echo_seq, at(1));
+	assert_true(live_on_echo_reply(f.live, &right, &f.echo, at(1)));
 	assert_int_equal(f.last[0].cause, LIVE_CAUSE_ECHO);
 	live_free(f.live);
 }

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "daemon/candidates.h"
+#include "live/random.h"
 #include "route/rib.h"
 #include <string.h>
 
@@ -17,6 +18,7 @@ struct daemon {
 	unsigned node;
 	struct mesh_view view;
 	struct live *live;
+	uint64_t random; /* its source of chance */
 	struct rib *rib;
 	struct rib_diff diff;
 	VEC(struct pending) pending; /* in order */
@@ -82,25 +84,22 @@ static void program(struct daemon *d, const struct rib_event *events, size_t n)
 
 /* --- what the live core wants --- */
 
-static void send_bfd(uint32_t peer, const uint8_t bytes[static BFD_PACKET_LEN], void *data)
+static void send_bfd(uint32_t peer, const uint8_t *bytes, size_t len, void *data)
 {
 	struct daemon *d = data;
-	struct world_packet p = {
-		.kind = WORLD_BFD, .from = d->node, .to = peer, .len = BFD_PACKET_LEN};
+	struct world_packet p = {.kind = WORLD_BFD, .from = d->node, .to = peer, .len = len};
 
 	memcpy(p.bytes, bytes, p.len);
 	world_send(d->w, &p);
 }
 
-static void send_echo(uint32_t peer, uint16_t id, uint16_t seq, void *data)
+static void send_echo(uint32_t peer, const struct echo_mark *mark, void *data)
 {
 	struct daemon *d = data;
 
-	world_send(d->w, &(struct world_packet){.kind = WORLD_ECHO_REQUEST,
-				 .from = d->node,
-				 .to = peer,
-				 .id = id,
-				 .seq = seq});
+	world_send(d->w,
+		&(struct world_packet){
+			.kind = WORLD_ECHO_REQUEST, .from = d->node, .to = peer, .mark = *mark});
 }
 
 static enum rib_state rib_state_of(enum live_state s)
@@ -130,7 +129,14 @@ static void on_event(const struct live_event *e, void *data)
 	}
 }
 
-static const struct live_ops ops = {send_bfd, send_echo, on_event};
+static uint64_t chance(void *data)
+{
+	struct daemon *d = data;
+
+	return random_next(&d->random);
+}
+
+static const struct live_ops ops = {send_bfd, send_echo, on_event, chance};
 
 /* --- start and end --- */
 
@@ -151,6 +157,16 @@ static int note_adopted(const ip_prefix *p, void *value, void *data)
 	return 0;
 }
 
+/* Each direction has its key. */
+static struct bfd_keys keys_of(unsigned from, unsigned to)
+{
+	struct bfd_keys keys;
+
+	memset(keys.send, (int)(from * WORLD_NODES + to), sizeof(keys.send));
+	memset(keys.receive, (int)(to * WORLD_NODES + from), sizeof(keys.receive));
+	return keys;
+}
+
 static void add_peer(struct daemon *d, const struct mesh_view_peer *p, bool adopted)
 {
 	const struct mesh_node *node = &d->w->inv->nodes[p->node];
@@ -166,6 +182,8 @@ static void add_peer(struct daemon *d, const struct mesh_view_peer *p, bool adop
 		.interval_ns = node->liveness.interval_ns,
 		.multiplier = node->liveness.multiplier,
 		.hold_ns = node->liveness.hold_ns,
+		.authenticates = p->runs_shuntd,
+		.keys = keys_of(d->node, p->node),
 	};
 
 	rib_step(d->rib, &e, 1, &d->diff);
@@ -213,11 +231,13 @@ void node_start(struct world *w, unsigned node)
 		.hold_ns = n->node->liveness.hold_ns,
 		.cold_start = !n->has_device,
 		.drained = n->is_drained,
-		.seed = node * 1000 + ++n->starts,
+		/* By a clock, which went on between two starts. */
+		.sequence = (uint32_t)(w->now.ns / (NS_PER_S / BFD_AUTH_RATE)),
 	};
 
 	world_say(w, "(%s's daemon starts)", world_name(w, node));
 	*d = (struct daemon){.w = w, .node = node, .clear_at = INSTANT_NEVER};
+	d->random = node * 1000 + ++n->starts;
 	n->daemon = d;
 	n->has_device = true;
 	trie_walk(n->owners, note_adopted, &a);
@@ -268,9 +288,10 @@ void node_receive(struct world *w, unsigned node, const struct world_packet *p)
 	if (!d)
 		return;
 	if (p->kind == WORLD_BFD)
-		live_on_bfd(d->live, &src, &dst, 255, p->bytes, p->len, w->now);
+		live_on_bfd(d->live,
+			&(struct live_datagram){src, dst, 49152, 255, p->bytes, p->len}, w->now);
 	else
-		live_on_echo_reply(d->live, &src, p->id, p->seq, w->now);
+		live_on_echo_reply(d->live, &src, &p->mark, w->now);
 }
 
 instant node_deadline(const struct world_node *n)

@@ -64,7 +64,7 @@ struct world_packet {
 	instant at;
 	enum world_kind kind;
 	unsigned from, to;
-	uint16_t id, seq;
+	struct echo_mark mark;
 	size_t len;
 	uint8_t bytes[128];
 };
