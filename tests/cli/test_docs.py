@@ -7,6 +7,7 @@ import itertools
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 
 import pytest
@@ -104,3 +105,24 @@ def test_the_systemd_unit_starts_what_is_installed():
     (command,) = [line for line in (SHUNT.parent / "shuntd@.service").read_text("ascii").splitlines()
                   if line.startswith("ExecStart=")]
     assert re.match(r"ExecStart=/\S*/bin/shuntd --node %i ", command)
+
+
+def test_the_systemd_unit_never_gives_up(tmp_path):
+    """Five failures in ten seconds are systemd's own limit, unless a unit says otherwise."""
+    text = (SHUNT.parent / "shuntd@.service").read_text("ascii")
+    section, set_in = None, {}
+    for line in text.splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif "=" in line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            set_in[section, key] = value
+    assert set_in["Unit", "StartLimitIntervalSec"] == "0"
+    assert set_in["Service", "Restart"] == "always"
+    assert int(set_in["Service", "RestartSec"]) >= 5
+    if shutil.which("systemd-analyze"):
+        unit = tmp_path / "shuntd@x.service"
+        unit.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.M), "ascii")
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True,
+                              text=True, check=False)
+        assert not [line for line in done.stderr.splitlines() if "shuntd@x.service" in line]
