@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from lab import Interrupted, Lab, LabError, labs, namespaces_of, sweep, wait_for  # noqa: E402
+from lab import (Interrupted, Lab, LabError, checkout_of, labs, namespaces_of, sweep,  # noqa: E402
+                 wait_for)
 from mesh import (CLIENT, DEVICES, HOST, ROOT, SITES, Mesh, default_device,  # noqa: E402
                   kernel_has_wireguard)
 from probes import Probes, now  # noqa: E402
 
 KIND = "shunt-demo"
+CHECKOUT = os.path.realpath(ROOT)
 STREAM_BITS = 10_000_000
 # An act that came about at once is still looked at for this long.
 WINDOW_S = 3.0
@@ -212,7 +214,7 @@ def play_all(mesh, options):
 
 
 def how_to_look(lab):
-    say("the mesh runs on; to look around:")
+    say(f"the mesh runs on as {lab.name}; to look around, from this checkout:")
     for line in ("./demo --enter site-1                  a shell on a node, with its own wg0",
                  "./demo --enter site-1 shunt status     one command there",
                  "./demo --enter hub-a wg show",
@@ -223,12 +225,15 @@ def how_to_look(lab):
 
 
 def run_demo(options):
-    with Lab.signals(), Lab(KIND) as lab:
+    if options.keep:
+        refuse_second()
+    with Lab.signals(), Lab(KIND, CHECKOUT) as lab:
         mesh = Mesh(lab, options.build, options.device or default_device(options.build))
         say(f"laying out the mesh of {os.path.relpath(mesh.example, ROOT)} in namespaces")
         mesh.bring_up(say)
         results, converged = play_all(mesh, options)
         if options.keep:
+            refuse_second()  # which may have come meanwhile
             lab.keep()
             how_to_look(lab)
         else:
@@ -241,27 +246,47 @@ def run_demo(options):
     return 0 if converged else 1
 
 
-def ours():
-    return [name for name in labs() if name.startswith(KIND + "-")]
+def ours(checkout=CHECKOUT):
+    """{name: state} of the meshes that this checkout has made; others' aren't our matter."""
+    return {name: state for name, state in labs().items()
+            if name.startswith(KIND + "-") and checkout_of(name) == checkout}
 
 
-def stop_all():
-    """Ends kept meshes, and what killed runs left."""
-    for name in ours():
-        if labs()[name] == "running":
+def kept(checkout=CHECKOUT):
+    """The one that is kept, or None."""
+    return next((name for name, state in ours(checkout).items() if state == "kept"), None)
+
+
+def refuse_second(checkout=CHECKOUT):
+    """One kept mesh per checkout: --enter and --stop couldn't tell which is meant."""
+    name = kept(checkout)
+    if name:
+        raise LabError(f"{name} of this checkout is kept already; ./demo --enter NODE looks into it, "
+                       "./demo --stop ends it")
+
+
+def stop_all(checkout=CHECKOUT):
+    """Ends the mesh that this checkout has kept, and what a killed run of it left."""
+    found = ours(checkout)
+    for name, state in found.items():
+        if state == "running":
             say(f"{name} is running its acts; interrupt it to end it")
         else:
             sweep(name)
             say(f"{name} ended")
+    if not found:
+        say("no mesh of this checkout runs")
+    for name, state in labs().items():
+        if name.startswith(KIND + "-") and state == "kept" and name not in found:
+            say(f"{name} of {checkout_of(name) or 'another checkout'} is left alone")
     return 0
 
 
 def enter(words):
     """Becomes a shell, or the command given, on a node of the mesh that runs."""
-    names = ours()
-    if not names:
-        raise LabError("no mesh runs; ./demo --keep --acts none makes one")
-    lab, node = names[-1], words[0]
+    lab, node = kept() or next(reversed(ours()), None), words[0]
+    if not lab:
+        raise LabError("no mesh of this checkout runs; ./demo --keep --acts none makes one")
     if f"{lab}-{node}" not in namespaces_of(lab):
         nodes = [n[len(lab) + 1:] for n in namespaces_of(lab)]
         raise LabError(f"there is no node {node}; there are {', '.join(nodes)}")
@@ -280,8 +305,8 @@ def parse_options(argv):
     p.add_argument("--acts", default="", metavar="A,B", help="only these; none for none: "
                    + ", ".join(Demo.ACTS))
     p.add_argument("--rate", type=int, default=1000, metavar="N", help="packets a second each way")
-    p.add_argument("--keep", action="store_true", help="leave the mesh running")
-    p.add_argument("--stop", action="store_true", help="end a mesh that was kept")
+    p.add_argument("--keep", action="store_true", help="leave the mesh running; one of each checkout")
+    p.add_argument("--stop", action="store_true", help="end the mesh that this checkout kept")
     p.add_argument("--enter", nargs=argparse.REMAINDER, metavar="NODE [COMMAND]",
                    help="a shell or a command on a node of a mesh that runs")
     p.add_argument("--build", default=os.path.join(ROOT, "build"), help=argparse.SUPPRESS)

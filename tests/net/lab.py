@@ -158,6 +158,14 @@ def labs():
     return found
 
 
+def checkout_of(name):
+    """The checkout that the lab was made for, if its maker said one; else None."""
+    with contextlib.suppress(OSError):
+        with open(os.path.join(LABS, name, "checkout"), encoding="utf-8") as f:
+            return f.read().rstrip("\n")
+    return None
+
+
 class Interrupted(SystemExit):
     """A signal asked us to end."""
 
@@ -168,13 +176,15 @@ class Interrupted(SystemExit):
 class Lab:
     """See the head of the file. Use as a context manager."""
 
-    def __init__(self, kind="shunt-lab"):
+    def __init__(self, kind="shunt-lab", checkout=None):
+        """checkout: the folder that it belongs to, for those that outlive their maker."""
         for name, state in labs().items():
             if state == "abandoned":
                 sweep(name)
         self.name = f"{kind}-{os.getpid()}"
         self.folder = os.path.join(LABS, self.name)
         self.kept = False
+        self._checkout = checkout
         self._bridge_ports = {}
         self._guard = None
         self._pipe = None
@@ -195,6 +205,8 @@ class Lab:
                 os.makedirs(path, mode=0o700)
                 made.append(path)
         self._write("made", "\n".join(made))
+        if self._checkout:
+            self._write("checkout", self._checkout)
         self._write("owner", f"{os.getpid()} {process_start(os.getpid())}")
         reader, self._pipe = os.pipe()
         self._guard = subprocess.Popen(

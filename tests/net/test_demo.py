@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""Meshes that ./demo keeps: one of each checkout, and nobody ends another one's."""
+
+import demo
+import pytest
+from lab import Lab, LabError, checkout_of, labs, namespaces_of, sweep
+
+
+def keep_one(number, checkout):
+    """What a run with --keep leaves, but for the mesh in it. A lab is named by its process, and these
+    share one."""
+    lab = Lab(f"{demo.KIND}-test{number}", str(checkout) if checkout else None)
+    with lab:
+        lab.namespace("node")
+        lab.keep()
+    return lab.name
+
+
+@pytest.fixture(name="kept")
+def fixture_kept(tmp_path):
+    """Names of the meshes that two checkouts keep, and one of before there were owners."""
+    names = [keep_one(n, c) for n, c in enumerate((tmp_path / "a", tmp_path / "b", None))]
+    yield names
+    for name in names:
+        sweep(name)
+
+
+def test_stop_ends_the_mesh_of_its_own_checkout_only(kept, tmp_path, capsys):
+    mine, other, nobodys = kept
+    before = {n: s for n, s in labs().items() if n != mine}
+    assert checkout_of(mine) == str(tmp_path / "a") and checkout_of(nobodys) is None
+    assert demo.kept(str(tmp_path / "a")) == mine
+    demo.stop_all(str(tmp_path / "a"))
+    said = capsys.readouterr().err
+    assert f"{mine} ended" in said and f"{other} of {tmp_path / 'b'} is left alone" in said
+    assert mine not in labs() and not namespaces_of(mine)
+    assert {n: labs().get(n) for n in (other, nobodys)} == {n: before[n] for n in (other, nobodys)}
+    assert namespaces_of(other) and namespaces_of(nobodys)
+    assert demo.kept(str(tmp_path / "a")) is None and demo.kept(str(tmp_path / "b")) == other
+    demo.stop_all(str(tmp_path / "a"))
+    assert "no mesh of this checkout runs" in capsys.readouterr().err
+    assert namespaces_of(other)
+
+
+def test_a_second_is_refused_by_name(kept, tmp_path):
+    with pytest.raises(LabError, match=f"{kept[0]} of this checkout is kept already; .*--stop"):
+        demo.refuse_second(str(tmp_path / "a"))
+    demo.refuse_second(str(tmp_path / "c"))
+
+
+def test_a_run_that_would_keep_a_second_makes_nothing(kept, tmp_path, monkeypatch):
+    refuse = demo.refuse_second
+    monkeypatch.setattr(demo, "refuse_second", lambda: refuse(str(tmp_path / "b")))
+    before = demo.ours()
+    with pytest.raises(LabError, match=kept[1]):
+        demo.run_demo(demo.parse_options(["--keep", "--acts", "none", "--device", "shunt-wg"]))
+    assert demo.ours() == before
