@@ -117,3 +117,94 @@ def test_wrong_words_are_refused():
         done = subprocess.run([ROOT / "bench" / "tunnel", *words], capture_output=True, text=True,
                               check=False)
         assert done.returncode == 2 and "usage: tunnel" in done.stderr
+
+
+# --- which version of a peer ---
+
+
+@pytest.fixture(name="found")
+def load_implementations(tunnel, monkeypatch, tmp_path):
+    module = tunnel.implementations
+    monkeypatch.setattr(module, "CACHE", tmp_path)
+    monkeypatch.setattr(module, "need", lambda program: None)
+    return module
+
+
+class Toolchain:
+    """go and cargo as the bench calls them: of a user's versions and what each requires, and of what
+    can't be built."""
+
+    def __init__(self, module, folder, users, unbuildable):
+        self.module, self.folder, self.users, self.unbuildable = module, folder, users, unbuildable
+        self.installed = []
+
+    def __call__(self, argv, **_):
+        words = [str(w) for w in argv]
+        if words[:2] == ["go", "install"]:
+            name, version = words[2].split("@")
+            if version in self.unbuildable:
+                raise self.module.Missing("go install: requires go >= 9", "")
+            self.installed.append(version)
+            for peer in ("wireguard-go", "tailscale"):
+                if (self.folder / peer).is_dir():
+                    (self.folder / peer / name.rsplit("/", 1)[-1]).touch()
+            return ""
+        if words[:2] == ["go", "version"]:
+            return f"x\n\tmod\tm\t{self.installed[-1]}\th1:\n"
+        if words[:2] == ["cargo", "install"]:
+            return self.cargo(words[words.index("--version") + 1])
+        if words[-1] == "--version":
+            return f"boringtun {self.installed[-1]}"
+        user, version = words[-1].split("@")
+        versions = list(self.users[user])
+        chosen = versions[-1] if version == "latest" else version
+        file = self.folder / f"{chosen}.mod"
+        file.write_text(f"module u\n\nrequire (\n\t{self.users[user][chosen]} // indirect\n)\n")
+        return json.dumps({"Version": chosen, "Versions": versions, "GoMod": str(file)})
+
+    def cargo(self, wanted):
+        below = wanted.partition("<")[2]
+        known = [v for v in ("0.6.0", "0.7.0", "0.7.1", "0.8.0") if v >= "0.7" and (not below or v < below)]
+        if not known:
+            raise self.module.Missing("cargo install: no such version", "error: no such version")
+        if known[-1] in self.unbuildable:
+            raise self.module.Missing("cargo install: needs rustc 9",
+                                      f"  Installing boringtun-cli v{known[-1]}\nneeds rustc 9")
+        self.installed.append(known[-1])
+        (self.folder / "boringtun" / "bin").mkdir(parents=True, exist_ok=True)
+        (self.folder / "boringtun" / "bin" / "boringtun-cli").touch()
+        return ""
+
+
+USERS = {
+    "tailscale.com": {"v1.1.0": "github.com/tailscale/wireguard-go v0.1", "v1.2.0": "other/module v3",
+                      "v1.3.0": "github.com/tailscale/wireguard-go v0.2",
+                      "v1.3.1": "github.com/tailscale/wireguard-go v0.3",
+                      "v1.4.0": "github.com/tailscale/wireguard-go v0.3"},
+    "golang.zx2c4.com/wireguard/windows": {"v0.4.0": "golang.zx2c4.com/wireguard v0.0.7",
+                                           "v0.5.0": "golang.zx2c4.com/wireguard v0.0.8"},
+}
+
+
+@pytest.mark.parametrize("peer, unbuildable, version, words", [
+    ("tailscale", [], "v0.3", "requires"), ("tailscale", ["v0.3"], "v0.2", "v0.3 can't be had: go install"),
+    ("tailscale", ["v0.3", "v0.2"], "v0.1", "v0.3 can't be had"),
+    ("wireguard-go", [], "latest", ""), ("wireguard-go", ["latest"], "v0.0.8", "latest can't be had"),
+    ("boringtun", [], "0.8.0", ""), ("boringtun", ["0.8.0", "0.7.1"], "0.7.0", "0.8.0 can't be had")])
+def test_the_newest_that_can_be_had(found, tmp_path, monkeypatch, peer, unbuildable, version, words):
+    monkeypatch.setattr(found, "command", Toolchain(found, tmp_path, USERS, unbuildable))
+    options = argparse.Namespace(update=False)
+    made = found.ALL[peer](options)
+    assert made.version == version and words in made.note
+    assert ("can't be had" in made.note) == bool(unbuildable)
+    # What is there is taken, and why it isn't newer is still known.
+    assert found.ALL[peer](options) == made and found.command.installed == [version]
+
+
+@pytest.mark.parametrize("peer, unbuildable", [
+    ("tailscale", ["v0.1", "v0.2", "v0.3"]), ("wireguard-go", ["latest", "v0.0.7", "v0.0.8"]),
+    ("boringtun", ["0.7.0", "0.7.1", "0.8.0"])])
+def test_none_that_can_be_had(found, tmp_path, monkeypatch, peer, unbuildable):
+    monkeypatch.setattr(found, "command", Toolchain(found, tmp_path, USERS, unbuildable))
+    with pytest.raises(found.Missing, match="can't be had: (go|cargo) install: (requires|needs)"):
+        found.ALL[peer](argparse.Namespace(update=False))
