@@ -230,9 +230,9 @@ int tun_set_gso_max_size(const struct tun *t, unsigned bytes)
 	return err;
 }
 
-/* Of an answer of n bytes to RTM_GETLINK. */
-static uint64_t dropped_of(struct nlmsghdr *h, size_t n)
+uint64_t tun_queue_drops_of(void *answer, size_t n)
 {
+	struct nlmsghdr *h = answer;
 	struct rtattr *a = IFLA_RTA(NLMSG_DATA(h));
 	struct rtnl_link_stats64 stats;
 	int left;
@@ -273,7 +273,7 @@ uint64_t tun_queue_drops(const struct tun *t)
 		return 0;
 	if (send(fd, &m, sizeof(m), 0) == sizeof(m) &&
 		(n = recv(fd, &answer, sizeof(answer), 0)) > 0)
-		drops = dropped_of(&answer.h, (size_t)n);
+		drops = tun_queue_drops_of(&answer, (size_t)n);
 	close(fd);
 	return drops;
 }

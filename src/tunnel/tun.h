@@ -41,5 +41,7 @@ int tun_set_gso_max_size(const struct tun *t, unsigned bytes);
 /* How many packets of the host the interface's queue had no room for; 0 if it can't be seen from
  * here. */
 uint64_t tun_queue_drops(const struct tun *t);
+/* The same as a kernel's answer of n bytes, aligned for struct nlmsghdr, tells it. */
+uint64_t tun_queue_drops_of(void *answer, size_t n);
 
 #endif

@@ -1,69 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A kernel's answers to what is asked by rtnetlink: the first byte says what is asked, the rest is
- * what the socket receives, each datagram behind two bytes of length, with the sequence number
- * mended so that most of it is looked at. What comes out must be what its users rely on: prefixes
+ * what the socket receives (datagrams.h). What comes out must be what its users rely on: prefixes
  * within their family, names that end. The monitor reads the same datagrams.
  */
+#include "datagrams.h"
 #include "sys/rtnl_internal.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct input {
-	const uint8_t *data;
-	size_t left;
-	uint32_t seq;
-};
-
-static ssize_t fuzz_send(void *data, const void *message, size_t n)
-{
-	struct input *in = data;
-
-	in->seq = ((const struct nlmsghdr *)message)->nlmsg_seq;
-	return (ssize_t)n;
-}
-
-/* The next datagram, in the buffer; false at the end. */
-static bool take(struct input *in, void *buf, size_t size, size_t *ret)
-{
-	size_t n;
-
-	if (in->left < 2)
-		return false;
-	n = (size_t)in->data[0] | (size_t)in->data[1] << 8;
-	in->data += 2;
-	in->left -= 2;
-	n = n < in->left ? n : in->left;
-	n = n < size ? n : size;
-	memcpy(buf, in->data, n);
-	in->data += n;
-	in->left -= n;
-	*ret = n;
-	return true;
-}
-
-static ssize_t fuzz_recv(void *data, void *buf, size_t size)
-{
-	struct input *in = data;
-	struct nlmsghdr *h = buf;
-	size_t n;
-
-	if (!take(in, buf, size, &n))
-		return -ETIMEDOUT;
-	for (size_t left = n; nl_message_ok(h, left); h = nl_message_next(h, &left))
-		h->nlmsg_seq = in->seq;
-	return (ssize_t)n;
-}
-
-static void fuzz_close(void *data)
-{
-	(void)data;
-}
 
 static void check_prefix(const ip_prefix *p)
 {
@@ -201,26 +148,24 @@ static void ask(struct rtnl *r, uint8_t how)
 	}
 }
 
-static void monitor(struct input in)
+static void monitor(struct datagrams in)
 {
 	_Alignas(8) char buf[4096];
 	size_t n;
 
-	while (take(&in, buf, sizeof(buf), &n))
-		assert(!(rtnl_monitor_parse(buf, n) & ~(RTNL_LINK | RTNL_ADDR | RTNL_ROUTE)));
+	while (datagrams_take(&in, buf, sizeof(buf), &n))
+		assert(!(rtnl_monitor_parse(buf, n) & RTNL_OVERRUN));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input in = {.data = data + 1, .left = size - 1};
-	struct nl_io io = {fuzz_send, fuzz_recv, NULL, fuzz_close, &in};
+	struct datagrams in = {.data = data + 1, .left = size - 1};
 	struct rtnl r;
 
 	if (!size)
 		return 0;
 	monitor(in);
-	r.nl = nl_new(&io);
-	/* What was never answered must not be read as an answer. */
+	r.nl = datagrams_nl(&in);
 	ask(&r, data[0]);
 	nl_close(r.nl);
 	return 0;
