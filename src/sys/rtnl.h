@@ -68,6 +68,19 @@ int rtnl_route_list_where(
  * none. */
 int rtnl_route_get(struct rtnl *r, const ip_addr *dst, uint32_t fwmark, struct rtnl_route *ret);
 
+/* A datagram of UDP that this host may send; what is zero isn't said. */
+struct rtnl_flow {
+	ip_addr to, from;
+	uint16_t to_port, from_port;
+	uint32_t fwmark;
+	int ifindex; /* that it must leave by */
+};
+
+/* The way that it takes: the interface and the kind of route (RTN_UNICAST, RTN_LOCAL, ...). Else
+ * the kernel's negative errno: for IPv4 -EINVAL where from isn't an address of this host. */
+int rtnl_flow_route(
+	struct rtnl *r, const struct rtnl_flow *flow, int *ret_ifindex, uint8_t *ret_type);
+
 enum rtnl_rule_action {
 	RTNL_RULE_TABLE,
 	RTNL_RULE_GOTO,	    /* on to the rule whose priority is target; there is none: no effect */

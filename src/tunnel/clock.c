@@ -59,11 +59,8 @@ static void look_at(struct tunnel_peer *p, instant now)
 	if (!p->dead) {
 		if (timers_deadline(&p->timers).ns <= now.ns)
 			due = timers_expire(&p->timers, now);
-		if (due & TIMERS_CLEAR_SOURCE && p->endpoint.local.family) {
-			p->endpoint.local = (ip_addr){0};
-			p->endpoint.local_ifindex = 0;
-			atomic_fetch_add_explicit(&p->endpoint_epoch, 1, memory_order_release);
-		}
+		if (due & TIMERS_CLEAR_SOURCE && p->endpoint.local.family)
+			peer_forget_source(p);
 		peer_rearm(p);
 	}
 	pthread_mutex_unlock(&p->lock);

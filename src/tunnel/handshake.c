@@ -346,6 +346,7 @@ static void take_initiation(struct tunnel *t, const struct queued *e, instant no
 	struct wg_initiation m;
 	struct wg_response reply;
 	struct noise_peer *noise = NULL;
+	struct udp_endpoint from;
 	struct tunnel_peer *p;
 	struct keypair *k = NULL;
 	wg_key ephemeral;
@@ -370,12 +371,13 @@ static void take_initiation(struct tunnel *t, const struct queued *e, instant no
 		return;
 	}
 	peer_tell(p, "Received handshake initiation");
-	peer_roam(p, &e->from);
+	from = sources_check(p, &e->from);
+	peer_roam(p, &from);
 	if (!install(p, k, now))
 		return;
 	atomic_fetch_add_explicit(&p->rx_bytes, e->len, memory_order_relaxed);
 	peer_tell(p, "Sending handshake response");
-	send_message(t, &e->from, &reply, sizeof(reply));
+	send_message(t, &from, &reply, sizeof(reply));
 	atomic_fetch_add_explicit(&p->tx_bytes, sizeof(reply), memory_order_relaxed);
 	pthread_mutex_lock(&p->lock);
 	timers_handshake_responded(&p->timers, now);
@@ -403,6 +405,7 @@ static struct tunnel_peer *peer_of_handshake(struct tunnel *t, const uint8_t *in
 static void take_response(struct tunnel *t, const struct queued *e, instant now)
 {
 	struct wg_response m;
+	struct udp_endpoint from;
 	struct tunnel_peer *p;
 	struct keypair *k = NULL;
 
@@ -419,7 +422,8 @@ static void take_response(struct tunnel *t, const struct queued *e, instant now)
 		return;
 	}
 	peer_tell(p, "Received handshake response");
-	peer_roam(p, &e->from);
+	from = sources_check(p, &e->from);
+	peer_roam(p, &from);
 	pthread_mutex_lock(&p->lock);
 	timers_any_authenticated_received(&p->timers);
 	pthread_mutex_unlock(&p->lock);
@@ -551,7 +555,7 @@ static struct tunnel_peer *next_wish(struct handshake_queue *q, bool *is_retry)
 	return p;
 }
 
-/* A message and a wish in turn, so that a flood of the one doesn't starve the other. */
+/* A wish, a source and a message in turn, so that a flood of the one doesn't starve the others. */
 static bool work(struct tunnel *t)
 {
 	struct queued e;
@@ -564,6 +568,7 @@ static bool work(struct tunnel *t)
 		initiate(p, is_retry, now);
 		any = true;
 	}
+	any |= sources_work(t, now);
 	if (dequeue(t->handshakes, &e)) {
 		take_message(t, &e, now);
 		any = true;
@@ -571,24 +576,36 @@ static bool work(struct tunnel *t)
 	return any;
 }
 
+static void wait_for_work(struct tunnel *t)
+{
+	struct pollfd fds[] = {
+		{t->handshakes->wake, POLLIN, 0}, {sources_fd(t->sources), POLLIN, 0}};
+	instant at = sources_deadline(t->sources);
+	int64_t ns = instant_diff(at, tunnel_now());
+	struct timespec timeout = {ns > 0 ? ns / NS_PER_S : 0, ns > 0 ? ns % NS_PER_S : 0};
+	uint64_t count;
+
+	ppoll(fds, 2, instant_is_never(at) ? NULL : &timeout, NULL);
+	if (fds[0].revents)
+		while (read(t->handshakes->wake, &count, sizeof(count)) < 0 && errno == EINTR)
+			;
+	if (fds[1].revents)
+		sources_note(t->sources);
+}
+
 void *handshake_run(void *tunnel)
 {
 	struct tunnel *t = tunnel;
 	unsigned worker = qsbr_register(t->qsbr);
-	uint64_t count;
 
 	qsbr_wake(t->qsbr, worker);
 	while (!atomic_load_explicit(&t->stopping, memory_order_acquire)) {
-		struct pollfd fd = {t->handshakes->wake, POLLIN, 0};
-
 		if (work(t)) {
 			qsbr_quiescent(t->qsbr, worker);
 			continue;
 		}
 		qsbr_sleep(t->qsbr, worker);
-		poll(&fd, 1, -1);
-		while (read(t->handshakes->wake, &count, sizeof(count)) < 0 && errno == EINTR)
-			;
+		wait_for_work(t);
 		qsbr_wake(t->qsbr, worker);
 	}
 	qsbr_sleep(t->qsbr, worker);

@@ -5,7 +5,7 @@
  * - main: configuration (UAPI, netlink), everything behind tunnel_lock
  * - tx: TUN to UDP; nonces, staged packets, all data messages and keepalives that leave
  * - rx: UDP to TUN; replay windows, roaming; hands handshake messages on
- * - handshake: its queue of fixed size; noise, cookies, new keypairs
+ * - handshake: its queue of fixed size; noise, cookies, new keypairs; which sources may be used
  * - clock: the peers' timers
  * - workers, while a direction is busy and a core is not: AEAD for tx and rx, and nothing else
  *
@@ -29,6 +29,7 @@
 #include "tunnel/config.h"
 #include "tunnel/events.h"
 #include "tunnel/icmp.h"
+#include "tunnel/sources.h"
 #include "tunnel/staging.h"
 #include "tunnel/tun.h"
 #include "tunnel/udp.h"
@@ -89,6 +90,8 @@ struct tunnel_peer {
 	_Atomic bool dead;		/* removed: nothing new may be hung on it; set under lock */
 	_Atomic(struct keypair *) current, previous, next;
 	_Atomic uint32_t endpoint_epoch; /* changes with endpoint */
+	struct udp_endpoint refused;	 /* whose source isn't learned (sources.h); lock */
+	struct list in_sources;		 /* its list */
 
 	struct heap_node timer; /* clock_lock */
 	_Atomic int64_t armed_ns;
@@ -130,8 +133,8 @@ struct tunnel {
 	size_t n_peers;
 	struct staging *staging;
 	struct pool *keypairs;
-	uint16_t listen_port;
-	uint32_t fwmark;
+	_Atomic uint16_t listen_port;
+	_Atomic uint32_t fwmark;
 	bool is_up;
 	unsigned gso_max_size; /* of the interface, as we set it last; 0: not yet */
 
@@ -163,6 +166,7 @@ struct tunnel {
 	int clock_wake, clock_timer;
 
 	struct handshake_queue *handshakes;
+	struct sources *sources;
 	int rx_wake;
 	pthread_mutex_t rx_round; /* held by rx while it may use the sockets */
 	_Atomic bool rx_pausing;
@@ -207,8 +211,11 @@ void peer_wish(struct tunnel_peer *p, unsigned wishes);
 void peer_want_initiation(struct tunnel_peer *p, bool is_retry);
 /* After p->timers changed, with p->lock held: makes the clock thread look in time. */
 void peer_rearm(struct tunnel_peer *p);
-/* The endpoint was seen to be this one by an authenticated packet (rx and handshake threads). */
-void peer_roam(struct tunnel_peer *p, const struct udp_endpoint *from);
+/* The endpoint was seen to be this one by an authenticated packet (rx and handshake threads); a
+ * source that was refused isn't taken. True if the source is another one now. */
+bool peer_roam(struct tunnel_peer *p, const struct udp_endpoint *from);
+/* With p->lock held. */
+void peer_forget_source(struct tunnel_peer *p);
 /* With p->lock held: a new session; takes ownership of k. */
 void peer_install_keypair(struct tunnel_peer *p, struct keypair *k);
 /* rx: the first message on next: it becomes current. True if it was next. */

@@ -79,15 +79,32 @@ void peer_rearm(struct tunnel_peer *p)
 		tunnel_wake(t->clock_wake);
 }
 
-void peer_roam(struct tunnel_peer *p, const struct udp_endpoint *from)
+void peer_forget_source(struct tunnel_peer *p)
 {
+	p->endpoint.local = (ip_addr){0};
+	p->endpoint.local_ifindex = 0;
+	atomic_fetch_add_explicit(&p->endpoint_epoch, 1, memory_order_release);
+}
+
+bool peer_roam(struct tunnel_peer *p, const struct udp_endpoint *from)
+{
+	struct udp_endpoint e = *from;
+	bool moves, is_new = false;
+
 	pthread_mutex_lock(&p->lock);
-	if (!sock_addr_eq(&p->endpoint.remote, &from->remote) ||
-		!ip_addr_eq(&p->endpoint.local, &from->local)) {
-		p->endpoint = *from;
+	if (udp_endpoint_eq(&p->refused, from)) {
+		e.local = (ip_addr){0};
+		e.local_ifindex = 0;
+	}
+	moves = !sock_addr_eq(&p->endpoint.remote, &e.remote);
+	/* What has no source to tell takes none away either. */
+	if (moves || (e.local.family && !udp_endpoint_eq(&p->endpoint, &e))) {
+		p->endpoint = e;
+		is_new = e.local.family;
 		atomic_fetch_add_explicit(&p->endpoint_epoch, 1, memory_order_release);
 	}
 	pthread_mutex_unlock(&p->lock);
+	return is_new;
 }
 
 /* --- keypairs ------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ static void init_peer(struct tunnel *t, struct tunnel_peer *p, const wg_key *key
 	atomic_store(&p->endpoint_epoch, 1);
 	list_init(&p->in_tx);
 	list_init(&p->in_handshake);
+	list_init(&p->in_sources);
 }
 
 /* Room for what n peers may need while packets flow: staged packets, and sessions: three a peer,
@@ -100,6 +101,7 @@ static void unhang(struct tunnel *t, struct tunnel_peer *p)
 	pthread_mutex_unlock(&p->lock);
 	handshake_abandon(p);
 	handshake_forget(p);
+	sources_forget(p);
 	pthread_mutex_lock(&t->tx_lock);
 	list_remove(&p->in_tx);
 	p->wants = 0;
@@ -150,6 +152,7 @@ void tunnel_peer_set_endpoint(struct tunnel *t, struct tunnel_peer *p, const soc
 	may_begin = t->is_up && p->timers.persistent_interval_ns &&
 		    p->endpoint.remote.sa.sa_family == AF_UNSPEC;
 	p->endpoint = (struct udp_endpoint){.remote = *endpoint};
+	p->refused = (struct udp_endpoint){0};
 	atomic_fetch_add_explicit(&p->endpoint_epoch, 1, memory_order_release);
 	pthread_mutex_unlock(&p->lock);
 	if (may_begin)
@@ -265,9 +268,8 @@ void peers_forget_sources(struct tunnel *t)
 		struct tunnel_peer *p = container_of(at, struct tunnel_peer, in_order);
 
 		pthread_mutex_lock(&p->lock);
-		p->endpoint.local = (ip_addr){0};
-		p->endpoint.local_ifindex = 0;
-		atomic_fetch_add_explicit(&p->endpoint_epoch, 1, memory_order_release);
+		peer_forget_source(p);
+		p->refused = (struct udp_endpoint){0};
 		pthread_mutex_unlock(&p->lock);
 	}
 }

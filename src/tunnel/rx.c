@@ -196,10 +196,10 @@ static void roam(struct tunnel_peer *p, const struct udp_endpoint *from)
 {
 	uint32_t epoch = atomic_load_explicit(&p->endpoint_epoch, memory_order_acquire);
 
-	if (epoch == p->rx_epoch && sock_addr_eq(&p->rx_endpoint.remote, &from->remote) &&
-		ip_addr_eq(&p->rx_endpoint.local, &from->local))
+	if (epoch == p->rx_epoch && udp_endpoint_eq(&p->rx_endpoint, from))
 		return;
-	peer_roam(p, from);
+	if (peer_roam(p, from))
+		sources_ask(p);
 	p->rx_endpoint = *from;
 	p->rx_epoch = atomic_load_explicit(&p->endpoint_epoch, memory_order_acquire);
 }

@@ -81,6 +81,7 @@ static void end_threads(struct tunnel *t)
 struct tunnel *tunnel_new(const struct tun *tun, int n_workers, udp_log_fn *log, void *data)
 {
 	struct tunnel *t = secret_alloc(sizeof(*t));
+	int sources_err;
 
 	if (!t)
 		return NULL;
@@ -100,6 +101,7 @@ struct tunnel *tunnel_new(const struct tun *tun, int n_workers, udp_log_fn *log,
 	t->indices = index_table_new(t->qsbr, random32, NULL);
 	t->table = cryptokey_new(t->qsbr);
 	t->handshakes = handshake_queue_new();
+	sources_err = sources_new(&t->sources);
 	t->staging = staging_new();
 	t->keypairs = pool_new(sizeof(struct keypair), true);
 	t->tx_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -108,7 +110,7 @@ struct tunnel *tunnel_new(const struct tun *tun, int n_workers, udp_log_fn *log,
 	t->clock_timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	atomic_store(&t->mtu, TUN_DEFAULT_MTU);
 	if (!t->workers || !t->udp || !t->qsbr || !t->indices || !t->table || !t->handshakes ||
-		!t->staging || !t->keypairs || t->tx_wake < 0 || t->rx_wake < 0 ||
+		sources_err || !t->staging || !t->keypairs || t->tx_wake < 0 || t->rx_wake < 0 ||
 		t->clock_wake < 0 || t->clock_timer < 0 || start_threads(t)) {
 		t->tun.fd = -1; /* still the caller's */
 		tunnel_free(t);
@@ -133,6 +135,7 @@ void tunnel_free(struct tunnel *t)
 	map_free(t->by_key);
 	udp_free(t->udp);
 	handshake_queue_free(t->handshakes);
+	sources_free(t->sources);
 	heap_done(&t->clock_heap);
 	close(t->tx_wake);
 	close(t->rx_wake);
@@ -180,13 +183,15 @@ static int bind_sockets(struct tunnel *t, uint16_t *port)
 
 int tunnel_up(struct tunnel *t)
 {
+	uint16_t port = t->listen_port;
 	int err;
 
 	if (t->is_up)
 		return 0;
-	err = bind_sockets(t, &t->listen_port);
+	err = bind_sockets(t, &port);
 	if (err)
 		return err;
+	t->listen_port = port;
 	t->is_up = true;
 	atomic_store_explicit(&t->running, true, memory_order_release);
 	peers_start(t);

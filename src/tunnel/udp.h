@@ -21,8 +21,14 @@
 struct udp_endpoint {
 	sock_addr remote;
 	ip_addr local;	   /* family 0: the kernel chooses */
-	int local_ifindex; /* with local of IPv4; 0: none */
+	int local_ifindex; /* that it came in by; 0: not known */
 };
+
+static inline bool udp_endpoint_eq(const struct udp_endpoint *a, const struct udp_endpoint *b)
+{
+	return sock_addr_eq(&a->remote, &b->remote) && ip_addr_eq(&a->local, &b->local) &&
+	       a->local_ifindex == b->local_ifindex;
+}
 
 /* Datagrams of equal size (the last may be shorter) to one place. */
 struct udp_out {
