@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/daemon.h"
 
+#include "daemon/bfd_filter.h"
 #include "daemon/candidates.h"
 #include "daemon/diagnosis.h"
 #include "daemon/health.h"
@@ -70,7 +71,10 @@ int daemon_set_drained(struct daemon *d, bool drained)
 
 static void on_endpoints_timer(uv_timer_t *t)
 {
-	verdicts_check_endpoints(t->data);
+	struct daemon *d = t->data;
+
+	verdicts_check_endpoints(d);
+	bfd_filter_step(d->bfd_filter, d, sys_now());
 	log_tell_left_out();
 }
 
@@ -392,6 +396,7 @@ static bool stop(struct daemon *d)
 	rtnl_close(d->fib.rtnl);
 	device_state_done(&d->mirror);
 	handshakes_free(d->handshakes);
+	bfd_filter_free(d->bfd_filter);
 	fib_done(&d->fib);
 	rib_free(d->rib);
 	generation_free(d->gen);
@@ -422,6 +427,7 @@ int daemon_run(const struct daemon_options *o)
 	d->started_at = sys_now();
 	names_init(&d->names);
 	d->handshakes = handshakes_new();
+	d->bfd_filter = bfd_filter_new();
 	uv_loop_init(&d->loop);
 	uv_timer_init(&d->loop, &d->sync_timer);
 	uv_timer_init(&d->loop, &d->endpoints_timer);

@@ -48,6 +48,7 @@ struct daemon {
 	struct diagnosis *diagnosis;
 	struct device_state mirror; /* of the last sync */
 	struct handshakes *handshakes;
+	struct bfd_filter *bfd_filter;
 	instant mirror_at, started_at;
 	unsigned failures; /* in a row */
 	char trouble[512]; /* why, the last time */

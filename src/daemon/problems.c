@@ -131,7 +131,7 @@ json_t *answer_problems_to_log(struct daemon *d)
 	char text[256];
 
 	health_check(d->gen, add_health, list);
-	bfd_filter_check(d, sys_now(), add_health, list);
+	bfd_filter_check(d->bfd_filter, d, sys_now(), add_health, list);
 	for (size_t i = 0; i < d->fib.problems.n; i++)
 		add(list, d->fib.problems.items[i].what, d->fib.problems.items[i].fix);
 	add_faults(d, list);

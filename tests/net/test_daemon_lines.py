@@ -42,8 +42,8 @@ def test_a_host_firewall_that_drops_bfd(family):
         hub_a.wait_peers(site_1="last-resort")
         site_1.wait_peers(hub_a="last-resort")
         for daemon in (hub_a, site_1):
-            what = daemon.wait_problem("3784")["what"]
-            assert "the firewall of site-1 seems to drop it" in what
+            daemon.wait_problem("the firewall of site-1 seems to drop it on the way in")
+            assert "run" not in daemon.problem("3784")["what"]
         if family == 6:
             return
         # Its daemon starts anew: nothing gets worse.
@@ -58,9 +58,26 @@ def test_a_host_firewall_that_drops_bfd(family):
             daemon.wait_no_problem("3784")
         # And while all is up.
         mesh.nodes["site-1"].nft(FILTER)
-        hub_a.wait_problem("site-1 hears nothing of hub-a's BFD")
-        site_1.wait_problem("no BFD (UDP port 3784) of hub-a reaches site-1")
+        for daemon in (hub_a, site_1):
+            daemon.wait_problem("no BFD (UDP port 3784) of hub-a reaches site-1")
         hub_a.wait_peers(site_1="last-resort")
+
+
+def test_a_firewall_that_drops_bfd_on_the_way_out():
+    nodes = {"hub-a": hub(1), "site-1": site(1)}
+    with new_lab() as lab:
+        mesh = SmallMesh(lab, inventory(nodes), outside(*nodes))
+        mesh.nodes["hub-a"].nft("""
+            table inet host {
+                chain out {
+                    type filter hook output priority 0;
+                    udp dport 3784 drop
+                }
+            }""")
+        mesh.start()
+        for daemon in mesh.daemons.values():
+            daemon.wait_problem("the firewall of hub-a seems to drop it on the way out")
+        assert mesh.daemons["hub-a"].problem("no BFD (UDP port 3784) of hub-a reaches site-1")
 
 
 def test_a_hub_that_loses_packets_holds_itself():
