@@ -47,21 +47,31 @@ int rtnl_addr_list(struct rtnl *r, int ifindex, ip_prefix **ret, size_t *ret_n);
 
 struct rtnl_route {
 	ip_prefix dst;
-	int ifindex;
+	int ifindex;	/* 0: several next hops, or none */
 	uint32_t table; /* 0: main */
 	uint8_t protocol;
 	uint32_t metric;
+	uint8_t type; /* 0: to the device; else the kernel's RTN_UNREACHABLE, RTN_BLACKHOLE, ... */
+	ip_addr via;  /* the gateway; family 0: none, or several. Told, never set */
 };
+
+/* For rtnl_route_list_where. */
+#define RTNL_ANY_TYPE 255
+
+/* Refuses what it holds: unreachable, blackhole or prohibit. */
+bool rtnl_route_refuses(const struct rtnl_route *route);
 
 /* Creates the route or leaves an identical one of ours. A foreign route to the same prefix, table
  * and metric: -EEXIST, untouched. */
 int rtnl_route_add(struct rtnl *r, const struct rtnl_route *route);
-/* Removes only a route of that protocol on that interface; absent is 0. */
+/* Removes only a route of that protocol on that interface (or, of one that refuses, that metric);
+ * absent is 0. */
 int rtnl_route_del(struct rtnl *r, const struct rtnl_route *route);
 /* Routes of all protocols (0) or of one, in all tables; *ret is malloc'd. */
 int rtnl_route_list(struct rtnl *r, uint8_t protocol, struct rtnl_route **ret, size_t *ret_n);
-/* Routes that match what isn't 0 in only: ifindex, table (main: RT_TABLE_MAIN), protocol. -ENODEV:
- * there is no such interface. */
+/* Routes that match what isn't 0 in only: ifindex, table (main: RT_TABLE_MAIN), protocol; and its
+ * type, where 0 is a route to a device and RTNL_ANY_TYPE any. -ENODEV: there is no such interface.
+ */
 int rtnl_route_list_where(
 	struct rtnl *r, const struct rtnl_route *only, struct rtnl_route **ret, size_t *ret_n);
 /* The route the kernel takes to an address: the interface and whether it is one. -ENETUNREACH:
@@ -83,13 +93,16 @@ int rtnl_flow_route(
 
 enum rtnl_rule_action {
 	RTNL_RULE_TABLE,
-	RTNL_RULE_GOTO,	    /* on to the rule whose priority is target; there is none: no effect */
-	RTNL_RULE_NOP,	    /* a place to go to */
-	RTNL_RULE_BLACKHOLE /* dropped, and nobody is told */
+	RTNL_RULE_GOTO,	     /* on to the rule whose priority is target; there is none: no effect */
+	RTNL_RULE_NOP,	     /* a place to go to */
+	RTNL_RULE_BLACKHOLE, /* dropped, and nobody is told */
+	RTNL_RULE_UNREACHABLE,
+	RTNL_RULE_PROHIBIT,
 };
 
 /* Policy rules: `not fwmark M lookup table` and `lookup main suppress_prefixlength 0` as for a
- * default route through the device, `from P iif D blackhole`. What is zero doesn't match. */
+ * default route through the device, `from P iif D blackhole`, `to P lookup table`. What is zero
+ * doesn't match. */
 struct rtnl_rule {
 	int family;
 	uint32_t fwmark;
@@ -99,8 +112,12 @@ struct rtnl_rule {
 	uint32_t priority;	/* 0: the kernel chooses */
 	enum rtnl_rule_action action;
 	uint32_t target;
-	ip_prefix from;
+	ip_prefix from, to;
 	char iif[IFNAMSIZ]; /* need not exist (yet, or any more) */
+	/* Told, never set: whose rule it is, and whether it is for some packets only, by anything
+	 * but their destination or the lack of a mark. */
+	uint8_t protocol;
+	bool selective;
 };
 
 /* True if the rule that is there does what is wanted, where a priority of 0 is any. */
@@ -109,8 +126,10 @@ bool rtnl_rule_is(const struct rtnl_rule *have, const struct rtnl_rule *want);
 int rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule);
 /* Removes one such rule of ours; absent is 0. */
 int rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule);
-/* Our rules of one family. */
+/* Our rules of one family; *ret is malloc'd. */
 int rtnl_rule_list(struct rtnl *r, int family, struct rtnl_rule **ret, size_t *ret_n);
+/* Everybody's rules of one family, in the order in which the kernel goes through them. */
+int rtnl_rule_list_all(struct rtnl *r, int family, struct rtnl_rule **ret, size_t *ret_n);
 
 struct rtnl_monitor;
 
@@ -123,7 +142,7 @@ enum rtnl_monitor_what {
 	RTNL_RULE = 16
 };
 
-/* Listens to links, addresses and routes of both families. */
+/* Listens to links, addresses, routes and rules of both families. */
 int rtnl_monitor_open(struct rtnl_monitor **ret);
 /* Listens to what of it alone (with rules: to next hops that routes share, too). room: bytes for
  * news that wait; with little, a flood of them is an overrun and costs no more than that. */

@@ -56,7 +56,8 @@ int rtnl_monitor_open_for(unsigned what, int room, struct rtnl_monitor **ret)
 
 int rtnl_monitor_open(struct rtnl_monitor **ret)
 {
-	return rtnl_monitor_open_for(RTNL_LINK | RTNL_ADDR | RTNL_ROUTE, MONITOR_RCVBUF, ret);
+	return rtnl_monitor_open_for(
+		RTNL_LINK | RTNL_ADDR | RTNL_ROUTE | RTNL_RULE, MONITOR_RCVBUF, ret);
 }
 
 int rtnl_monitor_everywhere(struct rtnl_monitor *m)

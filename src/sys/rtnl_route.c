@@ -29,6 +29,20 @@ static void put_u32_unless_0(struct nlmsghdr *h, uint16_t type, uint32_t value)
 		mnl_attr_put_u32(h, type, value);
 }
 
+bool rtnl_route_refuses(const struct rtnl_route *route)
+{
+	return route->type == RTN_UNREACHABLE || route->type == RTN_BLACKHOLE ||
+	       route->type == RTN_PROHIBIT;
+}
+
+/* Straight to the device; in a deletion any scope will do. */
+static uint8_t scope_of(uint16_t change, const struct rtnl_route *route)
+{
+	if (change == RTM_DELROUTE)
+		return RT_SCOPE_NOWHERE;
+	return route->dst.family == AF_INET && !route->type ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+}
+
 static int route_change(
 	struct rtnl *r, uint16_t type, uint16_t flags, const struct rtnl_route *route)
 {
@@ -39,13 +53,11 @@ static int route_change(
 	m->rtm_family = dst.family;
 	m->rtm_dst_len = dst.len;
 	m->rtm_protocol = route->protocol;
-	m->rtm_type = RTN_UNICAST;
-	/* Straight to the device; in a deletion any scope will do. */
-	m->rtm_scope = type == RTM_DELROUTE    ? RT_SCOPE_NOWHERE
-		       : dst.family == AF_INET ? RT_SCOPE_LINK
-					       : RT_SCOPE_UNIVERSE;
+	m->rtm_type = route->type ? route->type : RTN_UNICAST;
+	m->rtm_scope = scope_of(type, route);
 	rtnl_put_addr(h, RTA_DST, dst.family, dst.bytes);
-	mnl_attr_put_u32(h, RTA_OIF, (uint32_t)route->ifindex);
+	if (!route->type)
+		mnl_attr_put_u32(h, RTA_OIF, (uint32_t)route->ifindex);
 	mnl_attr_put_u32(h, RTA_TABLE, route_table(route));
 	put_u32_unless_0(h, RTA_PRIORITY, metric_to_kernel(route));
 	return nl_talk(r->nl, h, NULL, NULL);
@@ -56,6 +68,7 @@ static int route_change(
 struct route_walk {
 	uint8_t family;
 	uint8_t protocol; /* 0: any */
+	uint8_t type;	  /* RTNL_ANY_TYPE: any */
 	size_t from;	  /* where this family's routes begin */
 	VEC(struct rtnl_route) found;
 };
@@ -65,6 +78,24 @@ static void route_restart(void *data)
 	struct route_walk *w = data;
 
 	w->found.n = w->from;
+}
+
+/* The one interface of all next hops; 0: they have several. */
+static int one_interface(const struct nlattr *hops)
+{
+	const struct rtnexthop *hop = mnl_attr_get_payload(hops);
+	size_t left = mnl_attr_get_payload_len(hops);
+	int ifindex = left >= sizeof(*hop) ? hop->rtnh_ifindex : 0;
+
+	while (left >= sizeof(*hop) && hop->rtnh_len >= sizeof(*hop) && hop->rtnh_len <= left) {
+		size_t n = NLMSG_ALIGN(hop->rtnh_len);
+
+		if (hop->rtnh_ifindex != ifindex)
+			return 0;
+		left -= n < left ? n : left;
+		hop = (const void *)((const char *)hop + n);
+	}
+	return ifindex;
 }
 
 static void route_attribute(struct rtnl_route *route, const struct nlattr *a)
@@ -88,6 +119,13 @@ static void route_attribute(struct rtnl_route *route, const struct nlattr *a)
 		if (n >= 4)
 			route->metric = mnl_attr_get_u32(a);
 		break;
+	case RTA_GATEWAY:
+		if (n == ip_family_bits(route->dst.family) / 8)
+			route->via = ip_addr_from_bytes(route->dst.family, mnl_attr_get_payload(a));
+		break;
+	case RTA_MULTIPATH:
+		route->ifindex = one_interface(a);
+		break;
 	}
 }
 
@@ -101,13 +139,17 @@ static bool route_parse(const struct nlmsghdr *h, struct rtnl_route *ret)
 	if ((m->rtm_family != AF_INET && m->rtm_family != AF_INET6) ||
 		m->rtm_dst_len > ip_family_bits(m->rtm_family))
 		return false;
-	*ret = (struct rtnl_route){.protocol = m->rtm_protocol, .table = m->rtm_table};
+	*ret = (struct rtnl_route){.protocol = m->rtm_protocol,
+		.table = m->rtm_table,
+		.type = m->rtm_type == RTN_UNICAST ? 0 : m->rtm_type};
 	ret->dst.family = m->rtm_family;
 	ret->dst.len = m->rtm_dst_len;
 	nl_for_each_attr (a, h, sizeof(*m))
 		route_attribute(ret, a);
 	if (ret->dst.family == AF_INET6 && ret->metric == IP6_USUAL_METRIC)
 		ret->metric = 0;
+	if (rtnl_route_refuses(ret)) /* IPv6 says lo */
+		ret->ifindex = 0;
 	if (ret->table == RT_TABLE_MAIN)
 		ret->table = 0;
 	return true;
@@ -121,7 +163,7 @@ static int on_route(const struct nlmsghdr *h, void *data)
 
 	if (!route_parse(h, &route) || route.dst.family != w->family)
 		return 0;
-	if (m->rtm_type != RTN_UNICAST || (m->rtm_flags & RTM_F_CLONED) ||
+	if ((w->type != RTNL_ANY_TYPE && route.type != w->type) || (m->rtm_flags & RTM_F_CLONED) ||
 		(w->protocol && route.protocol != w->protocol))
 		return 0;
 	vec_push(&w->found, route);
@@ -137,10 +179,14 @@ static int route_dump(
 
 	m->rtm_family = (uint8_t)family;
 	m->rtm_protocol = only->protocol;
+	m->rtm_type = only->type == RTNL_ANY_TYPE ? RTN_UNSPEC
+		      : only->type		  ? only->type
+						  : RTN_UNICAST;
 	put_u32_unless_0(h, RTA_TABLE, only->table);
 	put_u32_unless_0(h, RTA_OIF, (uint32_t)only->ifindex);
 	w->family = (uint8_t)family;
 	w->protocol = only->protocol;
+	w->type = only->type;
 	w->from = w->found.n;
 	return nl_dump(r->nl, h, on_route, route_restart, w);
 }
@@ -186,18 +232,15 @@ int rtnl_route_list(struct rtnl *r, uint8_t protocol, struct rtnl_route **ret, s
 
 struct route_answer {
 	struct rtnl_route route;
-	uint8_t type;
 	bool found;
 };
 
 static int on_route_answer(const struct nlmsghdr *h, void *data)
 {
-	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
 	struct route_answer *a = data;
 
 	if (!route_parse(h, &a->route))
 		return 0;
-	a->type = m->rtm_type;
 	a->found = true;
 	return 0;
 }
@@ -221,8 +264,7 @@ static int route_ask(struct rtnl *r, const ip_addr *dst, uint32_t fwmark, unsign
 	/* The kernel's words for unreachable, blackhole and prohibit. */
 	if (err == -EHOSTUNREACH || err == -EINVAL || err == -EACCES || (!err && !ret->found))
 		return -ENETUNREACH;
-	if (!err && (ret->type == RTN_BLACKHOLE || ret->type == RTN_UNREACHABLE ||
-			    ret->type == RTN_PROHIBIT || ret->type == RTN_THROW))
+	if (!err && (rtnl_route_refuses(&ret->route) || ret->route.type == RTN_THROW))
 		return -ENETUNREACH;
 	return err;
 }
@@ -250,7 +292,7 @@ static bool same_route(const struct rtnl_route *a, const struct rtnl_route *b)
 {
 	return ip_prefix_eq(&a->dst, &b->dst) && a->ifindex == b->ifindex &&
 	       route_table(a) == route_table(b) && a->protocol == b->protocol &&
-	       metric_to_kernel(a) == metric_to_kernel(b);
+	       a->type == b->type && metric_to_kernel(a) == metric_to_kernel(b);
 }
 
 /* Whether exactly this route is there. A question about its first address finds it unless a longer

@@ -281,6 +281,149 @@ static void routes_of_a_table_and_of_a_device(void **state)
 	assert_int_equal(rtnl_route_del(rt, &six), 0);
 }
 
+/* It stands behind every other route to the same prefix, and outlives the interface. */
+static void routes_that_refuse(void **state)
+{
+	static const char *const prefixes[] = {"10.75.0.0/16", "fd75::/64"};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct rtnl_route r = {
+			P(prefixes[i]), 0, 0, RTNL_PROTO_SHUNT, UINT32_MAX, RTN_UNREACHABLE};
+		struct rtnl_route to = {P(prefixes[i]), dummy, 0, RTNL_PROTO_SHUNT, 0}, got;
+		struct rtnl_route only = {.type = RTN_UNREACHABLE, .protocol = RTNL_PROTO_SHUNT};
+		struct rtnl_route any = {.type = RTNL_ANY_TYPE, .protocol = RTNL_PROTO_SHUNT};
+		ip_addr in = ip_prefix_addr(&r.dst);
+		AUTO_FREE struct rtnl_route *list = NULL;
+		size_t n;
+
+		for (int twice = 0; twice < 2; twice++)
+			assert_int_equal(rtnl_route_add(rt, &r), 0);
+		assert_int_equal(rtnl_route_get(rt, &in, 0, &got), -ENETUNREACH);
+		assert_int_equal(rtnl_route_add(rt, &to), 0);
+		assert_int_equal(rtnl_route_get(rt, &in, 0, &got), 0);
+		assert_int_equal(got.ifindex, dummy);
+		assert_int_equal(rtnl_route_list_where(rt, &only, &list, &n), 0);
+		assert_int_equal(n, 1);
+		assert_true(rtnl_route_refuses(&list[0]) && ip_prefix_eq(&list[0].dst, &r.dst));
+		assert_int_equal(list[0].metric, UINT32_MAX);
+		assert_int_equal(list[0].ifindex, 0);
+		assert_int_equal(count_where(any), 2);
+		assert_int_equal(count_where((struct rtnl_route){.protocol = RTNL_PROTO_SHUNT}), 1);
+		assert_int_equal(rtnl_route_del(rt, &to), 0);
+		assert_int_equal(rtnl_route_get(rt, &in, 0, &got), -ENETUNREACH);
+		for (int twice = 0; twice < 2; twice++)
+			assert_int_equal(rtnl_route_del(rt, &r), 0);
+		assert_int_equal(count_where(any), 0);
+	}
+	/* Another's of the same metric is in the way, and stays. */
+	struct rtnl_route r = {
+		P("10.75.0.0/16"), 0, 0, RTNL_PROTO_SHUNT, UINT32_MAX, RTN_UNREACHABLE};
+
+	run("ip route add blackhole 10.75.0.0/16 metric 4294967295");
+	assert_int_equal(rtnl_route_add(rt, &r), -EEXIST);
+	assert_int_equal(rtnl_route_del(rt, &r), 0);
+	run("ip route del blackhole 10.75.0.0/16 metric 4294967295");
+}
+
+/* Gateways and next hops are told. */
+static void routes_of_others_in_full(void **state)
+{
+	struct rtnl_route got;
+
+	run("ip route add 10.76.0.0/24 nexthop dev d0 nexthop dev d0");
+	assert_int_equal(count_routes(0, "10.76.0.0/24", &got), 1);
+	assert_int_equal(got.ifindex, dummy);
+	run("ip route del 10.76.0.0/24");
+	run("ip route add 10.76.0.0/24 nexthop dev d0 nexthop dev d1");
+	assert_int_equal(count_routes(0, "10.76.0.0/24", &got), 1);
+	assert_int_equal(got.ifindex, 0);
+	run("ip route del 10.76.0.0/24");
+	run("ip route add 10.76.0.0/24 via 192.0.2.77 dev d0 onlink");
+	assert_int_equal(count_routes(0, "10.76.0.0/24", &got), 1);
+	assert_true(ip_addr_eq(&got.via, &(ip_addr){AF_INET, {192, 0, 2, 77}}));
+	run("ip route del 10.76.0.0/24");
+}
+
+static const struct rtnl_rule *rule_at(
+	const struct rtnl_rule *list, size_t n, uint32_t priority, int family)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].priority == priority && list[i].family == family)
+			return &list[i];
+	fail_msg("no rule %u of %zu", priority, n);
+	return NULL;
+}
+
+static void rules_of_everybody(void **state)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	static const struct {
+		const char *before, *after; /* the prefix stands between, if there is room */
+		bool selective;
+	} cases[] = {
+		{"to ", " lookup 77", false},
+		{"not fwmark 7 lookup 77", NULL, false},
+		{"fwmark 7 lookup 77", NULL, true},
+		{"not to ", " lookup 77", true},
+		{"from ", " lookup 77", true},
+		{"iif d0 lookup 77", NULL, true},
+		{"oif d0 lookup 77", NULL, true},
+		{"ipproto udp dport 5 lookup 77", NULL, true},
+		{"to ", " unreachable", false},
+		{"to ", " prohibit", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases) * 2; i++) {
+		int family = families[i % 2];
+		const char *in = i % 2 ? "fd30::/64" : "10.30.0.0/24";
+		AUTO_FREE struct rtnl_rule *list = NULL;
+		const char *after = cases[i / 2].after;
+		char command[160];
+		const struct rtnl_rule *r;
+		size_t n;
+
+		snprintf(command, sizeof(command), "ip %s rule add priority 99 %s%s%s",
+			i % 2 ? "-6" : "", cases[i / 2].before, after ? in : "",
+			after ? after : "");
+		run(command);
+		assert_int_equal(rtnl_rule_list_all(rt, family, &list, &n), 0);
+		r = rule_at(list, n, 99, family);
+		assert_int_equal(r->selective, cases[i / 2].selective);
+		assert_int_not_equal(r->protocol, RTNL_PROTO_SHUNT);
+		assert_false(rule_at(list, n, 32766, family)->selective);
+		assert_int_equal(list[0].table, RT_TABLE_LOCAL);
+		run(i % 2 ? "ip -6 rule del priority 99" : "ip rule del priority 99");
+	}
+}
+
+/* By where packets go to. */
+static void rules_of_destinations(void **state)
+{
+	static const char *const prefixes[] = {"10.30.0.0/24", "fd30::/64"};
+
+	for (size_t i = 0; i < 2; i++) {
+		ip_prefix to = P(prefixes[i]);
+		struct rtnl_rule rule = {.family = to.family,
+			.table = 779,
+			.suppress_prefixlen = -1,
+			.priority = 98,
+			.to = to};
+		AUTO_FREE struct rtnl_rule *list = NULL;
+		size_t n;
+
+		for (int twice = 0; twice < 2; twice++)
+			assert_int_equal(rtnl_rule_add(rt, &rule), 0);
+		assert_int_equal(rtnl_rule_list(rt, to.family, &list, &n), 0);
+		assert_int_equal(n, 1);
+		assert_true(rtnl_rule_is(&list[0], &rule));
+		rule.to.len--;
+		assert_false(rtnl_rule_is(&list[0], &rule));
+		rule.to.len++;
+		assert_int_equal(rtnl_rule_del(rt, &rule), 0);
+		assert_int_equal(rtnl_rule_del(rt, &rule), 0);
+	}
+}
+
 static void rules(void **state)
 {
 	for (int i = 0; i < 2; i++) {
@@ -390,6 +533,13 @@ static void monitor(void **state)
 	assert_true(wait_for(m, RTNL_ADDR) & RTNL_ADDR);
 	assert_int_equal(rtnl_link_set(rt, dummy, true, 1300), 0);
 	assert_true(wait_for(m, RTNL_LINK) & RTNL_LINK);
+	for (int i = 0; i < 2; i++) {
+		run(i ? "ip -6 rule add priority 99 lookup 77"
+		      : "ip rule add priority 99 lookup 77");
+		assert_true(wait_for(m, RTNL_RULE) & RTNL_RULE);
+		run(i ? "ip -6 rule del priority 99" : "ip rule del priority 99");
+		assert_true(wait_for(m, RTNL_RULE) & RTNL_RULE);
+	}
 	/* Unread for long enough, it is told so, and goes on. */
 	for (int i = 0; i < 4000; i++) {
 		assert_int_equal(rtnl_route_del(rt, &route), 0);
@@ -454,6 +604,10 @@ int main(void)
 		cmocka_unit_test(route_taken),
 		cmocka_unit_test(way_to_an_ipv6_address),
 		cmocka_unit_test(routes_of_a_table_and_of_a_device),
+		cmocka_unit_test(routes_that_refuse),
+		cmocka_unit_test(routes_of_others_in_full),
+		cmocka_unit_test(rules_of_everybody),
+		cmocka_unit_test(rules_of_destinations),
 		cmocka_unit_test(rules),
 		cmocka_unit_test(rules_of_sources),
 		cmocka_unit_test(monitor),
