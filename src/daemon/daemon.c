@@ -6,8 +6,8 @@
 #include "daemon/diagnosis.h"
 #include "daemon/health.h"
 #include "daemon/interface_lock.h"
-#include "daemon/kernel_defaults.h"
 #include "daemon/kernel_mark.h"
+#include "daemon/kernel_plan.h"
 #include "daemon/kernel_sources.h"
 #include "daemon/listen_port.h"
 #include "daemon/log.h"
@@ -98,7 +98,7 @@ static void on_stop_timer(uv_timer_t *t)
 	struct daemon *d = t->data;
 	int err;
 
-	kernel_defaults_remove(&d->fib);
+	kernel_plan_remove(&d->fib);
 	kernel_mark_remove(&d->fib);
 	kernel_sources_remove(&d->fib);
 	err = device_destroy(d->fib.device);
@@ -411,7 +411,7 @@ static void undo_start(struct daemon *d)
 {
 	if (!d->cold_start || !d->fib.device)
 		return;
-	kernel_defaults_remove(&d->fib);
+	kernel_plan_remove(&d->fib);
 	kernel_mark_remove(&d->fib);
 	kernel_sources_remove(&d->fib);
 	device_destroy(d->fib.device);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/fib.h"
 
-#include "daemon/kernel_defaults.h"
 #include "daemon/kernel_mark.h"
+#include "daemon/kernel_plan.h"
 #include "daemon/kernel_routes.h"
 #include "daemon/kernel_sources.h"
 #include "daemon/listen_port.h"
@@ -38,6 +38,7 @@ void fib_done(struct fib *f)
 	forget_problems(f);
 	vec_done(&f->problems);
 	vec_done(&f->foreign);
+	vec_done(&f->apart);
 	nft_close(f->nft);
 }
 
@@ -169,9 +170,10 @@ struct owned {
 };
 
 struct wanted {
-	VEC(struct owned) owned; /* by peer, then prefix, after sorting */
-	VEC(ip_prefix) prefixes; /* every prefix of the RIB */
-	VEC(ip_prefix) routes;	 /* those with a kernel route */
+	VEC(struct owned) owned;	 /* by peer, then prefix, after sorting */
+	VEC(ip_prefix) prefixes;	 /* every prefix of the RIB */
+	VEC(struct want_prefix) carried; /* the same */
+	struct kernel_plan kernel;
 	ip_prefix *allowed;
 	struct desired_peer *peers;
 };
@@ -183,8 +185,7 @@ static int collect(const struct rib_answer *a, void *data)
 	vec_push(&w->prefixes, a->prefix);
 	for (unsigned i = 0; i < a->owners.n; i++)
 		vec_push(&w->owned, (struct owned){a->owners.peer[i], a->prefix});
-	if (a->route)
-		vec_push(&w->routes, a->prefix);
+	vec_push(&w->carried, (struct want_prefix){a->prefix, a->route, a->on_dead == RIB_RELEASE});
 	return 0;
 }
 
@@ -239,7 +240,8 @@ static void wanted_done(struct wanted *w, size_t n_peers)
 	free(w->allowed);
 	vec_done(&w->owned);
 	vec_done(&w->prefixes);
-	vec_done(&w->routes);
+	vec_done(&w->carried);
+	kernel_plan_done(&w->kernel);
 }
 
 static bool peer_is_ours(const wg_key *key, void *data)
@@ -268,6 +270,9 @@ static int write_journal(const struct fib *f, const struct wanted *w, bool exact
 		.n_prefixes = w->prefixes.n,
 		.addresses = g->addresses,
 		.n_addresses = g->n_addresses,
+		.backstops = w->kernel.backstops.items,
+		.n_backstops = w->kernel.backstops.n,
+		.mark = f->fwmark,
 	};
 	int err;
 
@@ -372,25 +377,24 @@ static void note_journal(struct fib *f, int err)
 			strerror(-err));
 }
 
-static int sync_all(struct fib *f, const struct wanted *w, struct device_state *mirror,
-	struct fib_counts *counts)
+static int sync_all(
+	struct fib *f, struct wanted *w, struct device_state *mirror, struct fib_counts *counts)
 {
-	const ip_prefix *all = w->prefixes.items;
-	bool clear_mark = false;
+	struct kernel_plan *k = &w->kernel;
 	int err = kernel_link_sync(f, counts);
 
 	if (!err)
 		err = device_get(f->device, mirror);
 	if (!err)
-		err = kernel_defaults_mark(f, all, w->prefixes.n, mirror->fwmark, &clear_mark);
+		err = kernel_plan_make(f, w->carried.items, w->carried.n, mirror, k);
+	if (!err)
+		err = kernel_plan_begin(f, k);
 	if (!err) {
-		kernel_sources_sync(f, all, w->prefixes.n);
-		err = sync_device(f, w, mirror, clear_mark, counts);
+		kernel_sources_sync(f, w->prefixes.items, w->prefixes.n);
+		err = sync_device(f, w, mirror, k->clear_mark, counts);
 	}
 	if (!err)
-		err = kernel_routes_sync(f, w->routes.items, w->routes.n, counts);
-	if (!err)
-		err = kernel_defaults_sync(f, all, w->prefixes.n);
+		err = kernel_plan_finish(f, k, counts);
 	if (!err)
 		kernel_mark_sync(f, mirror->listen_port);
 	return err;

@@ -15,6 +15,7 @@
 
 #include "daemon/changes.h"
 #include "daemon/generation.h"
+#include "daemon/kernel_want.h"
 #include "daemon/state.h"
 #include "device/device.h"
 #include "route/rib.h"
@@ -35,7 +36,10 @@ struct fib {
 	 * resolved (yet). Owned by the caller. */
 	const sock_addr *endpoints;
 	int ifindex;
-	uint32_t fwmark; /* of the default route's table; 0: no default route through the device */
+	uint32_t fwmark; /* of the device, and the table of what stands apart; 0: nothing does */
+	/* Prefixes whose routes would carry the tunnel's own packets, sorted (kernel_want.h).
+	 * Whoever changes the inventory forgets them, and the sync finds them anew. */
+	prefix_vec apart;
 	struct changes *changes; /* gets in names what a sync changes; NULL: nobody asks */
 	/* What the last sync could not do, for status. */
 	VEC(struct fib_trouble) problems;

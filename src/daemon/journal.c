@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/journal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Longer than any line of ours, with its end. */
@@ -8,7 +9,7 @@
 
 void journal_init(struct journal *j)
 {
-	*j = (struct journal){.peers = map_new(), .prefixes = map_new()};
+	*j = (struct journal){.peers = map_new(), .prefixes = map_new(), .backstops = map_new()};
 }
 
 static void forget_all(struct map *m)
@@ -27,7 +28,9 @@ void journal_done(struct journal *j)
 {
 	forget_all(j->peers);
 	forget_all(j->prefixes);
+	forget_all(j->backstops);
 	vec_done(&j->addresses);
+	vec_done(&j->marks);
 }
 
 static bool remember(struct map *m, const void *value, size_t len)
@@ -60,6 +63,19 @@ bool journal_add_address(struct journal *j, const ip_prefix *a)
 	return true;
 }
 
+bool journal_add_backstop(struct journal *j, const ip_prefix *p)
+{
+	return remember(j->backstops, p, sizeof(*p));
+}
+
+bool journal_add_mark(struct journal *j, uint32_t mark)
+{
+	if (journal_has_mark(j, mark))
+		return false;
+	vec_push(&j->marks, mark);
+	return true;
+}
+
 bool journal_has_peer(const struct journal *j, const wg_key *key)
 {
 	return map_get(j->peers, key, sizeof(*key)) != NULL;
@@ -78,12 +94,37 @@ bool journal_has_address(const struct journal *j, const ip_prefix *a)
 	return false;
 }
 
+bool journal_has_backstop(const struct journal *j, const ip_prefix *p)
+{
+	return map_get(j->backstops, p, sizeof(*p)) != NULL;
+}
+
+bool journal_has_mark(const struct journal *j, uint32_t mark)
+{
+	for (size_t i = 0; i < j->marks.n; i++)
+		if (j->marks.items[i] == mark)
+			return true;
+	return false;
+}
+
 /* --- text --- */
+
+/* A number but 0 of 32 bits, written as we do. */
+static bool read_mark(const char *text, uint32_t *ret)
+{
+	char again[16];
+	unsigned long n = strtoul(text, NULL, 10);
+
+	snprintf(again, sizeof(again), "%u", (uint32_t)n);
+	*ret = (uint32_t)n;
+	return n && !strcmp(text, again);
+}
 
 static void read_line(struct journal *j, const char *line)
 {
 	wg_key key;
 	ip_prefix prefix;
+	uint32_t mark;
 
 	if (!strncmp(line, "peer ", 5) && wg_key_from_base64(&key, line + 5))
 		journal_add_peer(j, &key);
@@ -91,6 +132,10 @@ static void read_line(struct journal *j, const char *line)
 		journal_add_prefix(j, &prefix);
 	else if (!strncmp(line, "address ", 8) && ip_prefix_parse(&prefix, line + 8))
 		journal_add_address(j, &prefix);
+	else if (!strncmp(line, "backstop ", 9) && ip_prefix_parse(&prefix, line + 9))
+		journal_add_backstop(j, &prefix);
+	else if (!strncmp(line, "mark ", 5) && read_mark(line + 5, &mark))
+		journal_add_mark(j, mark);
 }
 
 void journal_read(struct journal *j, const char *text, size_t n)
@@ -134,6 +179,11 @@ void journal_write(const struct journal *j, struct buf *out)
 	for (size_t i = 0; i < j->addresses.n; i++)
 		vec_push(&lines, mem_printf("address %s",
 					 ip_prefix_format(&j->addresses.items[i], prefix_text)));
+	cursor = 0;
+	while (map_next(j->backstops, &cursor, &key, &len, &value))
+		vec_push(&lines, mem_printf("backstop %s", ip_prefix_format(value, prefix_text)));
+	for (size_t i = 0; i < j->marks.n; i++)
+		vec_push(&lines, mem_printf("mark %u", j->marks.items[i]));
 	if (lines.n)
 		qsort(lines.items, lines.n, sizeof(*lines.items), by_bytes);
 	for (size_t i = 0; i < lines.n; i++) {

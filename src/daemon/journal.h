@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The journal of what we put on the device, as a value and as text; no I/O. One line per thing:
- * "peer KEY", "prefix PREFIX", "address PREFIX", in the order of bytes, so that the same content is
- * the same file.
+ * "peer KEY", "prefix PREFIX", "address PREFIX", "backstop PREFIX", "mark NUMBER", in the order of
+ * bytes, so that the same content is the same file.
  */
 #ifndef SHUNT_DAEMON_JOURNAL_H
 #define SHUNT_DAEMON_JOURNAL_H
@@ -14,9 +14,11 @@
 #include "base/vec.h"
 
 struct journal {
-	struct map *peers;    /* wg_key -> itself */
-	struct map *prefixes; /* ip_prefix -> itself */
+	struct map *peers;     /* wg_key -> itself */
+	struct map *prefixes;  /* ip_prefix -> itself */
+	struct map *backstops; /* ip_prefix -> itself; kernel_want.h */
 	VEC(ip_prefix) addresses;
+	VEC(uint32_t) marks; /* of the device, each with its table */
 };
 
 void journal_init(struct journal *j);
@@ -26,10 +28,14 @@ void journal_done(struct journal *j);
 bool journal_add_peer(struct journal *j, const wg_key *key);
 bool journal_add_prefix(struct journal *j, const ip_prefix *p);
 bool journal_add_address(struct journal *j, const ip_prefix *a);
+bool journal_add_backstop(struct journal *j, const ip_prefix *p);
+bool journal_add_mark(struct journal *j, uint32_t mark);
 
 bool journal_has_peer(const struct journal *j, const wg_key *key);
 bool journal_has_prefix(const struct journal *j, const ip_prefix *p);
 bool journal_has_address(const struct journal *j, const ip_prefix *a);
+bool journal_has_backstop(const struct journal *j, const ip_prefix *p);
+bool journal_has_mark(const struct journal *j, uint32_t mark);
 
 /* Adds what n bytes of text say. A line that says nothing we know is left out: an older or newer
  * version's, or damage that a rewrite mends. The last line needs no newline. */

@@ -96,12 +96,14 @@ int kernel_link_sync(struct fib *f, struct fib_counts *counts)
 
 static struct rtnl_route route_of(const struct fib *f, const ip_prefix *prefix)
 {
-	return (struct rtnl_route){
-		.dst = *prefix,
+	struct want_facts facts = {
+		.apart = f->apart.items,
+		.n_apart = f->apart.n,
+		.mark = f->fwmark,
 		.ifindex = f->ifindex,
-		.table = ip_prefix_is_default(prefix) ? f->fwmark : 0,
-		.protocol = RTNL_PROTO_SHUNT,
 	};
+
+	return want_route(&facts, prefix);
 }
 
 static bool is_same_way(const struct rtnl_route *have, const struct rtnl_route *want)
@@ -145,6 +147,17 @@ static void note_route(struct fib *f, const struct rtnl_route *r, bool there, in
 			"a route to %s that isn't ours is in the way", text);
 }
 
+int kernel_route_add(struct fib *f, const struct rtnl_route *r)
+{
+	int err = rtnl_route_add(f->rtnl, r);
+
+	if (!err || err == -ENODEV)
+		return err;
+	if (err != -EEXIST || !is_served_by_other(f, r))
+		note_route(f, r, true, err);
+	return 1;
+}
+
 int kernel_route_set(struct fib *f, const ip_prefix *prefix, bool there)
 {
 	struct rtnl_route r = route_of(f, prefix);
@@ -152,76 +165,11 @@ int kernel_route_set(struct fib *f, const ip_prefix *prefix, bool there)
 
 	if (generation_prefix_is_connected(f->gen, prefix))
 		return 0;
-	err = there ? rtnl_route_add(f->rtnl, &r) : rtnl_route_del(f->rtnl, &r);
+	if (there)
+		return kernel_route_add(f, &r);
+	err = rtnl_route_del(f->rtnl, &r);
 	if (!err || err == -ENODEV)
 		return err;
-	if (err != -EEXIST || !is_served_by_other(f, &r))
-		note_route(f, &r, there, err);
+	note_route(f, &r, false, err);
 	return 1;
-}
-
-static int by_prefix(const void *a, const void *b)
-{
-	return ip_prefix_cmp(a, b);
-}
-
-static bool is_wanted(
-	const struct fib *f, const struct rtnl_route *r, const ip_prefix *routes, size_t n)
-{
-	struct rtnl_route want = route_of(f, &r->dst);
-
-	return (r->table == RT_TABLE_MAIN ? 0 : r->table) == want.table &&
-	       bsearch(&r->dst, routes, n, sizeof(*routes), by_prefix) &&
-	       !generation_prefix_is_connected(f->gen, &r->dst);
-}
-
-/* What stands there already: ours that are wanted, and others' that do the same. Ours that aren't
- * wanted are removed. *ret: sorted. */
-static int look_at_routes(struct fib *f, const ip_prefix *routes, size_t n, ip_prefix **ret,
-	size_t *ret_n, struct fib_counts *counts)
-{
-	struct rtnl_route only = {.ifindex = f->ifindex};
-	struct rtnl_route *there;
-	size_t n_there;
-	int err = rtnl_route_list_where(f->rtnl, &only, &there, &n_there);
-
-	if (err)
-		return err;
-	*ret = mem_zalloc(n_there + 1, sizeof(**ret));
-	*ret_n = 0;
-	for (size_t i = 0; i < n_there; i++) {
-		struct rtnl_route want = route_of(f, &there[i].dst);
-		bool ours = there[i].protocol == RTNL_PROTO_SHUNT;
-
-		if (is_wanted(f, &there[i], routes, n) && is_same_way(&there[i], &want)) {
-			(*ret)[(*ret_n)++] = there[i].dst;
-		} else if (ours) {
-			rtnl_route_del(f->rtnl, &there[i]);
-			counts->routes_removed++;
-		}
-	}
-	if (*ret_n)
-		qsort(*ret, *ret_n, sizeof(**ret), by_prefix);
-	free(there);
-	return 0;
-}
-
-int kernel_routes_sync(struct fib *f, const ip_prefix *routes, size_t n, struct fib_counts *counts)
-{
-	ip_prefix *present;
-	size_t n_present;
-	int err = look_at_routes(f, routes, n, &present, &n_present, counts);
-
-	if (err)
-		return err;
-	for (size_t i = 0; i < n && !err; i++) {
-		if (bsearch(&routes[i], present, n_present, sizeof(*present), by_prefix) ||
-			generation_prefix_is_connected(f->gen, &routes[i]))
-			continue;
-		err = kernel_route_set(f, &routes[i], true);
-		counts->routes_added += err == 0;
-		err = err < 0 ? err : 0;
-	}
-	free(present);
-	return err;
 }

@@ -8,10 +8,9 @@
 /* Brings the link up with its MTU, adds our addresses, removes those the journal names and the
  * generation doesn't. */
 int kernel_link_sync(struct fib *f, struct fib_counts *counts);
-/* routes: sorted. Adds what is missing, removes our routes that aren't wanted. Foreign ones in the
- * way become problems, unless they do the same as ours would. */
-int kernel_routes_sync(struct fib *f, const ip_prefix *routes, size_t n, struct fib_counts *counts);
-/* One route, now. 0; 1 if it was not done, which is noted as a problem where it is one; -ENODEV. */
+/* One route into the device, now; there: or none. 0; 1 if it was not done, which is noted as a
+ * problem where it is one: a foreign one in the way is, unless it does the same; -ENODEV. */
 int kernel_route_set(struct fib *f, const ip_prefix *prefix, bool there);
+int kernel_route_add(struct fib *f, const struct rtnl_route *route);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Longer prefixes first, all of them before the rules of kernel_defaults.c; PRIORITY_END is where
+/* Longer prefixes first, all of them before the rules of kernel_want.h; PRIORITY_END is where
  * what is passed on goes. */
 #define PRIORITY_HOST 32500
 #define PRIORITY_END 32699

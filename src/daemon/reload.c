@@ -92,6 +92,7 @@ static int put_in_force(struct daemon *d, struct generation *fresh, struct fib_c
 
 	fresh->number = old->number + 1;
 	d->gen = fresh;
+	d->fib.apart.n = 0;
 	endpoints_set(d->endpoints, fresh, sys_now());
 	daemon_feed_rib(d, old);
 	verdicts_of_reload(d, old);

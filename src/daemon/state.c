@@ -241,6 +241,17 @@ size_t state_addresses(const struct state *s, const ip_prefix **ret)
 	return s->journal.addresses.n;
 }
 
+bool state_has_backstop(const struct state *s, const ip_prefix *p)
+{
+	return journal_has_backstop(&s->journal, p);
+}
+
+size_t state_marks(const struct state *s, const uint32_t **ret)
+{
+	*ret = s->journal.marks.items;
+	return s->journal.marks.n;
+}
+
 static int write_journal(const struct state *s)
 {
 	AUTO_BUF text = {0};
@@ -253,7 +264,9 @@ static bool journal_is(const struct journal *have, const struct state_journal *w
 {
 	bool same = map_count(have->peers) == want->n_peers &&
 		    map_count(have->prefixes) == want->n_prefixes &&
-		    have->addresses.n == want->n_addresses;
+		    have->addresses.n == want->n_addresses &&
+		    map_count(have->backstops) == want->n_backstops &&
+		    have->marks.n == (want->mark != 0);
 
 	for (size_t i = 0; same && i < want->n_peers; i++)
 		same = journal_has_peer(have, &want->peers[i]);
@@ -261,7 +274,9 @@ static bool journal_is(const struct journal *have, const struct state_journal *w
 		same = journal_has_prefix(have, &want->prefixes[i]);
 	for (size_t i = 0; same && i < want->n_addresses; i++)
 		same = journal_has_address(have, &want->addresses[i]);
-	return same;
+	for (size_t i = 0; same && i < want->n_backstops; i++)
+		same = journal_has_backstop(have, &want->backstops[i]);
+	return same && (!want->mark || journal_has_mark(have, want->mark));
 }
 
 int state_journal(struct state *s, const struct state_journal *j, bool exactly)
@@ -279,6 +294,10 @@ int state_journal(struct state *s, const struct state_journal *j, bool exactly)
 		s->unwritten |= journal_add_prefix(&s->journal, &j->prefixes[i]);
 	for (size_t i = 0; i < j->n_addresses; i++)
 		s->unwritten |= journal_add_address(&s->journal, &j->addresses[i]);
+	for (size_t i = 0; i < j->n_backstops; i++)
+		s->unwritten |= journal_add_backstop(&s->journal, &j->backstops[i]);
+	if (j->mark)
+		s->unwritten |= journal_add_mark(&s->journal, j->mark);
 	err = s->unwritten ? write_journal(s) : 0;
 	s->unwritten = err != 0;
 	return err;

@@ -31,6 +31,10 @@ bool state_has_peer(const struct state *s, const wg_key *key);
 bool state_has_prefix(const struct state *s, const ip_prefix *p);
 /* Addresses that we put on the interface, with their host bits. */
 size_t state_addresses(const struct state *s, const ip_prefix **ret);
+/* We put a route that refuses behind it. */
+bool state_has_backstop(const struct state *s, const ip_prefix *p);
+/* Marks, and tables of the same numbers, in which we put routes. */
+size_t state_marks(const struct state *s, const uint32_t **ret);
 
 struct state_journal {
 	const wg_key *peers;
@@ -39,6 +43,9 @@ struct state_journal {
 	size_t n_prefixes;
 	const ip_prefix *addresses;
 	size_t n_addresses;
+	const ip_prefix *backstops;
+	size_t n_backstops;
+	uint32_t mark; /* 0: none */
 };
 
 /* Adds these to the journal, or (exactly) makes them the whole of it; on disk before it returns 0.

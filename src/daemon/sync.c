@@ -16,10 +16,11 @@
 #include <string.h>
 
 /* How often the device is read back: with nothing to suspect, with peers known by their handshakes
- * only, and soon. */
+ * only, when the kernel has news, and when a peer was lost. */
 #define SYNC_DRIFT_MS 10000
 #define SYNC_HANDSHAKES_MS 2000
 #define SYNC_SOON_MS 200
+#define SYNC_LOST_MS 1000
 #define SYNC_FAILED_MS 2000
 #define RETRY_MAX_MS 30000
 
@@ -179,6 +180,12 @@ int daemon_sync(struct daemon *d, const char *what, struct fib_counts *ret)
 static void on_sync_timer(uv_timer_t *t)
 {
 	daemon_sync(t->data, "drift mended", NULL);
+}
+
+void daemon_sync_soon(struct daemon *d)
+{
+	if (!d->failures && uv_timer_get_due_in(&d->sync_timer) > SYNC_LOST_MS)
+		sync_in(d, SYNC_LOST_MS);
 }
 
 static void on_monitor(uv_poll_t *p, int status, int events)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/verdicts.h"
 
+#include "daemon/kernel_plan.h"
 #include "daemon/log.h"
 #include "sys/clock.h"
 #include <assert.h>
@@ -142,6 +143,15 @@ static void log_verdict(const struct daemon *d, const struct live_event *e)
 		live_cause_text(e->cause));
 }
 
+/* A peer may be lost because it roamed to where its packets are caught by a route into the tunnel:
+ * only the device knows. */
+static void note_verdict(struct daemon *d, const struct live_event *e)
+{
+	log_verdict(d, e);
+	if (e->state == LIVE_DOWN)
+		daemon_sync_soon(d);
+}
+
 static void log_self(const struct live_event *e)
 {
 	log_info("signals to peers: %s", e->drained    ? "drained"
@@ -247,7 +257,7 @@ static void take_events(struct daemon *d, const struct live_event *live, size_t 
 		prober_hold_clear(d->prober);
 	for (size_t i = 0; i < n; i++) {
 		if (is_of_now(d, &live[i]))
-			log_verdict(d, &live[i]);
+			note_verdict(d, &live[i]);
 		else if (live[i].type == LIVE_EVENT_SELF)
 			log_self(&live[i]);
 	}
@@ -377,6 +387,9 @@ void verdicts_endpoint_resolved(uint32_t peer, const sock_addr *endpoint, void *
 
 	if (!p || !d->prober) /* at the start the first sync does it */
 		return;
+	/* Before the device sends there, its packets must have a way out. */
+	if (kernel_endpoint_is_caught(&d->fib, endpoint))
+		daemon_sync(d, "an endpoint within a carried prefix", NULL);
 	m = device_state_peer(&d->mirror, &p->node->public_key);
 	if (may_set_endpoint(d, p, m, endpoint))
 		set_endpoint(d, p, endpoint);

@@ -91,6 +91,18 @@ def test_a_device_of_wg_quick_is_adopted_without_a_loss(lab):
     assert "from 10.97.0.0/16" in node.ip("rule")
     # wg-quick's own routes go where ours would: nothing is wrong with them.
     assert not daemon.problem("in the way"), daemon.problems()
+    # One that leads to nobody is named; one to a network that goes with an inventory goes, too.
+    problem = daemon.wait_problem("10.98.0.0/24")
+    assert "leads into wg0, where nobody carries it" in problem["what"]
+    assert problem["fix"] == "ip route del 10.98.0.0/24 dev wg0"
+    assert not any("proto 213" in r for r in daemon.routes("10.20.2.0/24")), "wg-quick's"
+    mesh.inv["nodes"]["site-2"]["networks"] = ["10.20.22.0/24"]
+    mesh.write()
+    daemon.ask("reload")
+    assert daemon.routes("10.20.2.0/24") == []
+    assert any(r.startswith("10.98.0.0/24") for r in daemon.routes())
+    node.ip(problem["fix"].removeprefix("ip "))
+    daemon.wait_no_problem("10.98.0.0/24")
 
 
 def test_a_prefix_of_a_foreign_peer_is_not_stolen(lab):

@@ -101,8 +101,9 @@ static void journal_survives(void **data)
 	wg_key keys[] = {{{1}}, {{2}}};
 	ip_prefix prefixes[] = {prefix("10.0.0.0/8"), prefix("fd00::/64")};
 	ip_prefix address = prefix("10.10.0.1/24");
-	struct state_journal j = {keys, 2, prefixes, 2, &address, 1};
+	struct state_journal j = {keys, 2, prefixes, 2, &address, 1, prefixes, 1, 51820};
 	const ip_prefix *addresses;
+	const uint32_t *marks;
 
 	assert_int_equal(state_journal(s, &j, false), 0);
 	state_close(s);
@@ -112,10 +113,15 @@ static void journal_survives(void **data)
 	assert_true(state_has_prefix(s, &prefixes[1]));
 	assert_int_equal(state_addresses(s, &addresses), 1);
 	assert_true(ip_prefix_eq(&addresses[0], &address));
+	assert_true(state_has_backstop(s, &prefixes[0]));
+	assert_false(state_has_backstop(s, &prefixes[1]));
+	assert_int_equal(state_marks(s, &marks), 1);
+	assert_int_equal(marks[0], 51820);
 	/* Adding keeps what was there, exactly drops it. */
 	j = (struct state_journal){keys, 1, NULL, 0, NULL, 0};
 	assert_int_equal(state_journal(s, &j, false), 0);
 	assert_true(state_has_prefix(s, &prefixes[0]));
+	assert_true(state_has_backstop(s, &prefixes[0]));
 	assert_int_equal(state_journal(s, &j, true), 0);
 	assert_false(state_has_prefix(s, &prefixes[0]));
 	assert_false(state_has_peer(s, &keys[1]));
@@ -124,6 +130,8 @@ static void journal_survives(void **data)
 	assert_true(state_has_peer(s, &keys[0]));
 	assert_false(state_has_prefix(s, &prefixes[0]));
 	assert_int_equal(state_addresses(s, &addresses), 0);
+	assert_false(state_has_backstop(s, &prefixes[0]));
+	assert_int_equal(state_marks(s, &marks), 0);
 	state_close(s);
 }
 
