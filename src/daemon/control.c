@@ -5,14 +5,23 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define MAX_REQUEST (64 * 1024)
-#define MAX_CLIENTS 256
+/* Of all answers that wait to be read. */
+#define MAX_UNREAD ((size_t)64 << 20)
+#define MAX_ACCEPTED 16 /* at once; other events have their turn */
+#define PAUSE_MS 200
 
 struct control {
-	uv_pipe_t listener;
+	int fd; /* listens */
+	uv_poll_t poll;
+	uv_timer_t pause; /* until the next try, when nobody can be let in */
+	unsigned open_handles, max_clients;
+	size_t unread;
 	char *path;
 	control_fn *answer;
 	void *data;
@@ -31,7 +40,9 @@ struct client {
 struct answer {
 	uv_write_t req;
 	struct client *client;
+	struct control *control; /* outlives it */
 	char *text;
+	size_t n;
 };
 
 json_t *control_error(const char *fmt, ...)
@@ -90,6 +101,26 @@ static void client_close(struct client *c)
 
 static void written(uv_write_t *req, int status);
 
+/* Who asks for much and reads nothing of it makes room for others who ask. */
+static void make_room(struct control *control, const struct client *for_whom, size_t n)
+{
+	list_for_each (pos, &control->clients) {
+		struct client *c = container_of(pos, struct client, link);
+
+		if (control->unread + n <= MAX_UNREAD)
+			return;
+		if (c->waits && c != for_whom)
+			client_close(c);
+	}
+}
+
+static void answer_free(struct answer *a)
+{
+	a->control->unread -= a->n;
+	free(a->text);
+	free(a);
+}
+
 static void client_answer(struct client *c, const char *line, size_t n)
 {
 	struct answer *a = mem_zalloc(1, sizeof(*a));
@@ -103,10 +134,13 @@ static void client_answer(struct client *c, const char *line, size_t n)
 	out = uv_buf_init(NULL, 0);
 	out.len = text.n;
 	out.base = a->text = buf_steal(&text);
+	a->n = out.len;
 	a->client = c;
+	a->control = c->control;
+	make_room(c->control, c, a->n);
+	a->control->unread += a->n;
 	if (uv_write(&a->req, (uv_stream_t *)&c->pipe, &out, 1, written)) {
-		free(a->text);
-		free(a);
+		answer_free(a);
 		client_close(c);
 		return;
 	}
@@ -157,8 +191,7 @@ static void written(uv_write_t *req, int status)
 	struct answer *a = container_of(req, struct answer, req);
 	struct client *c = a->client;
 
-	free(a->text);
-	free(a);
+	answer_free(a);
 	if (!c->control || !c->waits)
 		return;
 	c->waits = false;
@@ -176,57 +209,125 @@ static void close_most_idle(struct control *control)
 	}
 }
 
-static void connected(uv_stream_t *listener, int status)
+static void let_in(struct control *control, int fd)
 {
-	struct control *control = container_of(listener, struct control, listener);
-	struct client *c;
+	struct client *c = mem_zalloc(1, sizeof(*c));
 
-	if (status < 0)
-		return;
-	if (control->n_clients >= MAX_CLIENTS)
+	if (control->n_clients >= control->max_clients)
 		close_most_idle(control);
-	c = mem_zalloc(1, sizeof(*c));
 	list_init(&c->link);
-	uv_pipe_init(listener->loop, &c->pipe, 0);
+	uv_pipe_init(control->poll.loop, &c->pipe, 0);
 	c->control = control;
 	list_append(&control->clients, &c->link);
 	control->n_clients++;
-	if (uv_accept(listener, (uv_stream_t *)&c->pipe) ||
-		uv_read_start((uv_stream_t *)&c->pipe, give_room, got_bytes))
+	if (uv_pipe_open(&c->pipe, fd)) {
+		close(fd);
 		client_close(c);
+	} else if (uv_read_start((uv_stream_t *)&c->pipe, give_room, got_bytes)) {
+		client_close(c);
+	}
 }
 
-static void listener_closed(uv_handle_t *h)
-{
-	struct control *c = container_of(h, struct control, listener);
+static void on_connection(uv_poll_t *poll, int status, int events);
 
+static void listen_again(uv_timer_t *t)
+{
+	struct control *c = t->data;
+
+	uv_poll_start(&c->poll, UV_READABLE, on_connection);
+}
+
+/* The machine has no file for it: a client that sits there gives its own, else all wait a little,
+ * or the loop would spin. */
+static void on_want_of_files(struct control *c)
+{
+	if (c->n_clients) {
+		close_most_idle(c);
+		return;
+	}
+	uv_poll_stop(&c->poll);
+	uv_timer_start(&c->pause, listen_again, PAUSE_MS, 0);
+}
+
+static bool is_passing(int error)
+{
+	return error == EINTR || error == ECONNABORTED;
+}
+
+static void on_connection(uv_poll_t *poll, int status, int events)
+{
+	struct control *c = poll->data;
+
+	for (int i = 0; i < MAX_ACCEPTED; i++) {
+		int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd >= 0) {
+			let_in(c, fd);
+		} else if (!is_passing(errno)) {
+			if (errno != EAGAIN)
+				on_want_of_files(c);
+			return;
+		}
+	}
+}
+
+static void handle_closed(uv_handle_t *h)
+{
+	struct control *c = h->data;
+
+	if (--c->open_handles)
+		return;
 	free(c->path);
 	free(c);
 }
 
-int control_open(uv_loop_t *loop, const char *path, control_fn *answer, void *data,
-	struct control **ret, struct buf *why)
+/* A listening socket of mode 0600 in the place of whatever has that name; or negative errno. */
+static int listen_at(const char *path)
 {
-	struct control *c = mem_zalloc(1, sizeof(*c));
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	mode_t mask;
-	int err;
+	int fd, err = 0;
 
-	c->path = mem_strdup(path);
-	c->answer = answer;
-	c->data = data;
-	list_init(&c->clients);
-	uv_pipe_init(loop, &c->listener, 0);
+	if (strlen(path) >= sizeof(at.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(at.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
 	unlink(path); /* the run directory's lock is ours, so nobody listens there */
 	mask = umask(0177);
-	err = strlen(path) >= 108 ? -ENAMETOOLONG : uv_pipe_bind(&c->listener, path);
+	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+		err = -errno;
 	umask(mask);
-	if (!err)
-		err = uv_listen((uv_stream_t *)&c->listener, 128, connected);
-	if (err) {
-		buf_printf(why, "can't listen on %s: %s", path, strerror(-err));
-		uv_close((uv_handle_t *)&c->listener, listener_closed);
-		return err;
+	if (!err && listen(fd, SOMAXCONN) < 0)
+		err = -errno;
+	if (err)
+		close(fd);
+	return err ? err : fd;
+}
+
+int control_open(
+	uv_loop_t *loop, const struct control_options *o, struct control **ret, struct buf *why)
+{
+	struct control *c;
+	int fd = listen_at(o->path);
+
+	if (fd < 0) {
+		buf_printf(why, "can't listen on %s: %s", o->path, strerror(-fd));
+		return fd;
 	}
+	c = mem_zalloc(1, sizeof(*c));
+	c->fd = fd;
+	c->path = mem_strdup(o->path);
+	c->answer = o->answer;
+	c->data = o->data;
+	c->max_clients = o->max_clients;
+	list_init(&c->clients);
+	uv_poll_init(loop, &c->poll, fd);
+	uv_timer_init(loop, &c->pause);
+	c->poll.data = c->pause.data = c;
+	c->open_handles = 2;
+	uv_poll_start(&c->poll, UV_READABLE, on_connection);
 	*ret = c;
 	return 0;
 }
@@ -238,5 +339,7 @@ void control_close(struct control *c)
 	list_for_each (pos, &c->clients)
 		client_close(container_of(pos, struct client, link));
 	unlink(c->path);
-	uv_close((uv_handle_t *)&c->listener, listener_closed);
+	uv_close((uv_handle_t *)&c->poll, handle_closed);
+	uv_close((uv_handle_t *)&c->pause, handle_closed);
+	close(c->fd);
 }

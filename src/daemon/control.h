@@ -18,9 +18,16 @@ struct control;
  * NULL. */
 typedef json_t *control_fn(const json_t *request, void *data);
 
-/* Listens at path, replacing a socket that nobody listens on. why gets a sentence on failure. */
-int control_open(uv_loop_t *loop, const char *path, control_fn *answer, void *data,
-	struct control **ret, struct buf *why);
+struct control_options {
+	const char *path;
+	control_fn *answer;
+	void *data;
+	unsigned max_clients; /* at least one */
+};
+
+/* Listens at the path, replacing what has that name. why gets a sentence on failure. */
+int control_open(
+	uv_loop_t *loop, const struct control_options *o, struct control **ret, struct buf *why);
 /* Closes listener and clients and unlinks the socket; the loop must run once more to let the memory
  * go. Accepts NULL. */
 void control_close(struct control *c);

@@ -13,6 +13,7 @@
 #include "daemon/log.h"
 #include "daemon/verdicts.h"
 #include "sys/clock.h"
+#include "sys/descriptors.h"
 #include "sys/process.h"
 #include <errno.h>
 #include <linux/capability.h>
@@ -21,6 +22,16 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+/*
+ * What a start opens, at most; fewer, and libuv ends the program without a word. What the prober
+ * has for each own address. And what is kept for what may come: a device that is made anew, a
+ * reload, names to be resolved, the journal.
+ */
+#define FILES_OF_START 32
+#define FILES_OF_ADDRESS 5
+#define FILES_IN_RESERVE 16
+#define CLIENTS_MAX 256
 
 #define ENDPOINTS_MS 1000
 #define AWAIT_NAMES_MS 1000
@@ -296,13 +307,29 @@ static void unblock_signals(void)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static void watch(struct daemon *d)
+static int init_handles(struct daemon *d)
 {
-	uv_poll_init(&d->loop, &d->prober_poll, prober_fd(d->prober));
-	uv_poll_init(&d->loop, &d->monitor_poll, rtnl_monitor_fd(d->monitor));
-	uv_signal_init(&d->loop, &d->sigterm);
-	uv_signal_init(&d->loop, &d->sigint);
-	uv_signal_init(&d->loop, &d->sighup);
+	int err = uv_poll_init(&d->loop, &d->prober_poll, prober_fd(d->prober));
+
+	if (!err)
+		err = uv_poll_init(&d->loop, &d->monitor_poll, rtnl_monitor_fd(d->monitor));
+	if (!err)
+		err = uv_signal_init(&d->loop, &d->sigterm);
+	if (!err)
+		err = uv_signal_init(&d->loop, &d->sigint);
+	if (!err)
+		err = uv_signal_init(&d->loop, &d->sighup);
+	return err;
+}
+
+static int watch(struct daemon *d, struct buf *why)
+{
+	int err = init_handles(d);
+
+	if (err) {
+		buf_printf(why, "can't wait for events: %s", strerror(-err));
+		return err;
+	}
 	d->prober_poll.data = d->monitor_poll.data = d;
 	d->sigterm.data = d->sigint.data = d->sighup.data = d;
 	uv_poll_start(&d->prober_poll, UV_READABLE, verdicts_on_events);
@@ -313,6 +340,7 @@ static void watch(struct daemon *d)
 	uv_signal_start(&d->sigint, on_stop_signal, SIGINT);
 	uv_signal_start(&d->sighup, on_sighup, SIGHUP);
 	unblock_signals();
+	return 0;
 }
 
 static void on_names_timer(uv_timer_t *t)
@@ -334,10 +362,33 @@ static void await_names(struct daemon *d)
 	d->stop_timer.data = d;
 }
 
+/* Clients get what is left when all else has what it needs. */
+static int serve(struct daemon *d, struct buf *why)
+{
+	AUTO_FREE char *path = mem_printf("%s/control.sock", d->options->run_dir);
+	struct control_options o = {
+		.path = path,
+		.answer = daemon_answer,
+		.data = d,
+	};
+	int limit = descriptors_limit(), open = descriptors_open();
+	int needed = (open < 0 ? FILES_OF_START : open) + FILES_IN_RESERVE +
+		     FILES_OF_ADDRESS * (int)d->gen->n_addresses;
+
+	if (limit <= needed) {
+		buf_printf(why,
+			"may have %d files open, and needs %d with this inventory: raise the limit "
+			"(ulimit -n, or LimitNOFILE in the unit)",
+			limit, needed + 1);
+		return -EMFILE;
+	}
+	o.max_clients = limit - needed < CLIENTS_MAX ? (unsigned)(limit - needed) : CLIENTS_MAX;
+	return control_open(&d->loop, &o, &d->control, why);
+}
+
 static int start(struct daemon *d, struct buf *why)
 {
 	const struct daemon_options *o = d->options;
-	AUTO_FREE char *socket_path = mem_printf("%s/control.sock", o->run_dir);
 	int err = generation_load(o->file, o->node, &d->names, &d->gen, why);
 
 	if (!err)
@@ -363,11 +414,8 @@ static int start(struct daemon *d, struct buf *why)
 		await_names(d);
 	err = first_sync(d, why);
 	if (!err)
-		err = control_open(&d->loop, socket_path, daemon_answer, d, &d->control, why);
-	if (err)
-		return err;
-	watch(d);
-	return 0;
+		err = serve(d, why);
+	return err ? err : watch(d, why);
 }
 
 /* Handles close within a few turns. A name that is being resolved may take half a minute, and
@@ -417,6 +465,38 @@ static void undo_start(struct daemon *d)
 	device_destroy(d->fib.device);
 }
 
+static int check_files(struct buf *why)
+{
+	int limit = descriptors_limit(), open = descriptors_open();
+
+	if (limit >= FILES_OF_START && (open < 0 || limit - open >= FILES_OF_START - 3))
+		return 0;
+	buf_printf(why,
+		"may have %d files open, too few to start: raise the limit (ulimit -n, or "
+		"LimitNOFILE "
+		"in the unit)",
+		limit);
+	return -EMFILE;
+}
+
+static int init_loop(struct daemon *d, struct buf *why)
+{
+	int err = check_files(why);
+
+	if (err)
+		return err;
+	err = uv_loop_init(&d->loop);
+	if (err) {
+		buf_printf(why, "can't make an event loop: %s", strerror(-err));
+		return err;
+	}
+	uv_timer_init(&d->loop, &d->sync_timer);
+	uv_timer_init(&d->loop, &d->endpoints_timer);
+	uv_timer_init(&d->loop, &d->stop_timer);
+	d->sync_timer.data = d->endpoints_timer.data = d->stop_timer.data = d;
+	return 0;
+}
+
 int daemon_run(const struct daemon_options *o)
 {
 	struct daemon *d = mem_zalloc(1, sizeof(*d));
@@ -425,14 +505,14 @@ int daemon_run(const struct daemon_options *o)
 
 	d->options = o;
 	d->started_at = sys_now();
+	if (init_loop(d, &why)) {
+		status = refuse(&why, 1);
+		free(d);
+		return status;
+	}
 	names_init(&d->names);
 	d->handshakes = handshakes_new();
 	d->bfd_filter = bfd_filter_new();
-	uv_loop_init(&d->loop);
-	uv_timer_init(&d->loop, &d->sync_timer);
-	uv_timer_init(&d->loop, &d->endpoints_timer);
-	uv_timer_init(&d->loop, &d->stop_timer);
-	d->sync_timer.data = d->endpoints_timer.data = d->stop_timer.data = d;
 	if (start(d, &why)) {
 		status = refuse(&why, 1);
 		undo_start(d);

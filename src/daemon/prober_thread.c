@@ -9,6 +9,7 @@
 #include "daemon/bfd_datagram.h"
 #include "daemon/prober_internal.h"
 #include "sys/clock.h"
+#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,6 +79,9 @@ static void check_device(struct prober *p, instant now)
 {
 	unsigned ifindex = if_nametoindex(p->ifname);
 
+	/* Only that it isn't there is news: asking takes a file, which may not be had. */
+	if (!ifindex && errno != ENODEV)
+		ifindex = p->ifindex;
 	if (ifindex == p->ifindex && !p->reopen)
 		return;
 	p->ifindex = ifindex;

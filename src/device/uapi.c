@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A device behind its UAPI socket. Every request has a connection of its own: that costs a fraction
- * of a millisecond and leaves no half-read answer behind, whatever the program does. An answer may
- * be of any length in pieces of any size, but it may not stall and not go on forever.
+ * of a millisecond and leaves no half-read answer behind, whatever the program does, and a program
+ * that serves one after the other stays open to others. Sockets for the next ones are held ready,
+ * so that a move needs no file descriptor that might not be had. An answer may be of any length in
+ * pieces of any size, but it may not stall and not go on forever.
  */
 #include "device/internal.h"
 
@@ -23,10 +25,14 @@
 /* Of a whole answer; 65,536 peers take a second or two. */
 #define ANSWER_MS 60000
 
+/* One would do, were there no threads that take the number that a request gives back. */
+#define SPARES 2
+
 struct uapi_device {
 	struct device base;
 	unsigned timeout_ms;
 	struct sockaddr_un at;
+	int spare[SPARES]; /* sockets that aren't connected; -1: none */
 };
 
 static int address(struct sockaddr_un *ret, const char *path)
@@ -38,40 +44,86 @@ static int address(struct sockaddr_un *ret, const char *path)
 	return 0;
 }
 
-/* The socket, or negative errno; -ENODEV: nobody is there. */
-static int dial(const struct sockaddr_un *at, unsigned timeout_ms)
+static int new_socket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Connects it; 0 or negative errno; -ENODEV: nobody is there. */
+static int call(int fd, const struct sockaddr_un *at, unsigned timeout_ms)
 {
 	struct timeval t = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int one = 1;
-	int err;
 
-	if (fd < 0)
-		return -errno;
 	(void)setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one));
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) == 0 &&
 		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) == 0 &&
 		connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0)
-		return fd;
-	err = errno;
-	close(fd);
-	if (err == ENOENT || err == ECONNREFUSED || err == ENOTSOCK || err == ENOTDIR)
+		return 0;
+	switch (errno) {
+	case ENOENT:
+	case ECONNREFUSED:
+	case ENOTSOCK:
+	case ENOTDIR:
 		return -ENODEV;
-	return err == EAGAIN ? -ETIMEDOUT : -err;
+	case EAGAIN:
+		return -ETIMEDOUT;
+	default:
+		return -errno;
+	}
+}
+
+static void keep_spares(struct uapi_device *u)
+{
+	for (int i = 0; i < SPARES; i++)
+		if (u->spare[i] < 0)
+			u->spare[i] = new_socket();
+}
+
+static int take_socket(struct uapi_device *u)
+{
+	for (int i = 0; i < SPARES; i++) {
+		int fd = u->spare[i];
+
+		u->spare[i] = -1;
+		if (fd >= 0)
+			return fd;
+	}
+	return new_socket();
+}
+
+static void hang_up(struct uapi_device *u, int fd)
+{
+	close(fd);
+	keep_spares(u);
+}
+
+/* The socket, connected, or negative errno; to be given to hang_up. */
+static int dial(struct uapi_device *u)
+{
+	int fd = take_socket(u);
+	int err = fd < 0 ? fd : call(fd, &u->at, u->timeout_ms);
+
+	if (err && fd >= 0)
+		hang_up(u, fd);
+	return err ? err : fd;
 }
 
 int uapi_probe(const char *path)
 {
 	struct sockaddr_un at;
-	int fd = address(&at, path);
+	int fd, err = address(&at, path);
 
+	if (err)
+		return err;
+	fd = new_socket();
 	if (fd < 0)
 		return fd;
-	fd = dial(&at, STALL_MS);
-	if (fd < 0)
-		return fd;
+	err = call(fd, &at, STALL_MS);
 	close(fd);
-	return 0;
+	return err;
 }
 
 static int write_all(void *data, const char *bytes, size_t n)
@@ -144,7 +196,7 @@ static int uapi_get(struct device *d, struct device_state *ret)
 	struct uapi_device *u = (struct uapi_device *)d;
 	struct uapi_reader r = {0};
 	pid_t pid = 0;
-	int fd = dial(&u->at, u->timeout_ms);
+	int fd = dial(u);
 	int err;
 
 	if (fd < 0)
@@ -155,7 +207,7 @@ static int uapi_get(struct device *d, struct device_state *ret)
 	if (!err)
 		err = uapi_reader_finish(&r, ret);
 	uapi_reader_done(&r);
-	close(fd);
+	hang_up(u, fd);
 	return err == -EPIPE ? -ECONNRESET : err;
 }
 
@@ -164,7 +216,7 @@ static int request_set(struct uapi_device *u, const struct device_change *c, pid
 {
 	struct uapi_writer w = {.write = write_all};
 	struct uapi_reader r = {0};
-	int fd = dial(&u->at, u->timeout_ms);
+	int fd = dial(u);
 	int sent, err;
 
 	if (fd < 0)
@@ -178,7 +230,7 @@ static int request_set(struct uapi_device *u, const struct device_change *c, pid
 	if (!err && sent)
 		err = sent;
 	uapi_reader_done(&r);
-	close(fd);
+	hang_up(u, fd);
 	return err == -EPIPE ? -ECONNRESET : err;
 }
 
@@ -191,7 +243,12 @@ static int uapi_apply(struct device *d, const struct device_change *c)
 
 static void uapi_close(struct device *d)
 {
-	free(d);
+	struct uapi_device *u = (struct uapi_device *)d;
+
+	for (int i = 0; i < SPARES; i++)
+		if (u->spare[i] >= 0)
+			close(u->spare[i]);
+	free(u);
 }
 
 static const struct device_ops uapi_ops = {uapi_get, uapi_apply, uapi_close};
@@ -241,10 +298,13 @@ int uapi_device_open(const char *path, const char *ifname, struct device **ret)
 	snprintf(u->base.ifname, sizeof(u->base.ifname), "%s", ifname);
 	u->timeout_ms = STALL_MS;
 	u->at = at;
+	for (int i = 0; i < SPARES; i++)
+		u->spare[i] = -1;
+	keep_spares(u);
 	/* A change of nothing shows that it speaks the protocol, and who it is. */
 	r = request_set(u, &nothing, &pid);
 	if (r < 0) {
-		free(u);
+		uapi_close(&u->base);
 		return r;
 	}
 	program_name(pid, u->base.name);

@@ -87,6 +87,54 @@ def test_a_log_that_nobody_reads(mesh, site, tmp_path):
         os.close(reader)
 
 
+# --- files -----------------------------------------------------------------------------------------
+
+
+def limited(files):
+    return ("sh", "-c", f'ulimit -n {files}; exec "$@"', "sh")
+
+
+@contextlib.contextmanager
+def idle_clients(site, n):
+    """As many connections as there can be, of clients that say nothing."""
+    path = os.path.join(site.run_dir, "control.sock")
+    with contextlib.ExitStack() as stack:
+        for _ in range(n):
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            # (With a time limit Python doesn't wait for room among those that aren't let in yet.)
+            client.connect(path)
+        yield
+
+
+def test_clients_get_the_files_that_are_left(mesh, site):
+    """Whatever they take, prefixes move, a reload is taken, the device is made anew, and others may ask."""
+    site.start(wrapper=limited(64))
+    site.wait_answers()
+    with idle_clients(site, 200):
+        assert_it_moves(mesh, site)
+        mesh.inv["nodes"]["site-2"]["networks"].append("10.20.61.0/24")
+        mesh.write()
+        site.ask("reload")
+        site.ask("drain")
+        site.ask("undrain")
+    with idle_clients(site, 200):
+        mark = len(site.log())
+        mesh.nodes["site-1"].ip("link del wg0")
+        site.wait_log("made anew", after=mark)
+        site.wait_peers(hub_a="up", hub_b="up")
+    assert len(os.listdir(f"/proc/{site.process.pid}/fd")) < 64 - 8
+
+
+@pytest.mark.parametrize("files", [4, 7, 12, 20, 31, 33, 44])
+def test_too_few_files_are_named(mesh, site, files):
+    mark = len(site.log())
+    site.start(wrapper=limited(files))
+    status, said = site.refused()
+    assert status == 1, (status, said[mark:])
+    assert "ulimit -n" in said[mark:]
+    assert not mesh.nodes["site-1"].has_interface("wg0")
+
+
 # --- signals ---------------------------------------------------------------------------------------
 
 
