@@ -119,6 +119,21 @@ static int read_private_key(struct generation *g, struct buf *why)
 	return 0;
 }
 
+/* Everything that stands in the way, not only the first of it. A public key that is none is no
+ * reason to look at the private one. */
+static int judge(struct generation *g, const char *file, const char *node, struct buf *why)
+{
+	AUTO_BUF more = {0};
+	int err = refuse_findings(g, file, why);
+	int own = find_self(g, node, &more);
+
+	if (!own && (!err || g->self->key_valid))
+		own = read_private_key(g, &more);
+	if (own)
+		buf_printf(why, "%s%s", err ? "\n" : "", buf_str(&more));
+	return err ? err : own;
+}
+
 static void make_addresses(struct generation *g)
 {
 	g->addresses = mem_zalloc(g->self->n_addresses + 1, sizeof(*g->addresses));
@@ -166,11 +181,7 @@ int generation_load(const char *file, const char *node, struct names *names,
 	if (err)
 		goto out;
 	g->topology = mesh_topology_new(g->inv);
-	err = refuse_findings(g, file, why);
-	if (!err)
-		err = find_self(g, node, why);
-	if (!err)
-		err = read_private_key(g, why);
+	err = judge(g, file, node, why);
 	if (err)
 		goto out;
 	mesh_view_build(g->topology, g->self->index, &g->view);

@@ -131,3 +131,23 @@ def test_a_slip_in_the_node_s_name_of_a_daemon(tmp_path):
                            tmp_path / "state", example], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert re.search(r"has no node named hub-aa; did you mean hub-a\?", done.stderr)
+
+
+def test_all_that_stands_in_the_way_is_told(tmp_path):
+    """Of the file's errors and of what is the check's matter, of the node's name and of its key."""
+    keys = [run(["wg", "pubkey"], input=run(["wg", "genkey"])).strip() for _ in range(2)]
+    inv = inventory({"hub-a": hub(1, public_key=keys[0], private_key_file=str(tmp_path / "none")),
+                     "site-1": site(1, "10.20.1.0/24", "127.0.0.0/8", public_key=keys[1])})
+    file = tmp_path / "mesh.yaml"
+
+    def told(node):
+        file.write_text(json.dumps(inv), "utf-8")
+        done = subprocess.run([SHUNTD, "--node", node, "--run-dir", tmp_path / "run", "--state-dir",
+                               tmp_path / "state", file], capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        return done.stderr
+
+    assert all(w in told("hub-a") for w in ("impossible-prefix", str(tmp_path / "none")))
+    assert all(w in told("hub-c") for w in ("impossible-prefix", "did you mean hub-a?"))
+    inv["nodes"]["site-1"] |= {"mtu": "large", "public_key": "short"}
+    assert all(w in told("hub-a") for w in ("impossible-prefix", "weak-key", "`mtu`"))
