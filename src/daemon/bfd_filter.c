@@ -53,6 +53,11 @@ static bool is_without_session(const struct live_peer_info *info, instant now, i
 	       instant_diff(now, info->answered_since) >= for_ns;
 }
 
+static bool is_recent(instant at, instant now)
+{
+	return !instant_is_never(at) && instant_diff(now, at) < RECENT;
+}
+
 /* --- the watch ---------------------------------------------------------------------------------
  */
 
@@ -110,6 +115,20 @@ static void take(struct bfd_filter *f, const struct daemon *d, instant now)
 	}
 }
 
+/* For the verdict on peers that nothing is heard of. */
+static void tell_prober(const struct bfd_filter *f, const struct daemon *d, instant now)
+{
+	for (size_t i = 0; i < d->gen->n_peers; i++) {
+		const struct generation_peer *p = &d->gen->peers[i];
+		const struct seen *s = find(f, &p->view->remote);
+		struct live_peer_info info;
+
+		if (s && is_recent(s->in_at, now) && prober_info(d->prober, p->id, &info) &&
+			!info.is_heard)
+			prober_bfd_lost(d->prober, p->id);
+	}
+}
+
 void bfd_filter_step(struct bfd_filter *f, const struct daemon *d, instant now)
 {
 	bool is_wanted = is_anybody_without(d, now);
@@ -122,19 +141,16 @@ void bfd_filter_step(struct bfd_filter *f, const struct daemon *d, instant now)
 		f->tap = bfd_tap_open((unsigned)f->ifindex);
 		f->tap = f->tap < 0 ? -1 : f->tap;
 	}
-	if (f->tap >= 0)
-		take(f, d, now);
+	if (f->tap < 0)
+		return;
+	take(f, d, now);
+	tell_prober(f, d, now);
 }
 
 /* --- what follows --------------------------------------------------------------------------------
  */
 
 enum whose { ITS_INPUT, ITS_OUTPUT, OWN_INPUT, OWN_OUTPUT, LIKELY_OWN_INPUT };
-
-static bool is_recent(instant at, instant now)
-{
-	return !instant_is_never(at) && instant_diff(now, at) < RECENT;
-}
 
 static enum whose judge(const struct bfd_filter *f, const struct live_peer_info *info, instant now)
 {

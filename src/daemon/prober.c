@@ -268,6 +268,13 @@ void prober_handshake(struct prober *p, uint32_t peer, int64_t handshake_age_ns,
 	prober_signal_fd(p->wake);
 }
 
+void prober_bfd_lost(struct prober *p, uint32_t peer)
+{
+	pthread_mutex_lock(&p->lock);
+	live_on_bfd_lost(p->live, peer, sys_now());
+	pthread_mutex_unlock(&p->lock);
+}
+
 void prober_drain(struct prober *p, bool drained)
 {
 	pthread_mutex_lock(&p->lock);

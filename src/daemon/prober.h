@@ -25,6 +25,8 @@ void prober_stop(struct prober *p);
 /* Makes the set of peers exactly this: adds, changes in place, removes. */
 void prober_set_peers(struct prober *p, const struct live_peer_config *peers, size_t n);
 void prober_handshake(struct prober *p, uint32_t peer, int64_t handshake_age_ns, uint64_t rx_bytes);
+/* A BFD packet of the peer came to the device but was dropped on its way to us. */
+void prober_bfd_lost(struct prober *p, uint32_t peer);
 void prober_drain(struct prober *p, bool drained);
 void prober_hold_clear(struct prober *p);
 /* The device was made anew: open all sockets again. */

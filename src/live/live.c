@@ -379,6 +379,14 @@ bool live_on_echo_reply(
 	return true;
 }
 
+void live_on_bfd_lost(struct live *l, uint32_t peer, instant now)
+{
+	struct peer *p = find(l, peer);
+
+	if (p)
+		peer_on_bfd_lost(p, now);
+}
+
 void live_on_handshake(
 	struct live *l, uint32_t peer, int64_t handshake_age_ns, uint64_t rx_bytes, instant now)
 {

@@ -162,6 +162,8 @@ bool live_on_bfd(struct live *l, const struct live_datagram *d, instant now);
 /* True if it answers one of ours. */
 bool live_on_echo_reply(
 	struct live *l, const ip_addr *src, const struct echo_mark *mark, instant now);
+/* A BFD packet of the peer came to the device but was dropped on its way to us: its daemon runs. */
+void live_on_bfd_lost(struct live *l, uint32_t peer, instant now);
 /* What the device reports; the age is handshake_clock_age's. Feed it every second or so for
  * LIVE_PROBE_HANDSHAKE. */
 void live_on_handshake(

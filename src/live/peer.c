@@ -123,7 +123,7 @@ static void start_probing(struct peer *p, const struct peer_seed *seed, instant 
 	p->has_sample = false;
 	p->grown_at = INSTANT_NEVER;
 	p->is_kept = p->is_signalled = false;
-	p->judge_at = p->answered_since = INSTANT_NEVER;
+	p->judge_at = p->answered_since = p->lost_at = INSTANT_NEVER;
 	p->hears_us = p->had_session = false;
 	bfd_session_init(
 		&p->bfd, seed->discriminator, c->interval_ns, c->multiplier, seed->session, now);
@@ -313,13 +313,23 @@ enum bfd_word peer_on_bfd(
 	return word;
 }
 
-/* One that had a session, or was in use before our start, may just have lost its daemon; unless its
- * daemon is heard and doesn't hear us. */
-static bool may_be_filtered(const struct peer *p)
+/* Its daemon runs: its packets come, though not all the way perhaps. */
+static bool speaks(const struct peer *p, instant now)
 {
-	bool is_heard = p->bfd.remote_detect_mult != 0 && p->bfd.remote_state != BFD_ADMIN_DOWN;
+	bool is_lost =
+		!instant_is_never(p->lost_at) && instant_diff(now, p->lost_at) < 4 * slow_pace(p);
 
-	return !p->is_alive || (p->is_kept && !p->had_session && is_heard && !p->hears_us);
+	return is_lost || (p->bfd.remote_detect_mult != 0 && !p->hears_us);
+}
+
+/* One that had a session, or was in use before our start, may just have lost its daemon. If that
+ * speaks, and yet there was no session since our start, it is something else. */
+static bool may_be_filtered(const struct peer *p, instant now)
+{
+	if (!p->is_alive)
+		return true;
+	return p->is_kept && !p->had_session && p->bfd.remote_state != BFD_ADMIN_DOWN &&
+	       speaks(p, now);
 }
 
 /* An echo was answered where there is no session; the one before at before. A session needs some
@@ -331,7 +341,7 @@ static void on_answer(struct peer *p, instant before, instant now)
 	if (instant_is_never(p->answered_since) || instant_is_never(before) ||
 		instant_diff(now, before) > 3 * slow_pace(p))
 		p->answered_since = now;
-	if (!may_be_filtered(p) || instant_diff(now, p->answered_since) < enough)
+	if (!may_be_filtered(p, now) || instant_diff(now, p->answered_since) < enough)
 		return;
 	set_pace(p);
 	come_alive(p, LIVE_CAUSE_NO_SESSION, now);
@@ -354,6 +364,11 @@ bool peer_on_echo_reply(struct peer *p, const struct echo_mark *mark, instant no
 	echo_start(&p->echo, p->interval_ns, now);
 	come_alive(p, LIVE_CAUSE_ECHO, now);
 	return true;
+}
+
+void peer_on_bfd_lost(struct peer *p, instant now)
+{
+	p->lost_at = now;
 }
 
 static bool is_growing(struct peer *p, uint64_t rx_bytes, instant now)

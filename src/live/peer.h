@@ -47,6 +47,7 @@ struct peer {
 	instant answered_since;	 /* echoes are, without a session; INSTANT_NEVER: they aren't */
 	bool hears_us;		 /* by its last BFD packet */
 	bool had_session;	 /* since its probing began */
+	instant lost_at; /* a BFD packet of it came to the device but not to us; INSTANT_NEVER */
 };
 
 /* What a peer needs of chance. */
@@ -76,6 +77,8 @@ enum bfd_word peer_on_bfd(struct peer *p, const struct bfd_packet *packet,
 	const struct live_datagram *d, instant now);
 /* False if it answers none of ours. */
 bool peer_on_echo_reply(struct peer *p, const struct echo_mark *mark, instant now);
+/* A BFD packet of it came to the device, but not to us. */
+void peer_on_bfd_lost(struct peer *p, instant now);
 void peer_on_handshake(struct peer *p, int64_t age_ns, uint64_t rx_bytes, instant now);
 /* Everything that time alone brings about. */
 void peer_step(struct peer *p, instant now);

@@ -46,11 +46,14 @@ def test_a_host_firewall_that_drops_bfd(family):
             assert "run" not in daemon.problem("3784")["what"]
         if family == 6:
             return
-        # Its daemon starts anew: nothing gets worse.
-        hub_a.kill()
-        hub_a.start()
-        hub_a.wait_peers(site_1="last-resort")
-        hub_a.wait_problem("3784")
+        # The daemons start anew: nothing changes.
+        for daemon in (hub_a, site_1):
+            daemon.kill()
+            daemon.start()
+            daemon.wait_answers()
+        for daemon, other in ((hub_a, "site_1"), (site_1, "hub_a")):
+            daemon.wait_peers(**{other: "last-resort"})
+            daemon.wait_problem("the firewall of site-1 seems to drop it on the way in")
         # Lifted, the session comes as ever.
         mesh.nodes["site-1"].run(["nft", "delete", "table", "inet", "host"])
         mesh.wait_settled()

@@ -235,6 +235,36 @@ static void test_echo_source(void **state)
 	live_free(f.live);
 }
 
+/* In use before our start, echoes answered, no session: a dead daemon, unless its packets are seen.
+ */
+static void test_adopted_without_session(void **state)
+{
+	for (int is_lost = 0; is_lost < 2; is_lost++) {
+		struct live_peer_config c = peer(0, LIVE_PROBE_BFD);
+		ip_addr from = address(10);
+		struct fixture f;
+
+		c.adopted = true;
+		begin(&f, &c);
+		for (int64_t ms = 0; ms < 15000; ms += 10) {
+			unsigned echoes = f.echoes;
+
+			live_step(f.live, at(ms));
+			if (f.echoes > echoes)
+				live_on_echo_reply(f.live, &from, &f.echo, at(ms));
+			if (is_lost && ms % 1000 == 0)
+				live_on_bfd_lost(f.live, 0, at(ms));
+			if (ms < 9500)
+				assert_int_equal(f.last[0].state, LIVE_UP);
+		}
+		assert_int_equal(f.last[0].cause,
+			is_lost ? LIVE_CAUSE_NO_SESSION : LIVE_CAUSE_DAEMON_SILENT);
+		assert_int_equal(f.last[0].state, is_lost ? LIVE_LAST_RESORT : LIVE_UP);
+		live_on_bfd_lost(f.live, 3, at(15000));
+		live_free(f.live);
+	}
+}
+
 static void test_unprobed(void **state)
 {
 	struct live_peer_config c = peer(0, LIVE_PROBE_NONE);
@@ -349,6 +379,7 @@ int main(void)
 		cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_no_session),
 		cmocka_unit_test(test_echo_source),
+		cmocka_unit_test(test_adopted_without_session),
 		cmocka_unit_test(test_unprobed),
 		cmocka_unit_test(test_foreign_word),
 		cmocka_unit_test(test_address_moves),
