@@ -3,29 +3,77 @@
 
 #include "daemon/answers.h"
 #include "daemon/clones.h"
+#include "daemon/forward_probe.h"
+#include "daemon/path_probe.h"
 #include "daemon/problem_log.h"
+#include "daemon/relay_probe.h"
 #include "sys/clock.h"
 
 #define FIRST_LOOK_MS 200
-#define LOOK_MS 1000
+#define LOOK (NS_PER_S)
 #define LOOKS_PER_LOG 3
+#define PAUSE_MIN_MS 50 /* between two turns, however much is due */
 
 struct diagnosis {
 	struct daemon *daemon;
 	uv_timer_t *timer; /* outlives us until the loop has closed it */
+	instant look_at;
 	unsigned looks;
 	struct problem_log log;
 	struct clones clones;
+	struct echoes *echoes;
+	struct path_probe paths;
+	struct relay_probe relays;
+	struct forward_probe forward;
 };
+
+/* Once a second: what has no deadline of its own. */
+static void look(struct diagnosis *g)
+{
+	struct daemon *d = g->daemon;
+	const struct mesh_node *self = d->gen->self;
+	ip_addr *own = mem_zalloc(self->n_addresses + 1, sizeof(*own));
+
+	if (g->clones.is_open)
+		daemon_refresh_mirror(d);
+	for (size_t i = 0; i < self->n_addresses; i++)
+		own[i] = self->addresses[i].addr;
+	echoes_set(g->echoes, self->interface, d->fib.ifindex, own, self->n_addresses);
+	free(own);
+	forward_probe_step(&g->forward, d, sys_now());
+	if (g->looks++ % LOOKS_PER_LOG == 0)
+		problem_log_update(&g->log, answer_problems_to_log(d));
+}
+
+/* What came in while we did something else counts before time passes. */
+static void take_answers(struct diagnosis *g)
+{
+	struct echo_answer a;
+
+	while (echoes_receive(g->echoes, &a)) {
+		if (a.tag.kind == ECHO_KIND_PATH)
+			path_probe_on_answer(&g->paths, &a, sys_now());
+		else
+			relay_probe_on_answer(&g->relays, g->daemon, &a, sys_now());
+	}
+}
 
 static void on_timer(uv_timer_t *t)
 {
 	struct diagnosis *g = t->data;
+	instant now, next;
+	int64_t ms;
 
-	if (g->clones.is_open)
-		daemon_refresh_mirror(g->daemon);
-	if (g->looks++ % LOOKS_PER_LOG == 0)
-		problem_log_update(&g->log, answer_problems_to_log(g->daemon));
+	take_answers(g);
+	now = sys_now();
+	if (!instant_before(now, g->look_at)) {
+		look(g);
+		g->look_at = instant_add(now, LOOK);
+	}
+	next = instant_min(g->look_at, path_probe_step(&g->paths, g->daemon, g->echoes, now));
+	next = instant_min(next, relay_probe_step(&g->relays, g->daemon, g->echoes, now));
+	ms = instant_diff(next, now) / NS_PER_MS;
+	uv_timer_start(t, on_timer, ms < PAUSE_MIN_MS ? PAUSE_MIN_MS : (uint64_t)ms, 0);
 }
 
 struct diagnosis *diagnosis_start(struct daemon *d)
@@ -33,10 +81,11 @@ struct diagnosis *diagnosis_start(struct daemon *d)
 	struct diagnosis *g = mem_zalloc(1, sizeof(*g));
 
 	g->daemon = d;
+	g->echoes = echoes_new();
 	g->timer = mem_zalloc(1, sizeof(*g->timer));
 	uv_timer_init(&d->loop, g->timer);
 	g->timer->data = g;
-	uv_timer_start(g->timer, on_timer, FIRST_LOOK_MS, LOOK_MS);
+	uv_timer_start(g->timer, on_timer, FIRST_LOOK_MS, 0);
 	return g;
 }
 
@@ -52,6 +101,10 @@ void diagnosis_stop(struct diagnosis *g)
 	uv_close((uv_handle_t *)g->timer, on_closed);
 	problem_log_done(&g->log);
 	clones_done(&g->clones);
+	path_probe_done(&g->paths);
+	relay_probe_done(&g->relays);
+	forward_probe_done(&g->forward);
+	echoes_free(g->echoes);
 	free(g);
 }
 
@@ -68,6 +121,10 @@ static void add(const char *what, const char *fix, void *data)
 
 void diagnosis_problems(struct diagnosis *g, json_t *list)
 {
-	if (g)
-		clones_name(&g->clones, g->daemon->gen, sys_now(), add, list);
+	if (!g)
+		return;
+	clones_name(&g->clones, g->daemon->gen, sys_now(), add, list);
+	path_probe_name(&g->paths, g->daemon->gen, add, list);
+	forward_probe_name(&g->forward, add, list);
+	relay_probe_name(&g->relays, g->daemon, add, list);
 }
