@@ -33,6 +33,8 @@
 #define FILES_IN_RESERVE 16
 #define CLIENTS_MAX 256
 
+/* A program that is just ending gets this long to be gone. */
+#define DYING_MS 1000
 #define ENDPOINTS_MS 1000
 #define AWAIT_NAMES_MS 1000
 
@@ -184,22 +186,28 @@ static void set_urgent(bool urgent)
 	setpriority(PRIO_PROCESS, 0, urgent ? -10 : 0);
 }
 
+static int open_netlink(struct daemon *d, struct buf *why)
+{
+	int err = rtnl_open(&d->fib.rtnl);
+
+	if (!err)
+		err = rtnl_monitor_open(&d->monitor);
+	if (err)
+		buf_printf(why, "can't open rtnetlink: %s", strerror(-err));
+	return err;
+}
+
 static int open_device(struct daemon *d, struct buf *why)
 {
 	struct device_options o = {
 		.kind = d->options->kind,
 		.ifname = d->gen->self->interface,
 		.userspace = d->options->userspace,
+		.patience_ms = DYING_MS,
 	};
 	char text[512] = "";
-	int err = rtnl_open(&d->fib.rtnl);
+	int err;
 
-	if (!err)
-		err = rtnl_monitor_open(&d->monitor);
-	if (err) {
-		buf_printf(why, "can't open rtnetlink: %s", strerror(-err));
-		return err;
-	}
 	set_urgent(true); /* so is the data plane that it may start */
 	err = device_open(&o, &d->fib.device, &d->cold_start, text, sizeof(text));
 	set_urgent(false);
@@ -209,6 +217,25 @@ static int open_device(struct daemon *d, struct buf *why)
 	else
 		log_info("%s %s (%s)", d->cold_start ? "made" : "adopted", o.ifname,
 			device_name(d->fib.device));
+	return err;
+}
+
+/* What was adopted may have been about to end. */
+static int read_device(struct daemon *d, struct device_state *ret, struct buf *why)
+{
+	int err = device_get(d->fib.device, ret);
+
+	if (err == -ENODEV || err == -ECONNRESET) {
+		device_close(d->fib.device);
+		d->fib.device = NULL;
+		err = open_device(d, why);
+		if (err)
+			return err;
+		err = device_get(d->fib.device, ret);
+	}
+	if (err)
+		buf_printf(why, "can't read the device %s: %s", d->gen->self->interface,
+			strerror(-err));
 	return err;
 }
 
@@ -258,13 +285,10 @@ static int start_prober(struct daemon *d, const struct device_state *adopted, st
 static int first_sync(struct daemon *d, struct buf *why)
 {
 	struct device_state adopted = {0};
-	int err = device_get(d->fib.device, &adopted);
+	int err = read_device(d, &adopted, why);
 
-	if (err) {
-		buf_printf(why, "can't read the device %s: %s", d->gen->self->interface,
-			strerror(-err));
+	if (err)
 		return err;
-	}
 	err = listen_port_check(d->gen, adopted.listen_port, why);
 	if (!err) {
 		d->rib = d->fib.rib = rib_new(device_max_owners(d->fib.device));
@@ -398,6 +422,8 @@ static int start(struct daemon *d, struct buf *why)
 	if (!err)
 		err = interface_lock_take(
 			INTERFACE_LOCK_DIR, d->gen->self->interface, &d->interface_lock, why);
+	if (!err)
+		err = open_netlink(d, why);
 	if (!err)
 		err = open_device(d, why);
 	if (err)

@@ -105,8 +105,11 @@ static int read_private_key(struct generation *g, struct buf *why)
 		return err;
 	}
 	if (err) {
-		buf_printf(why, "can't read %s's private key %s: %s; `shunt key -o %s` makes one",
-			g->self->name, file, strerror(-err), file);
+		/* Only where there is none would a new one do no harm. */
+		buf_printf(why, "can't read %s's private key %s: %s", g->self->name, file,
+			strerror(-err));
+		if (err == -ENOENT)
+			buf_printf(why, "; `shunt key -o %s` makes one", file);
 		return err;
 	}
 	public = wg_key_public(&g->private_key);

@@ -2,13 +2,16 @@
 #include "device/internal.h"
 
 #include "base/buf.h"
+#include "sys/clock.h"
 #include "sys/rtnl.h"
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#define RETRY_MS 20
 #define SOCKET_DIR "/var/run/wireguard"
 
 struct opening {
@@ -16,6 +19,7 @@ struct opening {
 	struct rtnl *rtnl;
 	char path[108]; /* of the UAPI socket */
 	bool served;	/* somebody listens there */
+	bool half; /* an interface without its socket was seen, or a socket without interface */
 	char *why;
 	size_t why_size;
 };
@@ -132,6 +136,14 @@ static int create(struct opening *op, struct device **ret)
 	return r;
 }
 
+/* Who lets nobody in because too many wait is somebody, too. */
+static bool is_served(const char *path)
+{
+	int r = uapi_probe(path);
+
+	return r == 0 || r == -ETIMEDOUT;
+}
+
 static int adopt_or_create(struct opening *op, struct device **ret, bool *ret_created)
 {
 	struct rtnl_link link;
@@ -140,8 +152,30 @@ static int adopt_or_create(struct opening *op, struct device **ret, bool *ret_cr
 	if (r < 0 && r != -ENODEV)
 		return fail(op, r, "%s: %s", op->o->ifname, strerror(-r));
 	*ret_created = r == -ENODEV;
-	op->served = uapi_probe(op->path) == 0;
+	op->served = is_served(op->path);
+	op->half |= *ret_created ? op->served : !strcmp(link.kind, "tun") && !op->served;
 	return *ret_created ? create(op, ret) : adopt(op, &link, ret);
+}
+
+/* A program that is dying lets go of its socket and its interface one after the other, and may
+ * still take a request and not answer it. */
+static bool may_be_dying(const struct opening *op, int err)
+{
+	return err == -ENODEV || err == -ECONNRESET || (err < 0 && op->half);
+}
+
+static int open_patiently(struct opening *op, struct device **ret, bool *ret_created)
+{
+	instant end = instant_add(sys_now(), op->o->patience_ms * NS_PER_MS);
+
+	/* Longer each time: each look is one more connection to whoever doesn't accept. */
+	for (int pause = RETRY_MS;; pause *= 2) {
+		int r = adopt_or_create(op, ret, ret_created);
+
+		if (!may_be_dying(op, r) || !instant_before(sys_now(), end))
+			return r;
+		poll(NULL, 0, pause);
+	}
 }
 
 static bool ifname_ok(const char *name)
@@ -168,7 +202,7 @@ int device_open(const struct device_options *o, struct device **ret, bool *ret_c
 	r = rtnl_open(&op.rtnl);
 	if (r < 0)
 		return fail(&op, r, "rtnetlink: %s", strerror(-r));
-	r = adopt_or_create(&op, &d, &created);
+	r = open_patiently(&op, &d, &created);
 	rtnl_close(op.rtnl);
 	if (r < 0)
 		return r;

@@ -77,6 +77,8 @@ struct device_options {
 	const char
 		*userspace; /* program to start if kind allows and no socket is there; NULL: none */
 	const char *socket_dir; /* NULL: /var/run/wireguard */
+	unsigned patience_ms;	/* how long what looks like a program that is just dying is looked
+				   at again; 0: not at all */
 };
 
 /*

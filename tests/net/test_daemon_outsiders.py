@@ -8,6 +8,7 @@ import fcntl
 import os
 import signal
 import socket
+import threading
 
 import pytest
 from lab import processes_in, wait_for
@@ -162,6 +163,54 @@ def test_a_signal_during_the_start(mesh, site, tmp_path, number):
         assert "ends; wg0 stays as it is" in site.log()[mark:]
 
 
+# --- a program that is dying ------------------------------------------------------------------------
+
+
+def interface_that_goes(mesh):
+    """Its program's socket is gone already."""
+    node = mesh.nodes["site-1"]
+    node.ip("tuntap add dev wg0 mode tun")
+    return lambda: node.ip("link del wg0")
+
+
+def socket_that_goes(mesh):
+    """The interface is gone already; who asks is cut off."""
+    path = os.path.join(mesh.nodes["site-1"].folder, "wireguard", "wg0.sock")
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen(8)
+
+    def go():
+        os.unlink(path)
+        listener.close()
+    return go
+
+
+@pytest.mark.parametrize("what", [interface_that_goes, socket_that_goes])
+def test_a_start_beside_a_program_that_is_dying(mesh, site, what):
+    timer = threading.Timer(0.4, what(mesh))
+    timer.start()
+    site.start()
+    site.wait_answers()
+    timer.join()
+    assert site.device_owner(NETWORK) in ("hub-a", "hub-b", None)
+
+
+def test_a_start_while_the_program_ends(mesh, site):
+    """Again and again, since the moment counts."""
+    node = mesh.nodes["site-1"]
+    for _ in range(5):
+        site.start()
+        site.wait_answers()
+        site.kill()
+        for pid in processes_in([node.namespace]):
+            with open(f"/proc/{pid}/comm", encoding="ascii") as f:
+                if f.read().strip() == "shunt-wg":
+                    os.kill(pid, signal.SIGTERM)
+    site.start()
+    site.wait_answers()
+
+
 # --- a neighbour -----------------------------------------------------------------------------------
 
 
@@ -184,13 +233,14 @@ def test_a_start_that_fails_beside_another_daemon_s_rules(mesh, site):
     mesh.inventory, inventory = other, mesh.inventory
     mesh.write()
     mesh.inventory = inventory
+    before = set(node.ip("rule show").splitlines())
     neighbour = node.spawn([SHUNTD, "--node", "site-2", other, "--device", "uapi", "--userspace",
                             mesh.userspace, "--run-dir", "/run/shunt/site-2", "--state-dir",
                             node.path("state-2")], log="neighbour.log")
     holder = None
     try:
         wait_for("the neighbour's rules", lambda: "iif wg1" in node.ip("rule show"), PATIENCE)
-        rules = node.ip("rule show")
+        rules = set(node.ip("rule show").splitlines()) - before
         holder = hold_port(node, 51820)
         mark = len(site.log())
         site.start()
@@ -198,7 +248,8 @@ def test_a_start_that_fails_beside_another_daemon_s_rules(mesh, site):
         assert status == 1, (status, said[mark:])
         assert "UDP port 51820" in said[mark:]
         assert not node.has_interface("wg0")
-        assert node.ip("rule show") == rules
+        assert rules <= set(node.ip("rule show").splitlines())
+        assert "iif wg0" not in node.ip("rule show")
     finally:
         for process in filter(None, (holder, neighbour)):
             process.terminate()

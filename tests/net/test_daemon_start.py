@@ -164,6 +164,7 @@ def test_another_user(mesh):
     said = refusal(mesh, wrapper=("setpriv", "--reuid", "65534", "--regid", "65534",
                                   "--clear-groups"))
     assert key in said and "Permission denied" in said
+    assert "shunt key" not in said, "it is there: a new one would be another node's"
     assert_nothing_left(mesh)
 
 
