@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/daemon.h"
 
+#include "base/secret.h"
 #include "daemon/bfd_filter.h"
 #include "daemon/candidates.h"
 #include "daemon/diagnosis.h"
@@ -545,6 +546,9 @@ int daemon_run(const struct daemon_options *o)
 	} else {
 		set_urgent(true);
 		process_notify("READY=1");
+		if (secret_lock_was_refused())
+			log_warning("keys can't all be locked in memory (see ulimit -l, or "
+				    "LimitMEMLOCK in the unit); they are kept out of core dumps");
 		log_info("ready: %zu peers, device %s", d->gen->n_peers, d->gen->self->interface);
 		uv_run(&d->loop, UV_RUN_DEFAULT);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/fib.h"
 
+#include "base/secret.h"
 #include "daemon/kernel_mark.h"
 #include "daemon/kernel_plan.h"
 #include "daemon/kernel_routes.h"
@@ -9,9 +10,13 @@
 #include "device/reconcile.h"
 #include "route/decision.h"
 #include <errno.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+/* More than a sync has on the stack at its deepest. */
+#define STACK_BYTES (128 * 1024)
 
 void fib_problem(struct fib *f, char *fix, const char *fmt, ...)
 {
@@ -205,7 +210,7 @@ static void desired_peers(const struct fib *f, struct wanted *w)
 	if (w->owned.n)
 		qsort(w->owned.items, w->owned.n, sizeof(*w->owned.items), owned_by_peer);
 	w->allowed = mem_zalloc(w->owned.n + 1, sizeof(*w->allowed));
-	w->peers = mem_zalloc(g->n_peers + 1, sizeof(*w->peers));
+	w->peers = secret_zalloc(g->n_peers + 1, sizeof(*w->peers));
 	for (size_t i = 0; i < g->n_peers; i++) {
 		const struct generation_peer *gp = &g->peers[i];
 
@@ -234,9 +239,7 @@ static void desired_peers(const struct fib *f, struct wanted *w)
 
 static void wanted_done(struct wanted *w, size_t n_peers)
 {
-	for (size_t i = 0; w->peers && i < n_peers; i++)
-		wg_key_wipe(&w->peers[i].psk);
-	free(w->peers);
+	secret_free(w->peers, (n_peers + 1) * sizeof(*w->peers));
 	free(w->allowed);
 	vec_done(&w->owned);
 	vec_done(&w->prefixes);
@@ -418,6 +421,7 @@ int fib_sync(struct fib *f, struct device_state *mirror, struct fib_counts *ret)
 	wanted_done(&w, f->gen->n_peers);
 	device_state_done(&own_mirror);
 	*ret = counts;
+	sodium_stackzero(STACK_BYTES); /* copies of keys that the compiler made on the way */
 	return err;
 }
 

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/generation.h"
 
+#include "base/secret.h"
 #include "mesh/check.h"
 #include <errno.h>
+#include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define STACK_BYTES (32 * 1024)
 
 static int refuse_errors(const struct mesh_errors *errors, const char *file, struct buf *why)
 {
@@ -157,7 +161,7 @@ static void make_peers(struct generation *g, struct names *names)
 	for (size_t i = 0; i < g->inv->n_nodes; i++)
 		g->ids[i] = names_id(names, g->inv->nodes[i].name);
 	g->n_peers = g->view.n_peers;
-	g->peers = mem_zalloc(g->n_peers + 1, sizeof(*g->peers));
+	g->peers = secret_zalloc(g->n_peers + 1, sizeof(*g->peers));
 	for (size_t i = 0; i < g->n_peers; i++) {
 		struct generation_peer *p = &g->peers[i];
 
@@ -174,7 +178,7 @@ static void make_peers(struct generation *g, struct names *names)
 int generation_load(const char *file, const char *node, struct names *names,
 	struct generation **ret, struct buf *why)
 {
-	struct generation *g = mem_zalloc(1, sizeof(*g));
+	struct generation *g = secret_zalloc(1, sizeof(*g));
 	struct mesh_errors errors = {0};
 	int err;
 
@@ -192,6 +196,7 @@ int generation_load(const char *file, const char *node, struct names *names,
 	make_peers(g, names);
 out:
 	mesh_errors_done(&errors);
+	sodium_stackzero(STACK_BYTES); /* what reading keys left there */
 	if (err) {
 		generation_free(g);
 		return err;
@@ -204,21 +209,18 @@ void generation_free(struct generation *g)
 {
 	if (!g)
 		return;
-	for (size_t i = 0; i < g->n_peers; i++)
-		wg_key_wipe(&g->peers[i].psk);
-	wg_key_wipe(&g->private_key);
 	for (size_t i = 0; i < g->faults.n; i++)
 		free(g->faults.items[i]);
 	vec_done(&g->faults);
 	map_free(g->by_id);
 	map_free(g->by_key);
-	free(g->peers);
+	secret_free(g->peers, (g->n_peers + 1) * sizeof(*g->peers));
 	free(g->ids);
 	free(g->addresses);
 	mesh_view_done(&g->view);
 	mesh_topology_free(g->topology);
 	mesh_inventory_free(g->inv);
-	free(g);
+	secret_free(g, sizeof(*g));
 }
 
 const struct generation_peer *generation_peer_by_id(const struct generation *g, uint32_t id)

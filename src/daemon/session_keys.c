@@ -3,8 +3,8 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char LABEL[] = "shunt BFD Meticulous Keyed SHA1";
@@ -24,7 +24,7 @@ struct session_keys {
 
 struct session_keys *session_keys_new(void)
 {
-	struct session_keys *k = mem_zalloc(1, sizeof(*k));
+	struct session_keys *k = secret_zalloc(1, sizeof(*k));
 
 	k->by_peer = map_new();
 	list_init(&k->pairs);
@@ -35,8 +35,7 @@ static void drop(struct session_keys *k, struct pair *p)
 {
 	map_remove(k->by_peer, &p->peer, sizeof(p->peer));
 	list_remove(&p->link);
-	sodium_memzero(p, sizeof(*p));
-	free(p);
+	secret_free(p, sizeof(*p));
 }
 
 static void drop_all(struct session_keys *k)
@@ -52,7 +51,7 @@ void session_keys_free(struct session_keys *k)
 		return;
 	drop_all(k);
 	map_free(k->by_peer);
-	free(k);
+	secret_free(k, sizeof(*k));
 }
 
 void session_keys_begin(struct session_keys *k, const wg_key *private_key)
@@ -95,7 +94,7 @@ void session_keys_get(struct session_keys *k, const wg_key *public_key, struct b
 	struct pair *p = map_get(k->by_peer, public_key, sizeof(*public_key));
 
 	if (!p) {
-		p = mem_zalloc(1, sizeof(*p));
+		p = secret_zalloc(1, sizeof(*p));
 		p->peer = *public_key;
 		derive(k, p);
 		list_append(&k->pairs, &p->link);

@@ -37,7 +37,7 @@ struct device_state {
 	wg_key public_key;
 	uint16_t listen_port;
 	uint32_t fwmark;
-	struct device_peer *peers; /* sorted by key bytes */
+	struct device_peer *peers; /* sorted by key bytes; secret memory (base/secret.h) */
 	size_t n_peers;
 };
 

@@ -9,8 +9,8 @@
 #include "device/reconcile.h"
 
 #include "base/map.h"
+#include "base/secret.h"
 #include "base/vec.h"
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -247,12 +247,12 @@ static void diff_peers(struct work *w)
 struct reconcile *reconcile_new(const struct device_state *mirror,
 	const struct desired_device *want, const struct device_ownership *own)
 {
-	struct reconcile *r = mem_zalloc(1, sizeof(*r));
+	struct reconcile *r = secret_zalloc(1, sizeof(*r));
 	struct work w = {.r = r, .mirror = mirror, .want = want, .own = own};
 
 	/* All of it at once: growing would leave preshared keys behind in freed memory. */
 	r->room = mirror->n_peers + want->n_peers + 1;
-	r->peers = mem_zalloc(r->room, sizeof(*r->peers));
+	r->peers = secret_zalloc(r->room, sizeof(*r->peers));
 	r->change.peers = r->peers;
 	work_start(&w);
 	diff_device(&w);
@@ -292,9 +292,7 @@ void reconcile_free(struct reconcile *r)
 		free(unconst(r->peers[i].add));
 		free(unconst(r->peers[i].del));
 	}
-	sodium_memzero(r->peers, r->room * sizeof(*r->peers));
-	free(r->peers);
+	secret_free(r->peers, r->room * sizeof(*r->peers));
 	vec_done(&r->conflicts);
-	sodium_memzero(r, sizeof(*r));
-	free(r);
+	secret_free(r, sizeof(*r));
 }

@@ -13,6 +13,8 @@
  */
 #include "device/internal.h"
 
+#include "base/secret.h"
+
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -38,11 +40,11 @@ static bool only_removes(const struct device_peer_change *p)
 	return p->n_del && !p->n_add && !p->set_psk && !p->set_endpoint && !p->set_keepalive;
 }
 
-/* The peers of the change that pick chooses, as it alters them. The caller wipes and frees. */
+/* The peers of the change that pick chooses, as it alters them. The caller releases them. */
 static struct device_peer_change *select_peers(
 	const struct device_change *c, bool (*pick)(struct device_peer_change *p), size_t *ret_n)
 {
-	struct device_peer_change *list = mem_zalloc(c->n_peers + 1, sizeof(*list));
+	struct device_peer_change *list = secret_zalloc(c->n_peers + 1, sizeof(*list));
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->n_peers; i++) {
@@ -53,10 +55,9 @@ static struct device_peer_change *select_peers(
 	return list;
 }
 
-static void release_peers(struct device_peer_change *list, size_t n)
+static void release_peers(struct device_peer_change *list, const struct device_change *c)
 {
-	sodium_memzero(list, (n + 1) * sizeof(*list));
-	free(list);
+	secret_free(list, (c->n_peers + 1) * sizeof(*list));
 }
 
 static bool pick_set(struct device_peer_change *p)
@@ -93,7 +94,7 @@ static int apply_additions(struct device *d, const struct device_change *c)
 	part.n_peers = n;
 	if (n || c->set_private_key || c->set_listen_port || c->set_fwmark)
 		r = d->ops->apply(d, &part);
-	release_peers(list, n);
+	release_peers(list, c);
 	wg_key_wipe(&part.private_key);
 	return r;
 }
@@ -105,7 +106,7 @@ static int apply_peer_removals(struct device *d, const struct device_change *c)
 	struct device_change part = {.peers = list, .n_peers = n};
 	int r = n ? d->ops->apply(d, &part) : 0;
 
-	release_peers(list, n);
+	release_peers(list, c);
 	return r;
 }
 
@@ -216,7 +217,7 @@ static int apply_prefix_removals(struct device *d, const struct device_change *c
 	struct device_peer_change *list = select_peers(c, pick_del, &n);
 	int r = n ? remove_prefixes(d, list, n) : 0;
 
-	release_peers(list, n);
+	release_peers(list, c);
 	return r;
 }
 

@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "device/internal.h"
 
+#include "base/secret.h"
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void peers_free(struct device_peer *peers, size_t n)
+/* room: for how many it was allocated. */
+static void peers_free(struct device_peer *peers, size_t n, size_t room)
 {
 	for (size_t i = 0; i < n; i++)
 		free(peers[i].allowed);
-	if (peers)
-		sodium_memzero(peers, n * sizeof(*peers));
-	free(peers);
+	secret_free(peers, room * sizeof(*peers));
 }
 
 void device_state_done(struct device_state *s)
 {
-	peers_free(s->peers, s->n_peers);
+	peers_free(s->peers, s->n_peers, s->n_peers);
 	*s = (struct device_state){0};
 }
 
@@ -59,19 +58,23 @@ static void finish_peer(struct state_builder *b)
 	b->allowed.n = 0;
 }
 
-/* Grows by hand: preshared keys must not stay behind in memory that realloc left. */
+/* Into secret memory of room for cap: preshared keys stay nowhere else. */
+static void peers_move(struct state_builder *b, size_t cap)
+{
+	struct device_peer *items = secret_zalloc(cap, sizeof(*items));
+
+	if (b->peers.n)
+		memcpy(items, b->peers.items, b->peers.n * sizeof(*items));
+	secret_free(b->peers.items, b->peers.cap * sizeof(*items));
+	b->peers.items = items;
+	b->peers.cap = cap;
+}
+
 static void peers_grow(struct state_builder *b)
 {
 	size_t cap = b->peers.cap ? b->peers.cap * 2 : 64;
-	struct device_peer *items = mem_zalloc(cap, sizeof(*items));
 
-	if (b->peers.n) {
-		memcpy(items, b->peers.items, b->peers.n * sizeof(*items));
-		sodium_memzero(b->peers.items, b->peers.n * sizeof(*items));
-	}
-	free(b->peers.items);
-	b->peers.items = items;
-	b->peers.cap = cap;
+	peers_move(b, cap);
 }
 
 struct device_peer *state_builder_peer(struct state_builder *b, const wg_key *key)
@@ -107,6 +110,8 @@ int state_builder_finish(struct state_builder *b, struct device_state *ret)
 	for (size_t i = 1; i < b->peers.n; i++)
 		if (wg_key_eq(&b->peers.items[i - 1].key, &b->peers.items[i].key))
 			return -EPROTO;
+	if (b->peers.n)
+		peers_move(b, b->peers.n);
 	*ret = b->state;
 	ret->peers = b->peers.items;
 	ret->n_peers = b->peers.n;
@@ -117,7 +122,7 @@ int state_builder_finish(struct state_builder *b, struct device_state *ret)
 
 void state_builder_reset(struct state_builder *b)
 {
-	peers_free(b->peers.items, b->peers.n);
+	peers_free(b->peers.items, b->peers.n, b->peers.cap);
 	vec_done(&b->allowed);
 	*b = (struct state_builder){0};
 }

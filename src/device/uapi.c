@@ -8,6 +8,7 @@
  */
 #include "device/internal.h"
 
+#include "base/secret.h"
 #include "device/uapi_codec.h"
 #include "sys/clock.h"
 #include <errno.h>
@@ -33,6 +34,10 @@ struct uapi_device {
 	unsigned timeout_ms;
 	struct sockaddr_un at;
 	int spare[SPARES]; /* sockets that aren't connected; -1: none */
+	/* Of the request under way; keys pass through, so the whole device is secret memory. */
+	struct uapi_reader reader;
+	struct uapi_writer writer;
+	char piece[16384];
 };
 
 static int address(struct sockaddr_un *ret, const char *path)
@@ -169,14 +174,14 @@ static ssize_t read_piece(int fd, char *buf, size_t size, pid_t *pid)
 }
 
 /* Reads the answer to its end. */
-static int read_answer(int fd, struct uapi_reader *r, pid_t *pid)
+static int read_answer(struct uapi_device *u, int fd, pid_t *pid)
 {
 	instant end = instant_add(sys_now(), ANSWER_MS * NS_PER_MS);
-	char piece[16384];
+	struct uapi_reader *r = &u->reader;
 	int err = 0;
 
 	while (!r->done && !r->error && !err) {
-		ssize_t n = read_piece(fd, piece, sizeof(piece), pid);
+		ssize_t n = read_piece(fd, u->piece, sizeof(u->piece), pid);
 
 		if (n < 0)
 			err = errno == EAGAIN ? -ETIMEDOUT : -errno;
@@ -185,16 +190,15 @@ static int read_answer(int fd, struct uapi_reader *r, pid_t *pid)
 		else if (instant_before(end, sys_now()))
 			err = -ETIMEDOUT;
 		else
-			uapi_reader_feed(r, piece, (size_t)n);
+			uapi_reader_feed(r, u->piece, (size_t)n);
 	}
-	sodium_memzero(piece, sizeof(piece)); /* a private key was in it */
+	sodium_memzero(u->piece, sizeof(u->piece)); /* a private key was in it */
 	return err;
 }
 
 static int uapi_get(struct device *d, struct device_state *ret)
 {
 	struct uapi_device *u = (struct uapi_device *)d;
-	struct uapi_reader r = {0};
 	pid_t pid = 0;
 	int fd = dial(u);
 	int err;
@@ -203,10 +207,10 @@ static int uapi_get(struct device *d, struct device_state *ret)
 		return fd;
 	err = write_all(&fd, "get=1\n\n", 7);
 	if (!err)
-		err = read_answer(fd, &r, &pid);
+		err = read_answer(u, fd, &pid);
 	if (!err)
-		err = uapi_reader_finish(&r, ret);
-	uapi_reader_done(&r);
+		err = uapi_reader_finish(&u->reader, ret);
+	uapi_reader_done(&u->reader);
 	hang_up(u, fd);
 	return err == -EPIPE ? -ECONNRESET : err;
 }
@@ -214,22 +218,23 @@ static int uapi_get(struct device *d, struct device_state *ret)
 /* *ret_pid is the process that answered, or 0. */
 static int request_set(struct uapi_device *u, const struct device_change *c, pid_t *ret_pid)
 {
-	struct uapi_writer w = {.write = write_all};
-	struct uapi_reader r = {0};
+	struct uapi_writer *w = &u->writer;
 	int fd = dial(u);
 	int sent, err;
 
 	if (fd < 0)
 		return fd;
-	w.data = &fd;
-	sent = uapi_write_set(&w, c);
+	w->write = write_all;
+	w->data = &fd;
+	w->error = 0;
+	sent = uapi_write_set(w, c);
 	/* A program that hung up on a long request may have said why before. */
-	err = sent == -ETIMEDOUT ? sent : read_answer(fd, &r, ret_pid);
+	err = sent == -ETIMEDOUT ? sent : read_answer(u, fd, ret_pid);
 	if (!err)
-		err = uapi_reader_finish(&r, NULL);
+		err = uapi_reader_finish(&u->reader, NULL);
 	if (!err && sent)
 		err = sent;
-	uapi_reader_done(&r);
+	uapi_reader_done(&u->reader);
 	hang_up(u, fd);
 	return err == -EPIPE ? -ECONNRESET : err;
 }
@@ -248,7 +253,7 @@ static void uapi_close(struct device *d)
 	for (int i = 0; i < SPARES; i++)
 		if (u->spare[i] >= 0)
 			close(u->spare[i]);
-	free(u);
+	secret_free(u, sizeof(*u));
 }
 
 static const struct device_ops uapi_ops = {uapi_get, uapi_apply, uapi_close};
@@ -292,7 +297,7 @@ int uapi_device_open(const char *path, const char *ifname, struct device **ret)
 
 	if (r < 0)
 		return r;
-	u = mem_zalloc(1, sizeof(*u));
+	u = secret_zalloc(1, sizeof(*u));
 	u->base.ops = &uapi_ops;
 	u->base.kind = DEVICE_UAPI;
 	snprintf(u->base.ifname, sizeof(u->base.ifname), "%s", ifname);

@@ -2,6 +2,7 @@
 #include "sys/nl.h"
 
 #include "base/mem.h"
+#include "base/secret.h"
 #include <errno.h>
 #include <linux/netlink.h>
 #include <stdlib.h>
@@ -119,7 +120,7 @@ int nl_open(int protocol, struct nl **ret)
 
 struct nl *nl_new(const struct nl_io *io)
 {
-	struct nl *n = mem_zalloc(1, sizeof(*n));
+	struct nl *n = secret_zalloc(1, sizeof(*n)); /* keys pass through */
 
 	n->io = *io;
 	return n;
@@ -135,9 +136,8 @@ void nl_close(struct nl *n)
 {
 	if (!n)
 		return;
-	nl_wipe(n);
 	n->io.close(n->io.data);
-	free(n);
+	secret_free(n, sizeof(*n));
 }
 
 struct nlmsghdr *nl_begin(struct nl *n, uint16_t type, uint16_t flags)

@@ -13,6 +13,7 @@ import subprocess
 
 import pytest
 from lab import processes_in, wait_for
+from memory import dumped_memory
 from mesh import kernel_has_wireguard
 from meshes import (FOUR, PATIENCE, SHUNTD, SmallMesh, dump, key_pair, new_lab, two_hubs,
                     write_secret)
@@ -434,3 +435,29 @@ def test_no_secret_is_told_anywhere(mesh):
             assert not any(form in text for text in told)
     assert os.stat(os.path.join(daemon.run_dir, "control.sock")).st_mode & 0o177 == 0
     assert os.stat(daemon.run_dir).st_mode & 0o077 == 0
+
+
+def test_no_secret_of_the_daemon_in_a_core_dump(mesh):
+    """Nor is there one; what holds keys is locked and left out of it, and copies are wiped."""
+    shared = mesh.lab.folder + "/dumped.psk"
+    psk = key_pair()[0]
+    write_secret(shared, psk)
+    mesh.inv["links"] = [{"between": ["site-1", "hub-a"], "preshared_key_file": shared}]
+    mesh.write()
+    daemon = mesh.daemons["site-1"]
+    mesh.start("site-1")
+    for number in range(3):
+        mesh.inv["nodes"]["site-2"]["networks"].append(f"10.20.{80 + number}.0/24")
+        mesh.write()
+        daemon.ask("reload")
+    secrets = {f"{what}{how}": form
+               for what, text in (("private key", mesh.private["site-1"]), ("preshared key", psk))
+               for how, form in (("", base64.b64decode(text)), (" in base64", text.encode()),
+                                 (" in hex", base64.b64decode(text).hex().encode()))}
+    pid = daemon.process.pid
+    found = {f"{name} at {where}" for where, memory in dumped_memory(pid)
+             for name, form in secrets.items() if form in memory}
+    assert not found
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        assert int(re.search(r"VmLck:\s+(\d+) kB", f.read()).group(1)) > 0
+

@@ -18,6 +18,7 @@ import subprocess
 import pytest
 
 from lab import Lab, processes_in, wait_for
+from memory import dumped_memory
 
 BUILD = pathlib.Path(
     os.environ.get("SHUNT_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")).resolve()
@@ -294,23 +295,6 @@ def test_every_counter_is_documented(device):
 
 
 # --- secrets --------------------------------------------------------------------------------------
-
-
-def dumped_memory(pid):
-    """What a core dump would hold: (where, bytes) of every mapping that isn't left out."""
-    with open(f"/proc/{pid}/smaps", encoding="ascii", errors="replace") as f:
-        regions = re.findall(r"^([0-9a-f]+)-([0-9a-f]+) (r\S+) .*?$.*?^VmFlags:(.*?)$", f.read(),
-                             re.M | re.S)
-    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
-        for start, end, _, flags in regions:
-            if " dd" in flags or " io" in flags:
-                continue
-            start, end = int(start, 16), int(end, 16)
-            try:
-                memory.seek(start)
-                yield f"{start:x}", memory.read(end - start)
-            except (OSError, ValueError, OverflowError):
-                continue
 
 
 def test_no_secret_in_a_core_dump(device):

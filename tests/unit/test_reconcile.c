@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "base/mem.h"
+#include "base/secret.h"
 #include "device/reconcile.h"
 #include <string.h>
 
@@ -74,10 +75,10 @@ static int by_key(const void *a, const void *b)
 static struct device_state state_of(const struct naive *d)
 {
 	struct device_state s = {.has_key = true};
+	struct device_peer peers[N_PEERS] = {0};
 
-	s.peers = mem_zalloc(N_PEERS, sizeof(*s.peers));
 	for (int i = 0; i < N_PEERS; i++) {
-		struct device_peer *p = &s.peers[s.n_peers];
+		struct device_peer *p = &peers[s.n_peers];
 
 		if (!d->has[i])
 			continue;
@@ -93,7 +94,9 @@ static struct device_state state_of(const struct naive *d)
 			if (d->owner[j] == i)
 				p->allowed[p->n_allowed++] = prefixes[j];
 	}
-	qsort(s.peers, s.n_peers, sizeof(*s.peers), by_key);
+	qsort(peers, s.n_peers, sizeof(*peers), by_key);
+	s.peers = secret_zalloc(s.n_peers, sizeof(*peers));
+	memcpy(s.peers, peers, s.n_peers * sizeof(*peers));
 	return s;
 }
 
