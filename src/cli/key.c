@@ -42,14 +42,17 @@ static int give_name(const char *from, const char *to, bool replace)
 	return 0;
 }
 
-static void sync_folder_of(const char *path)
+/* The name reaches the disk with its folder; a file system that has nothing to do for folders says
+ * EINVAL, and one that may be written but not listed can't be asked. */
+static int sync_folder_of(const char *path)
 {
 	AUTO_FREE char *copy = mem_strdup(path);
 	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return;
-	fsync(fd);
+		return errno == EACCES ? 0 : -errno;
+	int err = fsync(fd) && errno != EINVAL ? -errno : 0;
 	close(fd);
+	return err;
 }
 
 /* Writes the key's line to a new file of mode 0600 that has its name only once it is whole. */
@@ -64,13 +67,18 @@ static int write_secret(const char *path, const wg_key *key, bool replace)
 	line[WG_KEY_BASE64_LEN - 1] = '\n';
 	int err = write_synced(fd, line, WG_KEY_BASE64_LEN);
 	explicit_bzero(line, sizeof(line));
-	close(fd);
+	if (close(fd) && !err)
+		err = -errno;
 	if (!err)
 		err = give_name(aside, path, replace);
-	if (err)
+	if (err) {
 		unlink(aside);
-	else
-		sync_folder_of(path);
+		return err;
+	}
+	err = sync_folder_of(path);
+	/* A key that may be gone tomorrow is none; one that replaced another stays. */
+	if (err && !replace)
+		unlink(path);
 	return err;
 }
 

@@ -336,6 +336,9 @@ int outdir_commit(struct outdir *o)
 		return fail_at(o, -errno, NULL, NULL);
 	for (size_t i = 0; i < o->items.n && !err; i++)
 		err = swap_item(o, i);
+	/* The names too are on disk before anybody is told that it is done. */
+	if (!err && syncfs(o->fd))
+		err = fail_at(o, -errno, NULL, NULL);
 	for (size_t i = o->items.n; err && i-- > 0;)
 		swap_back(o, i);
 	o->committed = !err;

@@ -25,7 +25,7 @@ void outdir_close(struct outdir *o);
  * component; anything else is -EINVAL. After an error only outdir_close makes sense. */
 int outdir_put(
 	struct outdir *o, const char *group, const char *file, const void *content, size_t len);
-/* Makes all that was put visible, or nothing. */
+/* Makes all that was put visible, or nothing; on disk before it returns 0. */
 int outdir_commit(struct outdir *o);
 
 size_t outdir_n_unchanged(const struct outdir *o);

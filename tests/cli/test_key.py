@@ -95,3 +95,22 @@ def test_a_full_disk_leaves_nothing(tmp_path):
         cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 3 and "k: File too large" in done.stderr and not done.stdout
     assert os.listdir(tmp_path) == []
+
+
+def strace_works():
+    try:
+        return not subprocess.run(["strace", "-e", "trace=none", "true"], check=False,
+                                  capture_output=True).returncode
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not strace_works(), reason="needs strace")
+@pytest.mark.parametrize("which", [1, 2])  # the file's, its folder's
+def test_a_disk_that_refuses_leaves_nothing(which, tmp_path):
+    done = subprocess.run(
+        ["strace", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e",
+         f"inject=fsync:error=EIO:when={which}", SHUNT, "key", "k"],
+        cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 3 and "k: Input/output error" in done.stderr and not done.stdout
+    assert os.listdir(tmp_path) == []

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -336,3 +337,18 @@ def test_odd_mesh_and_paths(folder):
     assert done.stdout == "secret\n"
     assert not (folder / "x").exists()
     assert pathlib.Path(path).exists()
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@pytest.mark.parametrize("which", [1, 2])  # of the contents, of the names
+def test_a_disk_that_refuses_changes_nothing(folder, which):
+    assert render(folder).returncode == 0
+    before = state(folder / "out")
+    text = (folder / "mesh.yaml").read_text("utf-8")
+    (folder / "mesh.yaml").write_text(text.replace("51820", "51999"))
+    done = subprocess.run(
+        ["strace", "-qq", "-o", "/dev/null", "-e", "trace=syncfs", "-e",
+         f"inject=syncfs:error=EIO:when={which}", SHUNT, "render", "mesh.yaml", "-o", "out"],
+        cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode not in (0, 1, 2) and "Input/output error" in done.stderr, done.stderr
+    assert state(folder / "out") == before
