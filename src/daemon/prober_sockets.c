@@ -360,11 +360,20 @@ size_t prober_send(const struct prober_packet *packets, size_t n)
 	return sent;
 }
 
-static unsigned ttl_of(struct msghdr *m)
+/* From here to the end of the control part. */
+static size_t control_left(const struct msghdr *m, const struct cmsghdr *c)
 {
+	return m->msg_controllen - (size_t)((const char *)c - (const char *)m->msg_control);
+}
+
+unsigned prober_ttl(struct msghdr *m)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
 	int ttl = 0;
 
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+	for (; c && c->cmsg_len <= control_left(m, c); c = CMSG_NXTHDR(m, c)) {
+		if (c->cmsg_len < CMSG_LEN(sizeof(ttl)))
+			continue;
 		if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TTL) ||
 			(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPLIMIT))
 			memcpy(&ttl, CMSG_DATA(c), sizeof(ttl));
@@ -398,7 +407,7 @@ size_t prober_receive(const struct prober_socket *s, struct prober_input ret[sta
 		      : recvmmsg(s->fd, messages, PROBER_BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	for (int i = 0; i < n; i++) {
 		ret[i].src = sock_addr_ip(&from[i]);
-		ret[i].ttl = ttl_of(&messages[i].msg_hdr);
+		ret[i].ttl = prober_ttl(&messages[i].msg_hdr);
 		ret[i].len = messages[i].msg_len;
 	}
 	return n < 0 ? 0 : (size_t)n;

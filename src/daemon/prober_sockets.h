@@ -66,6 +66,9 @@ struct prober_input {
 
 /* Up to PROBER_BATCH packets; 0: there are none. */
 size_t prober_receive(const struct prober_socket *s, struct prober_input ret[static PROBER_BATCH]);
+/* The TTL or hop limit that a message's control part tells; 0: none. */
+struct msghdr;
+unsigned prober_ttl(struct msghdr *m);
 /* Whether a packet of a PROBER_ECHO socket is an echo reply, and which. */
 bool prober_parse_reply(const struct prober_input *in, struct echo_mark *ret);
 
