@@ -283,7 +283,7 @@ static int start_prober(struct daemon *d, const struct device_state *adopted, st
 
 /* What is on the device stays as it is until the sessions have had their say: see verdicts_adopt.
  */
-static int first_sync(struct daemon *d, struct buf *why)
+int daemon_first_sync(struct daemon *d, struct buf *why)
 {
 	struct device_state adopted = {0};
 	int err = read_device(d, &adopted, why);
@@ -439,7 +439,7 @@ static int start(struct daemon *d, struct buf *why)
 	endpoints_set(d->endpoints, d->gen, sys_now());
 	if (d->cold_start)
 		await_names(d);
-	err = first_sync(d, why);
+	err = daemon_first_sync(d, why);
 	if (!err)
 		err = serve(d, why);
 	return err ? err : watch(d, why);
@@ -524,22 +524,30 @@ static int init_loop(struct daemon *d, struct buf *why)
 	return 0;
 }
 
-int daemon_run(const struct daemon_options *o)
+struct daemon *daemon_new(const struct daemon_options *o, struct buf *why)
 {
 	struct daemon *d = mem_zalloc(1, sizeof(*d));
-	AUTO_BUF why = {0};
-	int status = 0;
 
 	d->options = o;
 	d->started_at = sys_now();
-	if (init_loop(d, &why)) {
-		status = refuse(&why, 1);
+	if (init_loop(d, why)) {
 		free(d);
-		return status;
+		return NULL;
 	}
 	names_init(&d->names);
 	d->handshakes = handshakes_new();
 	d->bfd_filter = bfd_filter_new();
+	return d;
+}
+
+int daemon_run(const struct daemon_options *o)
+{
+	AUTO_BUF why = {0};
+	struct daemon *d = daemon_new(o, &why);
+	int status = 0;
+
+	if (!d)
+		return refuse(&why, 1);
 	if (start(d, &why)) {
 		status = refuse(&why, 1);
 		undo_start(d);

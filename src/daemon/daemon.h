@@ -66,6 +66,13 @@ void daemon_block_signals(void);
 /* Runs until it is told to end; the process's exit status. */
 int daemon_run(const struct daemon_options *o);
 
+/* The steps of a start that tests take by themselves: a daemon that has asked nobody anything yet
+ * (NULL with why);
+ * and, with its generation, state, endpoints, device and rtnetlink in place, the first reading and
+ * mending of the device, after which the prober runs. Negative errno with why. */
+struct daemon *daemon_new(const struct daemon_options *o, struct buf *why);
+int daemon_first_sync(struct daemon *d, struct buf *why);
+
 /* The answers of the control socket (answers.c). */
 json_t *answer_status(struct daemon *d);
 json_t *answer_routes(struct daemon *d, const char *query);

@@ -9,7 +9,6 @@
 #include "daemon/daemon.h"
 #include "daemon/verdicts.h"
 #include "device/internal.h"
-#include "sys/clock.h"
 #include "sys/nl.h"
 #include "sys/rtnl_internal.h"
 #include <assert.h>
@@ -193,19 +192,12 @@ static struct daemon_options *make_options(void)
 /* As daemon.c does, but for the device, the kernel, and what listens to them. */
 static struct daemon *start(void)
 {
-	struct daemon *d = mem_zalloc(1, sizeof(*d));
-	struct live_self_config self = {.hold_ns = NS_PER_S};
-	struct device_state adopted = {0};
+	struct daemon *d;
 	AUTO_BUF why = {0};
 
 	make_files();
-	d->options = make_options();
-	d->started_at = sys_now();
-	names_init(&d->names);
-	d->handshakes = handshakes_new();
-	assert(!uv_loop_init(&d->loop));
-	uv_timer_init(&d->loop, &d->sync_timer);
-	d->sync_timer.data = d;
+	d = daemon_new(make_options(), &why);
+	assert(d);
 	assert(!generation_load(d->options->file, d->options->node, &d->names, &d->gen, &why));
 	assert(!state_open(d->options->run_dir, d->options->state_dir, &d->state, &why));
 	d->fib.device = &device;
@@ -213,12 +205,7 @@ static struct daemon *start(void)
 	d->fib.state = d->state;
 	d->endpoints = endpoints_new(&d->loop, verdicts_endpoint_resolved, d);
 	endpoints_set(d->endpoints, d->gen, d->started_at);
-	d->rib = d->fib.rib = rib_new(device_max_owners(&device));
-	verdicts_adopt(d, &adopted);
-	daemon_feed_rib(d, NULL);
-	assert(!daemon_sync(d, "start", NULL));
-	assert(!prober_start("wg0", &self, &d->prober));
-	daemon_feed_prober(d, &adopted);
+	assert(!daemon_first_sync(d, &why));
 	return d;
 }
 
