@@ -78,6 +78,30 @@ static int sync_addresses(struct fib *f, struct fib_counts *counts)
 	return err;
 }
 
+static void switch_off(struct fib *f, const char *path, const char *why)
+{
+	int value;
+
+	if (sysctl_read_int(path, &value) || !value || !sysctl_write_int(path, 0))
+		return;
+	fib_problem(f, mem_printf("sysctl -w %s=0", path),
+		"%s is on and could not be switched off: %s", path, why);
+}
+
+/* A hub sends out by the interface by which it came in, and the kernel would tell the sender a
+ * better way that there isn't. It takes either setting for both. */
+static void stop_redirects(struct fib *f)
+{
+	static const char why[] = "the hub sends ICMP redirects for what it relays";
+	AUTO_FREE char *own =
+		mem_printf("net/ipv4/conf/%s/send_redirects", f->gen->self->interface);
+
+	if (f->gen->self->role != MESH_HUB)
+		return;
+	switch_off(f, "net/ipv4/conf/all/send_redirects", why);
+	switch_off(f, own, why);
+}
+
 int kernel_link_sync(struct fib *f, struct fib_counts *counts)
 {
 	struct rtnl_link link;
@@ -86,6 +110,7 @@ int kernel_link_sync(struct fib *f, struct fib_counts *counts)
 	if (err)
 		return err;
 	f->ifindex = link.index;
+	stop_redirects(f);
 	if (!(link.flags & IFF_UP) || link.mtu != f->gen->self->mtu) {
 		err = rtnl_link_set(f->rtnl, link.index, true, f->gen->self->mtu);
 		if (err)
