@@ -436,6 +436,7 @@ static int start(struct daemon *d, struct buf *why)
 	if (err)
 		return err;
 	d->endpoints = endpoints_new(&d->loop, verdicts_endpoint_resolved, d);
+	d->foreign = foreign_look_new(&d->loop);
 	endpoints_set(d->endpoints, d->gen, sys_now());
 	if (d->cold_start)
 		await_names(d);
@@ -463,6 +464,7 @@ static bool stop(struct daemon *d)
 	control_close(d->control);
 	diagnosis_stop(d->diagnosis);
 	endpoints_free(d->endpoints);
+	foreign_look_free(d->foreign);
 	ended = end_loop(d);
 	prober_stop(d->prober);
 	session_keys_free(d->session_keys);

@@ -15,6 +15,7 @@
 #include "daemon/control.h"
 #include "daemon/endpoints.h"
 #include "daemon/fib.h"
+#include "daemon/foreign_look.h"
 #include "daemon/handshakes.h"
 #include "daemon/prober.h"
 #include "daemon/session_keys.h"
@@ -41,6 +42,7 @@ struct daemon {
 	struct rib *rib;
 	struct fib fib; /* owns device and rtnl */
 	struct rtnl_monitor *monitor;
+	struct foreign_look *foreign; /* routes of others that take ours' packets */
 	struct endpoints *endpoints;
 	struct prober *prober;
 	struct session_keys *session_keys; /* of the prober's peers */

@@ -117,6 +117,15 @@ static void add_flapping(const struct daemon *d, json_t *list)
 	add(list, what, NULL);
 }
 
+static void add_foreign(const struct daemon *d, json_t *list)
+{
+	const struct fib_trouble *t;
+	size_t n = foreign_look_troubles(d->foreign, &t);
+
+	for (size_t i = 0; i < n; i++)
+		add(list, t[i].what, t[i].fix);
+}
+
 static void add_trouble(const struct daemon *d, json_t *list)
 {
 	AUTO_FREE char *what = mem_printf("%s can't be brought into line: %s; it is tried again",
@@ -134,6 +143,7 @@ json_t *answer_problems_to_log(struct daemon *d)
 	bfd_filter_check(d->bfd_filter, d, sys_now(), add_health, list);
 	for (size_t i = 0; i < d->fib.problems.n; i++)
 		add(list, d->fib.problems.items[i].what, d->fib.problems.items[i].fix);
+	add_foreign(d, list);
 	add_faults(d, list);
 	add_psk_problems(d, list);
 	add_unknown_endpoints(d, list);

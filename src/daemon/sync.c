@@ -172,6 +172,8 @@ int daemon_sync(struct daemon *d, const char *what, struct fib_counts *ret)
 		device_state_done(&mirror);
 	}
 	schedule_next_sync(d, err);
+	if (!err && !foreign_look_begin(d->foreign, &d->fib, &d->mirror))
+		daemon_sync_soon(d);
 	if (ret)
 		*ret = counts;
 	return err;

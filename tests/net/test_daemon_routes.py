@@ -237,3 +237,54 @@ def test_a_default_route_and_its_device_vanish_between_two_lives(mesh):
         assert "51820" not in json.dumps(json.loads(node.ip(f"-j {family} rule")))
     assert way(mesh, "site-1", "203.0.113.9") == "eth0"
     assert_stands(mesh)
+
+
+def test_routes_of_others_that_take_packets_are_named(mesh):
+    mesh.start().wait_settled()
+    site_1, node = mesh.daemons["site-1"], mesh.nodes["site-1"]
+    node.ip("link add docker0 type bridge")
+    node.ip("link set docker0 up")
+    assert site_1.problems() == []
+    for family, route, ours in (
+            ("", "10.20.2.0/28 dev docker0", "10.20.2.0/24"),
+            ("", "blackhole 10.20.2.64/26", "10.20.2.0/24"),
+            ("-6", "fd20:0:2:1:8000::/65 dev docker0 metric 1024", "fd20:0:2:1::/64"),
+            ("-6", "fd20:0:2::/48 dev docker0 metric 7", "fd20:0:2::/48"),
+            ("", "10.10.0.128/25 dev docker0", "10.10.0.0/24")):
+        node.ip(f"{family} route add {route}")
+        problem = site_1.wait_problem(f"packets for {ours}")
+        shown = route.replace(" metric 1024", "")
+        assert shown in problem["what"]
+        assert problem["fix"] == f"ip {family}{' ' if family else ''}route del {shown}"
+        node.ip(problem["fix"].removeprefix("ip "))
+        site_1.wait_no_problem("packets for")
+    # Rules with a table of their own, or without one.
+    node.ip("route add 10.20.0.0/16 dev docker0 table 52")
+    node.ip("rule add priority 5270 lookup 52")
+    problem = site_1.wait_problem("10.20.0.0/16 dev docker0 table 52")
+    assert not mesh.pings("site-1", "10.20.2.1")
+    node.ip("rule del priority 5270")
+    site_1.wait_no_problem("packets for")
+    node.ip("rule add priority 99 to 10.20.2.0/24 prohibit")
+    problem = site_1.wait_problem("the policy rule of priority 99")
+    node.ip(problem["fix"].removeprefix("ip "))
+    site_1.wait_no_problem("packets for")
+    # Shorter ones don't, nor those for some packets only.
+    node.ip("route add 10.0.0.0/8 dev docker0")
+    node.ip("rule add priority 5270 from 192.0.2.0/24 lookup 52")
+    site_1.ask("reload")
+    mesh.wait_pings("site-1", "10.20.2.1")
+    assert site_1.problems() == []
+
+
+def test_a_hub_sends_no_redirects(mesh):
+    hub_a = mesh.nodes["hub-a"]
+    names = ["net.ipv4.conf.all.send_redirects", "net.ipv4.conf.wg0.send_redirects"]
+    hub_a.run(["sysctl", "-qw", f"{names[0]}=1"])
+    mesh.start().wait_settled()
+    assert [hub_a.run(["sysctl", "-n", n]).strip() for n in names] == ["0", "0"]
+    # Nor on a device that was made anew.
+    hub_a.ip("link del wg0")
+    mesh.daemons["hub-a"].wait_log("made anew")
+    wait_for("no redirects", lambda: [hub_a.run(["sh", "-c", f"sysctl -n {n} || true"]).strip()
+                                      for n in names] == ["0", "0"], PATIENCE)
