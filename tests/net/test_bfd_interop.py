@@ -328,6 +328,38 @@ def test_beside_bird(lab):
     assert beside.session() is not None and its_peer.session() is not None
 
 
+@pytest.mark.parametrize("make", [Bird, Frr], ids=["bird", "frr"])
+def test_another_speaker_starts_beside_us(lab, make):
+    """Whoever starts after us in our namespace can bind the port, and we lose nothing."""
+    prober, _ = connect(lab, (make, 4))
+    lab.third = lab.namespace("third")
+    lab.plug(lab.net, lab.third, "10.77.0.3/24")
+    beside = Bird(lab.ours, "10.77.0.3", QUICK, name="beside") if make is Bird else \
+        Frr(lab.ours, "10.77.0.3", QUICK)
+    wait_for("it knows its session", beside.session, UP)
+    before = prober.info()["received"]
+    wait_for("more packets", lambda: prober.info()["received"] > before + 10, UP)
+    assert beside.process.poll() is None
+    assert prober.verdicts() == [("up", "session-up")]
+
+
+@pytest.mark.parametrize("speaker", SPEAKERS)
+@pytest.mark.parametrize("diagnostic,poll", [(1, 0), (0, 1)], ids=["down", "reset-poll"])
+def test_forged_beside_another_speaker(lab, speaker, diagnostic, poll):
+    """A local user of the other machine sends from its address; no verdict and no session moves."""
+    prober, _ = connect(lab, speaker)
+    local, remote = ADDRESSES[speaker[1]]
+    before = prober.info()
+    forger = lab.other.spawn([str(TOOL.parent / "attack"), "bfd", remote, local, str(diagnostic),
+                              str(poll), "200", "1.5"], log="attack.log", stdout=subprocess.PIPE)
+    assert json.loads(forger.communicate(timeout=UP)[0])["sent"] > 100
+    after = prober.info()
+    assert after["refused"] > before["refused"] + 100
+    assert after["local_discriminator"] == before["local_discriminator"]
+    assert after["tx_interval_ms"] == before["tx_interval_ms"]
+    assert prober.verdicts() == [("up", "session-up")]
+
+
 def test_waits_for_its_address(lab):
     """The prober starts before the address and the device are there, and outlives the device."""
     lab.late = lab.namespace("late")
