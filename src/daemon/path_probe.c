@@ -41,6 +41,16 @@ static void ask(struct echoes *e, const struct generation_peer *p, unsigned size
 	echoes_send(e, &p->view->remote, &tag);
 }
 
+/* One that was down for a while keeps what was found. */
+static void begin(struct path_peer *peer, unsigned size, instant first_at)
+{
+	if (peer->mtu.largest != size)
+		path_mtu_init(&peer->mtu, size, first_at);
+	else if (!peer->is_on)
+		path_mtu_resume(&peer->mtu, first_at);
+	peer->is_on = true;
+}
+
 instant path_probe_step(struct path_probe *p, const struct daemon *d, struct echoes *e, instant now)
 {
 	instant next = INSTANT_NEVER;
@@ -54,11 +64,7 @@ instant path_probe_step(struct path_probe *p, const struct daemon *d, struct ech
 			peer->is_on = false;
 			continue;
 		}
-		if (!peer->is_on || peer->mtu.largest != largest(d, g)) {
-			peer->is_on = true;
-			path_mtu_init(&peer->mtu, largest(d, g),
-				instant_add(now, FIRST_NS + (int64_t)i * APART_NS));
-		}
+		begin(peer, largest(d, g), instant_add(now, FIRST_NS + (int64_t)i * APART_NS));
 		if (rounds < ROUNDS_MAX && path_mtu_step(&peer->mtu, &size, now)) {
 			ask(e, g, size);
 			rounds++;

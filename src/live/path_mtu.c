@@ -9,6 +9,12 @@ void path_mtu_init(struct path_mtu *m, unsigned largest, instant first_at)
 	*m = (struct path_mtu){.largest = largest, .next_at = first_at};
 }
 
+void path_mtu_resume(struct path_mtu *m, instant at)
+{
+	m->size = 0;
+	m->next_at = at;
+}
+
 static void rest(struct path_mtu *m, instant now)
 {
 	m->phase = PATH_MTU_CHECK;

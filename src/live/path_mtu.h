@@ -39,6 +39,9 @@ struct path_mtu {
 
 /* The first round is at first_at. largest: above PATH_MTU_SMALL. */
 void path_mtu_init(struct path_mtu *m, unsigned largest, instant first_at);
+/* After a time in which the peer could not be asked: what was found stays, and is asked again at.
+ */
+void path_mtu_resume(struct path_mtu *m, instant at);
 /* Ends the round under way if it is over, and begins the next if it is due. True: send an echo of
  * PATH_MTU_SMALL bytes and one of *ret_size, header included, in this order. */
 bool path_mtu_step(struct path_mtu *m, unsigned *ret_size, instant now);

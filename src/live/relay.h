@@ -15,7 +15,7 @@
 
 #include "base/time.h"
 
-#define RELAY_PERIOD (15 * NS_PER_S)
+#define RELAY_PERIOD (10 * NS_PER_S)
 #define RELAY_TIMEOUT (2 * NS_PER_S)
 #define RELAY_SILENCES 4
 

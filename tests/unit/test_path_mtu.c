@@ -106,6 +106,27 @@ static void changes(void **state)
 	assert_int_equal(m.passes, 0);
 }
 
+/* A peer that goes and comes keeps what was found, and a round that it missed says nothing. */
+static void resumed(void **state)
+{
+	struct path_mtu m;
+	struct path p = {.limit = 1400};
+	instant now = {0};
+	unsigned size;
+
+	path_mtu_init(&m, 1420, now);
+	now = run(&m, &p, now, (instant){30 * NS_PER_S});
+	assert_int_equal(m.passes, 1400);
+	assert_true(path_mtu_step(&m, &size, now));
+	path_mtu_on_reply(&m, PATH_MTU_SMALL, now);
+	now = instant_add(now, 100 * NS_PER_S);
+	path_mtu_resume(&m, now);
+	assert_int_equal(m.passes, 1400);
+	p.limit = 1420;
+	run(&m, &p, now, instant_add(now, NS_PER_S));
+	assert_int_equal(m.passes, 0);
+}
+
 /* A path that loses a twentieth, of whatever size, isn't called narrow. */
 static void lossy(void **state)
 {
@@ -141,8 +162,8 @@ static void stray_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(found), cmocka_unit_test(whole_path),
-		cmocka_unit_test(silence), cmocka_unit_test(changes), cmocka_unit_test(lossy),
-		cmocka_unit_test(stray_answers)};
+		cmocka_unit_test(silence), cmocka_unit_test(changes), cmocka_unit_test(resumed),
+		cmocka_unit_test(lossy), cmocka_unit_test(stray_answers)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
