@@ -295,6 +295,7 @@ int daemon_first_sync(struct daemon *d, struct buf *why)
 		d->rib = d->fib.rib = rib_new(device_max_owners(d->fib.device));
 		verdicts_adopt(d, &adopted);
 		daemon_feed_rib(d, NULL);
+		verdicts_refine(d, &adopted);
 		d->failures = 1; /* the error is told below */
 		err = daemon_sync(d, "start", NULL);
 		if (err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/verdicts.h"
 
+#include "daemon/adoption.h"
 #include "daemon/kernel_plan.h"
 #include "daemon/log.h"
 #include "sys/clock.h"
@@ -69,6 +70,45 @@ void verdicts_of_reload(struct daemon *d, const struct generation *old)
 			judge(d, old->peers[i].id, RIB_UP);
 }
 
+struct found {
+	const struct generation *gen;
+	struct map *owners; /* prefix -> generation_peer */
+};
+
+static bool owner_found(const ip_prefix *prefix, uint32_t *ret_peer, void *data)
+{
+	const struct found *f = data;
+	const struct generation_peer *p = map_get(f->owners, prefix, sizeof(*prefix));
+
+	if (p)
+		*ret_peer = p->id;
+	return p;
+}
+
+void verdicts_refine(struct daemon *d, const struct device_state *adopted)
+{
+	struct found f = {d->gen, map_new()};
+
+	for (size_t i = 0; i < adopted->n_peers; i++) {
+		const struct device_peer *m = &adopted->peers[i];
+		const struct generation_peer *p = generation_peer_by_key(d->gen, &m->key);
+
+		for (size_t k = 0; p && k < m->n_allowed; k++)
+			map_put(f.owners, &m->allowed[k], sizeof(m->allowed[k]),
+				(void *)(uintptr_t)p);
+	}
+	adoption_refine(d->rib, owner_found, &f);
+	map_free(f.owners);
+}
+
+static enum live_state adopted_state(
+	const struct daemon *d, const struct generation_peer *p, const struct device_state *adopted)
+{
+	if (!is_adopted(p, adopted))
+		return LIVE_DOWN;
+	return rib_peer_state(d->rib, p->id) == RIB_LAST_RESORT ? LIVE_LAST_RESORT : LIVE_UP;
+}
+
 static enum live_probe probe_of(const struct generation_peer *p)
 {
 	if (p->view->remote.family == 0)
@@ -97,7 +137,7 @@ void daemon_feed_prober(struct daemon *d, const struct device_state *adopted)
 			.probe = probe_of(p),
 			.signals = p->view->runs_shuntd,
 			.is_transit = p->node->role == MESH_HUB,
-			.adopted = is_adopted(p, adopted),
+			.adopted_as = adopted_state(d, p, adopted),
 			.local = p->view->local,
 			.remote = p->view->remote,
 			.interval_ns = p->node->liveness.interval_ns,

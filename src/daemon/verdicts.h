@@ -10,6 +10,8 @@
 /* Before the RIB's first prefixes: peers that the adopted FIB uses are up, all others down until
  * they are heard. */
 void verdicts_adopt(struct daemon *d, const struct device_state *adopted);
+/* After them: a peer that the adopted table passes over is last resort (adoption.h). */
+void verdicts_refine(struct daemon *d, const struct device_state *adopted);
 /*
  * After a reload: a new peer is down until it is heard; one that is no peer any more is judged no
  * more, so that no candidate of it counts as doubtful (nobody uses it as a next hop).

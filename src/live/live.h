@@ -70,8 +70,9 @@ struct live_peer_config {
 	enum live_probe probe;
 	bool signals;	 /* runs shuntd */
 	bool is_transit; /* a hub: traffic of others goes through it */
-	bool adopted; /* used by the FIB that was found at start; read when the peer is added only
-		       */
+	/* In use by the FIB that was found at start, as this; DOWN: not. Read when the peer is
+	 * added only. */
+	enum live_state adopted_as;
 	ip_addr local, remote;
 	int64_t interval_ns;
 	unsigned multiplier;

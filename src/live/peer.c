@@ -155,8 +155,9 @@ void peer_init(struct peer *p, const struct live_peer_config *c, const struct pe
 	hold_init(&p->hold);
 	flaps_init(&p->flaps);
 	start_probing(p, seed, now);
-	if (c->adopted && c->probe != LIVE_PROBE_NONE && instant_before(now, grace_end)) {
+	if (c->adopted_as && c->probe != LIVE_PROBE_NONE && instant_before(now, grace_end)) {
 		come_alive(p, LIVE_CAUSE_ADOPTED, now);
+		p->is_signalled = c->adopted_as == LIVE_LAST_RESORT;
 		keep(p, silent_cause(c->probe), end_of_grace(p, grace_end, now), now);
 	}
 	peer_settle(p, now);
@@ -456,7 +457,7 @@ bool peer_settle(struct peer *p, instant now)
 		state = LIVE_DOWN;
 	} else if (p->is_signalled) {
 		state = LIVE_LAST_RESORT;
-		if (cause != LIVE_CAUSE_DAEMON_SILENT)
+		if (cause != LIVE_CAUSE_DAEMON_SILENT && cause != LIVE_CAUSE_ADOPTED)
 			cause = LIVE_CAUSE_PEER_SIGNALS;
 	} else if (p->why == LIVE_CAUSE_NO_SESSION) {
 		state = LIVE_LAST_RESORT;

@@ -109,7 +109,7 @@ static void set_peer(struct world *w, unsigned peer, struct input *in)
 		.peer = peer,
 		.probe = how % 4,
 		.signals = how & 4,
-		.adopted = how & 8,
+		.adopted_as = how & 8 ? LIVE_UP : LIVE_DOWN,
 		.local = address(1),
 		.remote = address(2 + peer + (how & 16 ? PEERS : 0)),
 		.interval_ns = next16(in) * NS_PER_MS,

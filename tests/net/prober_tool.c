@@ -65,7 +65,7 @@ static void parse_word(struct live_peer_config *c, const char *word)
 	else if (strcmp(word, "signals") == 0)
 		c->signals = true;
 	else if (strcmp(word, "adopted") == 0)
-		c->adopted = true;
+		c->adopted_as = LIVE_UP;
 	else if (strncmp(word, "hold=", 5) == 0)
 		c->hold_ns = atol(word + 5) * NS_PER_MS;
 	else if (strncmp(word, "secret=", 7) == 0)

@@ -270,7 +270,7 @@ void world_set_peer(struct world *w, unsigned node, unsigned peer, bool adopted)
 		.probe = other->probe,
 		.signals = other->signals,
 		.is_transit = other->is_transit,
-		.adopted = adopted,
+		.adopted_as = adopted ? LIVE_UP : LIVE_DOWN,
 		.local = world_address(node),
 		.remote = world_address(peer),
 		.interval_ns = w->interval_ns,

@@ -113,8 +113,9 @@ static void start_daemon(struct fixture *f, bool adopted, instant now)
 	f->handshakes = handshakes_new();
 	f->live = live_new(&self, &ops, f, now);
 	for (uint32_t i = 0; i < 2; i++) {
-		struct live_peer_config c = {
-			.peer = i, .probe = LIVE_PROBE_HANDSHAKE, .adopted = adopted};
+		struct live_peer_config c = {.peer = i,
+			.probe = LIVE_PROBE_HANDSHAKE,
+			.adopted_as = adopted ? LIVE_UP : LIVE_DOWN};
 
 		live_peer_set(f->live, &c, now);
 	}

@@ -244,7 +244,7 @@ static void test_adopted_without_session(void **state)
 		ip_addr from = address(10);
 		struct fixture f;
 
-		c.adopted = true;
+		c.adopted_as = LIVE_UP;
 		begin(&f, &c);
 		for (int64_t ms = 0; ms < 15000; ms += 10) {
 			unsigned echoes = f.echoes;

@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include "base/mem.h"
+#include "daemon/adoption.h"
 #include "daemon/candidates.h"
 #include "live/random.h"
 #include "route/rib.h"
@@ -142,6 +143,7 @@ static const struct live_ops ops = {send_bfd, send_echo, on_event, chance};
 
 struct adoption {
 	const struct world *w;
+	unsigned node;
 	bool adopted[WORLD_NODES];
 };
 
@@ -157,37 +159,62 @@ static int note_adopted(const ip_prefix *p, void *value, void *data)
 	return 0;
 }
 
-/* Each direction has its key. */
-static struct bfd_keys keys_of(unsigned from, unsigned to)
+static bool owner_found(const ip_prefix *p, uint32_t *ret_peer, void *data)
 {
-	struct bfd_keys keys;
+	const struct adoption *a = data;
+	void *value = trie_get(a->w->nodes[a->node].owners, p);
 
-	memset(keys.send, (int)(from * WORLD_NODES + to), sizeof(keys.send));
-	memset(keys.receive, (int)(to * WORLD_NODES + from), sizeof(keys.receive));
-	return keys;
+	if (value)
+		*ret_peer = (uint32_t)((uintptr_t)value - 1);
+	return value;
 }
 
-static void add_peer(struct daemon *d, const struct mesh_view_peer *p, bool adopted)
+static void set_state(struct daemon *d, unsigned peer, enum rib_state state)
+{
+	struct rib_event e = {.type = RIB_EVENT_PEER, .u.peer = {peer, state}};
+
+	rib_step(d->rib, &e, 1, &d->diff);
+}
+
+static void probe(struct daemon *d, const struct mesh_view_peer *p)
 {
 	const struct mesh_node *node = &d->w->inv->nodes[p->node];
-	struct rib_event e = {
-		.type = RIB_EVENT_PEER, .u.peer = {p->node, adopted ? RIB_UP : RIB_DOWN}};
+	enum rib_state state = rib_peer_state(d->rib, p->node);
 	struct live_peer_config c = {
 		.peer = p->node,
 		.probe = LIVE_PROBE_BFD,
 		.signals = p->runs_shuntd,
-		.adopted = adopted,
+		.is_transit = node->role == MESH_HUB,
+		.adopted_as = state == RIB_UP		 ? LIVE_UP
+			      : state == RIB_LAST_RESORT ? LIVE_LAST_RESORT
+							 : LIVE_DOWN,
 		.local = p->local,
 		.remote = p->remote,
 		.interval_ns = node->liveness.interval_ns,
 		.multiplier = node->liveness.multiplier,
 		.hold_ns = node->liveness.hold_ns,
-		.authenticates = p->runs_shuntd,
-		.keys = keys_of(d->node, p->node),
 	};
 
-	rib_step(d->rib, &e, 1, &d->diff);
 	live_peer_set(d->live, &c, d->w->now);
+}
+
+/* As the daemon does: the table that is there says who is up, the candidates come, and whoever it
+ * passes over is last resort. */
+static void adopt(struct daemon *d)
+{
+	struct world_node *n = &d->w->nodes[d->node];
+	struct adoption a = {.w = d->w, .node = d->node};
+	struct candidate_events events;
+
+	trie_walk(n->owners, note_adopted, &a);
+	for (size_t i = 0; i < d->view.n_peers; i++)
+		set_state(d, d->view.peers[i].node,
+			a.adopted[d->view.peers[i].node] ? RIB_UP : RIB_DOWN);
+	candidate_events_of_view(&d->view, NULL, &events);
+	rib_step(d->rib, events.events.items, events.events.n, &d->diff);
+	candidate_events_done(&events);
+	adoption_refine(d->rib, owner_found, &a);
+	rib_walk(d->rib, take_answer, n);
 }
 
 static void add_own_routes(struct world *w, unsigned node)
@@ -225,8 +252,6 @@ void node_start(struct world *w, unsigned node)
 {
 	struct world_node *n = &w->nodes[node];
 	struct daemon *d = mem_zalloc(1, sizeof(*d));
-	struct candidate_events events;
-	struct adoption a = {.w = w};
 	struct live_self_config self = {
 		.hold_ns = n->node->liveness.hold_ns,
 		.cold_start = !n->has_device,
@@ -240,16 +265,12 @@ void node_start(struct world *w, unsigned node)
 	d->random = node * 1000 + ++n->starts;
 	n->daemon = d;
 	n->has_device = true;
-	trie_walk(n->owners, note_adopted, &a);
 	d->rib = rib_new(1);
 	d->live = live_new(&self, &ops, d, w->now);
 	mesh_view_build(w->topology, node, &d->view);
+	adopt(d);
 	for (size_t i = 0; i < d->view.n_peers; i++)
-		add_peer(d, &d->view.peers[i], a.adopted[d->view.peers[i].node]);
-	candidate_events_of_view(&d->view, NULL, &events);
-	program(d, events.events.items, events.events.n);
-	candidate_events_done(&events);
-	rib_walk(d->rib, take_answer, n);
+		probe(d, &d->view.peers[i]);
 }
 
 void node_kill(struct world *w, unsigned node)

@@ -251,6 +251,8 @@ static bool watch(struct world *w, const struct incident *x)
 	choose_flows(w, &f);
 	happen(w, x);
 	for (int64_t t = 0; t < WATCH_NS && good; t += LOOK_EVERY_NS) {
+		if (t == WATCH_NS / 2 && w->nodes[x->a].is_on && !w->nodes[x->a].daemon)
+			node_start(w, x->a);
 		good = look_at_flows(w, &f, limit_ns);
 		world_run(w, LOOK_EVERY_NS);
 	}
