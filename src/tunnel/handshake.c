@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Handshakes, in one thread: messages of types 1 to 3 from a queue of fixed size, and initiations
- * that other threads ask for. Nothing that isn't authenticated costs memory.
- *
- * Under load is a queue of more than WG_UNDER_LOAD_AT, and a second after it. A source (an IPv4
- * /32, an IPv6 /64) may fill no more than its share of the queue, which is below that mark, so that
- * a flood from one address puts nobody else into cookie mode; a flood from forged addresses may,
- * and then whoever answers its cookie gets through, within its token bucket.
- */
+/* Handshakes, in one thread: messages of types 1 to 3 from the queue, and initiations that other
+ * threads ask for. */
+#include "tunnel/handshake_queue.h"
 #include "tunnel/internal.h"
 
 #include <errno.h>
@@ -16,145 +10,11 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
-#define SHARE 256 /* of the queue, of one source */
-#define ROWS 2
-#define BUCKETS 4096
+#define SUSPECTS_AT_ONCE 32
 #define HANDSHAKE_TOS 0x88
-
-struct queued {
-	struct udp_endpoint from;
-	uint16_t len;
-	uint16_t rows[ROWS]; /* its source's counters */
-	uint8_t message[WG_INITIATION_LEN];
-};
-
-struct handshake_queue {
-	pthread_mutex_t lock; /* handshake_lock: of all in here */
-	int wake;
-	struct queued ring[WG_MAX_QUEUED_HANDSHAKES];
-	unsigned head, n;
-	/* A source has a counter in each row; those who share one hardly share the other too. */
-	uint16_t of_source[ROWS][BUCKETS];
-	uint8_t bucket_key[crypto_shorthash_KEYBYTES];
-	struct list wishes; /* peers that want an initiation */
-	instant loaded_until;
-	struct ratelimit *ratelimit;
-};
-
-struct handshake_queue *handshake_queue_new(void)
-{
-	struct handshake_queue *q = calloc(1, sizeof(*q));
-	uint8_t seed[16];
-
-	if (!q)
-		return NULL;
-	pthread_mutex_init(&q->lock, NULL);
-	q->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	list_init(&q->wishes);
-	tunnel_random(q->bucket_key, sizeof(q->bucket_key));
-	tunnel_random(seed, sizeof(seed));
-	q->ratelimit = ratelimit_new(seed);
-	return q;
-}
-
-void handshake_queue_free(struct handshake_queue *q)
-{
-	if (!q)
-		return;
-	close(q->wake);
-	ratelimit_free(q->ratelimit);
-	pthread_mutex_destroy(&q->lock);
-	free(q);
-}
-
-void handshake_wake(struct tunnel *t)
-{
-	tunnel_wake(t->handshakes->wake);
-}
-
-/* --- the queue -----------------------------------------------------------------------------------
- */
-
-static void find_rows(const struct handshake_queue *q, const sock_addr *from, uint16_t rows[ROWS])
-{
-	ip_addr a = sock_addr_ip(from);
-	uint64_t hash;
-
-	if (a.family == AF_INET6)
-		memset(a.bytes + 8, 0, 8);
-	crypto_shorthash((uint8_t *)&hash, (const uint8_t *)&a, sizeof(a), q->bucket_key);
-	for (unsigned i = 0; i < ROWS; i++, hash /= BUCKETS)
-		rows[i] = (uint16_t)(hash % BUCKETS);
-}
-
-static bool has_its_share(const struct handshake_queue *q, const uint16_t rows[ROWS])
-{
-	for (unsigned i = 0; i < ROWS; i++)
-		if (q->of_source[i][rows[i]] < SHARE)
-			return false;
-	return true;
-}
-
-void handshake_enqueue(
-	struct tunnel *t, const struct udp_in *in, const uint8_t *message, size_t len, instant now)
-{
-	struct handshake_queue *q = t->handshakes;
-	uint16_t rows[ROWS];
-	bool taken = false, was_empty = false;
-
-	find_rows(q, &in->from.remote, rows);
-	pthread_mutex_lock(&q->lock);
-	if (q->n < WG_MAX_QUEUED_HANDSHAKES && !has_its_share(q, rows)) {
-		struct queued *e = &q->ring[(q->head + q->n) % WG_MAX_QUEUED_HANDSHAKES];
-
-		e->from = in->from;
-		e->len = (uint16_t)len;
-		memcpy(e->rows, rows, sizeof(e->rows));
-		memcpy(e->message, message, len);
-		for (unsigned i = 0; i < ROWS; i++)
-			q->of_source[i][rows[i]]++;
-		was_empty = q->n++ == 0;
-		if (q->n >= WG_UNDER_LOAD_AT)
-			q->loaded_until = instant_add(now, NS_PER_S);
-		taken = true;
-	}
-	pthread_mutex_unlock(&q->lock);
-	if (!taken)
-		tunnel_count(t, TUNNEL_DROP_HANDSHAKE, 1);
-	else if (was_empty)
-		tunnel_wake(q->wake);
-}
-
-static bool dequeue(struct handshake_queue *q, struct queued *ret)
-{
-	bool any;
-
-	pthread_mutex_lock(&q->lock);
-	any = q->n > 0;
-	if (any) {
-		*ret = q->ring[q->head];
-		q->head = (q->head + 1) % WG_MAX_QUEUED_HANDSHAKES;
-		q->n--;
-		for (unsigned i = 0; i < ROWS; i++)
-			q->of_source[i][ret->rows[i]]--;
-	}
-	pthread_mutex_unlock(&q->lock);
-	return any;
-}
-
-static bool is_under_load(struct handshake_queue *q, instant now)
-{
-	bool loaded;
-
-	pthread_mutex_lock(&q->lock);
-	loaded = q->n >= WG_UNDER_LOAD_AT || now.ns < q->loaded_until.ns;
-	pthread_mutex_unlock(&q->lock);
-	return loaded;
-}
 
 /* --- sending -------------------------------------------------------------------------------------
  */
@@ -366,6 +226,13 @@ static void take_initiation(struct tunnel *t, const struct queued *e, instant no
 	if (p)
 		pthread_mutex_unlock(&p->noise_lock);
 	wg_key_wipe(&ephemeral);
+	if (err == -EEXIST) {
+		tunnel_count(t, TUNNEL_DROP_TIMESTAMP, 1);
+		peer_tell(p,
+			"Received initiation with a timestamp that isn't newer: a replay, or its "
+			"clock went back");
+		return;
+	}
 	if (err || !k) {
 		tunnel_refuse(t, TUNNEL_DROP_HANDSHAKE, "Received invalid initiation message");
 		return;
@@ -441,8 +308,11 @@ static void take_cookie_reply(struct tunnel *t, const struct queued *e, instant 
 
 	memcpy(&m, e->message, sizeof(m));
 	ref = index_lookup(t->indices, le32_at(m.receiver));
-	if (!ref)
+	if (!ref) {
+		tunnel_refuse(t, TUNNEL_DROP_UNKNOWN_INDEX,
+			"Received cookie reply for no handshake or session of ours");
 		return;
+	}
 	p = *ref == REF_HANDSHAKE ? ((const struct handshake_ref *)ref)->peer
 				  : ((const struct keypair *)ref)->peer;
 	pthread_mutex_lock(&p->noise_lock);
@@ -453,37 +323,77 @@ static void take_cookie_reply(struct tunnel *t, const struct queued *e, instant 
 	pthread_mutex_unlock(&p->noise_lock);
 }
 
+static void make_cookie(
+	struct tunnel *t, const struct queued *e, instant now, struct wg_cookie_reply *ret)
+{
+	struct {
+		uint8_t nonce[WG_COOKIE_NONCE_LEN], secret[WG_HASH_LEN];
+	} fresh;
+
+	tunnel_random(&fresh, sizeof(fresh));
+	cookie_create_reply(&t->checker, e->message, e->len, &e->from.remote,
+		le32_at(e->message + 4), fresh.nonce, fresh.secret, now, ret);
+	handshake_show_checker(t->handshakes, &t->checker);
+	tunnel_tell(t, NULL, "Sending cookie reply");
+	tunnel_count(t, TUNNEL_COOKIES_SENT, 1);
+}
+
 static void send_cookie(struct tunnel *t, const struct queued *e, instant now)
 {
-	uint8_t nonce[WG_COOKIE_NONCE_LEN], secret[WG_HASH_LEN];
 	struct wg_cookie_reply reply;
 
-	tunnel_random(nonce, sizeof(nonce));
-	tunnel_random(secret, sizeof(secret));
-	cookie_create_reply(&t->checker, e->message, e->len, &e->from.remote,
-		le32_at(e->message + 4), nonce, secret, now, &reply);
-	tunnel_tell(t, NULL, "Sending cookie reply");
+	make_cookie(t, e, now, &reply);
 	send_message(t, &e->from, &reply, sizeof(reply));
-	tunnel_count(t, TUNNEL_COOKIES_SENT, 1);
+}
+
+/* Many at once: whose address somebody forges is one of them. True if there were any. */
+static bool answer_suspects(struct tunnel *t, instant now)
+{
+	struct wg_cookie_reply replies[SUSPECTS_AT_ONCE];
+	struct queued suspects[SUSPECTS_AT_ONCE];
+	struct udp_out out[SUSPECTS_AT_ONCE];
+	size_t n = handshake_take_suspects(t->handshakes, suspects, SUSPECTS_AT_ONCE), n_out = 0;
+
+	pthread_rwlock_rdlock(&t->identity_lock);
+	for (size_t i = 0; i < n; i++) {
+		const struct queued *e = &suspects[i];
+
+		if (!t->identity.is_set ||
+			cookie_check(&t->checker, e->message, e->len, &e->from.remote, false,
+				now) == COOKIE_BAD_MAC1) {
+			tunnel_count(t, TUNNEL_DROP_HANDSHAKE, 1);
+			continue;
+		}
+		make_cookie(t, e, now, &replies[n_out]);
+		out[n_out] = (struct udp_out){e->from, (const uint8_t *)&replies[n_out],
+			sizeof(replies[0]), sizeof(replies[0]), HANDSHAKE_TOS};
+		n_out++;
+	}
+	pthread_rwlock_unlock(&t->identity_lock);
+	pthread_mutex_lock(&t->send_lock);
+	if (n_out)
+		udp_send(t->udp, out, n_out, NULL);
+	pthread_mutex_unlock(&t->send_lock);
+	return n;
 }
 
 /* True if the message may cost us a Diffie-Hellman. */
 static bool passes_macs(struct tunnel *t, const struct queued *e, instant now)
 {
-	bool loaded = is_under_load(t->handshakes, now);
-	ip_addr from = sock_addr_ip(&e->from.remote);
+	bool loaded = e->needs_cookie || handshake_is_under_load(t->handshakes, now);
 
 	switch (cookie_check(&t->checker, e->message, e->len, &e->from.remote, loaded, now)) {
 	case COOKIE_BAD_MAC1:
 		tunnel_refuse(t, TUNNEL_DROP_HANDSHAKE, "Received packet with invalid mac1");
 		return false;
 	case COOKIE_MAC1_ONLY:
-		if (!loaded)
+		if (!loaded || e->is_proven)
 			return true;
 		send_cookie(t, e, now);
 		return false;
 	default:
-		if (!loaded || ratelimit_allow(t->handshakes->ratelimit, &from, now))
+		if (!loaded || e->is_proven ||
+			handshake_has_token(t->handshakes, &e->from.remote, now))
 			return true;
 		tunnel_count(t, TUNNEL_DROP_HANDSHAKE, 1);
 		return false;
@@ -508,54 +418,11 @@ static void take_message(struct tunnel *t, const struct queued *e, instant now)
 	pthread_rwlock_unlock(&t->identity_lock);
 }
 
-/* --- wishes --------------------------------------------------------------------------------------
+/* --- the thread ----------------------------------------------------------------------------------
  */
 
-void handshake_request(struct tunnel_peer *p, bool is_retry)
-{
-	struct handshake_queue *q = p->tunnel->handshakes;
-	bool is_new;
-
-	pthread_mutex_lock(&q->lock);
-	is_new = !p->wants_initiation && !atomic_load_explicit(&p->dead, memory_order_acquire);
-	if (is_new) {
-		list_append(&q->wishes, &p->in_handshake);
-		p->initiation_is_retry = is_retry;
-		p->wants_initiation = true;
-	} else if (!is_retry) {
-		p->initiation_is_retry = false;
-	}
-	pthread_mutex_unlock(&q->lock);
-	if (is_new)
-		tunnel_wake(q->wake);
-}
-
-void handshake_forget(struct tunnel_peer *p)
-{
-	struct handshake_queue *q = p->tunnel->handshakes;
-
-	pthread_mutex_lock(&q->lock);
-	list_remove(&p->in_handshake);
-	p->wants_initiation = false;
-	pthread_mutex_unlock(&q->lock);
-}
-
-static struct tunnel_peer *next_wish(struct handshake_queue *q, bool *is_retry)
-{
-	struct tunnel_peer *p = NULL;
-
-	pthread_mutex_lock(&q->lock);
-	if (!list_is_empty(&q->wishes)) {
-		p = container_of(q->wishes.next, struct tunnel_peer, in_handshake);
-		list_remove(&p->in_handshake);
-		p->wants_initiation = false;
-		*is_retry = p->initiation_is_retry;
-	}
-	pthread_mutex_unlock(&q->lock);
-	return p;
-}
-
-/* A wish, a source and a message in turn, so that a flood of the one doesn't starve the others. */
+/* A wish, a source, some suspects and a message in turn, so that a flood of the one doesn't starve
+ * the others. */
 static bool work(struct tunnel *t)
 {
 	struct queued e;
@@ -563,13 +430,14 @@ static bool work(struct tunnel *t)
 	bool is_retry = false, any = false;
 	instant now = tunnel_now();
 
-	p = next_wish(t->handshakes, &is_retry);
+	p = handshake_next_wish(t->handshakes, &is_retry);
 	if (p) {
 		initiate(p, is_retry, now);
 		any = true;
 	}
 	any |= sources_work(t, now);
-	if (dequeue(t->handshakes, &e)) {
+	any |= answer_suspects(t, now);
+	if (handshake_dequeue(t->handshakes, &e)) {
 		take_message(t, &e, now);
 		any = true;
 	}
@@ -578,8 +446,7 @@ static bool work(struct tunnel *t)
 
 static void wait_for_work(struct tunnel *t)
 {
-	struct pollfd fds[] = {
-		{t->handshakes->wake, POLLIN, 0}, {sources_fd(t->sources), POLLIN, 0}};
+	struct pollfd fds[] = {{handshake_fd(t), POLLIN, 0}, {sources_fd(t->sources), POLLIN, 0}};
 	instant at = sources_deadline(t->sources);
 	int64_t ns = instant_diff(at, tunnel_now());
 	struct timespec timeout = {ns > 0 ? ns / NS_PER_S : 0, ns > 0 ? ns % NS_PER_S : 0};
@@ -587,7 +454,7 @@ static void wait_for_work(struct tunnel *t)
 
 	ppoll(fds, 2, instant_is_never(at) ? NULL : &timeout, NULL);
 	if (fds[0].revents)
-		while (read(t->handshakes->wake, &count, sizeof(count)) < 0 && errno == EINTR)
+		while (read(handshake_fd(t), &count, sizeof(count)) < 0 && errno == EINTR)
 			;
 	if (fds[1].revents)
 		sources_note(t->sources);

@@ -235,18 +235,21 @@ void *rx_run(void *tunnel);
 void *handshake_run(void *tunnel);
 void *clock_run(void *tunnel);
 
-/* handshake.c */
+/* handshake_queue.c */
 struct handshake_queue *handshake_queue_new(void);
 void handshake_queue_free(struct handshake_queue *q);
 /* rx: a message of type 1 to 3 with its right length; copied, or dropped and counted. */
 void handshake_enqueue(
 	struct tunnel *t, const struct udp_in *in, const uint8_t *message, size_t len, instant now);
 void handshake_wake(struct tunnel *t);
+/* An eventfd: something waits. */
+int handshake_fd(const struct tunnel *t);
 /* Hangs the peer on the list of those who want an initiation (peer.c). */
 void handshake_request(struct tunnel_peer *p, bool is_retry);
 /* Takes the peer off all lists of the handshake thread (removal). */
 void handshake_forget(struct tunnel_peer *p);
 
+/* handshake.c */
 /* Gives up the handshake under way, wiping it. */
 void handshake_abandon(struct tunnel_peer *p);
 

@@ -330,6 +330,7 @@ const char *tunnel_counter_name(enum tunnel_counter c)
 		[TUNNEL_DROP_MALFORMED] = "drop_malformed",
 		[TUNNEL_DROP_UNKNOWN_INDEX] = "drop_unknown_index",
 		[TUNNEL_DROP_HANDSHAKE] = "drop_handshake",
+		[TUNNEL_DROP_TIMESTAMP] = "drop_timestamp",
 		[TUNNEL_DROP_SEND_ERROR] = "drop_send_error",
 		[TUNNEL_DROP_TUN_WRITE] = "drop_tun_write",
 		[TUNNEL_DROP_TUN_QUEUE] = "drop_tun_queue",

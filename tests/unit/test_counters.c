@@ -164,6 +164,31 @@ static void handshakes(void **state)
 	hand_stop(&stranger);
 }
 
+/* A peer whose clock went back, or somebody who replays its messages; one that is told in the log. */
+static void timestamp_not_newer(void **state)
+{
+	struct wg_initiation first, m;
+
+	hand_make_initiation_at(&h, &first, 2000000000, 0);
+	hand_send(&h, &first, sizeof(first));
+	assert_true(hand_take_response(&h, DEADLINE_MS, NULL));
+	hand_send(&h, &first, sizeof(first));
+	check_only(TUNNEL_DROP_TIMESTAMP, 1);
+	hand_make_initiation_at(&h, &m, 1999999999, 0);
+	hand_send(&h, &m, sizeof(m));
+	check_only(TUNNEL_DROP_TIMESTAMP, 2);
+}
+
+static void cookie_for_nobody(void **state)
+{
+	struct wg_cookie_reply m;
+
+	tunnel_random(&m, sizeof(m));
+	memcpy(m.type, (uint8_t[]){WG_COOKIE_REPLY, 0, 0, 0}, 4);
+	hand_send(&h, &m, sizeof(m));
+	check_only(TUNNEL_DROP_UNKNOWN_INDEX, 1);
+}
+
 /* What the kernel refuses to take from us. */
 static void refused(void **state)
 {
@@ -242,6 +267,8 @@ int main(void)
 		T(malformed),
 		T(of_received_packets),
 		T(handshakes),
+		T(timestamp_not_newer),
+		T(cookie_for_nobody),
 		T(refused),
 		T(receive_queue),
 		cmocka_unit_test(rebound),

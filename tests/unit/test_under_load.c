@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Floods of handshakes against a device's queue. One source's puts nobody else into cookie mode;
- * forged sources' does, and a peer that answers its cookie gets through; neither costs memory. The
- * flood is put straight into the queue, faster than any network brings it; the honest peer comes
- * over UDP.
+ * Floods of handshakes against a device's queue. One source's puts nobody else into cookie mode,
+ * and costs a peer from there a round trip; forged sources' does, and a peer that answers its
+ * cookie gets through; neither costs memory. The flood is put straight into the queue, faster than
+ * any network brings it; the honest peer comes over UDP.
  */
 #include "hand_peer.h"
 
@@ -74,7 +74,8 @@ static bool handshake_within(unsigned tries, unsigned *cookies)
 	for (unsigned i = 0; i < tries; i++) {
 		hand_make_initiation(&h, &m);
 		hand_send(&h, &m, sizeof(m));
-		if (hand_take_response(&h, 500, cookies))
+		/* Something comes, or there was no room for it and another try is due. */
+		if (hand_take_response(&h, tries > 1 ? 500 : DEADLINE_MS, cookies))
 			return true;
 		usleep(25000);
 	}
@@ -144,8 +145,9 @@ static void check_nobody_else_suffers(sock_addr (*source)(unsigned i))
 	assert_true(handshake_within(1, &cookies));
 	assert_int_equal(cookies, 0);
 	flood_stop(&f);
+	/* He is answered himself, as far as there is time for it. */
 	assert_true(counted(&d, TUNNEL_DROP_HANDSHAKE) > 1000);
-	assert_int_equal(counted(&d, TUNNEL_COOKIES_SENT), 0);
+	assert_true(counted(&d, TUNNEL_COOKIES_SENT) > 0);
 }
 
 static void from_one_address(void **state)
@@ -156,6 +158,45 @@ static void from_one_address(void **state)
 static void from_one_ipv6_network(void **state)
 {
 	check_nobody_else_suffers(one_network);
+}
+
+/* Its address, other ports, so that the cookies for what was forged don't come to it. */
+static sock_addr address_of_peer(unsigned i)
+{
+	uint16_t port = (uint16_t)(1024 + i % 60000);
+
+	return loopback(port == h.port ? port + 1 : port);
+}
+
+/* Who forges a peer's address costs it one round trip, and thins nothing after it. */
+static void from_a_peers_address(void **state)
+{
+	struct flood f;
+	unsigned cookies = 0;
+
+	flood_start(&f, address_of_peer);
+	assert_true(handshake_within(40, &cookies));
+	assert_true(cookies >= 1);
+	cookies = 0;
+	for (unsigned i = 0; i < 10; i++) {
+		/* Its cookie is good for twenty a second. */
+		usleep(60000);
+		assert_true(handshake_within(1, &cookies));
+	}
+	assert_int_equal(cookies, 0);
+	flood_stop(&f);
+}
+
+/* An answer to our own initiation has our index, which shows as much. */
+static void response_from_a_flooded_address(void **state)
+{
+	struct flood f;
+
+	flood_start(&f, address_of_peer);
+	host_sends(&d, "10.0.0.1", "10.0.0.2", 10, 1);
+	hand_answer(&h, 0);
+	WAIT_FOR(atomic_load(&peer->current));
+	flood_stop(&f);
 }
 
 /* --- forged sources ------------------------------------------------------------------------------
@@ -177,52 +218,70 @@ static void from_everywhere(void **state)
 	flood_stop(&f);
 }
 
-/* It lasts a second after the queue was long, and no longer. */
-static void ends_after_a_second(void **state)
+static void make_load(void)
 {
 	struct wg_initiation m;
-	unsigned cookies = 0;
 
 	make_forged(&m);
-	for (unsigned i = 0; i < WG_UNDER_LOAD_AT * 4; i++) {
+	for (unsigned i = 0; i < WG_MAX_QUEUED_HANDSHAKES / 2; i++) {
 		sock_addr from = source4(i);
 
 		enqueue(&from, &m, sizeof(m));
 	}
+}
+
+/* Nothing was answered or dropped for so long. */
+static void rest(unsigned us)
+{
+	uint64_t before, after = 0;
+
+	do {
+		before = after;
+		usleep(us);
+		after = counted(&d, TUNNEL_COOKIES_SENT) + counted(&d, TUNNEL_DROP_HANDSHAKE);
+	} while (after != before);
+}
+
+/* It lasts a second after the queue was long, and no longer. */
+static void ends_after_a_second(void **state)
+{
+	unsigned cookies = 0;
+
+	make_load();
 	assert_false(handshake_within(1, &cookies));
 	assert_int_equal(cookies, 1);
-	usleep(1100 * 1000);
+	rest(1100 * 1000);
 	/* Without the cookie, as somebody new. */
 	cookie_maker_init(&h.maker, &d.public);
 	assert_true(handshake_within(1, &cookies));
 	assert_int_equal(cookies, 1);
 }
 
-/* Even with its cookie a source gets twenty handshakes a second. */
+/* Even with its cookie a source gets twenty handshakes a second, and five at once. */
 static void bucket_after_cookie(void **state)
 {
 	struct wg_initiation m;
 	unsigned cookies = 0, answered = 0;
 	struct timespec wall;
+	instant begin;
 
-	make_forged(&m);
-	for (unsigned i = 0; i < WG_UNDER_LOAD_AT * 4; i++) {
-		sock_addr from = source4(i);
-
-		enqueue(&from, &m, sizeof(m));
-	}
+	make_load();
 	assert_false(handshake_within(1, &cookies));
 	assert_int_equal(cookies, 1);
 	clock_gettime(CLOCK_REALTIME, &wall);
+	begin = tunnel_now();
 	for (unsigned i = 0; i < 20; i++) {
+		make_load();
 		hand_make_initiation_at(&h, &m, wall.tv_sec + 1 + i, 0);
 		hand_send(&h, &m, sizeof(m));
 		/* Twenty milliseconds apart, as a peer must. */
 		usleep(21000);
 		answered += hand_take_response(&h, 1, &cookies);
 	}
-	assert_true(answered >= 5);
-	assert_true(answered < 20);
+	while (hand_take_response(&h, 200, &cookies))
+		answered++;
+	assert_true(answered >= 1);
+	assert_true(answered <= 6 + instant_diff(tunnel_now(), begin) / (NS_PER_S / 20));
 	assert_int_equal(cookies, 1);
 }
 
@@ -278,6 +337,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(from_one_address),
 		T(from_one_ipv6_network),
+		T(from_a_peers_address),
+		T(response_from_a_flooded_address),
 		T(from_everywhere),
 		T(ends_after_a_second),
 		T(bucket_after_cookie),
