@@ -535,19 +535,31 @@ void udp_receiver_free(struct udp_receiver *r)
 	free(r);
 }
 
+/* A value of so many bytes; the kernel sends no shorter ones, but a decoder holds its own. */
+static bool has(const struct cmsghdr *c, size_t n)
+{
+	return c->cmsg_len >= CMSG_LEN(n);
+}
+
 static void read_control(const struct cmsghdr *c, struct udp_in *in)
 {
 	int number = 0;
 
+	if (!has(c, c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS ? 1 : sizeof(number)))
+		return;
 	if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
 		struct in_pktinfo info;
 
+		if (!has(c, sizeof(info)))
+			return;
 		memcpy(&info, CMSG_DATA(c), sizeof(info));
 		in->from.local = ip_addr_from_bytes(AF_INET, &info.ipi_spec_dst);
 		in->from.local_ifindex = info.ipi_ifindex;
 	} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
 		struct in6_pktinfo info;
 
+		if (!has(c, sizeof(info)))
+			return;
 		memcpy(&info, CMSG_DATA(c), sizeof(info));
 		in->from.local = ip_addr_from_bytes(AF_INET6, &info.ipi6_addr);
 		in->from.local_ifindex = (int)info.ipi6_ifindex;

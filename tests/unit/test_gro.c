@@ -352,7 +352,7 @@ static void by_chance(void **state)
 				how[k] |= right;
 		}
 		how[0] = (uint8_t)chance_u64(&chance) & (i % 8 ? 0x11 : 0xff);
-		gro_case_run(how, n);
+		gro_case_run(how, n, &GRO_SCALE_REAL);
 	}
 }
 
