@@ -164,7 +164,8 @@ static void handshakes(void **state)
 	hand_stop(&stranger);
 }
 
-/* A peer whose clock went back, or somebody who replays its messages; one that is told in the log. */
+/* A peer whose clock went back, or somebody who replays its messages; one that is told in the log.
+ */
 static void timestamp_not_newer(void **state)
 {
 	struct wg_initiation first, m;
