@@ -8,12 +8,17 @@
  *	macs made right (bit 3)	afterwards, so that what is behind them is reached
  *	under load (bit 4)
  *
+ * With type 0 the rest is a story instead: A and B, whose keys are known here, shake hands with
+ *each other, as often as the input lasts, and each step does what the protocol says: see
+ *tell_story.
+ *
  * What is refused must leave all as it was, nothing but B's own may be accepted, and afterwards
  * the handshake under way must still succeed.
  */
 #include "wg/cookie.h"
 #include "wg/noise.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -240,6 +245,154 @@ static void finish_handshake(const struct world *w, struct side *a)
 	check(s.is_initiator && s.local_index == A_INDEX && s.remote_index == B_INDEX);
 }
 
+/* --- both sides ----------------------------------------------------------------------------------
+ */
+
+#define MOST_ROUNDS 3
+
+/* Of a round: bits of its first byte. */
+enum {
+	FROM_B = 1,	   /* B begins */
+	OLD_TIMESTAMP = 2, /* the one before once more */
+	UNDER_LOAD = 4,
+	SPOIL_INITIATION = 8, /* one bit of what is sealed, or of an ephemeral key */
+	SPOIL_RESPONSE = 16,
+	OTHER_PSK = 32, /* of the responder */
+	AT_ONCE = 64,	/* sooner than an honest peer's */
+	ELSEWHERE = 128 /* its cookie is shown from another port */
+};
+
+struct story {
+	struct side sides[2];
+	sock_addr here, elsewhere;
+	unsigned seconds;  /* of the timestamps */
+	unsigned taken[2]; /* the last of each side that the other took */
+	instant now;
+	const uint8_t *data;
+	size_t left;
+};
+
+static uint8_t next(struct story *s)
+{
+	if (!s->left)
+		return 0;
+	s->left--;
+	return *s->data++;
+}
+
+/* Not one of the index behind the type, which only macs guard. */
+static void spoil(struct story *s, uint8_t *noise_part, size_t len)
+{
+	noise_part[next(s) % len] ^= (uint8_t)(1 << next(s) % 7);
+}
+
+/* x's initiation arrives at y under load: without its cookie it gets one, and with it it is
+ * believed, but not from elsewhere. */
+static void prove(
+	struct story *s, struct side *x, struct side *y, unsigned how, struct wg_initiation *m)
+{
+	static const uint8_t nonce[WG_COOKIE_NONCE_LEN] = {7}, secret[WG_HASH_LEN] = {9};
+	bool has_cookie = x->maker.has_cookie;
+	enum cookie_verdict v = cookie_check(&y->checker, m, sizeof(*m), &s->here, true, s->now);
+	struct wg_cookie_reply reply;
+
+	check(v == (has_cookie ? COOKIE_MAC2_GOOD : COOKIE_MAC1_ONLY));
+	if (!has_cookie) {
+		cookie_create_reply(
+			&y->checker, m, sizeof(*m), &s->here, 1, nonce, secret, s->now, &reply);
+		check(cookie_consume_reply(&x->maker, &reply, s->now));
+		check(!cookie_consume_reply(&x->maker, &reply, s->now));
+		cookie_add_macs(&x->maker, m, sizeof(*m), s->now);
+	}
+	v = cookie_check(&y->checker, m, sizeof(*m), how & ELSEWHERE ? &s->elsewhere : &s->here,
+		true, s->now);
+	check(v == (how & ELSEWHERE ? COOKIE_MAC1_ONLY : COOKIE_MAC2_GOOD));
+}
+
+static void compare_sessions(struct side *x, struct side *y)
+{
+	struct noise_session of_x, of_y;
+
+	check(!noise_begin_session(&x->peer, &of_x) && !noise_begin_session(&y->peer, &of_y));
+	check(of_x.is_initiator && !of_y.is_initiator);
+	check(wg_key_eq(&of_x.send, &of_y.receive) && wg_key_eq(&of_x.receive, &of_y.send));
+	check(!wg_key_eq(&of_x.send, &of_x.receive));
+	check(of_x.local_index == of_y.remote_index && of_x.remote_index == of_y.local_index);
+	check(noise_begin_session(&x->peer, &of_x));
+}
+
+static void respond(struct story *s, struct side *x, struct side *y, unsigned how)
+{
+	struct noise_peer before = x->peer;
+	struct wg_response r;
+	wg_key e = filled((uint8_t)(next(s) | 1));
+
+	check(!noise_create_response(&y->id, &y->peer, &e, 0x2000 + next(s), &r));
+	cookie_add_macs(&y->maker, &r, sizeof(r), s->now);
+	check(cookie_check(&x->checker, &r, sizeof(r), &s->here, false, s->now) ==
+		COOKIE_MAC1_ONLY);
+	if (how & SPOIL_RESPONSE)
+		spoil(s, r.ephemeral, WG_PUBLIC_LEN + WG_TAG_LEN);
+	if (how & (SPOIL_RESPONSE | OTHER_PSK)) {
+		check(noise_consume_response(&x->id, &x->peer, &r));
+		check(!memcmp(&before, &x->peer, sizeof(before)));
+		return;
+	}
+	check(!noise_consume_response(&x->id, &x->peer, &r));
+	compare_sessions(x, y);
+}
+
+static void shake_hands(struct story *s)
+{
+	static const wg_key no_psk;
+	unsigned how = next(s);
+	struct side *x = &s->sides[how & FROM_B], *y = &s->sides[!(how & FROM_B)];
+	wg_key psk = filled(77);
+	struct noise_peer *found = NULL, before;
+	struct wg_initiation m;
+	bool is_soon = how & AT_ONCE && y->peer.last_initiation_taken.ns;
+	int err;
+
+	noise_peer_set_psk(&x->peer, &no_psk);
+	noise_peer_set_psk(&y->peer, how & OTHER_PSK ? &psk : &no_psk);
+	if (!(how & OLD_TIMESTAMP))
+		s->seconds++;
+	s->now = is_soon ? y->peer.last_initiation_taken : instant_add(s->now, NS_PER_S);
+	make_initiation(x, (uint8_t)(next(s) | 1), 0x1000 + next(s), s->seconds, &m);
+	/* make_initiation's macs are of another time. */
+	cookie_add_macs(&x->maker, &m, sizeof(m), s->now);
+	if (how & UNDER_LOAD)
+		prove(s, x, y, how, &m);
+	if (how & SPOIL_INITIATION)
+		spoil(s, m.ephemeral, WG_INITIATION_LEN - 8 - 2 * WG_MAC_LEN);
+	before = y->peer;
+	err = noise_consume_initiation(&y->id, &m, lookup, y, s->now, &found);
+	if (how & SPOIL_INITIATION)
+		check(err == -EBADMSG || err == -ENOENT);
+	else if (s->taken[how & FROM_B] == s->seconds)
+		check(err == -EEXIST);
+	else
+		check(err == (is_soon ? -EBUSY : 0));
+	if (err) {
+		check(!memcmp(&before, &y->peer, sizeof(before)));
+		return;
+	}
+	s->taken[how & FROM_B] = s->seconds;
+	respond(s, x, y, how);
+}
+
+static void tell_story(const uint8_t *data, size_t size)
+{
+	struct story s = {.seconds = 100, .now = NOW, .data = data, .left = size};
+
+	side_init(&s.sides[0], 1, 2);
+	side_init(&s.sides[1], 2, 1);
+	check(sock_addr_parse(&s.here, size % 2 ? "192.0.2.1:51820" : "[2001:db8::1]:51820"));
+	check(sock_addr_parse(&s.elsewhere, size % 2 ? "192.0.2.1:51821" : "[2001:db8::1]:51821"));
+	for (unsigned i = 0; i < MOST_ROUNDS && s.left; i++)
+		shake_hands(&s);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct world world;
@@ -250,6 +403,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!is_made)
 		world_init(&world);
 	is_made = true;
+	if (size && !(data[0] & 3)) {
+		tell_story(data + 1, size - 1);
+		return 0;
+	}
 	if (!arrive(&world, &x, data, size))
 		return 0;
 	memcpy(&a, &world.a, sizeof(a));
