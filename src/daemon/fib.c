@@ -217,7 +217,7 @@ static void desired_peers(const struct fib *f, struct wanted *w)
 		w->peers[i] = (struct desired_peer){
 			.key = gp->node->public_key,
 			.has_psk = !wg_key_is_zero(&gp->psk),
-			.psk_unknown = gp->psk_unreadable,
+			.psk_unknown = gp->psk_error != 0,
 			.psk = gp->psk,
 			.endpoint = f->endpoints[i],
 			.keepalive = (uint16_t)gp->view->keepalive,

@@ -169,7 +169,7 @@ static void make_peers(struct generation *g, struct names *names)
 		p->node = &g->inv->nodes[p->view->node];
 		p->id = g->ids[p->view->node];
 		if (p->view->preshared_key_file)
-			p->psk_unreadable = read_key(&p->psk, p->view->preshared_key_file) != 0;
+			p->psk_error = read_key(&p->psk, p->view->preshared_key_file);
 		map_put(g->by_id, &p->id, sizeof(p->id), p);
 		map_put(g->by_key, &p->node->public_key, sizeof(p->node->public_key), p);
 	}

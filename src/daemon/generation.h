@@ -15,9 +15,9 @@
 struct generation_peer {
 	const struct mesh_view_peer *view;
 	const struct mesh_node *node;
-	uint32_t id; /* of names.h */
-	bool psk_unreadable;
-	wg_key psk; /* zero: none */
+	uint32_t id;   /* of names.h */
+	int psk_error; /* of reading it, negative errno; 0: none is wanted, or it is there */
+	wg_key psk;    /* zero: none */
 };
 
 struct generation {

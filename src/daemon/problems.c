@@ -20,17 +20,26 @@ static void add_health(const char *what, const char *fix, void *data)
 	add(data, what, fix);
 }
 
+/* A key that is there stays the one: the other side has it, too. */
+static const char *psk_fix(int err)
+{
+	if (err == -ENOENT || err == -EINVAL)
+		return "put the key there (mode 0600), then `shunt reload`";
+	return "let shuntd's user read it, then `shunt reload`";
+}
+
 static void add_psk_problems(const struct daemon *d, json_t *list)
 {
 	for (size_t i = 0; i < d->gen->n_peers; i++) {
 		const struct generation_peer *p = &d->gen->peers[i];
 		AUTO_FREE char *what = NULL;
 
-		if (!p->psk_unreadable)
+		if (!p->psk_error)
 			continue;
-		what = mem_printf("the preshared key with %s can't be read from %s", p->node->name,
-			p->view->preshared_key_file);
-		add(list, what, "put the key there (mode 0600), then `shunt reload`");
+		what = mem_printf("the preshared key with %s can't be read from %s: %s",
+			p->node->name, p->view->preshared_key_file,
+			p->psk_error == -EINVAL ? "it holds none" : strerror(-p->psk_error));
+		add(list, what, psk_fix(p->psk_error));
 	}
 }
 
