@@ -14,8 +14,9 @@ KNOWS = {
     "live": {"base"},
     "sys": {"base"},
     "device": {"base", "sys"},
+    "prober": {"base", "live", "sys"},
     "tunnel": {"base", "wg", "sys"},
-    "daemon": {"base", "sys", "mesh", "route", "live", "device"},
+    "daemon": {"base", "sys", "mesh", "route", "live", "prober", "device"},
     "cli": {"base", "sys", "mesh"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z0-9_]+)/[^"]+"')

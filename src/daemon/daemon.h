@@ -17,8 +17,8 @@
 #include "daemon/fib.h"
 #include "daemon/foreign_look.h"
 #include "daemon/handshakes.h"
-#include "daemon/prober.h"
 #include "daemon/session_keys.h"
+#include "prober/prober.h"
 
 struct daemon_options {
 	const char *file;

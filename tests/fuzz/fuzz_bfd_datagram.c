@@ -5,8 +5,8 @@
  * it is, and how much of the packet the socket has cut off. Whatever is taken lies within what was
  * received, and unless its checksum was left to hardware or to nobody, it is right.
  */
-#include "daemon/bfd_datagram.h"
 #include "live/bfd.h"
+#include "prober/bfd_datagram.h"
 
 #include <assert.h>
 #include <stdlib.h>

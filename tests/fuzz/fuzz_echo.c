@@ -3,7 +3,7 @@
  * Any bytes as a packet of the socket for echoes: the first byte chooses the family. What is taken
  * for a reply is one, and nothing beyond the packet's end has a say in it.
  */
-#include "daemon/prober_sockets.h"
+#include "prober/prober_sockets.h"
 
 #include <assert.h>
 #include <string.h>

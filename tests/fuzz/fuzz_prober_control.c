@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Any bytes as the control part of a message to the prober: a TTL is told only by a whole control
  * message of that kind, and nothing beyond the part's end is looked at. */
-#include "daemon/prober_sockets.h"
+#include "prober/prober_sockets.h"
 
 #include <assert.h>
 #include <netinet/in.h>

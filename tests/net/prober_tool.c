@@ -13,7 +13,7 @@
  */
 #include "base/buf.h"
 #include "base/mem.h"
-#include "daemon/prober.h"
+#include "prober/prober.h"
 #include "sys/clock.h"
 #include <errno.h>
 #include <inttypes.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What a raw socket gives: headers, checksums whole and unfinished, several packets in one. */
 #include "base/mem.h"
-#include "daemon/bfd_datagram.h"
 #include "live/bfd.h"
+#include "prober/bfd_datagram.h"
 #include "unit.h"
 #include <string.h>
 

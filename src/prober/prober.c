@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The prober's side towards its owner, and what the core calls. */
 #include "base/mem.h"
-#include "daemon/prober_internal.h"
+#include "prober/prober_internal.h"
 #include "sys/clock.h"
 #include <errno.h>
 #include <signal.h>

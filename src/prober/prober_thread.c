@@ -6,8 +6,8 @@
  * flood it does the same between any two rounds: it has priority over all that the machine has to
  * do, and reading packets by the hundred costs a fifth of reading them singly.
  */
-#include "daemon/bfd_datagram.h"
-#include "daemon/prober_internal.h"
+#include "prober/bfd_datagram.h"
+#include "prober/prober_internal.h"
 #include "sys/clock.h"
 #include <errno.h>
 #include <sched.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/prober_sockets.h"
+#include "prober/prober_sockets.h"
 #include "base/mem.h"
 #include <arpa/inet.h>
 #include <errno.h>

@@ -10,8 +10,8 @@
  * one raw for echoes. They are reopened, with a growing pause, when they fail or when prober_reopen
  * says the device is new.
  */
-#ifndef SHUNT_DAEMON_PROBER_H
-#define SHUNT_DAEMON_PROBER_H
+#ifndef SHUNT_PROBER_PROBER_H
+#define SHUNT_PROBER_PROBER_H
 
 #include "live/live.h"
 

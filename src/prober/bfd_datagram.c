@@ -5,7 +5,7 @@
  * completed. UDP sockets are told so by the kernel; a raw socket sees just the bytes. Such a packet
  * never was on a wire, so there is nothing to check.
  */
-#include "daemon/bfd_datagram.h"
+#include "prober/bfd_datagram.h"
 #include "live/bfd.h"
 #include <netinet/in.h>
 

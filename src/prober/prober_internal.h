@@ -9,13 +9,13 @@
  * wake it. An address that no peer uses any more is therefore closed by the thread too, at a moment
  * when nothing queued refers to it.
  */
-#ifndef SHUNT_DAEMON_PROBER_INTERNAL_H
-#define SHUNT_DAEMON_PROBER_INTERNAL_H
+#ifndef SHUNT_PROBER_PROBER_INTERNAL_H
+#define SHUNT_PROBER_PROBER_INTERNAL_H
 
 #include "base/map.h"
 #include "base/vec.h"
-#include "daemon/prober.h"
-#include "daemon/prober_sockets.h"
+#include "prober/prober.h"
+#include "prober/prober_sockets.h"
 #include <net/if.h>
 #include <pthread.h>
 

@@ -6,8 +6,8 @@
  * told that nobody listens. Opening is tried again and again with a growing pause, since the
  * address may not be there yet, or the device may be gone for a while.
  */
-#ifndef SHUNT_DAEMON_PROBER_SOCKETS_H
-#define SHUNT_DAEMON_PROBER_SOCKETS_H
+#ifndef SHUNT_PROBER_PROBER_SOCKETS_H
+#define SHUNT_PROBER_PROBER_SOCKETS_H
 
 #include "base/list.h"
 #include "base/prefix.h"

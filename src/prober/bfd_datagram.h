@@ -4,8 +4,8 @@
  * socket is asked because it gets its copy whoever else binds the port or takes the packets; what
  * UDP would have checked is checked here.
  */
-#ifndef SHUNT_DAEMON_BFD_DATAGRAM_H
-#define SHUNT_DAEMON_BFD_DATAGRAM_H
+#ifndef SHUNT_PROBER_BFD_DATAGRAM_H
+#define SHUNT_PROBER_BFD_DATAGRAM_H
 
 #include "base/prefix.h"
 #include <stdbool.h>
