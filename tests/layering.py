@@ -14,9 +14,10 @@ KNOWS = {
     "live": {"base"},
     "sys": {"base"},
     "device": {"base", "sys"},
+    "fib": {"base", "sys", "route", "device"},
     "prober": {"base", "live", "sys"},
     "tunnel": {"base", "wg", "sys"},
-    "daemon": {"base", "sys", "mesh", "route", "live", "prober", "device"},
+    "daemon": {"base", "sys", "mesh", "route", "live", "prober", "device", "fib"},
     "cli": {"base", "sys", "mesh"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z0-9_]+)/[^"]+"')

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/map.h"
+#include "fib/want_own.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,7 +60,10 @@ struct work {
 static const char *name_of(const struct work *w, const wg_key *key)
 {
 	const struct generation_peer *p = generation_peer_by_key(w->gen, key);
+	wg_key nobody = want_nobody_key();
 
+	if (wg_key_eq(key, &nobody))
+		return "nobody (own networks that others cover)";
 	if (!p && w->c->before)
 		p = generation_peer_by_key(w->c->before, key);
 	return p ? p->node->name : "a peer of an older inventory";

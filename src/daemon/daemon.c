@@ -9,7 +9,6 @@
 #include "daemon/interface_lock.h"
 #include "daemon/kernel_mark.h"
 #include "daemon/kernel_plan.h"
-#include "daemon/kernel_sources.h"
 #include "daemon/listen_port.h"
 #include "daemon/log.h"
 #include "daemon/verdicts.h"
@@ -114,7 +113,6 @@ static void on_stop_timer(uv_timer_t *t)
 
 	kernel_plan_remove(&d->fib);
 	kernel_mark_remove(&d->fib);
-	kernel_sources_remove(&d->fib);
 	err = device_destroy(d->fib.device);
 	if (err)
 		log_error("%s can't be taken down: %s", d->gen->self->interface, strerror(-err));
@@ -491,7 +489,6 @@ static void undo_start(struct daemon *d)
 		return;
 	kernel_plan_remove(&d->fib);
 	kernel_mark_remove(&d->fib);
-	kernel_sources_remove(&d->fib);
 	device_destroy(d->fib.device);
 }
 

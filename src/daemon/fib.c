@@ -5,9 +5,9 @@
 #include "daemon/kernel_mark.h"
 #include "daemon/kernel_plan.h"
 #include "daemon/kernel_routes.h"
-#include "daemon/kernel_sources.h"
 #include "daemon/listen_port.h"
 #include "device/reconcile.h"
+#include "fib/want_own.h"
 #include "route/decision.h"
 #include <errno.h>
 #include <sodium.h>
@@ -178,6 +178,7 @@ struct wanted {
 	VEC(struct owned) owned;	 /* by peer, then prefix, after sorting */
 	VEC(ip_prefix) prefixes;	 /* every prefix of the RIB */
 	VEC(struct want_prefix) carried; /* the same */
+	prefix_vec own;			 /* ours that nobody's key owns (fib/want_own.h) */
 	struct kernel_plan kernel;
 	ip_prefix *allowed;
 	struct desired_peer *peers;
@@ -201,6 +202,37 @@ static int owned_by_peer(const void *a, const void *b)
 	if (x->peer != y->peer)
 		return x->peer < y->peer ? -1 : 1;
 	return ip_prefix_cmp(&x->prefix, &y->prefix);
+}
+
+/* Our networks, and our IPv6 addresses. */
+static void own_sources(const struct generation *g, prefix_vec *ret)
+{
+	for (size_t i = 0; i < g->self->n_networks; i++)
+		vec_push(ret, g->self->networks[i].prefix);
+	for (size_t i = 0; i < g->n_addresses; i++) {
+		ip_addr a = ip_prefix_addr(&g->addresses[i]);
+
+		if (a.family == AF_INET6)
+			vec_push(ret, ip_prefix_host(&a));
+	}
+}
+
+static void decide_own(const struct fib *f, struct wanted *w)
+{
+	struct want_facts facts = {.carried = w->carried.items, .n_carried = w->carried.n};
+	prefix_vec sources = {0};
+
+	own_sources(f->gen, &sources);
+	want_own(&facts, sources.items, sources.n, &w->own);
+	vec_done(&sources);
+	for (size_t i = 0; i < w->own.n; i++)
+		vec_push(&w->prefixes, w->own.items[i]);
+}
+
+/* How many peers the device shall have. */
+static size_t count_peers(const struct fib *f, const struct wanted *w)
+{
+	return f->gen->n_peers + (w->own.n != 0);
 }
 
 static void desired_peers(const struct fib *f, struct wanted *w)
@@ -235,6 +267,8 @@ static void desired_peers(const struct fib *f, struct wanted *w)
 			p->allowed = &w->allowed[i];
 		p->n_allowed++;
 	}
+	w->peers[g->n_peers] = (struct desired_peer){
+		.key = want_nobody_key(), .allowed = w->own.items, .n_allowed = w->own.n};
 }
 
 static void wanted_done(struct wanted *w, size_t n_peers)
@@ -244,14 +278,17 @@ static void wanted_done(struct wanted *w, size_t n_peers)
 	vec_done(&w->owned);
 	vec_done(&w->prefixes);
 	vec_done(&w->carried);
+	vec_done(&w->own);
 	kernel_plan_done(&w->kernel);
 }
 
 static bool peer_is_ours(const wg_key *key, void *data)
 {
 	const struct fib *f = data;
+	wg_key nobody = want_nobody_key();
 
-	return state_has_peer(f->state, key) || generation_peer_by_key(f->gen, key);
+	return wg_key_eq(key, &nobody) || state_has_peer(f->state, key) ||
+	       generation_peer_by_key(f->gen, key);
 }
 
 static bool prefix_is_ours(const ip_prefix *p, void *data)
@@ -344,7 +381,7 @@ static int sync_device(struct fib *f, const struct wanted *w, struct device_stat
 		.set_fwmark = f->fwmark || clear_mark,
 		.fwmark = f->fwmark,
 		.peers = w->peers,
-		.n_peers = g->n_peers,
+		.n_peers = count_peers(f, w),
 	};
 	struct reconcile *r = reconcile_new(mirror, &want, &own);
 	struct reconcile_counts c = reconcile_counts(r);
@@ -392,10 +429,8 @@ static int sync_all(
 		err = kernel_plan_make(f, w->carried.items, w->carried.n, mirror, k);
 	if (!err)
 		err = kernel_plan_begin(f, k);
-	if (!err) {
-		kernel_sources_sync(f, w->prefixes.items, w->prefixes.n);
+	if (!err)
 		err = sync_device(f, w, mirror, k->clear_mark, counts);
-	}
 	if (!err)
 		err = kernel_plan_finish(f, k, counts);
 	if (!err)
@@ -412,6 +447,7 @@ int fib_sync(struct fib *f, struct device_state *mirror, struct fib_counts *ret)
 
 	forget_problems(f);
 	rib_walk(f->rib, collect, &w);
+	decide_own(f, &w);
 	desired_peers(f, &w);
 	journal = write_journal(f, &w, false);
 	err = sync_all(f, &w, mirror ? mirror : &own_mirror, &counts);

@@ -15,9 +15,9 @@
 
 #include "daemon/changes.h"
 #include "daemon/generation.h"
-#include "daemon/kernel_want.h"
 #include "daemon/state.h"
 #include "device/device.h"
+#include "fib/want.h"
 #include "route/rib.h"
 #include "sys/rtnl.h"
 
@@ -37,7 +37,7 @@ struct fib {
 	const sock_addr *endpoints;
 	int ifindex;
 	uint32_t fwmark; /* of the device, and the table of what stands apart; 0: nothing does */
-	/* Prefixes whose routes would carry the tunnel's own packets, sorted (kernel_want.h).
+	/* Prefixes whose routes would carry the tunnel's own packets, sorted (fib/want.h).
 	 * Whoever changes the inventory forgets them, and the sync finds them anew. */
 	prefix_vec apart;
 	struct changes *changes; /* gets in names what a sync changes; NULL: nobody asks */

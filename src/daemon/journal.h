@@ -16,7 +16,7 @@
 struct journal {
 	struct map *peers;     /* wg_key -> itself */
 	struct map *prefixes;  /* ip_prefix -> itself */
-	struct map *backstops; /* ip_prefix -> itself; kernel_want.h */
+	struct map *backstops; /* ip_prefix -> itself; fib/want.h */
 	VEC(ip_prefix) addresses;
 	VEC(uint32_t) marks; /* of the device, each with its table */
 };

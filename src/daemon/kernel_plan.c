@@ -127,6 +127,7 @@ static void fill_facts(
 		.n_overlays = p->overlays.n,
 		.overlay_table = kernel_overlay_table(f->gen->self->interface),
 		.ifindex = f->ifindex,
+		.ifname = f->gen->self->interface,
 	};
 }
 
@@ -431,6 +432,7 @@ void kernel_plan_remove(struct fib *f)
 		return;
 	none.facts.overlay_table = kernel_overlay_table(f->gen->self->interface);
 	none.facts.ifindex = f->ifindex;
+	none.facts.ifname = f->gen->self->interface;
 	add_known_marks(f, 0, &none);
 	remove_all_stale_rules(f, &none);
 	if (!look_at_routes(f, &none))

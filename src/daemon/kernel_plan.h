@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's routes and rules brought into line with kernel_want.h, around the change of the
+ * The kernel's routes and rules brought into line with fib/want.h, around the change of the
  * device: what shall be is decided and journaled first; then, only where a mark is given up, the
  * routes go home and the rules go, since the device loses its mark next; after the device has its
  * new allowed IPs come the missing routes, then the rules, then what is stale goes. So a prefix
@@ -10,6 +10,7 @@
 #define SHUNT_DAEMON_KERNEL_PLAN_H
 
 #include "daemon/fib.h"
+#include "fib/diff.h"
 
 struct kernel_plan {
 	struct want_facts facts;

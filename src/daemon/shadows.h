@@ -16,7 +16,7 @@
 #ifndef SHUNT_DAEMON_SHADOWS_H
 #define SHUNT_DAEMON_SHADOWS_H
 
-#include "daemon/kernel_want.h"
+#include "fib/want.h"
 
 struct shadow_facts {
 	const struct want_facts *want;

@@ -19,15 +19,15 @@ import json
 
 import pytest
 from lab import run, wait_for
-from meshes import FOUR, PATIENCE, SmallMesh, hub, inventory, new_lab, site
+from meshes import FOUR, PATIENCE, SmallMesh, dump, hub, inventory, new_lab, set_device, site
 
 HOST = {4: "10.30.0.10", 6: "fd30::10"}
 OVERLAY = {4: "10.10.0.1", 6: "fd10::1"}  # hub-a's own
 # The kernel itself refuses packets from its own addresses, in IPv4 only.
 SENDERS = {4: [("host-a", HOST[4])], 6: [("host-a", HOST[6]), ("hub-a", OVERLAY[6])]}
 DEAD = {4: "10.20.1.77", 6: "fd20:0:0:1::77"}
-RULES = {4: [("10.30.0.0/16", "blackhole"), ("10.30.5.0/24", "goto")],
-         6: [("fd10::1", "blackhole"), ("fd30::/64", "blackhole")]}
+NOBODY = "shunt/own/networks/nobody/has/this/key00000="
+OWN = {4: ["10.30.0.0/16"], 6: ["fd10::1/128", "fd30::/64"]}
 ECHOES = 5
 
 
@@ -67,13 +67,16 @@ def mesh():
         yield made.start().wait_settled()
 
 
-def rules(node, family):
-    """Our rules about what comes out of the tunnel: [(source, what happens)], sorted."""
-    listed = json.loads(node.ip(f"-{family} -j rule show") or "[]")
-    return sorted(
-        (r["src"] + (f"/{r['srclen']}" if "srclen" in r else ""),
-         "goto" if "goto" in r else r.get("action", "table"))
-        for r in listed if r.get("protocol") == "213" and r.get("iif") == "wg0")
+def refused(node, family):
+    """The own networks that belong to nobody on the device, sorted."""
+    held = dump(node).peers.get(NOBODY, {"allowed": set()})["allowed"]
+    return sorted(p for p in held if (":" in p) == (family == 6))
+
+
+def source_rules(node):
+    """Our rules about what comes out of the tunnel, as earlier versions had them."""
+    return [r for family in (4, 6) for r in json.loads(node.ip(f"-{family} -j rule show") or "[]")
+            if r.get("protocol") == "213" and r.get("iif") == "wg0"]
 
 
 def came_by(mesh, name, family):
@@ -110,80 +113,94 @@ def bereft(mesh):
 
 
 @pytest.mark.parametrize("family", (4, 6))
-def test_the_rules_are_there(mesh, family):
-    assert rules(mesh.nodes["hub-a"], family) == RULES[family]
-    assert rules(mesh.nodes["hub-b"], family) == [], "nothing covers a default route"
+def test_own_networks_that_others_cover_belong_to_nobody(mesh, family):
+    assert refused(mesh.nodes["hub-a"], family) == OWN[family]
+    assert NOBODY not in dump(mesh.nodes["hub-b"]).peers, "nothing covers a default route"
+    assert not source_rules(mesh.nodes["hub-a"])
 
 
 def test_what_others_carry_within_an_own_network_is_let_in(mesh):
     mesh.wait_pings("site-2", "10.30.0.1")
     done = mesh.nodes["site-2"].run(["ping", "-n", "-c3", "-W5", "-I", "10.30.5.1", "10.30.0.1"])
     assert "3 received" in done
-    # To a third party by way of hub-a: the routing decision is the rules'.
-    way = mesh.nodes["hub-a"].ip("route get 10.20.1.77 from 10.30.5.1 iif wg0")
-    assert "dev wg0" in way
 
 
 @pytest.mark.parametrize("family", (4, 6))
 def test_nothing_circles(bereft, family):
     for sender in SENDERS[family]:
         seen = echo(bereft, family, *sender)
-        assert seen == {"hub-b": ECHOES, "hub-a": ECHOES}, "there, back, and dropped"
+        assert seen == {"hub-b": ECHOES, "hub-a": 0}, "there and back, where the device drops them"
 
 
 @pytest.mark.parametrize("family", (4, 6))
-def test_without_the_rules_it_would(bereft, family):
+def test_without_it_they_would(bereft, family):
     node = bereft.nodes["hub-a"]
     for sender in SENDERS[family]:
         def circles(sender=sender):
             # The daemon puts back what it misses, so this may take a second try.
-            for source, what in rules(node, family):
-                if what == "blackhole":
-                    node.ip(f"-{family} rule del from {source} iif wg0 protocol 213 blackhole")
+            set_device(node, f"public_key={NOBODY}", "remove=true")
             return echo(bereft, family, *sender)["hub-b"] > 10 * ECHOES
-        wait_for(f"packets of {sender} circle without the rules", circles, PATIENCE)
-    wait_for("the daemon puts the rules back",
-             lambda: rules(node, family) == RULES[family], PATIENCE)
+        wait_for(f"packets of {sender} circle without it", circles, PATIENCE)
+    wait_for("the daemon puts it back", lambda: refused(node, family) == OWN[family], PATIENCE)
     for sender in SENDERS[family]:
         assert echo(bereft, family, *sender)["hub-b"] == ECHOES
 
 
-def test_a_reload_brings_and_takes_them(bereft):
-    hub_a, node = bereft.daemons["hub-a"], bereft.nodes["hub-a"]
+def test_rules_of_an_earlier_version_go(bereft):
+    node = bereft.nodes["hub-a"]
     foreign = "rule add from 10.30.0.0/16 iif wg9 priority 32516 blackhole"
     node.ip(foreign)
+    node.ip("rule add priority 32699 nop protocol 213")
+    node.ip("rule add from 10.30.5.0/24 iif wg0 priority 32508 goto 32699 protocol 213")
+    for family, network in ((4, "10.30.0.0/16"), (6, "fd30::/64")):
+        node.ip(f"-{family} rule add from {network} iif wg0 priority 32564 blackhole protocol 213")
+    assert len(source_rules(node)) == 3
+    bereft.daemons["hub-a"].ask("reload")
+    assert not source_rules(node) and "nop" not in node.ip("rule show")
+    assert "from 10.30.0.0/16 iif wg9" in node.ip("rule show"), "not ours"
+    node.ip(foreign.replace("add", "del"))
+
+
+def test_a_reload_brings_and_takes_it(bereft):
+    hub_a, node = bereft.daemons["hub-a"], bereft.nodes["hub-a"]
     nets = bereft.inv["nodes"]["hub-b"]["networks"]
     bereft.inv["nodes"]["hub-b"]["networks"] = []
     bereft.write()
     hub_a.ask("reload")
-    assert rules(node, 4) == rules(node, 6) == []
-    assert "nop" not in node.ip("rule show"), "the place to go to has no more use"
+    assert NOBODY not in dump(node).peers
     bereft.inv["nodes"]["hub-b"]["networks"] = ["10.0.0.0/8"]
     bereft.write()
     hub_a.ask("reload")
-    assert rules(node, 4) == RULES[4] and rules(node, 6) == []
-    del bereft.inv["nodes"]["site-2"]["networks"]
+    assert refused(node, 4) == OWN[4] and refused(node, 6) == []
+    bereft.inv["nodes"]["hub-b"]["networks"] = nets
     bereft.write()
     hub_a.ask("reload")
-    assert rules(node, 4) == RULES[4][:1]
-    assert "nop" not in node.ip("rule show")
-    bereft.inv["nodes"]["hub-b"]["networks"] = nets
+    hub_a.ask("reload")
+    assert refused(node, 4) == OWN[4] and refused(node, 6) == OWN[6]
+
+
+def test_a_network_that_moves_away_moves_off_nobody(bereft):
+    """Its new owner gets it by an addition; what is left stays."""
+    hub_a, node = bereft.daemons["hub-a"], bereft.nodes["hub-a"]
+    before = bereft.inv["nodes"]["hub-a"]["networks"]
+    bereft.inv["nodes"]["hub-a"]["networks"] = ["fd30::/64"]
+    bereft.inv["nodes"]["site-2"]["networks"] = ["10.30.0.0/16"]
+    bereft.write()
+    hub_a.ask("reload")
+    wait_for("it has its owner", lambda: hub_a.device_owner("10.30.0.0/16") == "site-2", PATIENCE)
+    assert refused(node, 4) == [] and refused(node, 6) == OWN[6]
+    bereft.inv["nodes"]["hub-a"]["networks"] = before
     bereft.inv["nodes"]["site-2"]["networks"] = ["10.30.5.0/24"]
     bereft.write()
     hub_a.ask("reload")
-    hub_a.ask("reload")
-    assert rules(node, 4) == RULES[4] and rules(node, 6) == RULES[6]
-    assert "from 10.30.0.0/16 iif wg9" in node.ip("rule show"), "not ours"
+    assert refused(node, 4) == OWN[4] and refused(node, 6) == OWN[6]
 
 
-def test_they_outlive_the_daemon_and_go_with_the_device(bereft):
+def test_it_outlives_the_daemon_and_is_known_again(bereft):
     hub_a, node = bereft.daemons["hub-a"], bereft.nodes["hub-a"]
     hub_a.kill()
-    assert rules(node, 4) == RULES[4]
+    assert refused(node, 4) == OWN[4]
     hub_a.start("--stop-devices")
     hub_a.wait_answers()
-    assert rules(node, 4) == RULES[4] and rules(node, 6) == RULES[6]
-    assert node.ip("rule show").count("nop") == 1
+    assert refused(node, 4) == OWN[4] and refused(node, 6) == OWN[6]
     hub_a.stop()
-    assert rules(node, 4) == rules(node, 6) == []
-    assert "nop" not in node.ip("rule show")

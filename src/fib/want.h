@@ -27,8 +27,8 @@
  * next hops in the main table, where a dead one must not resolve. They have no interface, so they
  * stay when it goes; the journal says which are ours.
  */
-#ifndef SHUNT_DAEMON_KERNEL_WANT_H
-#define SHUNT_DAEMON_KERNEL_WANT_H
+#ifndef SHUNT_FIB_WANT_H
+#define SHUNT_FIB_WANT_H
 
 #include "base/vec.h"
 #include "sys/rtnl.h"
@@ -61,8 +61,13 @@ struct want_facts {
 	uint32_t mark;		/* of the device and of the table; 0 if there are none apart */
 	uint32_t overlay_table; /* where the overlay is refused */
 	int ifindex;
+	const char *ifname;
 };
 
+/* NULL if it isn't carried. */
+const struct want_prefix *want_carried(const struct want_facts *f, const ip_prefix *p);
+/* By ip_prefix_cmp, each once. */
+void want_sort(prefix_vec *v);
 /* True if one of the overlays reaches the prefix. */
 bool want_is_connected(const struct want_facts *f, const ip_prefix *p);
 
@@ -82,41 +87,5 @@ void want_routes(const struct want_facts *f, route_vec *ret);
 int want_route_cmp(const void *a, const void *b);
 /* In the order in which they are to be added; *ret is for vec_done. */
 void want_rules(const struct want_facts *f, rule_vec *ret);
-
-/* --- is and shall be -----------------------------------------------------------------------------
- */
-
-/* What is ours though it doesn't say whose it is. */
-struct want_ours {
-	const struct want_facts *facts;
-	const uint32_t *marks; /* tables that are or were ours */
-	size_t n_marks;
-	bool (*has_backstop)(const ip_prefix *p, void *data); /* we made it */
-	bool (*has_prefix)(const ip_prefix *p, void *data);   /* carried now, or lately */
-	bool (*is_carried)(const ip_prefix *p, void *data);   /* now */
-	void *data;
-};
-
-struct want_diff {
-	route_vec missing;
-	route_vec stale;    /* ours, to be removed after missing was added */
-	route_vec leftover; /* others' routes into the device where nobody carries them */
-};
-
-/*
- * have: routes into the device, of all protocols and tables, and our backstops. Another's route
- * into the device does what ours would. One that somebody left behind (wg-quick, a hand) is stale
- * where it is a plain one to a prefix that we have carried and carry no more, or carry in another
- * table; elsewhere it is a leftover, to be named. Routes of the kernel and of routing engines are
- * neither.
- */
-void want_diff_routes(const struct rtnl_route *have, size_t n_have, const route_vec *want,
-	const struct want_ours *ours, struct want_diff *ret);
-void want_diff_done(struct want_diff *d);
-
-/* Those of our rules of one family that are to be removed, in that order. What several daemons of
- * one machine share goes with the last of them. */
-void want_stale_rules(const struct rtnl_rule *have, size_t n_have, const rule_vec *want,
-	const struct want_ours *ours, rule_vec *ret);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the kernel's routes and rules shall be, and how that differs from what they are. */
-#include "daemon/kernel_want.h"
+#include "fib/diff.h"
 
 #include "base/buf.h"
 #include "unit.h"
@@ -66,6 +66,7 @@ static void set_up(struct setting *s, const char *carried, const char *overlays,
 		.mark = s->apart.n ? MARK : 0,
 		.overlay_table = OWN,
 		.ifindex = WG,
+		.ifname = "wg0",
 	};
 }
 
