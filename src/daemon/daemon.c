@@ -5,6 +5,7 @@
 #include "daemon/bfd_filter.h"
 #include "daemon/candidates.h"
 #include "daemon/diagnosis.h"
+#include "daemon/generation_load.h"
 #include "daemon/health.h"
 #include "daemon/interface_lock.h"
 #include "daemon/kernel_mark.h"

@@ -2,144 +2,9 @@
 #include "daemon/generation.h"
 
 #include "base/secret.h"
-#include "mesh/check.h"
+#include <assert.h>
 #include <errno.h>
-#include <sodium.h>
 #include <string.h>
-#include <sys/stat.h>
-
-#define STACK_BYTES (32 * 1024)
-
-static int refuse_errors(const struct mesh_errors *errors, const char *file, struct buf *why)
-{
-	for (size_t i = 0; i < errors->n; i++) {
-		const struct mesh_error *e = &errors->items[i];
-
-		if (e->pos.line)
-			buf_printf(why, "%s%s:%u:%u: %s", i ? "\n" : "", file, e->pos.line,
-				e->pos.column, e->message);
-		else
-			buf_printf(why, "%s%s: %s", i ? "\n" : "", file, e->message);
-	}
-	return -EINVAL;
-}
-
-/* What isn't a file may keep a reader waiting for ever: a pipe that nobody writes to. */
-static bool is_other_than_file(const char *path)
-{
-	struct stat st;
-
-	return !stat(path, &st) && !S_ISREG(st.st_mode);
-}
-
-static int read_inventory(
-	const char *file, struct mesh_inventory **ret, struct mesh_errors *errors, struct buf *why)
-{
-	int err;
-
-	if (is_other_than_file(file)) {
-		buf_printf(why, "%s: an inventory is a plain file, and this is none", file);
-		return -EINVAL;
-	}
-	err = mesh_inventory_read(file, ret, errors);
-	if (err)
-		refuse_errors(errors, file, why);
-	return err;
-}
-
-static int read_key(wg_key *ret, const char *file)
-{
-	return is_other_than_file(file) ? -EINVAL : wg_key_read_file(ret, file);
-}
-
-static int refuse_findings(struct generation *g, const char *file, struct buf *why)
-{
-	struct mesh_findings findings = {0};
-	int err = 0;
-
-	mesh_check(g->topology, &findings);
-	for (size_t i = 0; i < findings.n; i++) {
-		const struct mesh_finding *f = &findings.items[i];
-
-		if (f->severity != MESH_ERROR)
-			continue;
-		if (f->contained) {
-			vec_push(&g->faults, mem_printf("%s:%u:%u: %s: %s", file, f->pos.line,
-						     f->pos.column, f->code, f->effect));
-			continue;
-		}
-		buf_printf(why, "%s%s:%u:%u: %s: %s", err ? "\n" : "", file, f->pos.line,
-			f->pos.column, f->code, f->effect);
-		err = -EINVAL;
-	}
-	if (err)
-		buf_printf(why, "\n`shunt check %s` says how to mend it", file);
-	mesh_findings_done(&findings);
-	return err;
-}
-
-static int find_self(struct generation *g, const char *node, struct buf *why)
-{
-	g->self = mesh_inventory_node(g->inv, node);
-	if (!g->self) {
-		const char *meant = mesh_inventory_guess(g->inv, node);
-
-		buf_printf(why, "%s has no node named %s%s%s%s", g->inv->file, node,
-			meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
-		return -ENOENT;
-	}
-	if (g->self->role == MESH_CLIENT) {
-		buf_printf(why,
-			"%s is a client in %s: it runs stock WireGuard from the file that `shunt "
-			"render` writes, not shuntd",
-			node, g->inv->file);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int read_private_key(struct generation *g, struct buf *why)
-{
-	const char *file = g->self->private_key_file;
-	int err = read_key(&g->private_key, file);
-	wg_key public;
-
-	if (err == -EINVAL) {
-		buf_printf(why, "%s holds no private key of WireGuard (one line of base64)", file);
-		return err;
-	}
-	if (err) {
-		/* Only where there is none would a new one do no harm. */
-		buf_printf(why, "can't read %s's private key %s: %s", g->self->name, file,
-			strerror(-err));
-		if (err == -ENOENT)
-			buf_printf(why, "; `shunt key -o %s` makes one", file);
-		return err;
-	}
-	public = wg_key_public(&g->private_key);
-	if (!wg_key_eq(&public, &g->self->public_key)) {
-		buf_printf(why,
-			"the private key in %s isn't the one whose public key %s gives for %s",
-			file, g->inv->file, g->self->name);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-/* Everything that stands in the way, not only the first of it. A public key that is none is no
- * reason to look at the private one. */
-static int judge(struct generation *g, const char *file, const char *node, struct buf *why)
-{
-	AUTO_BUF more = {0};
-	int err = refuse_findings(g, file, why);
-	int own = find_self(g, node, &more);
-
-	if (!own && (!err || g->self->key_valid))
-		own = read_private_key(g, &more);
-	if (own)
-		buf_printf(why, "%s%s", err ? "\n" : "", buf_str(&more));
-	return err ? err : own;
-}
 
 static void make_addresses(struct generation *g)
 {
@@ -155,7 +20,7 @@ static void make_addresses(struct generation *g)
 	}
 }
 
-static void make_peers(struct generation *g, struct names *names)
+static void make_peers(struct generation *g, struct names *names, generation_psk_fn *read_psk)
 {
 	g->ids = mem_zalloc(g->inv->n_nodes + 1, sizeof(*g->ids));
 	for (size_t i = 0; i < g->inv->n_nodes; i++)
@@ -169,49 +34,42 @@ static void make_peers(struct generation *g, struct names *names)
 		p->node = &g->inv->nodes[p->view->node];
 		p->id = g->ids[p->view->node];
 		if (p->view->preshared_key_file)
-			p->psk_error = read_key(&p->psk, p->view->preshared_key_file);
+			p->psk_error =
+				read_psk ? read_psk(&p->psk, p->view->preshared_key_file) : -ENOENT;
 		map_put(g->by_id, &p->id, sizeof(p->id), p);
 		map_put(g->by_key, &p->node->public_key, sizeof(p->node->public_key), p);
 	}
 }
 
-int generation_load(const char *file, const char *node, struct names *names,
-	struct generation **ret, struct buf *why)
+struct generation *generation_make(const struct generation_parts *parts, struct names *names)
 {
 	struct generation *g = secret_zalloc(1, sizeof(*g));
-	struct mesh_errors errors = {0};
-	int err;
 
+	assert(parts->self->role != MESH_CLIENT);
+	g->inv = mesh_topology_inventory(parts->topology);
+	g->topology = parts->topology;
+	g->self = parts->self;
+	g->private_key = *parts->private_key;
 	g->by_id = map_new();
 	g->by_key = map_new();
-	err = read_inventory(file, &g->inv, &errors, why);
-	if (err)
-		goto out;
-	g->topology = mesh_topology_new(g->inv);
-	err = judge(g, file, node, why);
-	if (err)
-		goto out;
 	mesh_view_build(g->topology, g->self->index, &g->view);
 	make_addresses(g);
-	make_peers(g, names);
-out:
-	mesh_errors_done(&errors);
-	sodium_stackzero(STACK_BYTES); /* what reading keys left there */
-	if (err) {
-		generation_free(g);
-		return err;
-	}
-	*ret = g;
-	return 0;
+	make_peers(g, names, parts->read_psk);
+	return g;
+}
+
+void generation_faults_done(generation_faults *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		free(f->items[i]);
+	vec_done(f);
 }
 
 void generation_free(struct generation *g)
 {
 	if (!g)
 		return;
-	for (size_t i = 0; i < g->faults.n; i++)
-		free(g->faults.items[i]);
-	vec_done(&g->faults);
+	generation_faults_done(&g->faults);
 	map_free(g->by_id);
 	map_free(g->by_key);
 	secret_free(g->peers, (g->n_peers + 1) * sizeof(*g->peers));
@@ -219,7 +77,7 @@ void generation_free(struct generation *g)
 	free(g->addresses);
 	mesh_view_done(&g->view);
 	mesh_topology_free(g->topology);
-	mesh_inventory_free(g->inv);
+	mesh_inventory_free(g->owned);
 	secret_free(g, sizeof(*g));
 }
 

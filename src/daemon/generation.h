@@ -7,7 +7,6 @@
 #ifndef SHUNT_DAEMON_GENERATION_H
 #define SHUNT_DAEMON_GENERATION_H
 
-#include "base/buf.h"
 #include "base/vec.h"
 #include "daemon/names.h"
 #include "mesh/view.h"
@@ -20,9 +19,13 @@ struct generation_peer {
 	wg_key psk;    /* zero: none */
 };
 
+/* Sentences, malloc'd. */
+typedef VEC(char *) generation_faults;
+
 struct generation {
 	uint64_t number; /* the owner's, one more for each; what speaks of an older one is void */
-	struct mesh_inventory *inv;
+	const struct mesh_inventory *inv;
+	struct mesh_inventory *owned; /* the same, if it goes with the generation; or NULL */
 	struct mesh_topology_index *topology;
 	struct mesh_view view;
 	const struct mesh_node *self;
@@ -34,15 +37,25 @@ struct generation {
 	ip_prefix
 		*addresses; /* ours with the length of their overlay, as the interface gets them */
 	size_t n_addresses;
-	VEC(char *)
-	faults; /* of the inventory, those that others can live with; one sentence each */
+	generation_faults faults; /* of the inventory, those that others can live with */
 };
 
-/* 0, or negative errno with why: one or more lines in the user's names. */
-int generation_load(const char *file, const char *node, struct names *names,
-	struct generation **ret, struct buf *why);
+/* The key of a file, or negative errno. */
+typedef int generation_psk_fn(wg_key *ret, const char *file);
+
+struct generation_parts {
+	struct mesh_topology_index *topology; /* of an inventory without errors; taken over */
+	const struct mesh_node *self;	      /* of it, no client */
+	const wg_key *private_key;	      /* copied */
+	generation_psk_fn *read_psk;	      /* NULL: none can be read */
+};
+
+/* What the node sees of the inventory, which must outlive it, without a look at any file but by
+ * read_psk. */
+struct generation *generation_make(const struct generation_parts *parts, struct names *names);
 /* Wipes the secrets. Accepts NULL. */
 void generation_free(struct generation *g);
+void generation_faults_done(generation_faults *f);
 
 /* NULL if that node is no peer of ours in this generation. */
 const struct generation_peer *generation_peer_by_id(const struct generation *g, uint32_t id);

@@ -3,6 +3,7 @@
 #ifndef SHUNT_DAEMON_HEALTH_H
 #define SHUNT_DAEMON_HEALTH_H
 
+#include "base/buf.h"
 #include "daemon/generation.h"
 
 typedef void health_fn(const char *what, const char *fix, void *data);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/daemon.h"
+#include "daemon/generation_load.h"
 #include "daemon/listen_port.h"
 #include "daemon/log.h"
 #include "daemon/verdicts.h"

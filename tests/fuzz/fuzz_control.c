@@ -7,6 +7,7 @@
  * "#N" of the input puts the N-th inventory into the file, for the next reload.
  */
 #include "daemon/daemon.h"
+#include "daemon/generation_load.h"
 #include "daemon/verdicts.h"
 #include "device/internal.h"
 #include "sys/nl.h"
