@@ -45,9 +45,9 @@ bool oracle_is_settled(const struct world *w)
 
 /* What speaks against a way, the gravest first; the smaller the better. */
 struct way {
-	unsigned next;
+	unsigned next, origin;
 	bool origin_down, last_resort, transit;
-	uint32_t metric;
+	uint32_t metric, hub_metric;
 };
 
 static bool is_better(const struct way *a, const struct way *b)
@@ -56,55 +56,97 @@ static bool is_better(const struct way *a, const struct way *b)
 		return b->origin_down;
 	if (a->last_resort != b->last_resort)
 		return b->last_resort;
-	if (a->transit != b->transit)
-		return b->transit;
 	if (a->metric != b->metric)
 		return a->metric < b->metric;
-	return a->next < b->next;
+	if (a->transit != b->transit)
+		return b->transit;
+	if (a->hub_metric != b->hub_metric)
+		return a->hub_metric < b->hub_metric;
+	return a->next != b->next ? a->next < b->next : a->origin < b->origin;
+}
+
+static const struct mesh_network *network_of(
+	const struct world *w, unsigned node, const ip_prefix *p)
+{
+	const struct mesh_node *n = &w->inv->nodes[node];
+
+	for (size_t i = 0; i < n->n_networks; i++)
+		if (ip_prefix_eq(&n->networks[i].prefix, p))
+			return &n->networks[i];
+	return NULL;
 }
 
 /* False if it can't be used at all. */
-static bool way_by(const struct world *w, unsigned n, unsigned next, unsigned to, struct way *ret)
+static bool way_by(const struct world *w, unsigned n, unsigned next, unsigned origin,
+	const struct mesh_network *network, struct way *ret)
 {
-	bool transit = next != to, knows = are_peers(w, n, to);
+	bool transit = next != origin, knows = are_peers(w, n, origin);
 	enum live_state state;
 
 	if (!are_peers(w, n, next) ||
-		(transit && (w->inv->nodes[next].role != MESH_HUB || !are_peers(w, next, to))))
+		(transit && (w->inv->nodes[next].role != MESH_HUB || !are_peers(w, next, origin))))
 		return false;
 	state = expected(w, n, next);
 	*ret = (struct way){
 		.next = next,
+		.origin = origin,
 		.transit = transit,
-		.metric = transit ? w->inv->nodes[next].metric : 0,
-		.origin_down = transit && knows && expected(w, n, to) == LIVE_DOWN,
+		.metric = network->metric == MESH_METRIC_NONE ? 0 : network->metric,
+		.hub_metric = transit ? w->inv->nodes[next].metric : 0,
+		.origin_down = transit && knows && expected(w, n, origin) == LIVE_DOWN,
 		.last_resort = state == LIVE_LAST_RESORT ||
-			       (transit && knows && expected(w, n, to) == LIVE_LAST_RESORT),
+			       (transit && knows && expected(w, n, origin) == LIVE_LAST_RESORT),
 	};
 	return state != LIVE_DOWN;
 }
 
-static unsigned choose(const struct world *w, unsigned n, unsigned to)
+/* The best way of a node to a prefix that it doesn't carry; next is WORLD_NOBODY if there is none.
+ */
+static struct way best_way(const struct world *w, unsigned n, const ip_prefix *p)
 {
 	struct way best = {.next = WORLD_NOBODY}, x;
 
-	for (unsigned next = 0; next < w->n_nodes; next++)
-		if (next != n && way_by(w, n, next, to, &x) &&
-			(best.next == WORLD_NOBODY || is_better(&x, &best)))
-			best = x;
-	return best.next;
+	for (unsigned origin = 0; origin < w->n_nodes; origin++) {
+		const struct mesh_network *network = network_of(w, origin, p);
+
+		for (unsigned next = 0; network && next < w->n_nodes; next++)
+			if (next != n && origin != n && way_by(w, n, next, origin, network, &x) &&
+				(best.next == WORLD_NOBODY || is_better(&x, &best)))
+				best = x;
+	}
+	return best;
 }
 
-bool oracle_must_arrive(const struct world *w, unsigned from, unsigned to)
+/* Rule 7: a way to an origin that is down as seen from here is worse than a cover that lives. What
+ * is nobody's is the cover's anyway. The story's one cover is around everything else. */
+static unsigned choose(const struct world *w, unsigned n, const ip_prefix *p)
+{
+	struct way way = best_way(w, n, p), cover = {.next = WORLD_NOBODY};
+	ip_prefix all = mesh_build_prefix(STORY_COVER);
+
+	if (!ip_prefix_eq(p, &all) && ip_prefix_contains(&all, p) && !network_of(w, n, &all))
+		cover = best_way(w, n, &all);
+	if (way.next == WORLD_NOBODY)
+		return cover.next;
+	return way.origin_down && cover.next != WORLD_NOBODY && !cover.origin_down ? cover.next
+										   : way.next;
+}
+
+static unsigned choose_for(const struct world *w, unsigned n, unsigned of)
+{
+	return choose(w, n, &w->inv->nodes[of].networks[0].prefix);
+}
+
+bool oracle_must_arrive(const struct world *w, unsigned from, const ip_prefix *to)
 {
 	unsigned at = from;
 
 	for (unsigned hops = 0; hops <= w->n_nodes; hops++) {
 		unsigned next = choose(w, at, to);
 
-		if (next == WORLD_NOBODY || next == from || choose(w, next, from) != at)
+		if (next == WORLD_NOBODY || next == from || choose_for(w, next, from) != at)
 			return false;
-		if (next == to)
+		if (network_of(w, next, to))
 			return true;
 		at = next;
 	}
@@ -136,48 +178,70 @@ static ip_addr sample(const ip_prefix *p)
 {
 	ip_addr a = ip_prefix_addr(p);
 
-	a.bytes[3] = 77;
+	a.bytes[3] = p->len < 32 ? 77 : a.bytes[3];
+	a.bytes[2] = p->len < 24 ? 200 : a.bytes[2];
 	return a;
 }
 
-static bool check_pair(struct world *w, unsigned from, unsigned to, bool whole)
+static bool complain(
+	struct world *w, unsigned from, const ip_prefix *to, const char *what, unsigned at)
 {
-	ip_addr src = sample(&w->inv->nodes[from].networks[0].prefix);
-	ip_addr dst = sample(&w->inv->nodes[to].networks[0].prefix);
+	char text[IP_PREFIX_STRLEN];
+
+	world_say(w, "from %s to %s: %s at %s", world_name(w, from), ip_prefix_format(to, text),
+		what, world_name(w, at));
+	return false;
+}
+
+static bool check_flow(struct world *w, unsigned from, const ip_prefix *to)
+{
+	ip_addr src = sample(&w->inv->nodes[from].networks[0].prefix), dst = sample(to);
 	bool must = oracle_must_arrive(w, from, to);
 	unsigned at;
 	enum fate f = path_try(w, from, &src, &dst, &at);
 
-	if (whole && has_path(w, from, to) && !must) {
-		world_say(w, "the rules themselves lose %s to %s", world_name(w, from),
-			world_name(w, to));
-		return false;
-	}
-	if (node_owner(&w->nodes[from], &dst) != choose(w, from, to)) {
-		world_say(w, "%s hands what is for %s to another than the rules say",
-			world_name(w, from), world_name(w, to));
-		return false;
-	}
-	if (f == CIRCLES || (must && (f != ARRIVED || at != to))) {
-		world_say(w, "from %s to %s: %s at %s", world_name(w, from), world_name(w, to),
-			fate_name(f), world_name(w, at));
-		return false;
-	}
+	if (node_owner(&w->nodes[from], &dst) != choose(w, from, to))
+		return complain(w, from, to, "handed to another than the rules say", from);
+	if (f == CIRCLES || (must && (f != ARRIVED || !network_of(w, at, to))))
+		return complain(w, from, to, fate_name(f), at);
 	return true;
+}
+
+/* A node's own network, which nobody else has. */
+static bool check_pair(struct world *w, unsigned from, unsigned to, bool whole)
+{
+	const ip_prefix *p = &w->inv->nodes[to].networks[0].prefix;
+
+	if (whole && has_path(w, from, to) && !oracle_must_arrive(w, from, p))
+		return complain(w, from, p, "lost by the rules themselves", from);
+	return check_flow(w, from, p);
+}
+
+/* What several nodes carry. */
+static bool check_shared(struct world *w, unsigned from, const char *text)
+{
+	ip_prefix p = mesh_build_prefix(text);
+	bool exists = false;
+
+	for (unsigned i = 0; i < w->n_nodes; i++)
+		exists |= network_of(w, i, &p) != NULL;
+	return !exists || network_of(w, from, &p) || check_flow(w, from, &p);
 }
 
 bool oracle_check(struct world *w, unsigned *ret_n_checked)
 {
-	bool whole = oracle_is_whole(w);
+	bool whole = oracle_is_whole(w), good = true;
 
-	for (unsigned from = 0; from < w->n_nodes; from++)
-		for (unsigned to = 0; to < w->n_nodes; to++) {
-			if (from == to || !w->nodes[from].is_on || !w->nodes[to].is_on ||
-				!w->inv->nodes[from].n_networks || !w->inv->nodes[to].n_networks)
-				continue;
-			++*ret_n_checked;
-			if (!check_pair(w, from, to, whole))
-				return false;
-		}
-	return true;
+	for (unsigned from = 0; from < w->n_nodes && good; from++) {
+		if (!w->nodes[from].is_on)
+			continue;
+		for (unsigned to = 0; to < w->n_nodes && good; to++)
+			if (from != to && w->nodes[to].is_on) {
+				good = check_pair(w, from, to, whole);
+				++*ret_n_checked;
+			}
+		good = good && check_shared(w, from, STORY_ANYCAST) &&
+		       check_shared(w, from, STORY_COVER);
+	}
+	return good;
 }

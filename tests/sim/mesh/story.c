@@ -49,6 +49,11 @@ static void make_mesh(struct world *w, struct chance *c)
 		add_node(w, c, MESH_SPOKE, text(b, "site-", i + 1));
 	if (chance_below(c, 3) == 0 && sites > 1)
 		mesh_build_link(b, hubs, hubs + 1);
+	if (chance_below(c, 2))
+		for (unsigned i = 0; i < 2; i++)
+			mesh_build_network(b, hubs + i, STORY_ANYCAST, 10 * chance_below(c, 3));
+	if (chance_below(c, 3) == 0)
+		mesh_build_network(b, chance_below(c, hubs + sites), STORY_COVER, MESH_METRIC_NONE);
 	mesh_build_end(b);
 }
 

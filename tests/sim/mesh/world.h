@@ -80,6 +80,11 @@ void world_send(struct world *w, const struct world_packet *p);
 void world_run(struct world *w, int64_t ns);
 bool world_line_is_up(const struct world *w, unsigned a, unsigned b); /* in both directions */
 
+/* What a story may have beside the nodes' own networks: something that several carry, and one
+ * around them. */
+#define STORY_ANYCAST "10.20.53.53/32"
+#define STORY_COVER "10.20.0.0/16"
+
 /* --- a machine --- */
 
 void node_power(struct world *w, unsigned node, bool on);
@@ -111,9 +116,10 @@ enum fate path_try(const struct world *w, unsigned from, const ip_addr *src, con
 bool oracle_is_settled(const struct world *w);
 /* No line between peers is cut. */
 bool oracle_is_whole(const struct world *w);
-/* Whether a packet from a network of one node to a network of the other must arrive. */
-bool oracle_must_arrive(const struct world *w, unsigned from, unsigned to);
-/* Every pair of networks, both ways; false with a line of the trace for the first that fails. */
+/* Whether a packet from a node's own network to somebody's must arrive. */
+bool oracle_must_arrive(const struct world *w, unsigned from, const ip_prefix *to);
+/* Every network of others from every node; false with a line of the trace for the first that fails.
+ */
 bool oracle_check(struct world *w, unsigned *ret_n_checked);
 
 #endif
