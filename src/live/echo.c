@@ -61,10 +61,14 @@ bool echo_on_reply(struct echo *e, const struct echo_mark *mark, instant now)
 	return true;
 }
 
-void echo_excuse_sleep(struct echo *e, instant now)
+int64_t echo_excuse_sleep(struct echo *e, instant now)
 {
-	if (e->is_on && instant_diff(now, e->next_at) > e->interval_ns)
-		e->answered_at = instant_add(e->answered_at, instant_diff(now, e->next_at));
+	int64_t late = e->is_on ? instant_diff(now, e->next_at) : 0;
+
+	if (late <= e->interval_ns)
+		return 0;
+	e->answered_at = instant_add(e->answered_at, late);
+	return late;
 }
 
 bool echo_is_answered(const struct echo *e, int64_t within_ns, instant now)

@@ -31,8 +31,8 @@ bool echo_output(struct echo *e, struct echo_mark *ret, instant now);
 /* True if the reply answers one of ours for the first time. */
 bool echo_on_reply(struct echo *e, const struct echo_mark *mark, instant now);
 /* If an echo is late by more than an interval it is we who slept: that time doesn't count as
- * silence of the peer. */
-void echo_excuse_sleep(struct echo *e, instant now);
+ * silence of the peer. It is returned; 0: we didn't. */
+int64_t echo_excuse_sleep(struct echo *e, instant now);
 /* Whether an answer came within the last ns. */
 bool echo_is_answered(const struct echo *e, int64_t within_ns, instant now);
 instant echo_deadline(const struct echo *e);

@@ -21,7 +21,9 @@
  * ours carries diagnostic 6 until our hold time is over and the owner, asked by
  * LIVE_EVENT_HOLD_OVER, has programmed its FIB and called live_hold_clear.
  *
- * Peers that the adopted FIB uses count as up for LIVE_ADOPT_GRACE after the start.
+ * Peers that the adopted FIB uses count as up at the start and are asked by echoes at once: one
+ * that answers none within its detection time is down, one that answers has LIVE_ADOPT_GRACE for
+ * its session to come.
  */
 #ifndef SHUNT_LIVE_LIVE_H
 #define SHUNT_LIVE_LIVE_H

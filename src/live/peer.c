@@ -14,8 +14,10 @@
  * BFD alone is in trouble (a firewall, or no daemon), and the peer is better than none: last
  * resort, on echoes. Not up, since one that returns must be able to say that it holds.
  *
- * The grace of an adopted peer is the same thing with a longer time: kept, judged at its end. An
- * echo-probed peer is judged by its echoes and nothing else.
+ * An adopted peer is kept likewise, from our start on: echoes go out at once, and silence for a
+ * detection time after the first is its end. One that answers is what it was until its session has
+ * had its time (grace_end), then it counts as one whose daemon is silent. An echo-probed peer is
+ * judged by its echoes and nothing else.
  *
  * ICMP errors are no evidence of anything: they are rate-limited, and absent where some other
  * program listens.
@@ -108,11 +110,12 @@ static enum live_cause silent_cause(enum live_probe probe)
 	}
 }
 
-/* How long trust lasts where nothing has spoken yet. Handshakes may be minutes apart, and a wall
- * clock that stepped makes a live peer's look old, so there only received bytes can tell. */
-static instant end_of_grace(const struct peer *p, instant grace_end, instant now)
+/* How long trust lasts where nothing has spoken yet: as long as echoes may take, if the peer is
+ * asked by them. Handshakes may be minutes apart, and a wall clock that stepped makes a live peer's
+ * look old, so there only received bytes can tell. */
+static instant end_of_trust(const struct peer *p, instant of_echoes, instant now)
 {
-	return p->config.probe == LIVE_PROBE_HANDSHAKE ? instant_add(now, GROWTH_MAX) : grace_end;
+	return p->config.probe == LIVE_PROBE_HANDSHAKE ? instant_add(now, GROWTH_MAX) : of_echoes;
 }
 
 static void start_probing(struct peer *p, const struct peer_seed *seed, instant now)
@@ -158,7 +161,9 @@ void peer_init(struct peer *p, const struct live_peer_config *c, const struct pe
 	if (c->adopted_as && c->probe != LIVE_PROBE_NONE && instant_before(now, grace_end)) {
 		come_alive(p, LIVE_CAUSE_ADOPTED, now);
 		p->is_signalled = c->adopted_as == LIVE_LAST_RESORT;
-		keep(p, silent_cause(c->probe), end_of_grace(p, grace_end, now), now);
+		p->grace_end = grace_end;
+		keep(p, silent_cause(c->probe),
+			end_of_trust(p, instant_add(now, p->detection_ns), now), now);
 	}
 	peer_settle(p, now);
 }
@@ -185,7 +190,8 @@ void peer_restart(struct peer *p, const struct live_peer_config *c, const struct
 	if (p->is_alive && c->probe != LIVE_PROBE_NONE) {
 		p->is_signalled = was_signalled;
 		p->why = LIVE_CAUSE_ADOPTED;
-		keep(p, silent_cause(c->probe), end_of_grace(p, grace_end, now), now);
+		p->grace_end = grace_end;
+		keep(p, silent_cause(c->probe), end_of_trust(p, grace_end, now), now);
 	}
 }
 
@@ -402,10 +408,19 @@ static void judge(struct peer *p, instant now)
 	p->judge_at = INSTANT_NEVER;
 	if (p->config.probe != LIVE_PROBE_BFD)
 		go_down(p, silent_cause(p->config.probe), now);
-	else if (echo_is_answered(&p->echo, p->detection_ns, now))
-		p->why = LIVE_CAUSE_DAEMON_SILENT;
-	else
+	else if (!echo_is_answered(&p->echo, p->detection_ns, now))
 		go_down(p, p->lost, now);
+	else if (p->why != LIVE_CAUSE_ADOPTED)
+		p->why = LIVE_CAUSE_DAEMON_SILENT;
+}
+
+/* An adopted peer answers; its session may still come, as if nothing had happened. */
+static instant session_due_at(const struct peer *p)
+{
+	bool is_waiting = p->is_kept && p->why == LIVE_CAUSE_ADOPTED &&
+			  p->config.probe == LIVE_PROBE_BFD && instant_is_never(p->judge_at);
+
+	return is_waiting ? p->grace_end : INSTANT_NEVER;
 }
 
 /* When the last answered echo is too long ago. */
@@ -422,15 +437,27 @@ static instant miss_at(const struct peer *p)
 	return p->is_alive && !p->echo.is_on ? bfd_session_miss_at(&p->bfd) : INSTANT_NEVER;
 }
 
+/* Just after a start the machine is busy: time in which we asked nothing isn't the peer's silence,
+ * but the grace is the end of it. */
+static void excuse_sleep(struct peer *p, instant now)
+{
+	int64_t slept = echo_excuse_sleep(&p->echo, now);
+
+	if (slept && p->why == LIVE_CAUSE_ADOPTED && !instant_is_never(p->judge_at))
+		p->judge_at = instant_min(instant_add(p->judge_at, slept), p->grace_end);
+}
+
 void peer_step(struct peer *p, instant now)
 {
-	echo_excuse_sleep(&p->echo, now);
+	excuse_sleep(p, now);
 	if (p->config.probe == LIVE_PROBE_BFD)
 		on_change(p, bfd_session_step(&p->bfd, now), now);
 	if (!instant_before(now, miss_at(p)))
 		echo_start(&p->echo, p->interval_ns, now);
 	if (!instant_before(now, p->judge_at))
 		judge(p, now);
+	if (!instant_before(now, session_due_at(p)))
+		p->why = LIVE_CAUSE_DAEMON_SILENT;
 	if (!instant_before(now, echo_silence_at(p)))
 		go_down(p, p->is_kept ? p->lost : LIVE_CAUSE_NO_ECHO, now);
 	hold_step(&p->hold, now);
@@ -441,6 +468,7 @@ instant peer_deadline(const struct peer *p)
 	instant at = instant_min(hold_deadline(&p->hold), p->judge_at);
 
 	at = instant_min(at, echo_silence_at(p));
+	at = instant_min(at, session_due_at(p));
 	at = instant_min(at, echo_deadline(&p->echo));
 	if (p->config.probe != LIVE_PROBE_BFD)
 		return at;

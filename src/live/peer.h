@@ -34,6 +34,7 @@ struct peer {
 	bool is_kept;	      /* alive without a session: on echoes, or in its grace */
 	enum live_cause lost; /* why it will be down, if what keeps it fails */
 	instant judge_at;     /* until then nothing is decided; INSTANT_NEVER: nothing is open */
+	instant grace_end;    /* while its cause is adopted: until then its session may come */
 	int64_t interval_ns;  /* of its last session, for echoes */
 	int64_t detection_ns; /* likewise */
 	struct hold hold;
@@ -58,12 +59,12 @@ struct peer_seed {
 	struct echo_mark echo;
 };
 
-/* Until grace_end an adopted peer counts as up whatever its probes say. */
+/* An adopted peer that answers echoes is awaited until grace_end; INSTANT_NEVER isn't allowed. */
 void peer_init(struct peer *p, const struct live_peer_config *c, const struct peer_seed *seed,
 	instant grace_end, instant now);
 /* True if the change is so great that probing must begin anew, by peer_restart. */
 bool peer_needs_restart(const struct peer *p, const struct live_peer_config *c);
-/* Begins to probe anew; one that was up stays so until grace_end. */
+/* Begins to probe anew; one that was up stays so until grace_end, whatever its probes say. */
 void peer_restart(struct peer *p, const struct live_peer_config *c, const struct peer_seed *seed,
 	instant grace_end, instant now);
 /* Takes new settings of the same probe. */

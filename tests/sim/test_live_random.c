@@ -102,7 +102,7 @@ static void check_verdict(struct round *r, unsigned a, unsigned b)
 	assert_true(live_peer_info(w->nodes[a].live, b, &i));
 	assert_int_equal(i.state, w->nodes[a].verdicts[b].state);
 	assert_int_equal(i.cause, w->nodes[a].verdicts[b].cause);
-	if (i.state != LIVE_DOWN && silent > detection(r, a, b) && age > LIVE_ADOPT_GRACE)
+	if (i.state != LIVE_DOWN && silent > detection(r, a, b) && age > detection(r, a, b))
 		fail_msg("%s counts %s as %s (%s), which was silent for %lld ms", w->nodes[a].name,
 			w->nodes[b].name, live_state_name(i.state), live_cause_name(i.cause),
 			(long long)(silent / MS));

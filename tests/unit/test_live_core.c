@@ -265,6 +265,52 @@ static void test_adopted_without_session(void **state)
 	}
 }
 
+/* When an adopted peer goes down that answers echoes up to then (-1: none), stepped each 10 ms but
+ * for the time from 0 to asleep_ms. 0: never within ten seconds. */
+static int64_t down_after(enum live_probe probe, int64_t last_answer_ms, int64_t asleep_ms)
+{
+	struct live_peer_config c = peer(0, probe);
+	ip_addr from = address(10);
+	struct fixture f;
+	int64_t ms;
+
+	c.adopted_as = LIVE_UP;
+	begin(&f, &c);
+	assert_int_equal(f.echoes, 1); /* at once */
+	assert_int_equal(f.last[0].cause, LIVE_CAUSE_ADOPTED);
+	if (last_answer_ms >= 0)
+		live_on_echo_reply(f.live, &from, &f.echo, at(1));
+	for (ms = asleep_ms ? asleep_ms : 10; ms < 10000 && f.last[0].state != LIVE_DOWN;
+		ms += 10) {
+		unsigned echoes = f.echoes;
+
+		live_step(f.live, at(ms));
+		if (f.echoes > echoes && ms <= last_answer_ms)
+			live_on_echo_reply(f.live, &from, &f.echo, at(ms));
+		if (probe == LIVE_PROBE_BFD && ms < 3000)
+			assert_int_not_equal(f.last[0].cause, LIVE_CAUSE_DAEMON_SILENT);
+	}
+	live_free(f.live);
+	return ms < 10000 ? ms - 10 : 0;
+}
+
+/* An adopted peer is asked by echoes from the start on: silence for a detection time (300 ms) ends
+ * it, answers keep it, whether its session comes or not. */
+static void test_adopted_is_asked_at_once(void **state)
+{
+	static const enum live_probe probes[] = {LIVE_PROBE_BFD, LIVE_PROBE_ECHO};
+
+	for (size_t i = 0; i < ARRAY_SIZE(probes); i++) {
+		assert_int_equal(down_after(probes[i], -1, 0), 300);
+		assert_int_equal(down_after(probes[i], 10000, 0), 0);
+		assert_in_range(down_after(probes[i], 1000, 0), 1200, 1300);
+		assert_in_range(down_after(probes[i], 5000, 0), 5200, 5300);
+		/* While we slept we asked nothing. */
+		assert_in_range(down_after(probes[i], -1, 2000), 2200, 2300);
+		assert_in_range(down_after(probes[i], -1, 5000), 5000, 5300);
+	}
+}
+
 static void test_unprobed(void **state)
 {
 	struct live_peer_config c = peer(0, LIVE_PROBE_NONE);
@@ -380,6 +426,7 @@ int main(void)
 		cmocka_unit_test(test_no_session),
 		cmocka_unit_test(test_echo_source),
 		cmocka_unit_test(test_adopted_without_session),
+		cmocka_unit_test(test_adopted_is_asked_at_once),
 		cmocka_unit_test(test_unprobed),
 		cmocka_unit_test(test_foreign_word),
 		cmocka_unit_test(test_address_moves),
