@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "tunnel/events.h"
-#include "tunnel/tunnel.h"
+#include "tunnel/uapi_get.h"
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -260,70 +260,16 @@ static int set_device(struct tunnel *t, char *text)
 	return err;
 }
 
-/* --- get -----------------------------------------------------------------------------------------
- */
-
-static int add_allowed(const ip_prefix *p, void *out)
-{
-	char text[IP_PREFIX_STRLEN];
-
-	buf_printf(out, "allowed_ip=%s\n", ip_prefix_format(p, text));
-	return 0;
-}
-
-static void get_peer(struct tunnel *t, struct tunnel_peer *p, struct buf *out)
-{
-	struct tunnel_peer_info i;
-	char text[WG_KEY_HEX_LEN], endpoint[SOCK_ADDR_STRLEN];
-
-	tunnel_peer_get(t, p, &i);
-	buf_printf(out, "public_key=%s\n", wg_key_to_hex(&i.public_key, text));
-	buf_printf(out, "preshared_key=%s\n", wg_key_to_hex(&i.psk, text));
-	buf_puts(out, "protocol_version=1\n");
-	if (i.endpoint.sa.sa_family != AF_UNSPEC)
-		buf_printf(out, "endpoint=%s\n", sock_addr_format(&i.endpoint, endpoint));
-	buf_printf(out, "last_handshake_time_sec=%lld\nlast_handshake_time_nsec=%ld\n",
-		(long long)i.last_handshake.tv_sec, i.last_handshake.tv_nsec);
-	buf_printf(out, "tx_bytes=%llu\nrx_bytes=%llu\npersistent_keepalive_interval=%u\n",
-		(unsigned long long)i.tx_bytes, (unsigned long long)i.rx_bytes, i.keepalive);
-	tunnel_peer_walk_allowed(t, p, add_allowed, out);
-	sodium_memzero(&i, sizeof(i));
-	sodium_memzero(text, sizeof(text));
-}
-
-static void get_device(struct tunnel *t, struct buf *out)
-{
-	struct tunnel_info i;
-	char text[WG_KEY_HEX_LEN];
-
-	tunnel_lock(t);
-	tunnel_get(t, &i);
-	if (i.has_private_key)
-		buf_printf(out, "private_key=%s\n", wg_key_to_hex(&i.private_key, text));
-	if (i.listen_port)
-		buf_printf(out, "listen_port=%u\n", i.listen_port);
-	if (i.fwmark)
-		buf_printf(out, "fwmark=%u\n", i.fwmark);
-	/* An extension; stock `wg` passes over keys that it doesn't know. */
-	for (int c = 0; c < TUNNEL_COUNTERS; c++)
-		buf_printf(out, "shunt_%s=%llu\n", tunnel_counter_name((enum tunnel_counter)c),
-			(unsigned long long)tunnel_counter(t, (enum tunnel_counter)c));
-	for (struct tunnel_peer *p = NULL; (p = tunnel_peer_next(t, p));)
-		get_peer(t, p, out);
-	tunnel_unlock(t);
-	sodium_memzero(&i, sizeof(i));
-	sodium_memzero(text, sizeof(text));
-}
-
 bool uapi_answer(struct tunnel *t, const char *text, size_t len, struct buf *out)
 {
+	struct uapi_get *get = uapi_get_begin(t, text, len);
 	char *copy;
 	int err;
 
-	if (len >= 6 && !strncmp(text, "get=1\n", 6)) {
-		get_device(t, out);
-		/* A get takes no lines. */
-		buf_printf(out, "errno=%d\n\n", len > 7 ? EINVAL : 0);
+	if (get) {
+		while (uapi_get_more(get, out))
+			;
+		uapi_get_free(get);
 		return true;
 	}
 	if (len < 6 || strncmp(text, "set=1\n", 6))

@@ -2,6 +2,7 @@
 #include "tunnel/uapi.h"
 
 #include "base/list.h"
+#include "tunnel/uapi_get.h"
 #include <assert.h>
 #include <errno.h>
 #include <sodium.h>
@@ -24,7 +25,8 @@ struct uapi_server {
 			       had */
 	uv_timer_t pause;   /* then it listens again */
 	uv_timer_t stall_timer;
-	unsigned n_handles; /* of the three, not closed yet */
+	uv_idle_t maker;    /* of long answers, a piece in each round of the loop */
+	unsigned n_handles; /* of the four, not closed yet */
 	struct tunnel *tunnel;
 	struct list clients; /* who was heard of last is last */
 	unsigned n_clients, max_clients;
@@ -39,7 +41,8 @@ struct client {
 	uv_pipe_t pipe;
 	struct uapi_server *server; /* NULL: closing */
 	struct buf in;
-	size_t searched; /* of in, for the empty line */
+	size_t searched;      /* of in, for the empty line */
+	struct uapi_get *get; /* what of its answer isn't written to out yet; NULL: nothing */
 	uv_write_t write;
 	struct buf out;
 	bool is_writing, is_reading;
@@ -99,6 +102,7 @@ static void client_closed(uv_handle_t *h)
 {
 	struct client *c = container_of(h, struct client, pipe);
 
+	uapi_get_free(c->get);
 	buf_wipe(&c->in);
 	buf_wipe(&c->out);
 	free(c);
@@ -161,16 +165,11 @@ static void look_for_stalled(uv_timer_t *timer)
 		uv_timer_stop(timer);
 }
 
-static void answer(struct client *c, const char *text, size_t len)
+static void send_answer(struct client *c)
 {
 	struct uapi_server *s = c->server;
 	uv_buf_t out;
 
-	c->out.is_secret = true;
-	if (!uapi_answer(s->tunnel, text, len, &c->out)) {
-		client_close(c);
-		return;
-	}
 	out = uv_buf_init(c->out.data, 0);
 	out.len = c->out.n;
 	c->is_writing = true;
@@ -181,6 +180,49 @@ static void answer(struct client *c, const char *text, size_t len)
 	}
 	if (!uv_is_active((uv_handle_t *)&s->stall_timer))
 		uv_timer_start(&s->stall_timer, look_for_stalled, STALL_MS, STALL_MS);
+}
+
+static void make_on(uv_idle_t *maker);
+
+/* Sends it once it is whole; until then others have their turn between two pieces. */
+static void make_answer(struct client *c)
+{
+	if (uapi_get_more(c->get, &c->out)) {
+		uv_idle_start(&c->server->maker, make_on);
+		return;
+	}
+	uapi_get_free(c->get);
+	c->get = NULL;
+	send_answer(c);
+}
+
+static void make_on(uv_idle_t *maker)
+{
+	struct uapi_server *s = container_of(maker, struct uapi_server, maker);
+
+	list_for_each (at, &s->clients) {
+		struct client *c = container_of(at, struct client, link);
+
+		if (!c->get)
+			continue;
+		make_answer(c);
+		return;
+	}
+	uv_idle_stop(maker);
+}
+
+static void answer(struct client *c, const char *text, size_t len)
+{
+	struct tunnel *t = c->server->tunnel;
+
+	c->out.is_secret = true;
+	c->get = uapi_get_begin(t, text, len);
+	if (c->get)
+		make_answer(c);
+	else if (uapi_answer(t, text, len, &c->out))
+		send_answer(c);
+	else
+		client_close(c);
 }
 
 /* Where the request ends, its empty line included; 0: not yet. */
@@ -327,6 +369,7 @@ static void close_server(struct uapi_server *s)
 	uv_close((uv_handle_t *)&s->listener, handle_closed);
 	uv_close((uv_handle_t *)&s->pause, handle_closed);
 	uv_close((uv_handle_t *)&s->stall_timer, handle_closed);
+	uv_close((uv_handle_t *)&s->maker, handle_closed);
 }
 
 int uapi_serve(
@@ -347,8 +390,9 @@ int uapi_serve(
 	}
 	uv_timer_init(loop, &s->pause);
 	uv_timer_init(loop, &s->stall_timer);
-	s->listener.data = s->pause.data = s->stall_timer.data = s;
-	s->n_handles = 3;
+	uv_idle_init(loop, &s->maker);
+	s->listener.data = s->pause.data = s->stall_timer.data = s->maker.data = s;
+	s->n_handles = 4;
 	err = uv_poll_start(&s->listener, UV_READABLE, connected);
 	if (err) {
 		close_server(s);
