@@ -17,7 +17,7 @@ import jsonschema
 import pytest
 import yaml
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 KEY = "s8TAR9VtnZl5kiLE509N8DHQNz1c1hjxBNOfZWizMhk="
 GONE = object()  # the key is taken out
 

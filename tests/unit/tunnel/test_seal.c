@@ -2,7 +2,7 @@
 /* Superpackets in line against the same packets sealed one by one: the same bytes, in order. */
 #include "unit.h"
 
-#include "../support/gso_case.h"
+#include "../../support/gso_case.h"
 #include "tunnel/internal.h"
 #include "tunnel/seal.h"
 

@@ -2,7 +2,7 @@
 /* Merging: by hand how much a rule lets pass, by chance that nothing is lost or out of order. */
 #include "unit.h"
 
-#include "../support/gro_case.h"
+#include "../../support/gro_case.h"
 
 enum { TCP4 = 1, TCP4_NO_DF = 0, TCP6 = 5, UDP4 = 9, UDP4_NO_DF = 8, UDP6 = 13 };
 

@@ -2,7 +2,7 @@
 /* Splitting superpackets: by hand what the rules are, by chance against the naive twin. */
 #include "unit.h"
 
-#include "../support/gso_case.h"
+#include "../../support/gso_case.h"
 
 static struct gso_case c;
 
