@@ -5,6 +5,10 @@
  * Whatever touches a peer ends in pump(), which does the same things in the same order: count the
  * peer for or against our own isolation, tell the verdict if it changed, send what is due, set the
  * deadline. The order matters: the first packet in state Up must already carry our own hold.
+ *
+ * After a restart hubs are heard one after the other. Where all of them drain or hold, nothing
+ * moves, as nothing does at the other end; so the word of the first waits until the others have
+ * spoken.
  */
 #include "base/heap.h"
 #include "base/map.h"
@@ -242,13 +246,53 @@ static void judge_flap(struct live *l, struct peer *p, instant now)
 	signal_self(l, l->self.is_drained, was_holding, now);
 }
 
+/* A hub that was in use before our start, by which traffic may still go for all we know. */
+static bool is_adopted_hub(const struct peer *p, instant now)
+{
+	return p->config.is_transit && p->state == LIVE_UP && p->cause == LIVE_CAUSE_ADOPTED &&
+	       instant_before(now, p->wait_until);
+}
+
+static bool waits_for_others(const struct live *l, const struct peer *p, instant now)
+{
+	if (!p->is_alive || !p->is_signalled || !is_adopted_hub(p, now))
+		return false;
+	list_for_each (link, &l->peers) {
+		const struct peer *other = container_of(link, struct peer, link);
+
+		if (other != p && !other->waits && is_adopted_hub(other, now))
+			return true;
+	}
+	return false;
+}
+
+static void settle(struct live *l, struct peer *p, instant now)
+{
+	p->waits = waits_for_others(l, p, now);
+	if (peer_settle(p, now))
+		tell(l, LIVE_EVENT_PEER, p, now);
+}
+
+/* Those that waited for the word of p perhaps, the more so since it isn't what it was. */
+static void settle_waiting(struct live *l, const struct peer *p, instant now)
+{
+	if (!p->config.is_transit || !instant_before(now, p->wait_until))
+		return;
+	list_for_each (link, &l->peers) {
+		struct peer *other = container_of(link, struct peer, link);
+
+		if (other->waits)
+			settle(l, other, now);
+	}
+}
+
 static void pump(struct live *l, struct peer *p, instant now)
 {
 	rename_session(l, p);
 	count(l, p, now);
 	judge_flap(l, p, now);
-	if (peer_settle(p, now))
-		tell(l, LIVE_EVENT_PEER, p, now);
+	settle(l, p, now);
+	settle_waiting(l, p, now);
 	send_due(l, p, now);
 }
 

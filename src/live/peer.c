@@ -162,6 +162,7 @@ void peer_init(struct peer *p, const struct live_peer_config *c, const struct pe
 		come_alive(p, LIVE_CAUSE_ADOPTED, now);
 		p->is_signalled = c->adopted_as == LIVE_LAST_RESORT;
 		p->grace_end = grace_end;
+		p->wait_until = instant_add(now, 2 * p->detection_ns);
 		keep(p, silent_cause(c->probe),
 			end_of_trust(p, instant_add(now, p->detection_ns), now), now);
 	}
@@ -470,6 +471,7 @@ instant peer_deadline(const struct peer *p)
 	at = instant_min(at, echo_silence_at(p));
 	at = instant_min(at, session_due_at(p));
 	at = instant_min(at, echo_deadline(&p->echo));
+	at = instant_min(at, p->waits ? p->wait_until : INSTANT_NEVER);
 	if (p->config.probe != LIVE_PROBE_BFD)
 		return at;
 	at = instant_min(at, miss_at(p));
@@ -493,7 +495,7 @@ bool peer_settle(struct peer *p, instant now)
 		state = LIVE_LAST_RESORT;
 		cause = LIVE_CAUSE_HELD;
 	}
-	if (state == p->state && cause == p->cause)
+	if (p->waits || (state == p->state && cause == p->cause))
 		return false;
 	if (state != p->state)
 		p->since = now;

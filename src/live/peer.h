@@ -29,9 +29,11 @@ struct peer {
 
 	bool is_alive;
 	enum live_cause why;
-	bool was_alive;	      /* coming again it is one that returns */
-	bool is_signalled;    /* by its last word while Up it drains or holds */
-	bool is_kept;	      /* alive without a session: on echoes, or in its grace */
+	bool was_alive;	    /* coming again it is one that returns */
+	bool is_signalled;  /* by its last word while Up it drains or holds */
+	bool waits;	    /* that word of an adopted hub waits for those of the others (live.c) */
+	instant wait_until; /* and no longer than that; 0: it never does */
+	bool is_kept;	    /* alive without a session: on echoes, or in its grace */
 	enum live_cause lost; /* why it will be down, if what keeps it fails */
 	instant judge_at;     /* until then nothing is decided; INSTANT_NEVER: nothing is open */
 	instant grace_end;    /* while its cause is adopted: until then its session may come */

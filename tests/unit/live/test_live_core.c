@@ -311,6 +311,85 @@ static void test_adopted_is_asked_at_once(void **state)
 	}
 }
 
+static void hear_hub(struct fixture *f, unsigned n, enum bfd_diag d, int64_t ms)
+{
+	struct live_peer_info i;
+
+	assert_true(live_peer_info(f->live, n, &i));
+	for (int s = i.session == BFD_UP; s < 2; s++)
+		hear_from(f, 10 + n, 1, 255,
+			(struct bfd_packet){.state = s ? BFD_UP : BFD_DOWN,
+				.diag = s ? d : BFD_DIAG_NONE,
+				.your_discriminator = i.local_discriminator},
+			ms);
+}
+
+static void begin_with_two_hubs(struct fixture *f)
+{
+	begin(f, NULL);
+	for (unsigned n = 0; n < 2; n++) {
+		struct live_peer_config c = peer(n, LIVE_PROBE_BFD);
+
+		c.adopted_as = LIVE_UP;
+		c.signals = c.is_transit = true;
+		live_peer_set(f->live, &c, at(0));
+	}
+}
+
+static void expect_states(const struct fixture *f, enum live_state a, enum live_state b)
+{
+	assert_int_equal(f->last[0].state, a);
+	assert_int_equal(f->last[1].state, b);
+}
+
+/* After a restart the word of a hub that drains counts when the other has spoken, whatever it says,
+ * or has had its time. */
+static void test_first_words_of_hubs(void **state)
+{
+	ip_addr second = address(11);
+	struct fixture f;
+
+	begin_with_two_hubs(&f);
+	hear_hub(&f, 0, BFD_DIAG_CONCATENATED_PATH_DOWN, 1);
+	expect_states(&f, LIVE_UP, LIVE_UP);
+	hear_hub(&f, 1, BFD_DIAG_CONCATENATED_PATH_DOWN, 2);
+	expect_states(&f, LIVE_LAST_RESORT, LIVE_LAST_RESORT);
+	live_free(f.live);
+
+	begin_with_two_hubs(&f);
+	hear_hub(&f, 0, BFD_DIAG_CONCATENATED_PATH_DOWN, 1);
+	hear_hub(&f, 1, BFD_DIAG_NONE, 2);
+	expect_states(&f, LIVE_LAST_RESORT, LIVE_UP);
+	live_free(f.live);
+
+	begin_with_two_hubs(&f);
+	hear_hub(&f, 0, BFD_DIAG_CONCATENATED_PATH_DOWN, 1);
+	for (int64_t ms = 2; ms < 300; ms++) {
+		live_step(f.live, at(ms));
+		expect_states(&f, LIVE_UP, LIVE_UP);
+	}
+	live_step(f.live, at(300));
+	expect_states(&f, LIVE_LAST_RESORT, LIVE_DOWN);
+	live_free(f.live);
+
+	begin_with_two_hubs(&f);
+	hear_hub(&f, 0, BFD_DIAG_CONCATENATED_PATH_DOWN, 1);
+	for (int64_t ms = 2; ms < 600; ms++) {
+		live_on_echo_reply(f.live, &second, &f.echo, at(ms));
+		if (ms % 100 == 0)
+			hear_hub(&f, 0, BFD_DIAG_CONCATENATED_PATH_DOWN, ms);
+		live_step(f.live, at(ms));
+		expect_states(&f, LIVE_UP, LIVE_UP);
+	}
+	live_step(f.live, at(600));
+	expect_states(&f, LIVE_LAST_RESORT, LIVE_UP);
+	/* What it says later counts at once. */
+	hear_hub(&f, 0, BFD_DIAG_NONE, 610);
+	hear_hub(&f, 0, BFD_DIAG_CONCATENATED_PATH_DOWN, 620);
+	expect_states(&f, LIVE_LAST_RESORT, LIVE_UP);
+	live_free(f.live);
+}
+
 static void test_unprobed(void **state)
 {
 	struct live_peer_config c = peer(0, LIVE_PROBE_NONE);
@@ -427,6 +506,7 @@ int main(void)
 		cmocka_unit_test(test_echo_source),
 		cmocka_unit_test(test_adopted_without_session),
 		cmocka_unit_test(test_adopted_is_asked_at_once),
+		cmocka_unit_test(test_first_words_of_hubs),
 		cmocka_unit_test(test_unprobed),
 		cmocka_unit_test(test_foreign_word),
 		cmocka_unit_test(test_address_moves),
