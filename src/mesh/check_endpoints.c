@@ -229,13 +229,15 @@ static void check_own(struct check *c, const called_list *l, size_t from, size_t
 	vec_done(&nodes);
 }
 
-/* True if the caller of x calls y there too, or is y itself. */
+/* True if the caller of x calls y there too, or is y itself. The two ends of one link meet in one
+ * network. */
 static bool collide(const struct check *c, const struct called *x, const struct called *y)
 {
 	if (y->node == x->node)
 		return false;
 	if (y->caller != EVERYBODY)
-		return y->caller == x->caller;
+		return y->caller == x->caller ||
+		       (y->node->index == x->caller && y->caller == x->node->index);
 	if (y->node->index == x->caller)
 		return true;
 	return mesh_linked(c->t, x->caller, y->node->index) &&

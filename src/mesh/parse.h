@@ -90,7 +90,8 @@ void parse_endpoint(struct parse *p, const struct yaml_node *v, void *into);
 
 /* Valid as the name of a node: false adds no error. */
 bool parse_is_node_name(const char *name);
-#define PARSE_NODE_NAME_RULE "1 to 63 characters of A-Z a-z 0-9 _ = + . - (and not `.` or `..`)"
+#define PARSE_NODE_NAME_RULE \
+	"1 to 63 characters of A-Z a-z 0-9 _ = + . - (no `-` first, and not `.` or `..`)"
 
 /* What may stand under `defaults` and on every node; stated_settings_init: nothing is stated. */
 struct stated_liveness {

@@ -170,7 +170,7 @@ static bool is_name(const char *s, size_t most)
 
 bool parse_is_node_name(const char *name)
 {
-	return is_name(name, 63);
+	return name[0] != '-' && is_name(name, 63);
 }
 
 void parse_interface(struct parse *p, const struct yaml_node *v, void *into)

@@ -105,11 +105,12 @@ static bool is_or_ends_in(const char *host, size_t n, const char *name)
 	return n == tail || host[n - tail - 1] == '.';
 }
 
-/* RFC 6761, 6.3, and what Debian writes into /etc/hosts. */
+/* RFC 6761, 6.3, and what Debian and Fedora write into /etc/hosts. */
 bool special_is_own_name(const char *host)
 {
-	static const char *const names[] = {
-		"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"};
+	static const char *const names[] = {"localhost", "localhost.localdomain", "ip6-localhost",
+		"ip6-loopback", "localhost4", "localhost4.localdomain4", "localhost6",
+		"localhost6.localdomain6"};
 	size_t n = strlen(host);
 
 	if (n && host[n - 1] == '.')

@@ -62,6 +62,7 @@ static void impossible_endpoints(void **state)
 		{"hub.localhost", ""},
 		{"ip6-loopback", ""},
 		{"localhost.localdomain", ""},
+		{"localhost6", ""},
 		{"fe80::1%eth0", NULL},
 		{"fe80::1%3", NULL},
 		{"fe80::1%2147483647", NULL},
@@ -176,6 +177,12 @@ static void shared_endpoints_of_links(void **state)
 	mesh_build_link(&b, SITE_2, SITE_3); /* 14 */
 	mesh_build_link_endpoint(&b, SITE_3, "192.168.1.5", 51820);
 	expect(&b, "15 duplicate-endpoint: site-1 site-3 192.168.1.5/32\n");
+	/* Each other at one address. */
+	start(&b);
+	mesh_build_link(&b, SITE_1, SITE_2); /* 12 */
+	mesh_build_link_endpoint(&b, SITE_1, "192.168.1.5", 51820);
+	mesh_build_link_endpoint(&b, SITE_2, "192.168.1.5", 51820); /* 14 */
+	expect(&b, "14 duplicate-endpoint: site-1 site-2 192.168.1.5/32\n");
 }
 
 static void addresses_of_no_host(void **state)

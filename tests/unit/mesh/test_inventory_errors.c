@@ -13,6 +13,7 @@
 #define KEY "s8TAR9VtnZl5kiLE509N8DHQNz1c1hjxBNOfZWizMhk="
 #define KEY_2 "xWO0e+spgCse2UwkCN7PP1zLG1gdnJbuEncGqye62g4="
 #define KEY_3 "HhNgR47TQAGLqNMGKIfERsQ2YEbAwM2Yg/UqIzcvQEE="
+#define NODE_RULE "1 to 63 characters of A-Z a-z 0-9 _ = + . - (no `-` first, and not `.` or `..`)"
 
 struct wrong {
 	const char *text;
@@ -195,11 +196,11 @@ static void test_nodes(void **state)
 			"6:14: `mtu` in node `a` must be a whole number from 576 to 65535, not "
 			"`1`\n"},
 		{"nodes:\n  a b: {public_key: " KEY ", address: 10.0.0.1}\n"
-		 "  ..: {public_key: " KEY_2 ", address: 10.0.0.2}\n",
-			"4:3: the name of a node must be 1 to 63 characters of A-Z a-z 0-9 _ = + "
-			". - (and not `.` or `..`), not `a b`\n"
-			"5:3: the name of a node must be 1 to 63 characters of A-Z a-z 0-9 _ = + "
-			". - (and not `.` or `..`), not `..`\n"},
+		 "  ..: {public_key: " KEY_2 ", address: 10.0.0.2}\n"
+		 "  -c: {public_key: " KEY_3 ", address: 10.0.0.3}\n",
+			"4:3: the name of a node must be " NODE_RULE ", not `a b`\n"
+			"5:3: the name of a node must be " NODE_RULE ", not `..`\n"
+			"6:3: the name of a node must be " NODE_RULE ", not `-c`\n"},
 		{"nodes:\n  a: {public_key: " KEY ", address: [10.0.0.1, \"fd00::1\"], mtu: 1279}\n"
 		 "  b: {public_key: " KEY_2 ", address: [10.0.0.2, \"fd00::2\"], mtu: 1280}\n"
 		 "  c: {public_key: " KEY_3 ", address: 10.0.0.3, mtu: 1279}\n",
