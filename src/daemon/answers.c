@@ -102,7 +102,7 @@ json_t *answer_status(struct daemon *d)
 	json_t *peers = json_array();
 	const struct mesh_node *self = d->gen->self;
 
-	daemon_refresh_mirror(d);
+	daemon_refresh_mirror(d, NS_PER_S);
 	for (size_t i = 0; i < d->gen->n_peers; i++)
 		json_array_append_new(peers, peer_json(d, &d->gen->peers[i], now));
 	return json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:o, s:{s:s, s:s, s:s, s:i}, s:b, s:b, "

@@ -100,8 +100,8 @@ void daemon_mend_sysctls(struct daemon *d);
  */
 int daemon_sync(struct daemon *d, const char *what, struct fib_counts *ret);
 /* Handshakes and counters as of now, without mending anything; if the device doesn't answer, as of
- * the last time it did. At most once a second. */
-void daemon_refresh_mirror(struct daemon *d);
+ * the last time it did. What isn't older than max_age_ns is left. */
+void daemon_refresh_mirror(struct daemon *d, int64_t max_age_ns);
 /* Within a second, as something may be wrong that only the device knows. */
 void daemon_sync_soon(struct daemon *d);
 /* Syncs when the kernel has news. */

@@ -13,11 +13,14 @@
 #define LOOK (NS_PER_S)
 #define LOOKS_PER_LOG 3
 #define PAUSE_MIN_MS 50 /* between two turns, however much is due */
+/* Two machines with one key may speak at one pace of a second: whoever looks as often sees one. */
+#define PEEK (211 * NS_PER_MS)
+#define PEEKS_SHARE 32 /* of the time goes into it at most */
 
 struct diagnosis {
 	struct daemon *daemon;
 	uv_timer_t *timer; /* outlives us until the loop has closed it */
-	instant look_at;
+	instant look_at, peek_at;
 	unsigned looks;
 	struct problem_log log;
 	struct clones clones;
@@ -34,8 +37,6 @@ static void look(struct diagnosis *g)
 	const struct mesh_node *self = d->gen->self;
 	ip_addr *own = mem_zalloc(self->n_addresses + 1, sizeof(*own));
 
-	if (g->clones.is_open)
-		daemon_refresh_mirror(d);
 	for (size_t i = 0; i < self->n_addresses; i++)
 		own[i] = self->addresses[i].addr;
 	echoes_set(g->echoes, self->interface, d->fib.ifindex, own, self->n_addresses);
@@ -43,6 +44,20 @@ static void look(struct diagnosis *g)
 	forward_probe_step(&g->forward, d, sys_now());
 	if (g->looks++ % LOOKS_PER_LOG == 0)
 		problem_log_update(&g->log, answer_problems_to_log(d));
+}
+
+/* At the device, while a peer may be two; when next. */
+static instant peek(struct diagnosis *g, instant now)
+{
+	int64_t cost;
+
+	if (!g->clones.is_open)
+		return INSTANT_NEVER;
+	if (instant_before(now, g->peek_at))
+		return g->peek_at;
+	daemon_refresh_mirror(g->daemon, PEEK / 2);
+	cost = instant_diff(sys_now(), now) * PEEKS_SHARE;
+	return g->peek_at = instant_add(now, cost > PEEK ? cost : PEEK);
 }
 
 /* What came in while we did something else counts before time passes. */
@@ -70,7 +85,8 @@ static void on_timer(uv_timer_t *t)
 		look(g);
 		g->look_at = instant_add(now, LOOK);
 	}
-	next = instant_min(g->look_at, path_probe_step(&g->paths, g->daemon, g->echoes, now));
+	next = instant_min(g->look_at, peek(g, now));
+	next = instant_min(next, path_probe_step(&g->paths, g->daemon, g->echoes, now));
 	next = instant_min(next, relay_probe_step(&g->relays, g->daemon, g->echoes, now));
 	ms = instant_diff(next, now) / NS_PER_MS;
 	uv_timer_start(t, on_timer, ms < PAUSE_MIN_MS ? PAUSE_MIN_MS : (uint64_t)ms, 0);

@@ -147,11 +147,12 @@ static void take_mirror(struct daemon *d, const struct device_state *fresh)
 	diagnosis_of_mirror(d->diagnosis);
 }
 
-void daemon_refresh_mirror(struct daemon *d)
+void daemon_refresh_mirror(struct daemon *d, int64_t max_age_ns)
 {
 	struct device_state fresh = {0};
 
-	if (instant_diff(sys_now(), d->mirror_at) >= NS_PER_S && !device_get(d->fib.device, &fresh))
+	if (instant_diff(sys_now(), d->mirror_at) >= max_age_ns &&
+		!device_get(d->fib.device, &fresh))
 		take_mirror(d, &fresh);
 }
 
