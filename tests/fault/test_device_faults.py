@@ -16,7 +16,7 @@ import sys
 
 import pytest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "net"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lab"))
 
 from lab import processes_in, wait_for  # noqa: E402
 from meshes import (FOUR, PATIENCE, Proxy, SmallMesh, Watch, dump, hub, key_pair,  # noqa: E402

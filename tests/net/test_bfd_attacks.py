@@ -14,7 +14,7 @@ import pytest
 from lab import wait_for
 from meshes import BUILD, LIVENESS, PATIENCE, SmallMesh, new_lab
 
-ATTACK = str(BUILD / "tests" / "net" / "attack")
+ATTACK = str(BUILD / "tests" / "lab" / "attack")
 SECONDS = 2
 NUMBERS = {"hub-a": 1, "site-1": 11, "site-2": 12}
 

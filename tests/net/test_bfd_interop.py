@@ -22,7 +22,7 @@ import pytest
 from lab import Lab, LabError, run, wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TOOL = pathlib.Path(os.environ.get("SHUNT_BUILD", ROOT / "build")).resolve() / "tests/net/prober_tool"
+TOOL = pathlib.Path(os.environ.get("SHUNT_BUILD", ROOT / "build")).resolve() / "tests/lab/prober_tool"
 ADDRESSES = {4: ("10.77.0.1", "10.77.0.2"), 6: ("fd77::1", "fd77::2")}
 UP = 20  # seconds that a session may take to come up on a busy machine
 

@@ -29,8 +29,8 @@ from probes import Probe, STRAGGLERS_S, now
 BUILD = pathlib.Path(
     os.environ.get("SHUNT_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")).resolve()
 RATE = 500  # packets a second of each of the two flows
-TOOL = str(BUILD / "tests/net/device_tool")
-PROBE = str(BUILD / "tests/net/probe")
+TOOL = str(BUILD / "tests/lab/device_tool")
+PROBE = str(BUILD / "tests/lab/probe")
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),

@@ -32,7 +32,7 @@ pytestmark = [
 ORDERS = {"initiator": (OURS, THEIRS), "responder": (THEIRS, OURS)}  # what shunt-wg is
 BOTH_WAYS = pytest.mark.parametrize("a, b", ORDERS.values(), ids=ORDERS)
 BOTH_OUTER = pytest.mark.parametrize("version", [4, 6], ids=["outer4", "outer6"])
-PROBE = str(BUILD / "tests/net/probe")
+PROBE = str(BUILD / "tests/lab/probe")
 INITIATION, RESPONSE, COOKIE, DATA = 1, 2, 3, 4
 KEEPALIVE_LEN = 32
 

@@ -803,7 +803,7 @@ def test_kernel_that_refuses_merged_packets(pair, inner):
     """It took the offloads when it was asked. Nothing is lost, one line a kind is written, and what is
     sent the other way is still cut from superpackets."""
     start_other(pair)
-    pair.a.start(LD_PRELOAD=str(BUILD / "tests/net/refuse_merged.so"), REFUSE_MERGED="tu")
+    pair.a.start(LD_PRELOAD=str(BUILD / "tests/lab/refuse_merged.so"), REFUSE_MERGED="tu")
     configure(pair)
     pair.talk()
     assert tcp_transfer(pair.a.node, pair.b.node, INNER["b"][inner], inner, 8 << 20)

@@ -3,4 +3,4 @@ import pathlib
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "net")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "lab")]

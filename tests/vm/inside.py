@@ -9,13 +9,13 @@ import sys
 import time
 import traceback
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "net"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lab"))
 
 from lab import Lab, run, wait_for  # noqa: E402
 from mesh import Mesh  # noqa: E402
 
 BUILD = "/shunt/build"
-TOOL = os.path.join(BUILD, "tests/net/device_tool")
+TOOL = os.path.join(BUILD, "tests/lab/device_tool")
 
 
 def tool(node, *words):

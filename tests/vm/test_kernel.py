@@ -20,7 +20,7 @@ ACTS = ("cut", "return", "drain", "undrain", "restart", "link")
 def output():
     status, text = VM().run(
         f"/usr/bin/python3 tests/vm/inside.py\n"
-        f"cd tests/net && /usr/bin/python3 demo.py --build /shunt/build --device kernel --rate {RATE} --json", 540)
+        f"cd tests/lab && /usr/bin/python3 demo.py --build /shunt/build --device kernel --rate {RATE} --json", 540)
     print(text)
     return status, text
 

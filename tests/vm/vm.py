@@ -229,7 +229,7 @@ def add_project(tree):
     for part in ("tests", "examples"):
         shutil.copytree(ROOT / part, tree / INSIDE.lstrip("/") / part,
                         ignore=shutil.ignore_patterns("corpus", "__pycache__"))
-    for name in ("shunt", "shuntd", "shunt-wg", "tests/net/probe", "tests/net/device_tool"):
+    for name in ("shunt", "shuntd", "shunt-wg", "tests/lab/probe", "tests/lab/device_tool"):
         target = tree / INSIDE.lstrip("/") / "build" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(BUILD / name, target)

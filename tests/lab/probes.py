@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Probes between the nodes of a lab: build/tests/net/probe driven, windows judged."""
+"""Probes between the nodes of a lab: build/tests/lab/probe driven, windows judged."""
 
 import itertools
 import json

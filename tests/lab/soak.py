@@ -237,7 +237,7 @@ class Soak:
         """At full load for so long; its footprint is first taken after settled_after seconds."""
         self._begin()
         self.before = {s.name: s.counted() for s in self.sides}
-        probes = Probes(str(BUILD / "tests/net/probe"))
+        probes = Probes(str(BUILD / "tests/lab/probe"))
         for side in self.sides:
             probes.add(side.node)
         probes.both_ways(self.a.node, INNER["a"][4], self.b.node, INNER["b"][4], self.rate)

@@ -157,7 +157,7 @@ def chosen_acts(text):
 
 
 def set_up_probes(mesh, rate):
-    probes = Probes(os.path.join(mesh.build, "tests", "net", "probe"))
+    probes = Probes(os.path.join(mesh.build, "tests", "lab", "probe"))
     for site in SITES:
         probes.add(mesh.host_of(site))
     probes.add(mesh.nodes[CLIENT])
