@@ -11,6 +11,9 @@
 #define FIXED_SEEDS 60
 #define INCIDENTS 30
 
+/* Stories that went wrong once. */
+static const uint64_t found[] = {2721562830067772489, 9382338568958263828U};
+
 static void play_one(uint64_t seed, struct story_figures *f)
 {
 	AUTO_BUF trace = {0};
@@ -43,6 +46,8 @@ static void test_stories(void **state)
 		return;
 	}
 	c = chance_start("mesh");
+	for (size_t i = 0; i < sizeof(found) / sizeof(found[0]); i++)
+		play_one(found[i], &f);
 	for (uint64_t seed = 1; seed <= FIXED_SEEDS; seed++)
 		play_one(seed, &f);
 	for (; seconds() < end; stories++)
