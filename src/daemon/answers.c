@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/answers.h"
 
-#include "daemon/verdicts.h"
 #include "sys/clock.h"
 #include <math.h>
 #include <string.h>
@@ -134,7 +133,8 @@ static const char *on_dead_word(enum rib_on_dead d)
 static char *why_text(const struct daemon *d, const struct rib_answer *a, size_t i)
 {
 	const struct rib_candidate *c = &a->candidates[i], *w = &a->candidates[0];
-	const char *via = names_text(&d->names, c->peer), *winner = names_text(&d->names, w->peer);
+	const char *via = engine_name(d->engine, c->peer),
+		   *winner = engine_name(d->engine, w->peer);
 
 	switch (a->reasons[i]) {
 	case RIB_WINS:
@@ -145,11 +145,11 @@ static char *why_text(const struct daemon *d, const struct rib_answer *a, size_t
 		return mem_printf("%s is last resort (drained or holding)", via);
 	case RIB_ORIGIN_DOWN:
 		return mem_printf("%s is down as seen from here, so %s may not reach it either",
-			names_text(&d->names, c->origin), via);
+			engine_name(d->engine, c->origin), via);
 	case RIB_ORIGIN_LAST_RESORT:
 		return mem_printf("%s is last resort (drained or holding); a detour through %s "
 				  "spares it nothing",
-			names_text(&d->names, c->origin), via);
+			engine_name(d->engine, c->origin), via);
 	case RIB_HIGHER_DISTANCE:
 		return mem_printf("distance %u is higher than %u", c->distance, w->distance);
 	case RIB_HIGHER_METRIC:
@@ -179,9 +179,9 @@ static json_t *candidate_json(const struct daemon *d, const struct rib_answer *a
 	bool has_hub_metric = c->transit && c->hub_metric != MESH_METRIC_NONE;
 
 	return json_pack("{s:s, s:s, s:s, s:I, s:b, s:o, s:s, s:s}", "via",
-		names_text(&d->names, c->peer), "origin", names_text(&d->names, c->origin), "state",
-		rib_state_word(rib_peer_state(d->rib, c->peer)), "metric", (json_int_t)c->metric,
-		"transit", (int)c->transit, "hub_metric",
+		engine_name(d->engine, c->peer), "origin", engine_name(d->engine, c->origin),
+		"state", rib_state_word(rib_peer_state(d->rib, c->peer)), "metric",
+		(json_int_t)c->metric, "transit", (int)c->transit, "hub_metric",
 		has_hub_metric ? json_integer(c->hub_metric) : json_null(), "reason",
 		rib_reason_name(a->reasons[i]), "why", why);
 }
@@ -195,10 +195,10 @@ static json_t *route_json(const struct daemon *d, const struct rib_answer *a)
 		json_array_append_new(candidates, candidate_json(d, a, i));
 	for (unsigned i = 0; i < a->owners.n; i++)
 		json_array_append_new(
-			owners, json_string(names_text(&d->names, a->owners.peer[i])));
+			owners, json_string(engine_name(d->engine, a->owners.peer[i])));
 	return json_pack("{s:s, s:s?, s:o, s:b, s:s, s:b, s:o}", "prefix",
 		ip_prefix_format(&a->prefix, prefix), "owner",
-		a->owners.n ? names_text(&d->names, a->owners.peer[0]) : NULL, "owners", owners,
+		a->owners.n ? engine_name(d->engine, a->owners.peer[0]) : NULL, "owners", owners,
 		"kernel_route", (int)a->route, "on_dead", on_dead_word(a->on_dead), "pinned",
 		(int)a->pinned, "candidates", candidates);
 }

@@ -5,6 +5,10 @@
 
 #include "daemon/daemon.h"
 
+/* The answers of the control socket (answers.c). query: a prefix or an address; NULL: all. */
+json_t *answer_status(struct daemon *d);
+json_t *answer_routes(struct daemon *d, const char *query);
+
 /* [{"what", "fix"}]: health, the last sync's problems, preshared keys that can't be read, the
  * prober's sockets. */
 json_t *answer_problems(struct daemon *d);

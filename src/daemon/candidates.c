@@ -55,6 +55,29 @@ void candidate_events_of_view(
 	}
 }
 
+/* Both views are in the order of prefixes. */
+void candidate_events_of_change(const struct mesh_view *before, const struct mesh_view *after,
+	const uint32_t *ids, struct candidate_events *ret)
+{
+	size_t k = 0, n;
+
+	candidate_events_of_view(after, ids, ret);
+	n = ret->events.n;
+	for (size_t i = 0; i < before->n_candidates; i++) {
+		struct rib_event e = {.type = RIB_EVENT_PREFIX};
+
+		e.u.prefix.prefix = before->candidates[i].prefix;
+		if (i && ip_prefix_eq(&e.u.prefix.prefix, &before->candidates[i - 1].prefix))
+			continue;
+		while (k < n && ip_prefix_cmp(&ret->events.items[k].u.prefix.prefix,
+					&e.u.prefix.prefix) < 0)
+			k++;
+		if (k == n ||
+			!ip_prefix_eq(&ret->events.items[k].u.prefix.prefix, &e.u.prefix.prefix))
+			vec_push(&ret->events, e);
+	}
+}
+
 void candidate_events_done(struct candidate_events *e)
 {
 	vec_done(&e->events);

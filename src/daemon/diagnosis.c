@@ -21,6 +21,7 @@ struct diagnosis {
 	struct daemon *daemon;
 	uv_timer_t *timer; /* outlives us until the loop has closed it */
 	instant look_at, peek_at;
+	instant noted_at; /* the mirror whose clones are noted */
 	unsigned looks;
 	struct problem_log log;
 	struct clones clones;
@@ -46,6 +47,15 @@ static void look(struct diagnosis *g)
 		problem_log_update(&g->log, answer_problems_to_log(d));
 }
 
+/* Whoever had the device read, each time counts once. */
+static void note_mirror(struct diagnosis *g)
+{
+	if (!instant_before(g->noted_at, g->daemon->mirror_at))
+		return;
+	g->noted_at = g->daemon->mirror_at;
+	clones_note(&g->clones, g->daemon, g->noted_at);
+}
+
 /* At the device, while a peer may be two; when next. */
 static instant peek(struct diagnosis *g, instant now)
 {
@@ -56,6 +66,7 @@ static instant peek(struct diagnosis *g, instant now)
 	if (instant_before(now, g->peek_at))
 		return g->peek_at;
 	daemon_refresh_mirror(g->daemon, PEEK / 2);
+	note_mirror(g);
 	cost = instant_diff(sys_now(), now) * PEEKS_SHARE;
 	return g->peek_at = instant_add(now, cost > PEEK ? cost : PEEK);
 }
@@ -80,6 +91,7 @@ static void on_timer(uv_timer_t *t)
 	int64_t ms;
 
 	take_answers(g);
+	note_mirror(g);
 	now = sys_now();
 	if (!instant_before(now, g->look_at)) {
 		look(g);
@@ -122,12 +134,6 @@ void diagnosis_stop(struct diagnosis *g)
 	forward_probe_done(&g->forward);
 	echoes_free(g->echoes);
 	free(g);
-}
-
-void diagnosis_of_mirror(struct diagnosis *g)
-{
-	if (g)
-		clones_note(&g->clones, g->daemon, sys_now());
 }
 
 static void add(const char *what, const char *fix, void *data)

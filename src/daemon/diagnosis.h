@@ -16,8 +16,6 @@ struct diagnosis;
 struct diagnosis *diagnosis_start(struct daemon *d);
 /* Before the loop ends. Accepts NULL. */
 void diagnosis_stop(struct diagnosis *g);
-/* The device was read. g may be NULL. */
-void diagnosis_of_mirror(struct diagnosis *g);
 /* Appends what it has noticed to the problems of answers.h. g may be NULL. */
 void diagnosis_problems(struct diagnosis *g, json_t *list);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/endpoints.h"
 
-#include "daemon/log.h"
+#include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* WireGuard calls every five seconds: an address that is tried gets one call at least. */
@@ -10,198 +11,85 @@
 #define PAUSE_MAX (60 * NS_PER_S)
 
 struct known {
-	uint32_t peer;
-	const char *host; /* of the generation */
-	uint16_t port;
-	sock_addr addr;
-	sock_addr before; /* by the generation before, if it is another */
-	bool failed;	  /* the last answer was none */
-	instant next;	  /* not asked again before */
+	const struct mesh_endpoint *name; /* of the generation; NULL: none */
+	sock_addr before;		  /* by the generation before, if it is another */
+	sock_addr on_device;
+	bool is_on_device; /* the peer */
+	bool failed;	   /* the last answer was none */
+	instant next;	   /* not asked again before */
 	int64_t pause_ns;
 };
 
 struct endpoints {
-	uv_loop_t *loop;
-	endpoints_fn *resolved;
-	void *data;
 	struct known *known; /* as gen->peers */
-	sock_addr *addrs;
+	sock_addr *addrs;    /* the same; what is wanted on the device */
 	size_t n;
-	const struct generation *gen; /* whose peers these are */
-	struct query *queries;	      /* under way */
+	const struct generation *gen; /* whose peers these are; NULL: none yet */
 };
 
-/* Outlives its endpoints if need be: libuv can't take back what a thread is doing. */
-struct query {
-	uv_getaddrinfo_t req;
-	struct endpoints *owner; /* NULL: nobody wants the answer any more */
-	struct query *next;
-	uint32_t peer;
-	char *host;
-	uint16_t port;
-};
-
-struct endpoints *endpoints_new(uv_loop_t *loop, endpoints_fn *resolved, void *data)
+struct endpoints *endpoints_new(void)
 {
-	struct endpoints *e = mem_zalloc(1, sizeof(*e));
-
-	e->loop = loop;
-	e->resolved = resolved;
-	e->data = data;
-	return e;
-}
-
-static void forget_known(struct endpoints *e)
-{
-	free(e->known);
-	free(e->addrs);
-	e->known = NULL;
-	e->addrs = NULL;
-	e->n = 0;
+	return mem_zalloc(1, sizeof(struct endpoints));
 }
 
 void endpoints_free(struct endpoints *e)
 {
 	if (!e)
 		return;
-	for (struct query *q = e->queries; q; q = q->next) {
-		q->owner = NULL;
-		uv_cancel((uv_req_t *)&q->req);
-	}
-	forget_known(e);
+	free(e->known);
+	free(e->addrs);
 	free(e);
 }
 
-static struct known *find(const struct endpoints *e, uint32_t peer)
+static bool is_none(const sock_addr *a)
+{
+	return a->sa.sa_family == AF_UNSPEC;
+}
+
+/* The place of a peer; -1: not of this generation. */
+static ptrdiff_t find(const struct endpoints *e, uint32_t peer)
 {
 	const struct generation_peer *p = e->gen ? generation_peer_by_id(e->gen, peer) : NULL;
 
-	return p ? &e->known[p - e->gen->peers] : NULL;
+	return p ? p - e->gen->peers : -1;
 }
 
-static bool numeric(const char *host, uint16_t port, sock_addr *ret)
+static bool numeric(const struct mesh_endpoint *name, sock_addr *ret)
 {
 	char text[SOCK_ADDR_STRLEN];
 
-	snprintf(text, sizeof(text), strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, port);
+	snprintf(text, sizeof(text), strchr(name->host, ':') ? "[%s]:%u" : "%s:%u", name->host,
+		name->port);
 	return sock_addr_parse(ret, text);
 }
 
-static sock_addr addr_of(const struct addrinfo *ai)
+static bool is_same(const struct mesh_endpoint *a, const struct mesh_endpoint *b)
 {
-	sock_addr addr = {0};
-
-	if (ai->ai_addrlen <= sizeof(addr))
-		memcpy(&addr, ai->ai_addr, ai->ai_addrlen);
-	return addr;
+	return a->port == b->port && !strcmp(a->host, b->host);
 }
 
-/* The one after that which was tried last, since it is asked for only if that didn't work. */
-static sock_addr choose(const struct addrinfo *first, const sock_addr *last)
-{
-	for (const struct addrinfo *ai = first; ai; ai = ai->ai_next) {
-		sock_addr a = addr_of(ai);
-
-		if (ai->ai_next && sock_addr_eq(&a, last))
-			return addr_of(ai->ai_next);
-	}
-	return addr_of(first);
-}
-
-/* NULL: the inventory has changed meanwhile. */
-static struct known *asked_for(struct endpoints *e, const struct query *q)
-{
-	struct known *k = find(e, q->peer);
-
-	return k && k->host && !strcmp(k->host, q->host) && k->port == q->port ? k : NULL;
-}
-
-static void take_answer(struct endpoints *e, const struct query *q, const struct addrinfo *ai)
-{
-	struct known *k = asked_for(e, q);
-	sock_addr addr;
-
-	if (!k)
-		return;
-	k->failed = ai == NULL;
-	if (!ai)
-		return;
-	addr = choose(ai, &k->addr);
-	k->addr = e->addrs[k - e->known] = addr;
-	e->resolved(q->peer, &addr, e->data);
-}
-
-static void unlink_query(struct query *q)
-{
-	for (struct query **at = &q->owner->queries; *at; at = &(*at)->next) {
-		if (*at == q) {
-			*at = q->next;
-			return;
-		}
-	}
-}
-
-static void answered(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
-{
-	struct query *q = container_of(req, struct query, req);
-
-	if (q->owner) {
-		unlink_query(q);
-		if (status)
-			log_debug("the endpoint %s can't be resolved: %s", q->host,
-				uv_strerror(status));
-		take_answer(q->owner, q, status ? NULL : res);
-	}
-	uv_freeaddrinfo(res);
-	free(q->host);
-	free(q);
-}
-
-static void ask(struct endpoints *e, struct known *k, instant now)
-{
-	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG};
-	struct query *q;
-	char port[8];
-
-	if (instant_before(now, k->next))
-		return;
-	k->next = instant_add(now, k->pause_ns);
-	k->pause_ns = k->pause_ns * 2 > PAUSE_MAX ? PAUSE_MAX : k->pause_ns * 2;
-	if (numeric(k->host, k->port, &k->addr)) {
-		e->addrs[k - e->known] = k->addr;
-		e->resolved(k->peer, &k->addr, e->data);
-		return;
-	}
-	q = mem_zalloc(1, sizeof(*q));
-	q->owner = e;
-	q->peer = k->peer;
-	q->host = mem_strdup(k->host);
-	q->port = k->port;
-	snprintf(port, sizeof(port), "%u", k->port);
-	if (uv_getaddrinfo(e->loop, &q->req, answered, q->host, port, &hints)) {
-		free(q->host);
-		free(q);
-		return;
-	}
-	q->next = e->queries;
-	e->queries = q;
-}
+/* --- a generation --------------------------------------------------------------------------------
+ */
 
 /* The same name as one of the generation before. */
-static void take_known(const struct endpoints *e, struct known *k)
+static sock_addr address_of_old(const struct endpoints *e, const struct mesh_endpoint *name)
 {
 	for (size_t i = 0; i < e->n; i++)
-		if (e->known[i].host && e->known[i].port == k->port &&
-			!strcmp(e->known[i].host, k->host))
-			k->addr = e->known[i].addr;
+		if (e->known[i].name && is_same(e->known[i].name, name))
+			return e->addrs[i];
+	return (sock_addr){0};
 }
 
-static void note_change(struct endpoints *e, struct known *k)
+static void take_old(const struct endpoints *e, uint32_t peer, struct known *k)
 {
-	const struct known *old = find(e, k->peer);
+	ptrdiff_t i = find(e, peer);
 
-	if (old && old->host && k->host && (strcmp(old->host, k->host) || old->port != k->port))
-		k->before = old->addr;
+	if (i < 0)
+		return;
+	k->is_on_device = e->known[i].is_on_device;
+	k->on_device = e->known[i].on_device;
+	if (e->known[i].name && k->name && !is_same(e->known[i].name, k->name))
+		k->before = e->addrs[i];
 }
 
 void endpoints_set(struct endpoints *e, const struct generation *g, instant now)
@@ -210,68 +98,150 @@ void endpoints_set(struct endpoints *e, const struct generation *g, instant now)
 	sock_addr *addrs = mem_zalloc(g->n_peers + 1, sizeof(*addrs));
 
 	for (size_t i = 0; i < g->n_peers; i++) {
-		const struct generation_peer *p = &g->peers[i];
+		const struct mesh_endpoint *name = g->peers[i].view->endpoint;
 		struct known *k = &known[i];
 
-		*k = (struct known){
-			.peer = p->id,
-			.host = p->view->endpoint->host,
-			.port = p->view->endpoint->port,
-			.next = now,
-			.pause_ns = PAUSE_FIRST,
-		};
-		if (k->host && !numeric(k->host, k->port, &k->addr))
-			take_known(e, k);
-		note_change(e, k);
+		k->name = name->host ? name : NULL;
+		k->next = now;
+		k->pause_ns = PAUSE_FIRST;
+		if (k->name && !numeric(name, &addrs[i]))
+			addrs[i] = address_of_old(e, name);
+		take_old(e, g->peers[i].id, k);
 	}
-	for (size_t i = 0; i < g->n_peers; i++)
-		addrs[i] = known[i].addr;
-	forget_known(e);
+	free(e->known);
+	free(e->addrs);
 	e->known = known;
 	e->addrs = addrs;
 	e->n = g->n_peers;
 	e->gen = g;
-	for (size_t i = 0; i < e->n; i++)
-		if (known[i].host && known[i].addr.sa.sa_family == AF_UNSPEC)
-			ask(e, &known[i], now);
 }
 
-bool endpoints_are_asked(const struct endpoints *e)
-{
-	return e->queries != NULL;
-}
+/* --- what is known -------------------------------------------------------------------------------
+ */
 
 const sock_addr *endpoints_of_peers(const struct endpoints *e)
 {
 	return e->addrs;
 }
 
-sock_addr endpoints_before(const struct endpoints *e, uint32_t peer)
+sock_addr endpoints_of(const struct endpoints *e, uint32_t peer)
 {
-	const struct known *k = find(e, peer);
+	ptrdiff_t i = find(e, peer);
 
-	return k ? k->before : (sock_addr){0};
+	return i < 0 ? (sock_addr){0} : e->addrs[i];
+}
+
+sock_addr endpoints_set_on_device(const struct endpoints *e, uint32_t peer)
+{
+	ptrdiff_t i = find(e, peer);
+
+	return i < 0 ? (sock_addr){0} : e->known[i].on_device;
+}
+
+bool endpoints_is_open(const struct endpoints *e, uint32_t peer)
+{
+	ptrdiff_t i = find(e, peer);
+
+	return i >= 0 && e->known[i].name && is_none(&e->addrs[i]);
 }
 
 const char *endpoints_unknown(const struct endpoints *e, uint32_t peer)
 {
-	const struct known *k = find(e, peer);
+	ptrdiff_t i = find(e, peer);
 
-	return k && k->host && k->failed && k->addr.sa.sa_family == AF_UNSPEC ? k->host : NULL;
+	return endpoints_is_open(e, peer) && e->known[i].failed ? e->known[i].name->host : NULL;
 }
 
-void endpoints_overdue(struct endpoints *e, uint32_t peer, instant now)
-{
-	struct known *k = find(e, peer);
+/* --- asking --------------------------------------------------------------------------------------
+ */
 
-	if (k && k->host)
-		ask(e, k, now);
+enum endpoints_next endpoints_overdue(struct endpoints *e, uint32_t peer, instant now)
+{
+	ptrdiff_t i = find(e, peer);
+	struct known *k = i < 0 ? NULL : &e->known[i];
+	sock_addr ignored;
+
+	if (!k || !k->name || instant_before(now, k->next))
+		return ENDPOINTS_WAIT;
+	k->next = instant_add(now, k->pause_ns);
+	k->pause_ns = k->pause_ns * 2 > PAUSE_MAX ? PAUSE_MAX : k->pause_ns * 2;
+	return numeric(k->name, &ignored) ? ENDPOINTS_OFFER : ENDPOINTS_ASK;
 }
 
 void endpoints_working(struct endpoints *e, uint32_t peer)
 {
-	struct known *k = find(e, peer);
+	ptrdiff_t i = find(e, peer);
 
-	if (k)
-		k->pause_ns = PAUSE_FIRST;
+	if (i >= 0)
+		e->known[i].pause_ns = PAUSE_FIRST;
+}
+
+const struct mesh_endpoint *endpoints_name(const struct endpoints *e, uint32_t peer)
+{
+	ptrdiff_t i = find(e, peer);
+
+	assert(i >= 0 && e->known[i].name);
+	return e->known[i].name;
+}
+
+/* The one after that which was tried last, since it is asked for only if that didn't work. */
+static const sock_addr *choose(const sock_addr *addrs, size_t n, const sock_addr *last)
+{
+	for (size_t i = 0; i + 1 < n; i++)
+		if (sock_addr_eq(&addrs[i], last))
+			return &addrs[i + 1];
+	return &addrs[0];
+}
+
+bool endpoints_resolved(struct endpoints *e, uint32_t peer, const sock_addr *addrs, size_t n)
+{
+	ptrdiff_t i = find(e, peer);
+
+	if (i < 0 || !e->known[i].name)
+		return false;
+	e->known[i].failed = n == 0;
+	if (n)
+		e->addrs[i] = *choose(addrs, n, &e->addrs[i]);
+	return n > 0;
+}
+
+/* --- the device ----------------------------------------------------------------------------------
+ */
+
+void endpoints_found(struct endpoints *e, uint32_t peer, const sock_addr *on_device)
+{
+	ptrdiff_t i = find(e, peer);
+
+	if (i < 0)
+		return;
+	e->known[i].is_on_device = on_device;
+	e->known[i].on_device = on_device ? *on_device : (sock_addr){0};
+}
+
+bool endpoints_is_on_device(const struct endpoints *e, uint32_t peer)
+{
+	ptrdiff_t i = find(e, peer);
+
+	return i >= 0 && e->known[i].is_on_device;
+}
+
+bool endpoints_may_set(const struct endpoints *e, uint32_t peer, bool overdue)
+{
+	ptrdiff_t i = find(e, peer);
+	const struct known *k = i < 0 ? NULL : &e->known[i];
+
+	if (!k || is_none(&e->addrs[i]))
+		return false;
+	if (is_none(&k->on_device))
+		return true;
+	if (sock_addr_eq(&k->on_device, &e->addrs[i]))
+		return false;
+	return sock_addr_eq(&k->on_device, &k->before) || overdue;
+}
+
+bool endpoints_has_moved(const struct endpoints *e, uint32_t peer)
+{
+	ptrdiff_t i = find(e, peer);
+
+	return i >= 0 && !is_none(&e->known[i].before) && !is_none(&e->addrs[i]);
 }

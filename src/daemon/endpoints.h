@@ -1,45 +1,63 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where each peer is: its endpoint from the inventory, resolved. Numeric ones are known at once;
- * names are asked for in libuv's threads, at the start and again whenever the device has had no
- * handshake with the peer for longer than a working session can go (or the peer is down), with a
- * growing pause. An endpoint that the device learned by roaming is never overwritten while
- * handshakes succeed.
+ * Where each peer is: what the inventory says (an address, or a name that somebody resolves), what
+ * the device says, and who may overwrite whom. Names are asked for at the start, and again whenever
+ * a peer is overdue, with a growing pause. An endpoint that the device learned by roaming is never
+ * overwritten while handshakes succeed. Pure: it neither asks nor sets anything.
  */
 #ifndef SHUNT_DAEMON_ENDPOINTS_H
 #define SHUNT_DAEMON_ENDPOINTS_H
 
 #include "base/time.h"
 #include "daemon/generation.h"
-#include <uv.h>
 
 struct endpoints;
 
-/* The peer's name now stands for this address: set it on the device if it has another. */
-typedef void endpoints_fn(uint32_t peer, const sock_addr *endpoint, void *data);
-
-struct endpoints *endpoints_new(uv_loop_t *loop, endpoints_fn *resolved, void *data);
-/* Answers that are still under way are dropped. Accepts NULL. */
+struct endpoints *endpoints_new(void);
+/* Accepts NULL. */
 void endpoints_free(struct endpoints *e);
 
 /*
  * Takes the generation's peers and borrows it until the next call, so the one before must still be
- * there; what is known of names that stay is kept. Starts to resolve the others.
+ * there; what is known of names that stay, and of the device, is kept.
  */
 void endpoints_set(struct endpoints *e, const struct generation *g, instant now);
-/* Answers are still under way. */
-bool endpoints_are_asked(const struct endpoints *e);
 /* In the order of gen->peers; AF_UNSPEC where nothing is known. Valid until the next endpoints_set.
  */
 const sock_addr *endpoints_of_peers(const struct endpoints *e);
-/* Where the peer was to be found by the generation before, if that has changed; else AF_UNSPEC. */
-sock_addr endpoints_before(const struct endpoints *e, uint32_t peer);
+/* What the peer's name stands for now; AF_UNSPEC: nothing that is known. */
+sock_addr endpoints_of(const struct endpoints *e, uint32_t peer);
+/* Where the device sends to the peer now; AF_UNSPEC: nowhere. */
+sock_addr endpoints_set_on_device(const struct endpoints *e, uint32_t peer);
+/* A name, and nothing is known of where the peer is. */
+bool endpoints_is_open(const struct endpoints *e, uint32_t peer);
 /* The name that can't be resolved, so that nothing is known of where the peer is; NULL: none. */
 const char *endpoints_unknown(const struct endpoints *e, uint32_t peer);
-/* The peer can't be reached as it is: resolve its name again unless that was done a short time ago.
- */
-void endpoints_overdue(struct endpoints *e, uint32_t peer, instant now);
+
+/* What to do for a peer that can't be reached as it is. */
+enum endpoints_next {
+	ENDPOINTS_WAIT, /* it was done a short time ago, or there is nothing to do */
+	ENDPOINTS_ASK,	/* resolve its name: endpoints_name */
+	ENDPOINTS_OFFER /* it is known without: endpoints_of */
+};
+
+enum endpoints_next endpoints_overdue(struct endpoints *e, uint32_t peer, instant now);
 /* The peer works: the pause shrinks to its start. */
 void endpoints_working(struct endpoints *e, uint32_t peer);
+/* The name of a peer that has one. Valid as long as the generation. */
+const struct mesh_endpoint *endpoints_name(const struct endpoints *e, uint32_t peer);
+/* The answer, n addresses in the resolver's order, of which the next after the one in use is taken;
+ * none: it failed. True if there is one. */
+bool endpoints_resolved(struct endpoints *e, uint32_t peer, const sock_addr *addrs, size_t n);
+
+/* What the device was found to have, or was given; AF_UNSPEC: no endpoint, NULL: not even the peer.
+ */
+void endpoints_found(struct endpoints *e, uint32_t peer, const sock_addr *on_device);
+/* Whether the device may be given endpoints_of(peer): it has none, or that of the generation
+ * before, or another and the peer is overdue. */
+bool endpoints_may_set(const struct endpoints *e, uint32_t peer, bool overdue);
+bool endpoints_is_on_device(const struct endpoints *e, uint32_t peer); /* the peer */
+/* The generation before said another place than this one, and both are known. */
+bool endpoints_has_moved(const struct endpoints *e, uint32_t peer);
 
 #endif

@@ -441,23 +441,3 @@ void kernel_plan_remove(struct fib *f)
 				rtnl_route_del(f->rtnl, &none.diff.stale.items[i]);
 	kernel_plan_done(&none);
 }
-
-/* --- an endpoint ---------------------------------------------------------------------------------
- */
-
-bool kernel_endpoint_is_caught(const struct fib *f, const sock_addr *endpoint)
-{
-	ip_addr a = sock_addr_ip(endpoint);
-
-	for (unsigned len = 1; len <= ip_family_bits(a.family); len++) {
-		ip_prefix p = ip_prefix_of(&a, len);
-		struct rib_answer found;
-
-		if (!rib_explain(f->rib, &p, &found) ||
-			generation_prefix_is_connected(f->gen, &p) ||
-			want_is_apart(f->apart.items, f->apart.n, &p))
-			continue;
-		return true;
-	}
-	return false;
-}

@@ -37,8 +37,4 @@ void kernel_plan_done(struct kernel_plan *p);
  * go with it. */
 void kernel_plan_remove(struct fib *f);
 
-/* The endpoint lies in a carried prefix whose route would take the tunnel's packets to it: a sync
- * is due before it is used. */
-bool kernel_endpoint_is_caught(const struct fib *f, const sock_addr *endpoint);
-
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/daemon.h"
 #include "daemon/log.h"
+#include "daemon/run.h"
 #include "sys/process.h"
 
 #include <getopt.h>

@@ -55,7 +55,7 @@ static void add_unknown_endpoints(const struct daemon *d, json_t *list)
 {
 	for (size_t i = 0; i < d->gen->n_peers; i++) {
 		const struct generation_peer *p = &d->gen->peers[i];
-		const char *host = endpoints_unknown(d->endpoints, p->id);
+		const char *host = endpoints_unknown(engine_endpoints(d->engine), p->id);
 		AUTO_FREE char *what = NULL, *fix = NULL;
 
 		if (!host)
@@ -138,7 +138,7 @@ static void add_foreign(const struct daemon *d, json_t *list)
 static void add_trouble(const struct daemon *d, json_t *list)
 {
 	AUTO_FREE char *what = mem_printf("%s can't be brought into line: %s; it is tried again",
-		d->gen->self->interface, d->trouble);
+		d->gen->self->interface, engine_trouble(d->engine));
 
 	add(list, what, NULL);
 }
@@ -168,7 +168,7 @@ json_t *answer_problems(struct daemon *d)
 {
 	json_t *list = answer_problems_to_log(d);
 
-	if (d->failures)
+	if (engine_trouble(d->engine))
 		add_trouble(d, list);
 	if (prober_is_flapping(d->prober))
 		add_flapping(d, list);

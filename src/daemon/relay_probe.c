@@ -186,8 +186,8 @@ void relay_probe_name(const struct relay_probe *p, const struct daemon *d,
 		if (w->n_sites == 1)
 			what = mem_printf("%s answers no %s echo through %s, which is up: either "
 					  "%s doesn't relay (its forward policy?), or %s is down",
-				names_text(&d->names, w->relay.site), version, hub->node->name,
-				hub->node->name, names_text(&d->names, w->relay.site));
+				engine_name(d->engine, w->relay.site), version, hub->node->name,
+				hub->node->name, engine_name(d->engine, w->relay.site));
 		else
 			what = mem_printf(
 				"none of the sites asked answers an %s echo through %s, "

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/daemon.h"
+#include "daemon/reload.h"
+
+#include "daemon/actions.h"
 #include "daemon/generation_load.h"
 #include "daemon/listen_port.h"
 #include "daemon/log.h"
-#include "daemon/verdicts.h"
-#include "sys/clock.h"
+#include "daemon/sync.h"
 #include "sys/process.h"
 #include <errno.h>
 #include <stdio.h>
@@ -70,7 +71,8 @@ static void notify_reloading(void)
 static int load(struct daemon *d, struct generation **ret, struct buf *why)
 {
 	struct generation *fresh = NULL;
-	int err = generation_load(d->options->file, d->options->node, &d->names, &fresh, why);
+	int err = generation_load(
+		d->options->file, d->options->node, engine_names(d->engine), &fresh, why);
 
 	if (!err)
 		err = same_interface(d, fresh, why);
@@ -85,61 +87,50 @@ static int load(struct daemon *d, struct generation **ret, struct buf *why)
 }
 
 /* From here on the new generation is in force, whatever the device says. */
-static int put_in_force(struct daemon *d, struct generation *fresh, struct fib_counts *counts,
-	struct changes *changes)
+static void put_in_force(struct daemon *d, struct generation *fresh, struct daemon_report *report)
 {
-	const struct generation *old = d->gen;
-	int err;
+	struct engine_event e = {.type = ENGINE_GENERATION, .u.generation = fresh};
 
-	fresh->number = old->number + 1;
-	d->gen = fresh;
 	d->fib.apart.n = 0;
-	endpoints_set(d->endpoints, fresh, sys_now());
-	daemon_feed_rib(d, old);
-	verdicts_of_reload(d, old);
-	changes->before = old;
-	d->fib.changes = changes;
-	err = daemon_sync(d, "reload", counts);
-	d->fib.changes = NULL;
-	changes->before = NULL;
-	counts->endpoints_set += verdicts_endpoints_of_reload(d, changes);
-	daemon_mend_sysctls(d);
-	daemon_feed_prober(d, NULL);
-	verdicts_refresh(d);
-	return err;
+	d->report = report;
+	actions_feed(d, &e);
+	d->report = NULL;
+	sync_sysctls(d);
 }
 
 static int reload(struct daemon *d, struct buf *why, json_t **counts, json_t **names)
 {
-	struct generation *fresh, *old = d->gen;
-	struct changes changes = {0};
-	struct fib_counts n;
+	struct daemon_report report = {0};
+	struct generation *fresh;
 	int err = load(d, &fresh, why);
 
 	if (err) {
 		log_error("the new inventory is refused, the old one stays: %s", buf_str(why));
 		return err;
 	}
-	err = put_in_force(d, fresh, &n, &changes);
-	generation_free(old);
-	*counts = counts_json(&n);
-	*names = names_json(&changes);
-	changes_done(&changes);
+	put_in_force(d, fresh, &report);
+	*counts = counts_json(&report.counts);
+	*names = names_json(&report.changes);
+	changes_done(&report.changes);
 	log_info("reloaded %s: %zu peers", d->options->file, d->gen->n_peers);
-	if (err) {
+	if (report.err) {
 		buf_printf(why,
 			"the new inventory is in force, but the device refused a part of it (%s); "
 			"trying again",
-			strerror(-err));
+			strerror(-report.err));
 		log_error("%s", buf_str(why));
 	}
-	return err;
+	return report.err;
 }
 
 int daemon_reload(struct daemon *d, struct buf *why, json_t **counts, json_t **names)
 {
 	int err;
 
+	if (d->stopping) {
+		buf_puts(why, "shuntd is about to end");
+		return -ECANCELED;
+	}
 	notify_reloading();
 	err = reload(d, why, counts, names);
 	process_notify("READY=1");

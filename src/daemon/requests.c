@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/daemon.h"
+#include "daemon/requests.h"
+
+#include "daemon/actions.h"
+#include "daemon/answers.h"
+#include "daemon/reload.h"
 
 #include <string.h>
 
 static json_t *do_drain(struct daemon *d, bool drained)
 {
-	int err = daemon_set_drained(d, drained);
+	int err = actions_drain(d, drained);
 
 	if (err)
 		return control_error("the state directory %s doesn't take it: %s",

@@ -6,9 +6,8 @@
  * line
  * "#N" of the input puts the N-th inventory into the file, for the next reload.
  */
-#include "daemon/daemon.h"
-#include "daemon/generation_load.h"
-#include "daemon/verdicts.h"
+#include "daemon/requests.h"
+#include "daemon/run.h"
 #include "device/internal.h"
 #include "sys/nl.h"
 #include "sys/rtnl_internal.h"
@@ -210,13 +209,11 @@ static struct daemon *start(void)
 	make_files();
 	d = daemon_new(make_options(), &why);
 	assert(d);
-	assert(!generation_load(d->options->file, d->options->node, &d->names, &d->gen, &why));
+	assert(!daemon_take_inventory(d, &why));
 	assert(!state_open(d->options->run_dir, d->options->state_dir, &d->state, &why));
 	d->fib.device = &device;
 	d->fib.rtnl = fake_rtnl();
 	d->fib.state = d->state;
-	d->endpoints = endpoints_new(&d->loop, verdicts_endpoint_resolved, d);
-	endpoints_set(d->endpoints, d->gen, d->started_at);
 	assert(!daemon_first_sync(d, &why));
 	return d;
 }

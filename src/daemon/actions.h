@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* What the engine decides is done: the only one who gives it events. */
+#ifndef SHUNT_DAEMON_ACTIONS_H
+#define SHUNT_DAEMON_ACTIONS_H
+
+#include "daemon/daemon.h"
+
+/* Gives the engine an event, carries out what it answers, tells it how that went, and so on until
+ * nothing is left to do; then waits for its deadline. */
+void actions_feed(struct daemon *d, const struct engine_event *event);
+/* The same for events that are no more than their type. */
+void actions_feed_type(struct daemon *d, enum engine_event_type type);
+/* Remembers and signals it. 0 or negative errno: it couldn't be remembered, and nobody was told. */
+int actions_drain(struct daemon *d, bool drained);
+/* resolver_fn with the daemon as data. */
+void actions_on_resolved(const struct resolver_tag *tag, const char *host, const sock_addr *addrs,
+	size_t n, int err, void *daemon);
+
+#endif

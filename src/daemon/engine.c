@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/engine_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK (1 * NS_PER_S)
+
+struct engine *engine_new(instant now)
+{
+	struct engine *e = mem_zalloc(1, sizeof(*e));
+
+	names_init(&e->names);
+	looks_init(&e->looks);
+	e->endpoints = endpoints_new();
+	e->handshakes = handshakes_new();
+	e->fib = ENGINE_FIB_BEHIND;
+	e->started_at = now;
+	e->check_at = INSTANT_NEVER;
+	return e;
+}
+
+void engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	endpoints_free(e->endpoints);
+	handshakes_free(e->handshakes);
+	rib_diff_done(&e->diff);
+	if (e->rib)
+		rib_free(e->rib);
+	generation_free(e->before);
+	generation_free(e->gen);
+	names_done(&e->names);
+	vec_done(&e->offered);
+	vec_done(&e->probes);
+	free(e);
+}
+
+struct engine_action *engine_emit(
+	const struct engine *e, enum engine_action_type type, engine_actions *out)
+{
+	struct engine_action a = {.type = type, .generation = e->gen->number};
+
+	vec_push(out, a);
+	return &out->items[out->n - 1];
+}
+
+struct engine_line *engine_emit_line(
+	const struct engine *e, enum engine_line_type type, engine_actions *out)
+{
+	struct engine_line *l = &engine_emit(e, ENGINE_LINE, out)->u.line;
+
+	l->type = type;
+	return l;
+}
+
+/* Nothing else is planned while it is under way; how it ends says when the next is. */
+void engine_emit_sync(struct engine *e, const char *why, engine_actions *out)
+{
+	engine_emit(e, ENGINE_SYNC, out)->u.sync = why;
+	e->looks.at = INSTANT_NEVER;
+}
+
+/* --- events --------------------------------------------------------------------------------------
+ */
+
+static void on_time(struct engine *e, instant now, engine_actions *out)
+{
+	if (!instant_before(now, e->looks.at))
+		engine_emit_sync(e, "drift mended", out);
+	if (!instant_before(now, e->check_at)) {
+		engine_check_peers(e, now, out);
+		e->check_at = instant_add(now, CHECK);
+	}
+}
+
+/* Peers are told only what a restart will remember. */
+static void on_remembered(struct engine *e, bool drained, int err, engine_actions *out)
+{
+	if (err)
+		return; /* who asked is told */
+	engine_emit(e, ENGINE_PROBE_DRAIN, out)->u.drained = drained;
+	engine_emit_line(e, ENGINE_LINE_DRAINED, out)->self.drained = drained;
+}
+
+static bool carries_generation(enum engine_event_type t)
+{
+	return t == ENGINE_RESOLVED || t >= ENGINE_MOVED;
+}
+
+void engine_step(
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *ret)
+{
+	assert(e->gen || event->type == ENGINE_GENERATION);
+	if (carries_generation(event->type) && event->generation != e->gen->number)
+		return;
+	switch (event->type) {
+	case ENGINE_GENERATION:
+		engine_on_generation(e, event->u.generation, now, ret);
+		break;
+	case ENGINE_FOUND:
+		engine_on_found(e, event->u.found.device, event->u.found.max_owners, ret);
+		break;
+	case ENGINE_VERDICTS:
+	case ENGINE_PROBED:
+		engine_on_verdicts(e, event, now, ret);
+		break;
+	case ENGINE_RESOLVED:
+		engine_on_resolved(e, event, now, ret);
+		break;
+	case ENGINE_NEWS:
+		looks_on_news(&e->looks, now);
+		break;
+	case ENGINE_DRAIN:
+		engine_emit(e, ENGINE_REMEMBER_DRAIN, ret)->u.drained = event->u.drained;
+		break;
+	case ENGINE_TIME:
+		on_time(e, now, ret);
+		break;
+	case ENGINE_MOVED:
+		engine_on_moved(e, event->u.err, ret);
+		break;
+	case ENGINE_SYNCED:
+		engine_on_synced(e, event, now, ret);
+		break;
+	case ENGINE_REOPENED:
+		engine_on_reopened(e, event, now, ret);
+		break;
+	case ENGINE_ENDPOINT_SET:
+		engine_on_endpoint_set(e, event, ret);
+		break;
+	case ENGINE_REMEMBERED:
+		on_remembered(e, event->u.remembered.drained, event->u.remembered.err, ret);
+		break;
+	}
+}
+
+instant engine_deadline(const struct engine *e)
+{
+	return instant_min(e->looks.at, e->check_at);
+}
+
+/* --- what it knows -------------------------------------------------------------------------------
+ */
+
+const struct generation *engine_generation(const struct engine *e)
+{
+	return e->gen;
+}
+
+const struct generation *engine_generation_before(const struct engine *e)
+{
+	return e->before;
+}
+
+struct rib *engine_rib(const struct engine *e)
+{
+	return e->rib;
+}
+
+struct names *engine_names(struct engine *e)
+{
+	return &e->names;
+}
+
+const char *engine_name(const struct engine *e, uint32_t peer)
+{
+	return names_text(&e->names, peer);
+}
+
+const struct endpoints *engine_endpoints(const struct engine *e)
+{
+	return e->endpoints;
+}
+
+const char *engine_trouble(const struct engine *e)
+{
+	return e->looks.failures ? e->trouble : NULL;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What shuntd decides: an event in, actions out. Pure: no I/O, no clock, no chance; who owns an
+ * engine carries its actions out (actions.c), in their order, and tells it how that went.
+ *
+ * It owns the names, the generation in force and its number, the RIB, where peers are
+ *(endpoints.h), their handshakes as the device reported them, and when the device is read back
+ *(looks.h). What an event or the outcome of an action speaks of is the generation whose number it
+ *carries; what speaks of an older one is dropped, since a reload asks for all anew.
+ *
+ *	ENGINE_GENERATION, the first    names to resolve; then the owner finds or makes the device
+ *	ENGINE_FOUND                    adoption; SYNC, and once that is done PROBE_SET
+ *	ENGINE_VERDICTS                 the RIB's step; MOVE
+ *	ENGINE_GENERATION, a later one  SYNC, then endpoints that moved, then PROBE_SET
+ *	ENGINE_TIME, at engine_deadline SYNC; names of peers that are overdue
+ *
+ * An action's outcome comes in before any other event. Pointers in actions are valid until the next
+ * event.
+ */
+#ifndef SHUNT_DAEMON_ENGINE_H
+#define SHUNT_DAEMON_ENGINE_H
+
+#include "base/buf.h"
+#include "base/vec.h"
+#include "daemon/endpoints.h"
+#include "daemon/generation.h"
+#include "daemon/handshakes.h"
+#include "daemon/names.h"
+#include "device/device.h"
+#include "live/live.h"
+#include "route/rib.h"
+
+enum engine_event_type {
+	ENGINE_GENERATION, /* generation: taken over */
+	ENGINE_FOUND,	   /* found: the device, before anything was changed on it */
+	ENGINE_VERDICTS,   /* verdicts: of the prober, in their order */
+	ENGINE_RESOLVED,   /* resolved: answers RESOLVE */
+	ENGINE_NEWS,	   /* the kernel has some */
+	ENGINE_DRAIN,	   /* drained: is asked for */
+	ENGINE_TIME,	   /* nothing but that time passes */
+	/* Outcomes of actions. */
+	ENGINE_MOVED,	     /* err */
+	ENGINE_SYNCED,	     /* synced */
+	ENGINE_REOPENED,     /* synced.err and .trouble */
+	ENGINE_ENDPOINT_SET, /* endpoint_set */
+	ENGINE_PROBED,	     /* verdicts: how all peers stand, after PROBE_SET */
+	ENGINE_REMEMBERED,   /* remembered */
+};
+
+struct engine_event {
+	enum engine_event_type type;
+	uint64_t generation; /* of the action that this is an outcome of or an answer to */
+	union {
+		struct generation *generation;
+		struct {
+			const struct device_state *device;
+			unsigned max_owners;
+		} found;
+		struct {
+			const struct live_event *events; /* each with its own generation */
+			size_t n;
+		} verdicts;
+		struct {
+			uint32_t peer;
+			const sock_addr *addrs;
+			size_t n; /* 0: the name stands for nothing */
+		} resolved;
+		int err; /* 0 or negative errno, as everywhere here */
+		struct {
+			int err;			   /* -ENODEV: the device is gone */
+			const char *trouble;		   /* a sentence; NULL without err */
+			const struct device_state *device; /* as it is now; NULL with err */
+			int64_t wall_ns;		   /* the wall clock of now */
+			bool again; /* who looks beside it couldn't, and wants to soon */
+		} synced;
+		struct {
+			uint32_t peer;
+			sock_addr endpoint;
+			int err;
+		} endpoint_set;
+		bool drained;
+		struct {
+			bool drained;
+			int err;
+		} remembered;
+	} u;
+};
+
+enum engine_action_type {
+	ENGINE_MOVE,	       /* move: change owners and routes at once -> MOVED */
+	ENGINE_SYNC,	       /* sync: read all back and bring it into line -> SYNCED */
+	ENGINE_REOPEN,	       /* make the device anew, or find it again -> REOPENED */
+	ENGINE_SET_ENDPOINT,   /* endpoint -> ENDPOINT_SET */
+	ENGINE_RESOLVE,	       /* resolve -> RESOLVED, at any time or never */
+	ENGINE_PROBE_SET,      /* probe: exactly these peers -> PROBED */
+	ENGINE_PROBE_REOPEN,   /* the device is another */
+	ENGINE_PROBE_REPORT,   /* report: what the device says of a peer */
+	ENGINE_PROBE_DRAIN,    /* drained: tell the peers */
+	ENGINE_HOLD_CLEAR,     /* our own FIB is programmed: the peers may come back */
+	ENGINE_REMEMBER_DRAIN, /* drained, beyond a restart -> REMEMBERED */
+	ENGINE_LINE,	       /* line: into the log */
+};
+
+enum engine_line_type {
+	ENGINE_LINE_VERDICT,	  /* peer, state, cause */
+	ENGINE_LINE_SELF,	  /* self */
+	ENGINE_LINE_MOVED,	  /* moved */
+	ENGINE_LINE_REFUSED,	  /* err: of a MOVE */
+	ENGINE_LINE_TROUBLE,	  /* trouble: of a SYNC */
+	ENGINE_LINE_NOT_REOPENED, /* trouble: of a REOPEN */
+	ENGINE_LINE_ENDPOINT,	  /* peer is given this endpoint */
+	ENGINE_LINE_NO_ENDPOINT,  /* peer can't be given one: err */
+	ENGINE_LINE_DRAINED,	  /* self.drained */
+};
+
+#define ENGINE_NOBODY UINT32_MAX
+
+/* A line of the log in values; engine_line_text makes words of it. */
+struct engine_line {
+	enum engine_line_type type;
+	uint32_t peer;
+	int err;
+	sock_addr endpoint;
+	enum live_state state;
+	enum live_cause cause;
+	struct {
+		bool drained, holding, flapping;
+	} self;
+	struct {
+		uint32_t from, to; /* or ENGINE_NOBODY */
+		ip_prefix first;   /* in ip_prefix_cmp order */
+		unsigned n;
+	} moved;
+	const char *trouble;
+};
+
+struct engine_action {
+	enum engine_action_type type;
+	uint64_t generation;
+	union {
+		const struct rib_diff *move;
+		const char *sync; /* why, for the log: "drift mended" */
+		struct {
+			uint32_t peer;
+			sock_addr endpoint, before; /* before AF_UNSPEC: none */
+		} endpoint;
+		struct {
+			uint32_t peer;
+			const char *host;
+			uint16_t port;
+		} resolve;
+		struct {
+			const struct live_peer_config *peers; /* without their keys */
+			size_t n;
+		} probe;
+		struct {
+			uint32_t peer;
+			int64_t handshake_age_ns; /* handshake_clock_age's */
+			uint64_t rx_bytes;
+		} report;
+		bool drained;
+		struct engine_line line;
+	} u;
+};
+
+typedef VEC(struct engine_action) engine_actions;
+
+struct engine;
+
+struct engine *engine_new(instant now);
+/* Wipes the generation's secrets. Accepts NULL. */
+void engine_free(struct engine *e);
+
+/* Takes one event; ret gets what is to be done, behind what it has. */
+void engine_step(
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *ret);
+/* When ENGINE_TIME is due at the latest; INSTANT_NEVER. */
+instant engine_deadline(const struct engine *e);
+
+/* --- what it knows, until the next event --- */
+
+/* NULL before the first. */
+const struct generation *engine_generation(const struct engine *e);
+/* The one before, while the SYNC of a reload is under way; else NULL. */
+const struct generation *engine_generation_before(const struct engine *e);
+/* NULL before ENGINE_FOUND. Not const, since a look may order candidates anew; only the engine
+ * steps it. */
+struct rib *engine_rib(const struct engine *e);
+/* For those who make a generation. */
+struct names *engine_names(struct engine *e);
+const char *engine_name(const struct engine *e, uint32_t peer);
+const struct endpoints *engine_endpoints(const struct engine *e);
+/* What stands in the way of the SYNC that is tried again; NULL: nothing. */
+const char *engine_trouble(const struct engine *e);
+
+/* One line, without a newline; the severity is syslog's. */
+int engine_line_severity(const struct engine_line *l);
+void engine_line_text(const struct engine *e, const struct engine_line *l, struct buf *ret);
+
+#endif

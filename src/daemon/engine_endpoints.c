@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* Where peers are looked for: who is overdue, which names are asked again, and which answers the
+ * device gets. */
+#include "daemon/engine_internal.h"
+
+/* A session that works has had a handshake within REKEY_AFTER_TIME, or is about to get one. */
+#define HANDSHAKE_OVERDUE (150 * NS_PER_S)
+
+/* A peer that answers its probes works, whatever the age of its handshake; one that doesn't has had
+ * no time for it just after our start. */
+static bool is_overdue(const struct engine *e, const struct generation_peer *p, instant now)
+{
+	enum live_probe probe = engine_probe_of(p);
+	int64_t age = handshakes_age(e->handshakes, &p->node->public_key, now);
+	bool is_old = age == HANDSHAKE_NEVER || age > HANDSHAKE_OVERDUE;
+
+	/* Where the age is in doubt, the verdict tells. */
+	if (age == HANDSHAKE_UNKNOWN && probe == LIVE_PROBE_HANDSHAKE)
+		return rib_peer_state(e->rib, p->id) == RIB_DOWN;
+	if (probe != LIVE_PROBE_BFD && probe != LIVE_PROBE_ECHO)
+		return is_old;
+	if (!is_old && instant_diff(now, e->started_at) < LIVE_ADOPT_GRACE)
+		return false;
+	return rib_peer_state(e->rib, p->id) == RIB_DOWN;
+}
+
+/* Packets to it would be routed into the tunnel that they carry, unless the kernel's routes are
+ * brought into line first. */
+static bool is_in_tunnel(const struct engine *e, const sock_addr *endpoint)
+{
+	ip_addr a = sock_addr_ip(endpoint);
+
+	for (unsigned len = 1; len <= ip_family_bits(a.family); len++) {
+		ip_prefix p = ip_prefix_of(&a, len);
+		struct rib_answer found;
+
+		if (rib_explain(e->rib, &p, &found) && !generation_prefix_is_connected(e->gen, &p))
+			return true;
+	}
+	return false;
+}
+
+static void emit_set(struct engine *e, uint32_t peer, engine_actions *out)
+{
+	struct engine_action *a = engine_emit(e, ENGINE_SET_ENDPOINT, out);
+
+	a->u.endpoint.peer = peer;
+	a->u.endpoint.endpoint = endpoints_of(e->endpoints, peer);
+	a->u.endpoint.before = endpoints_set_on_device(e->endpoints, peer);
+}
+
+static bool may_set(const struct engine *e, const struct generation_peer *p, instant now)
+{
+	return endpoints_may_set(e->endpoints, p->id, is_overdue(e, p, now));
+}
+
+/* Where the peer's name stands is known: the device gets it, if it may. At the start the first SYNC
+ * does it. */
+static void offer(
+	struct engine *e, const struct generation_peer *p, instant now, engine_actions *out)
+{
+	sock_addr endpoint = endpoints_of(e->endpoints, p->id);
+
+	if (!e->is_probing || !may_set(e, p, now))
+		return;
+	if (!is_in_tunnel(e, &endpoint)) {
+		emit_set(e, p->id, out);
+		return;
+	}
+	if (!e->offered.n)
+		engine_emit_sync(e, "an endpoint within a carried prefix", out);
+	vec_push(&e->offered, p->id);
+}
+
+static void look_for(
+	struct engine *e, const struct generation_peer *p, instant now, engine_actions *out)
+{
+	const struct mesh_endpoint *name;
+	struct engine_action *a;
+
+	switch (endpoints_overdue(e->endpoints, p->id, now)) {
+	case ENDPOINTS_OFFER:
+		offer(e, p, now, out);
+		break;
+	case ENDPOINTS_ASK:
+		name = endpoints_name(e->endpoints, p->id);
+		a = engine_emit(e, ENGINE_RESOLVE, out);
+		a->u.resolve.peer = p->id;
+		a->u.resolve.host = name->host;
+		a->u.resolve.port = name->port;
+		break;
+	case ENDPOINTS_WAIT:
+		break;
+	}
+}
+
+void engine_resolve_open(struct engine *e, instant now, engine_actions *out)
+{
+	for (size_t i = 0; i < e->gen->n_peers; i++)
+		if (endpoints_is_open(e->endpoints, e->gen->peers[i].id))
+			look_for(e, &e->gen->peers[i], now, out);
+}
+
+void engine_check_peers(struct engine *e, instant now, engine_actions *out)
+{
+	for (size_t i = 0; i < e->gen->n_peers; i++) {
+		const struct generation_peer *p = &e->gen->peers[i];
+
+		if (!is_overdue(e, p, now))
+			endpoints_working(e->endpoints, p->id);
+		else if (endpoints_is_on_device(e->endpoints, p->id))
+			look_for(e, p, now, out); /* one just made had no time for a handshake */
+	}
+}
+
+void engine_on_resolved(
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *out)
+{
+	uint32_t peer = event->u.resolved.peer;
+	const struct generation_peer *p = generation_peer_by_id(e->gen, peer);
+
+	if (p && endpoints_resolved(
+			 e->endpoints, peer, event->u.resolved.addrs, event->u.resolved.n))
+		offer(e, p, now, out);
+}
+
+void engine_set_endpoints(struct engine *e, bool moved, instant now, engine_actions *out)
+{
+	for (size_t i = 0; i < e->offered.n; i++) {
+		const struct generation_peer *p =
+			generation_peer_by_id(e->gen, e->offered.items[i]);
+
+		if (p && may_set(e, p, now))
+			emit_set(e, p->id, out);
+	}
+	e->offered.n = 0;
+	for (size_t i = 0; moved && i < e->gen->n_peers; i++) {
+		const struct generation_peer *p = &e->gen->peers[i];
+
+		if (endpoints_has_moved(e->endpoints, p->id) &&
+			endpoints_is_on_device(e->endpoints, p->id) && may_set(e, p, now))
+			emit_set(e, p->id, out);
+	}
+}
+
+void engine_on_endpoint_set(struct engine *e, const struct engine_event *event, engine_actions *out)
+{
+	uint32_t peer = event->u.endpoint_set.peer;
+	int err = event->u.endpoint_set.err;
+	struct engine_line *l =
+		engine_emit_line(e, err ? ENGINE_LINE_NO_ENDPOINT : ENGINE_LINE_ENDPOINT, out);
+
+	l->peer = peer;
+	l->err = err;
+	l->endpoint = event->u.endpoint_set.endpoint;
+	if (!err)
+		endpoints_found(e->endpoints, peer, &event->u.endpoint_set.endpoint);
+}

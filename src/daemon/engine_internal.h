@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of the engine share; nobody else includes it. */
+#ifndef SHUNT_DAEMON_ENGINE_INTERNAL_H
+#define SHUNT_DAEMON_ENGINE_INTERNAL_H
+
+#include "daemon/engine.h"
+#include "daemon/looks.h"
+
+/* How the device stands to what the RIB wants, as far as we know. */
+enum engine_fib {
+	ENGINE_FIB_IN_LINE,
+	ENGINE_FIB_MOVING, /* was in line, and a MOVE is under way */
+	ENGINE_FIB_BEHIND, /* until a SYNC went well */
+};
+
+struct engine {
+	struct names names;
+	struct generation *gen;
+	struct generation *before; /* while the SYNC of a reload is under way */
+	struct rib *rib;
+	struct rib_diff diff; /* of the last step, for the MOVE */
+	enum engine_fib fib;
+	struct endpoints *endpoints;
+	VEC(uint32_t) offered; /* peers whose endpoint is set after the SYNC that is under way */
+	struct handshakes *handshakes;
+	struct looks looks;
+	instant started_at;
+	instant check_at;		     /* whether peers are overdue */
+	bool is_probing;		     /* the start is over */
+	bool is_hold_over;		     /* the prober waits for HOLD_CLEAR */
+	bool was_reopened;		     /* since the last SYNC that went well */
+	char trouble[512];		     /* of the last failure */
+	VEC(struct live_peer_config) probes; /* of the last PROBE_SET */
+};
+
+/* --- actions --- */
+
+struct engine_action *engine_emit(
+	const struct engine *e, enum engine_action_type type, engine_actions *out);
+struct engine_line *engine_emit_line(
+	const struct engine *e, enum engine_line_type type, engine_actions *out);
+void engine_emit_sync(struct engine *e, const char *why, engine_actions *out);
+
+/* --- verdicts (engine_verdicts.c) --- */
+
+enum live_probe engine_probe_of(const struct generation_peer *p);
+void engine_on_verdicts(
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *out);
+void engine_on_moved(struct engine *e, int err, engine_actions *out);
+/* The device is as the RIB wants it: who waited for that goes on. */
+void engine_in_line(struct engine *e, engine_actions *out);
+void engine_emit_probe_set(struct engine *e, engine_actions *out);
+
+/* --- generations (engine_generation.c) --- */
+
+void engine_on_generation(
+	struct engine *e, struct generation *fresh, instant now, engine_actions *out);
+void engine_on_found(struct engine *e, const struct device_state *device, unsigned max_owners,
+	engine_actions *out);
+
+/* --- the device read back (engine_sync.c) --- */
+
+void engine_on_synced(
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *out);
+void engine_on_reopened(
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *out);
+
+/* --- where peers are (engine_endpoints.c) --- */
+
+/* Names of which nothing is known. */
+void engine_resolve_open(struct engine *e, instant now, engine_actions *out);
+void engine_on_resolved(
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *out);
+void engine_on_endpoint_set(
+	struct engine *e, const struct engine_event *event, engine_actions *out);
+/* Peers that are overdue are looked for. */
+void engine_check_peers(struct engine *e, instant now, engine_actions *out);
+/* What waited for a SYNC: moved: also peers that the generation before had elsewhere. */
+void engine_set_endpoints(struct engine *e, bool moved, instant now, engine_actions *out);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* The device was read back, or couldn't be. */
+#include "daemon/engine_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool probes_handshakes(const struct generation *g)
+{
+	for (size_t i = 0; i < g->n_peers; i++)
+		if (g->peers[i].node->liveness.probe == MESH_PROBE_HANDSHAKE)
+			return true;
+	return false;
+}
+
+/* Said once, and again when it is something else; at the start by whom it stops. */
+static void note_trouble(
+	struct engine *e, enum engine_line_type type, const char *trouble, engine_actions *out)
+{
+	bool is_new = !e->looks.failures || strcmp(e->trouble, trouble) != 0;
+
+	snprintf(e->trouble, sizeof(e->trouble), "%s", trouble);
+	if (is_new && e->is_probing)
+		engine_emit_line(e, type, out)->trouble = e->trouble;
+}
+
+static void take_peer(struct engine *e, const struct generation_peer *p,
+	const struct device_peer *m, instant now, engine_actions *out)
+{
+	struct engine_action *a;
+
+	endpoints_found(e->endpoints, p->id, m ? &m->endpoint : NULL);
+	if (!m || !e->is_probing)
+		return;
+	a = engine_emit(e, ENGINE_PROBE_REPORT, out);
+	a->u.report.peer = p->id;
+	a->u.report.handshake_age_ns = handshakes_age(e->handshakes, &m->key, now);
+	a->u.report.rx_bytes = m->rx_bytes;
+}
+
+static void take_device(struct engine *e, const struct device_state *device, int64_t wall_ns,
+	instant now, engine_actions *out)
+{
+	handshakes_look(e->handshakes, device, wall_ns, now);
+	for (size_t i = 0; i < e->gen->n_peers; i++) {
+		const struct generation_peer *p = &e->gen->peers[i];
+
+		take_peer(e, p, device_state_peer(device, &p->node->public_key), now, out);
+	}
+}
+
+/* A new generation is in force on the device, as far as that took it. */
+static void finish_reload(struct engine *e, engine_actions *out)
+{
+	generation_free(e->before);
+	e->before = NULL;
+	engine_emit_probe_set(e, out);
+}
+
+/* What waited for the device to be brought into line, even if it wasn't. */
+static void go_on(struct engine *e, bool well, instant now, engine_actions *out)
+{
+	bool is_reload = e->before;
+
+	engine_set_endpoints(e, is_reload, now, out);
+	if (is_reload) {
+		finish_reload(e, out);
+	} else if (!e->is_probing && well) {
+		engine_emit_probe_set(e, out);
+		e->check_at = now;
+	}
+}
+
+static void finish(struct engine *e, bool well, instant now, engine_actions *out)
+{
+	e->was_reopened = false;
+	if (well)
+		engine_in_line(e, out);
+	else
+		e->fib = ENGINE_FIB_BEHIND;
+	looks_on_done(&e->looks, well, probes_handshakes(e->gen), now);
+	go_on(e, well, now, out);
+}
+
+void engine_on_synced(
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *out)
+{
+	int err = event->u.synced.err;
+
+	/* Once a turn: one that goes again at once is tried again later. */
+	if (err == -ENODEV && !e->was_reopened) {
+		e->was_reopened = true;
+		engine_emit(e, ENGINE_REOPEN, out);
+		return;
+	}
+	if (!err)
+		take_device(e, event->u.synced.device, event->u.synced.wall_ns, now, out);
+	else
+		note_trouble(e, ENGINE_LINE_TROUBLE, event->u.synced.trouble, out);
+	finish(e, !err, now, out);
+	if (!err && event->u.synced.again)
+		looks_on_doubt(&e->looks, now);
+}
+
+void engine_on_reopened(
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *out)
+{
+	if (event->u.synced.err) {
+		note_trouble(e, ENGINE_LINE_NOT_REOPENED, event->u.synced.trouble, out);
+		finish(e, false, now, out);
+		return;
+	}
+	e->fib = ENGINE_FIB_BEHIND;
+	engine_emit_sync(e, "made anew", out);
+	if (e->is_probing)
+		engine_emit(e, ENGINE_PROBE_REOPEN, out);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* Who is up, and what that moves. */
+#include "daemon/engine_internal.h"
+
+#include <assert.h>
+
+static enum rib_state rib_state_of(enum live_state s)
+{
+	switch (s) {
+	case LIVE_UP:
+		return RIB_UP;
+	case LIVE_LAST_RESORT:
+		return RIB_LAST_RESORT;
+	default:
+		return RIB_DOWN;
+	}
+}
+
+static enum live_state live_state_of(enum rib_state s)
+{
+	return s == RIB_UP ? LIVE_UP : s == RIB_LAST_RESORT ? LIVE_LAST_RESORT : LIVE_DOWN;
+}
+
+enum live_probe engine_probe_of(const struct generation_peer *p)
+{
+	if (p->view->remote.family == 0)
+		return LIVE_PROBE_NONE;
+	switch (p->node->liveness.probe) {
+	case MESH_PROBE_ECHO:
+		return LIVE_PROBE_ECHO;
+	case MESH_PROBE_HANDSHAKE:
+		return LIVE_PROBE_HANDSHAKE;
+	default:
+		return LIVE_PROBE_BFD;
+	}
+}
+
+static struct live_peer_config probe_config(const struct engine *e, const struct generation_peer *p)
+{
+	return (struct live_peer_config){
+		.peer = p->id,
+		.probe = engine_probe_of(p),
+		.signals = p->view->runs_shuntd,
+		.is_transit = p->node->role == MESH_HUB,
+		/* At the start those are up, or last resort, whom the device was found to use. */
+		.adopted_as =
+			e->is_probing ? LIVE_DOWN : live_state_of(rib_peer_state(e->rib, p->id)),
+		.local = p->view->local,
+		.remote = p->view->remote,
+		.interval_ns = p->node->liveness.interval_ns,
+		.multiplier = p->node->liveness.multiplier,
+		.hold_ns = p->node->liveness.hold_ns,
+		.generation = e->gen->number,
+		.authenticates = p->view->runs_shuntd,
+	};
+}
+
+void engine_emit_probe_set(struct engine *e, engine_actions *out)
+{
+	struct engine_action *a = engine_emit(e, ENGINE_PROBE_SET, out);
+
+	e->probes.n = 0;
+	for (size_t i = 0; i < e->gen->n_peers; i++)
+		vec_push(&e->probes, probe_config(e, &e->gen->peers[i]));
+	a->u.probe.peers = e->probes.items;
+	a->u.probe.n = e->probes.n;
+	e->is_probing = true;
+}
+
+/* --- what moves ----------------------------------------------------------------------------------
+ */
+
+struct moved_lines {
+	const struct engine *e;
+	engine_actions *out;
+	size_t first; /* of them, among the actions */
+};
+
+static void add_to_line(const ip_prefix *prefix, const struct rib_turn *t, void *data)
+{
+	struct moved_lines *m = data;
+	uint32_t from = t->old_owners.n ? t->old_owners.peer[0] : ENGINE_NOBODY;
+	uint32_t to = t->owners.n ? t->owners.peer[0] : ENGINE_NOBODY;
+	struct engine_line *l;
+
+	for (size_t i = m->out->n; i-- > m->first;) {
+		l = &m->out->items[i].u.line;
+		if (l->moved.from != from || l->moved.to != to)
+			continue;
+		l->moved.n++;
+		if (ip_prefix_cmp(prefix, &l->moved.first) < 0)
+			l->moved.first = *prefix;
+		return;
+	}
+	l = engine_emit_line(m->e, ENGINE_LINE_MOVED, m->out);
+	l->moved.from = from;
+	l->moved.to = to;
+	l->moved.first = *prefix;
+	l->moved.n = 1;
+}
+
+/* The move itself, then one line per pair of owners. */
+static void emit_move(struct engine *e, engine_actions *out)
+{
+	struct moved_lines m = {.e = e, .out = out};
+
+	if (!e->diff.sets.n && !e->diff.prefixes.n)
+		return;
+	engine_emit(e, ENGINE_MOVE, out)->u.move = &e->diff;
+	if (e->fib == ENGINE_FIB_IN_LINE)
+		e->fib = ENGINE_FIB_MOVING;
+	m.first = out->n;
+	rib_diff_each(&e->diff, add_to_line, &m);
+}
+
+void engine_in_line(struct engine *e, engine_actions *out)
+{
+	e->fib = ENGINE_FIB_IN_LINE;
+	if (e->is_hold_over)
+		engine_emit(e, ENGINE_HOLD_CLEAR, out);
+	e->is_hold_over = false;
+}
+
+void engine_on_moved(struct engine *e, int err, engine_actions *out)
+{
+	if (!err) {
+		if (e->fib == ENGINE_FIB_MOVING)
+			engine_in_line(e, out);
+		return;
+	}
+	e->fib = ENGINE_FIB_BEHIND;
+	engine_emit_line(e, ENGINE_LINE_REFUSED, out)->err = err;
+	engine_emit_sync(e, "mended", out);
+}
+
+/* --- verdicts ------------------------------------------------------------------------------------
+ */
+
+/* What waited while another configuration came speaks of the one before: that peer may be none any
+ * more. */
+static bool is_of_now(const struct engine *e, const struct live_event *v)
+{
+	return v->type == LIVE_EVENT_PEER && v->generation == e->gen->number;
+}
+
+/* Whether it counts. Of verdicts that were asked for only those that say something new. */
+static bool counts(const struct engine *e, const struct live_event *v, bool asked)
+{
+	return is_of_now(e, v) &&
+	       (!asked || rib_peer_state(e->rib, v->peer) != rib_state_of(v->state));
+}
+
+static void emit_verdict(
+	struct engine *e, const struct live_event *v, instant now, engine_actions *out)
+{
+	struct engine_line *l = engine_emit_line(e, ENGINE_LINE_VERDICT, out);
+
+	l->peer = v->peer;
+	l->state = v->state;
+	l->cause = v->cause;
+	/* It may be lost because it roamed to where its packets are caught by a route into the
+	 * tunnel: only the device knows. */
+	if (v->state == LIVE_DOWN)
+		looks_on_doubt(&e->looks, now);
+}
+
+static void emit_self(const struct engine *e, const struct live_event *v, engine_actions *out)
+{
+	struct engine_line *l = engine_emit_line(e, ENGINE_LINE_SELF, out);
+
+	l->self.drained = v->drained;
+	l->self.holding = v->holding;
+	l->self.flapping = v->flapping;
+}
+
+void engine_on_verdicts(
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *out)
+{
+	const struct live_event *v = event->u.verdicts.events;
+	size_t n = event->u.verdicts.n;
+	VEC(struct rib_event) events = {0};
+	VEC(size_t) told = {0};
+
+	assert(e->rib);
+	for (size_t i = 0; i < n; i++) {
+		struct rib_event r = {.type = RIB_EVENT_PEER};
+
+		e->is_hold_over |= v[i].type == LIVE_EVENT_HOLD_OVER;
+		if (!counts(e, &v[i], event->type == ENGINE_PROBED))
+			continue;
+		r.u.peer.id = v[i].peer;
+		r.u.peer.state = rib_state_of(v[i].state);
+		vec_push(&events, r);
+		vec_push(&told, i);
+	}
+	if (events.n) {
+		rib_step(e->rib, events.items, events.n, &e->diff);
+		emit_move(e, out);
+	}
+	/* Only with our own FIB programmed may the peers come back to us. */
+	if (e->fib == ENGINE_FIB_IN_LINE)
+		engine_in_line(e, out);
+	for (size_t i = 0; i < told.n; i++)
+		emit_verdict(e, &v[told.items[i]], now, out);
+	for (size_t i = 0; i < n; i++)
+		if (v[i].type == LIVE_EVENT_SELF)
+			emit_self(e, &v[i], out);
+	vec_done(&events);
+	vec_done(&told);
+}

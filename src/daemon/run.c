@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/run.h"
+
+#include "base/secret.h"
+#include "daemon/actions.h"
+#include "daemon/bfd_filter.h"
+#include "daemon/diagnosis.h"
+#include "daemon/generation_load.h"
+#include "daemon/interface_lock.h"
+#include "daemon/kernel_mark.h"
+#include "daemon/kernel_plan.h"
+#include "daemon/listen_port.h"
+#include "daemon/log.h"
+#include "daemon/reload.h"
+#include "daemon/requests.h"
+#include "daemon/sync.h"
+#include "sys/clock.h"
+#include "sys/descriptors.h"
+#include "sys/process.h"
+#include <errno.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/*
+ * What a start opens, at most; fewer, and libuv ends the program without a word. What the prober
+ * has for each own address. And what is kept for what may come: a device that is made anew, a
+ * reload, names to be resolved, the journal.
+ */
+#define FILES_OF_START 32
+#define FILES_OF_ADDRESS 5
+#define FILES_IN_RESERVE 16
+#define CLIENTS_MAX 256
+
+/* Of the prober, taken at once: one step of the engine. */
+#define EVENTS_MAX 64
+
+/* A program that is just ending gets this long to be gone. */
+#define DYING_MS 1000
+#define SECOND_MS 1000
+#define AWAIT_NAMES_MS 1000
+
+static void on_second(uv_timer_t *t)
+{
+	struct daemon *d = t->data;
+
+	bfd_filter_step(d->bfd_filter, d, sys_now());
+	log_tell_left_out();
+}
+
+static void on_prober(uv_poll_t *p, int status, int events)
+{
+	struct daemon *d = p->data;
+	struct live_event live[EVENTS_MAX];
+	struct engine_event e = {.type = ENGINE_VERDICTS, .u.verdicts.events = live};
+
+	while ((e.u.verdicts.n = prober_events(d->prober, live, ARRAY_SIZE(live))))
+		actions_feed(d, &e);
+}
+
+static void watch_kernel(struct daemon *d);
+
+static void on_monitor(uv_poll_t *p, int status, int events)
+{
+	struct daemon *d = p->data;
+	int what = rtnl_monitor_read(d->monitor);
+
+	/* An overrun is an error of the socket, after which libuv watches it no more. */
+	if (status < 0)
+		watch_kernel(d);
+	if (what & RTNL_OVERRUN)
+		log_debug("the kernel's news came too fast; all is looked at");
+	if (what > 0)
+		actions_feed_type(d, ENGINE_NEWS);
+}
+
+static void watch_kernel(struct daemon *d)
+{
+	uv_poll_start(&d->monitor_poll, UV_READABLE, on_monitor);
+}
+
+/* --- start and stop ------------------------------------------------------------------------------
+ */
+
+static void close_walk(uv_handle_t *h, void *data)
+{
+	if (!uv_is_closing(h))
+		uv_close(h, NULL);
+}
+
+static void stop_now(struct daemon *d)
+{
+	d->stopping = true;
+	uv_stop(&d->loop);
+}
+
+static void on_stop_timer(uv_timer_t *t)
+{
+	struct daemon *d = t->data;
+	int err;
+
+	kernel_plan_remove(&d->fib);
+	kernel_mark_remove(&d->fib);
+	err = device_destroy(d->fib.device);
+	if (err)
+		log_error("%s can't be taken down: %s", d->gen->self->interface, strerror(-err));
+	else
+		log_info("%s is down", d->gen->self->interface);
+	stop_now(d);
+}
+
+/* Peers get a second to move what they can; without --stop-devices nothing moves, since the device
+ * lives on. */
+static void on_stop_signal(uv_signal_t *s, int signum)
+{
+	struct daemon *d = s->data;
+
+	if (d->stopping)
+		return;
+	process_notify("STOPPING=1");
+	if (!d->options->stop_devices) {
+		log_info("ends; %s stays as it is", d->gen->self->interface);
+		stop_now(d);
+		return;
+	}
+	d->stopping = true;
+	uv_timer_stop(&d->engine_timer);
+	prober_drain(d->prober, true);
+	log_info("drains for a second, then takes %s down", d->gen->self->interface);
+	uv_timer_start(&d->stop_timer, on_stop_timer, 1000, 0);
+}
+
+static void on_sighup(uv_signal_t *s, int signum)
+{
+	AUTO_BUF why = {0};
+	json_t *counts = NULL, *names = NULL;
+
+	daemon_reload(s->data, &why, &counts, &names);
+	json_decref(counts);
+	json_decref(names);
+}
+
+static int refuse(const struct buf *why, int status)
+{
+	log_error("%s", buf_str(why));
+	return status;
+}
+
+static int check_privileges(struct buf *why)
+{
+	if (!process_has_cap(CAP_NET_ADMIN) || !process_has_cap(CAP_NET_RAW)) {
+		buf_puts(why, "needs the capabilities CAP_NET_ADMIN and CAP_NET_RAW: run it as "
+			      "root or by the systemd unit");
+		return -EPERM;
+	}
+	return 0;
+}
+
+/*
+ * A move must not wait for bulk work, but a start may: the traffic that goes on meanwhile comes
+ * first. Without the right to it, so be it.
+ */
+static void set_urgent(bool urgent)
+{
+	setpriority(PRIO_PROCESS, 0, urgent ? -10 : 0);
+}
+
+static int open_netlink(struct daemon *d, struct buf *why)
+{
+	int err = rtnl_open(&d->fib.rtnl);
+
+	if (!err)
+		err = rtnl_monitor_open(&d->monitor);
+	if (err)
+		buf_printf(why, "can't open rtnetlink: %s", strerror(-err));
+	return err;
+}
+
+static int open_device(struct daemon *d, struct buf *why)
+{
+	struct device_options o = {
+		.kind = d->options->kind,
+		.ifname = d->gen->self->interface,
+		.userspace = d->options->userspace,
+		.patience_ms = DYING_MS,
+	};
+	char text[512] = "";
+	int err;
+
+	set_urgent(true); /* so is the data plane that it may start */
+	err = device_open(&o, &d->fib.device, &d->cold_start, text, sizeof(text));
+	set_urgent(false);
+	if (err)
+		buf_printf(why, "can't use the interface %s: %s", o.ifname,
+			text[0] ? text : strerror(-err));
+	else
+		log_info("%s %s (%s)", d->cold_start ? "made" : "adopted", o.ifname,
+			device_name(d->fib.device));
+	return err;
+}
+
+/* What was adopted may have been about to end. */
+static int read_device(struct daemon *d, struct device_state *ret, struct buf *why)
+{
+	int err = device_get(d->fib.device, ret);
+
+	if (err == -ENODEV || err == -ECONNRESET) {
+		device_close(d->fib.device);
+		d->fib.device = NULL;
+		err = open_device(d, why);
+		if (err)
+			return err;
+		err = device_get(d->fib.device, ret);
+	}
+	if (err)
+		buf_printf(why, "can't read the device %s: %s", d->gen->self->interface,
+			strerror(-err));
+	return err;
+}
+
+/* Before the first thread is started, since each has its own; CAP_SYS_NICE is for the prober's
+ * real-time priority, the last for a listen port below 1024 of a device in userspace. */
+static int drop_privileges(struct buf *why)
+{
+	static const int keep[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_NICE, CAP_NET_BIND_SERVICE};
+	int err = process_keep_caps(keep, ARRAY_SIZE(keep), ARRAY_SIZE(keep) - 1);
+
+	if (err)
+		buf_printf(why, "can't drop privileges: %s", strerror(-err));
+	return err;
+}
+
+static void tell_start_error(const struct daemon *d, struct buf *why)
+{
+	if (d->start_error)
+		buf_printf(why, "can't start probing: %s", strerror(-d->start_error));
+	else
+		buf_printf(why, "can't set up %s: %s", d->gen->self->interface,
+			engine_trouble(d->engine));
+}
+
+/* What is on the device stays as it is until the sessions have had their say. */
+int daemon_first_sync(struct daemon *d, struct buf *why)
+{
+	struct device_state found = {0};
+	struct engine_event e = {.type = ENGINE_FOUND, .u.found.device = &found};
+	int err = read_device(d, &found, why);
+
+	if (err)
+		return err;
+	err = listen_port_check(d->gen, found.listen_port, why);
+	if (!err) {
+		e.u.found.max_owners = device_max_owners(d->fib.device);
+		actions_feed(d, &e);
+	}
+	device_state_done(&found);
+	if (!err && !d->prober) {
+		tell_start_error(d, why);
+		err = d->start_error ? d->start_error : -EIO;
+	}
+	return err;
+}
+
+int daemon_take_inventory(struct daemon *d, struct buf *why)
+{
+	struct generation *fresh;
+	struct engine_event e = {.type = ENGINE_GENERATION};
+	int err = generation_load(
+		d->options->file, d->options->node, engine_names(d->engine), &fresh, why);
+
+	if (err)
+		return err;
+	e.u.generation = fresh;
+	actions_feed(d, &e);
+	return 0;
+}
+
+static sigset_t handled_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	return set;
+}
+
+void daemon_block_signals(void)
+{
+	sigset_t set = handled_signals();
+
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+/* Those that came during the start arrive now. */
+static void unblock_signals(void)
+{
+	sigset_t set = handled_signals();
+
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static int init_handles(struct daemon *d)
+{
+	int err = uv_poll_init(&d->loop, &d->prober_poll, prober_fd(d->prober));
+
+	if (!err)
+		err = uv_poll_init(&d->loop, &d->monitor_poll, rtnl_monitor_fd(d->monitor));
+	if (!err)
+		err = uv_signal_init(&d->loop, &d->sigterm);
+	if (!err)
+		err = uv_signal_init(&d->loop, &d->sigint);
+	if (!err)
+		err = uv_signal_init(&d->loop, &d->sighup);
+	return err;
+}
+
+static int watch(struct daemon *d, struct buf *why)
+{
+	int err = init_handles(d);
+
+	if (err) {
+		buf_printf(why, "can't wait for events: %s", strerror(-err));
+		return err;
+	}
+	d->prober_poll.data = d->monitor_poll.data = d;
+	d->sigterm.data = d->sigint.data = d->sighup.data = d;
+	uv_poll_start(&d->prober_poll, UV_READABLE, on_prober);
+	watch_kernel(d);
+	d->diagnosis = diagnosis_start(d);
+	uv_timer_start(&d->second_timer, on_second, SECOND_MS, SECOND_MS);
+	uv_signal_start(&d->sigterm, on_stop_signal, SIGTERM);
+	uv_signal_start(&d->sigint, on_stop_signal, SIGINT);
+	uv_signal_start(&d->sighup, on_sighup, SIGHUP);
+	unblock_signals();
+	return 0;
+}
+
+static void on_names_timer(uv_timer_t *t)
+{
+	*(bool *)t->data = true;
+}
+
+/* A device that has to call a peer before it knows where it is fails, and some try again after five
+ * seconds only. */
+static void await_names(struct daemon *d)
+{
+	bool over = false;
+
+	d->stop_timer.data = &over;
+	uv_timer_start(&d->stop_timer, on_names_timer, AWAIT_NAMES_MS, 0);
+	while (!over && resolver_is_asked(d->resolver))
+		uv_run(&d->loop, UV_RUN_ONCE);
+	uv_timer_stop(&d->stop_timer);
+	d->stop_timer.data = d;
+}
+
+/* Clients get what is left when all else has what it needs. */
+static int serve(struct daemon *d, struct buf *why)
+{
+	AUTO_FREE char *path = mem_printf("%s/control.sock", d->options->run_dir);
+	struct control_options o = {
+		.path = path,
+		.answer = daemon_answer,
+		.data = d,
+	};
+	int limit = descriptors_limit(), open = descriptors_open();
+	int needed = (open < 0 ? FILES_OF_START : open) + FILES_IN_RESERVE +
+		     FILES_OF_ADDRESS * (int)d->gen->n_addresses;
+
+	if (limit <= needed) {
+		buf_printf(why,
+			"may have %d files open, and needs %d with this inventory: raise the limit "
+			"(ulimit -n, or LimitNOFILE in the unit)",
+			limit, needed + 1);
+		return -EMFILE;
+	}
+	o.max_clients = limit - needed < CLIENTS_MAX ? (unsigned)(limit - needed) : CLIENTS_MAX;
+	return control_open(&d->loop, &o, &d->control, why);
+}
+
+static int start(struct daemon *d, struct buf *why)
+{
+	const struct daemon_options *o = d->options;
+	int err = daemon_take_inventory(d, why);
+
+	if (!err)
+		err = check_privileges(why);
+	if (!err)
+		err = state_open(o->run_dir, o->state_dir, &d->state, why);
+	if (!err)
+		err = interface_lock_take(
+			INTERFACE_LOCK_DIR, d->gen->self->interface, &d->interface_lock, why);
+	if (!err)
+		err = open_netlink(d, why);
+	if (!err)
+		err = open_device(d, why);
+	if (err)
+		return err;
+	d->fib.state = d->state;
+	d->fib.gen = d->gen; /* what undo_start goes by */
+	sync_sysctls(d);
+	err = drop_privileges(why);
+	if (err)
+		return err;
+	d->foreign = foreign_look_new(&d->loop);
+	if (d->cold_start)
+		await_names(d);
+	err = daemon_first_sync(d, why);
+	if (!err)
+		err = serve(d, why);
+	return err ? err : watch(d, why);
+}
+
+/* Handles close within a few turns. A name that is being resolved may take half a minute, and
+ * nobody is left who would wait for it. */
+static bool end_loop(struct daemon *d)
+{
+	uv_walk(&d->loop, close_walk, NULL);
+	for (int i = 0; i < 8 && uv_loop_alive(&d->loop); i++)
+		uv_run(&d->loop, UV_RUN_NOWAIT);
+	return uv_loop_close(&d->loop) == 0;
+}
+
+/* False if a thread of libuv is still at work. */
+static bool stop(struct daemon *d)
+{
+	bool ended;
+
+	control_close(d->control);
+	diagnosis_stop(d->diagnosis);
+	resolver_free(d->resolver);
+	foreign_look_free(d->foreign);
+	ended = end_loop(d);
+	prober_stop(d->prober);
+	session_keys_free(d->session_keys);
+	device_close(d->fib.device);
+	rtnl_monitor_close(d->monitor);
+	rtnl_close(d->fib.rtnl);
+	device_state_done(&d->mirror);
+	handshakes_free(d->handshakes);
+	bfd_filter_free(d->bfd_filter);
+	fib_done(&d->fib);
+	engine_free(d->engine);
+	state_close(d->state);
+	interface_lock_release(d->interface_lock);
+	vec_done(&d->standing);
+	return ended;
+}
+
+/* A device that nobody had before shall not stay half made. */
+static void undo_start(struct daemon *d)
+{
+	if (!d->cold_start || !d->fib.device)
+		return;
+	kernel_plan_remove(&d->fib);
+	kernel_mark_remove(&d->fib);
+	device_destroy(d->fib.device);
+}
+
+static int check_files(struct buf *why)
+{
+	int limit = descriptors_limit(), open = descriptors_open();
+
+	if (limit >= FILES_OF_START && (open < 0 || limit - open >= FILES_OF_START - 3))
+		return 0;
+	buf_printf(why,
+		"may have %d files open, too few to start: raise the limit (ulimit -n, or "
+		"LimitNOFILE "
+		"in the unit)",
+		limit);
+	return -EMFILE;
+}
+
+static int init_loop(struct daemon *d, struct buf *why)
+{
+	int err = check_files(why);
+
+	if (err)
+		return err;
+	err = uv_loop_init(&d->loop);
+	if (err) {
+		buf_printf(why, "can't make an event loop: %s", strerror(-err));
+		return err;
+	}
+	uv_timer_init(&d->loop, &d->engine_timer);
+	uv_timer_init(&d->loop, &d->second_timer);
+	uv_timer_init(&d->loop, &d->stop_timer);
+	d->engine_timer.data = d->second_timer.data = d->stop_timer.data = d;
+	return 0;
+}
+
+struct daemon *daemon_new(const struct daemon_options *o, struct buf *why)
+{
+	struct daemon *d = mem_zalloc(1, sizeof(*d));
+
+	d->options = o;
+	d->started_at = sys_now();
+	if (init_loop(d, why)) {
+		free(d);
+		return NULL;
+	}
+	d->engine = engine_new(d->started_at);
+	d->resolver = resolver_new(&d->loop, actions_on_resolved, d);
+	d->handshakes = handshakes_new();
+	d->bfd_filter = bfd_filter_new();
+	return d;
+}
+
+int daemon_run(const struct daemon_options *o)
+{
+	AUTO_BUF why = {0};
+	struct daemon *d = daemon_new(o, &why);
+	int status = 0;
+
+	if (!d)
+		return refuse(&why, 1);
+	if (start(d, &why)) {
+		status = refuse(&why, 1);
+		undo_start(d);
+	} else {
+		set_urgent(true);
+		process_notify("READY=1");
+		if (secret_lock_was_refused())
+			log_warning("keys can't all be locked in memory (see ulimit -l, or "
+				    "LimitMEMLOCK in the unit); they are kept out of core dumps");
+		log_info("ready: %zu peers, device %s", d->gen->n_peers, d->gen->self->interface);
+		uv_run(&d->loop, UV_RUN_DEFAULT);
+	}
+	if (!stop(d))
+		_exit(status); /* exit() would wait for it */
+	free(d);
+	return status;
+}
