@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Who may include whom between the folders of src/, as docs and DESIGN say; exits 1 where a file doesn't keep to it."""
+"""Who may include whom in src/, as docs/architecture.md says; exits 1 where a file doesn't keep to it.
+
+Folders know those that they stand on. Within the folders of the daemon nobody includes in a circle: a unit is a .c with
+its .h (and NAME_internal.h belongs to NAME). The daemon's pure units know nothing that has I/O or a clock."""
 
 import pathlib
 import re
@@ -20,20 +23,89 @@ KNOWS = {
     "daemon": {"base", "sys", "mesh", "route", "live", "prober", "device", "fib"},
     "cli": {"base", "sys", "mesh"},
 }
-INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z0-9_]+)/[^"]+"')
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z0-9_]+)/([a-z0-9_]+)\.h"')
+SYSTEM = re.compile(r"^\s*#\s*include\s+<([^>]+)>")
+WITHOUT_CIRCLES = {"daemon", "fib", "control", "prober"}
+# Circles that go when what they are about does.
+CIRCLES_LEFT = {"daemon/fib"}
+PURE = {"adoption", "candidates", "endpoints", "engine", "engine_endpoints", "engine_generation", "engine_lines",
+        "engine_sync", "engine_verdicts", "generation", "handshakes", "looks", "names"}
+PURE_KNOWS = {"base", "mesh", "route", "live"}
+PURE_SYSTEM = {"assert.h", "errno.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h", "syslog.h"}
+
+
+def unit_of(folder, stem):
+    return f"{folder}/{stem.removesuffix('_internal')}"
+
+
+def includes(src):
+    """(path, line number, line) of every include."""
+    for path in sorted(src.rglob("*.[ch]")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if INCLUDE.match(line) or SYSTEM.match(line):
+                yield path, number, line
+
+
+def faults_of_folders(src):
+    for path, number, line in includes(src):
+        module = path.relative_to(src).parts[0]
+        if module not in KNOWS:
+            yield f"{path}: no rule for the folder {module}"
+            continue
+        found = INCLUDE.match(line)
+        if found and found.group(1) in KNOWS and found.group(1) not in KNOWS[module] | {module}:
+            yield f"{path}:{number}: {module} must not know {found.group(1)}"
+
+
+def is_pure(found, system):
+    if system:
+        return system.group(1) in PURE_SYSTEM
+    folder, stem = found.groups()
+    return folder in PURE_KNOWS or (folder, stem) == ("device", "device") or \
+        (folder == "daemon" and stem.removesuffix("_internal") in PURE)
+
+
+def faults_of_purity(src):
+    for path, number, line in includes(src):
+        if path.parent.name == "daemon" and path.stem.removesuffix("_internal") in PURE:
+            if not is_pure(INCLUDE.match(line), SYSTEM.match(line)):
+                yield f"{path}:{number}: {path.stem} is pure and must not include this"
+
+
+def graph(src):
+    """unit -> the units that it includes."""
+    known = {}
+    for path, _, line in includes(src):
+        folder, found = path.relative_to(src).parts[0], INCLUDE.match(line)
+        if folder not in WITHOUT_CIRCLES or not found or found.group(1) not in WITHOUT_CIRCLES:
+            continue
+        unit, other = unit_of(folder, path.stem), unit_of(*found.groups())
+        if other != unit:
+            known.setdefault(unit, set()).add(other)
+    return known
+
+
+def faults_of_circles(known):
+    done = set()
+
+    def visit(unit, way):
+        if unit in way:
+            circle = way[way.index(unit):] + [unit]
+            if not CIRCLES_LEFT & set(circle):
+                yield "a circle of includes: " + " -> ".join(circle)
+        elif unit not in done:
+            for other in sorted(known.get(unit, ())):
+                yield from visit(other, way + [unit])
+            done.add(unit)
+
+    for unit in sorted(known):
+        yield from visit(unit, [])
 
 
 def faults(src):
-    for path in sorted(src.rglob("*.[ch]")):
-        module = path.relative_to(src).parts[0]
-        allowed = KNOWS.get(module)
-        if allowed is None:
-            yield f"{path}: no rule for the folder {module}"
-            continue
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            found = INCLUDE.match(line)
-            if found and found.group(1) in KNOWS and found.group(1) not in allowed | {module}:
-                yield f"{path}:{number}: {module} must not know {found.group(1)}"
+    yield from faults_of_folders(src)
+    yield from faults_of_purity(src)
+    yield from faults_of_circles(graph(src))
 
 
 def main():
