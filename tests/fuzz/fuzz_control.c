@@ -197,7 +197,7 @@ static struct daemon_options *make_options(void)
 	return &o;
 }
 
-/* As daemon.c does, but for the device, the kernel, and what listens to them. */
+/* As run.c does, but for the device, the kernel, and what listens to them. */
 static struct daemon *start(void)
 {
 	struct daemon *d;
