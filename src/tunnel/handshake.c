@@ -346,13 +346,27 @@ static void send_cookie(struct tunnel *t, const struct queued *e, instant now)
 	send_message(t, &e->from, &reply, sizeof(reply));
 }
 
+/* One more for the same peer goes with those before it, as one message that the kernel cuts. */
+static size_t add_reply(struct udp_out *out, size_t n, const struct udp_endpoint *to,
+	const struct wg_cookie_reply *reply)
+{
+	if (n && udp_endpoint_eq(&out[n - 1].to, to)) {
+		out[n - 1].len += sizeof(*reply);
+		return n;
+	}
+	out[n] = (struct udp_out){
+		*to, (const uint8_t *)reply, sizeof(*reply), sizeof(*reply), HANDSHAKE_TOS};
+	return n + 1;
+}
+
 /* Many at once: whose address somebody forges is one of them. True if there were any. */
 static bool answer_suspects(struct tunnel *t, instant now)
 {
 	struct wg_cookie_reply replies[SUSPECTS_AT_ONCE];
 	struct queued suspects[SUSPECTS_AT_ONCE];
 	struct udp_out out[SUSPECTS_AT_ONCE];
-	size_t n = handshake_take_suspects(t->handshakes, suspects, SUSPECTS_AT_ONCE), n_out = 0;
+	size_t n = handshake_take_suspects(t->handshakes, suspects, SUSPECTS_AT_ONCE);
+	size_t n_replies = 0, n_out = 0;
 
 	pthread_rwlock_rdlock(&t->identity_lock);
 	for (size_t i = 0; i < n; i++) {
@@ -364,10 +378,8 @@ static bool answer_suspects(struct tunnel *t, instant now)
 			tunnel_count(t, TUNNEL_DROP_HANDSHAKE, 1);
 			continue;
 		}
-		make_cookie(t, e, now, &replies[n_out]);
-		out[n_out] = (struct udp_out){e->from, (const uint8_t *)&replies[n_out],
-			sizeof(replies[0]), sizeof(replies[0]), HANDSHAKE_TOS};
-		n_out++;
+		make_cookie(t, e, now, &replies[n_replies]);
+		n_out = add_reply(out, n_out, &e->from, &replies[n_replies++]);
 	}
 	pthread_rwlock_unlock(&t->identity_lock);
 	pthread_mutex_lock(&t->send_lock);
