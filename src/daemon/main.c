@@ -197,7 +197,10 @@ int main(int argc, char **argv)
 	int status;
 
 	daemon_block_signals();
+	/* Some tools send the latter two to whatever has a log. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN);
 	status = parse(argc, argv, &o);
 	if (status >= 0)
 		return status;

@@ -404,7 +404,6 @@ static int start_device(struct program *p, int uapi_fd, int n_workers)
 			return 1;
 		}
 	}
-	signal(SIGPIPE, SIG_IGN);
 	/* Large answers and requests go back to the system, always. */
 	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 	err = watch_new(&p->tun, &calls, &p->watch);
@@ -492,6 +491,10 @@ int main(int argc, char **argv)
 	int c;
 
 	start_hold_signals(&signals);
+	/* Some tools send the latter two to whatever has a log. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN);
 	if (start_open_standard() || sodium_init() < 0) {
 		fputs("shunt-wg: /dev/null can't be opened, or there is no randomness\n", stderr);
 		return 1;

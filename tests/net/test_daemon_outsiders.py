@@ -163,6 +163,20 @@ def test_a_signal_during_the_start(mesh, site, tmp_path, number):
         assert "ends; wg0 stays as it is" in site.log()[mark:]
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE])
+def test_signals_that_mean_nothing(mesh, site, tmp_path, number):
+    """During the start as later."""
+    site.start(userspace=slow_program(mesh, tmp_path / "slow"))
+    lock = os.path.join(site.run_dir, "lock")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(lock)
+    wait_for("it has begun", lambda: os.path.exists(lock), PATIENCE)
+    site.process.send_signal(number)
+    site.wait_answers()
+    site.process.send_signal(number)
+    assert site.ask("status")["ok"] and site.alive()
+
+
 # --- a program that is dying ------------------------------------------------------------------------
 
 

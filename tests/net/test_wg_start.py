@@ -177,6 +177,15 @@ def test_ended_while_it_starts(node, number, background):
         wait_for("nothing is left", lambda: nothing_is_left(node), 5)
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE])
+def test_signals_that_mean_nothing(node, number):
+    process = node.spawn([PROGRAMS[OURS], "-f", "wg0"], log="log")
+    wait_for("it is there", lambda: node.has_interface("wg0"), 10)
+    process.send_signal(number)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 0
+
+
 def test_hangup_that_is_ignored(node):
     """nohup: it was asked to."""
     process = node.spawn(["nohup", PROGRAMS[OURS], "-f", "wg0"], log="log")
