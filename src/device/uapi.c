@@ -215,6 +215,11 @@ static int uapi_get(struct device *d, struct device_state *ret)
 	return err == -EPIPE ? -ECONNRESET : err;
 }
 
+static bool is_hung_up(int err)
+{
+	return err == -EPIPE || err == -ECONNRESET;
+}
+
 /* *ret_pid is the process that answered, or 0. */
 static int request_set(struct uapi_device *u, const struct device_change *c, pid_t *ret_pid)
 {
@@ -228,8 +233,9 @@ static int request_set(struct uapi_device *u, const struct device_change *c, pid
 	w->data = &fd;
 	w->error = 0;
 	sent = uapi_write_set(w, c);
-	/* A program that hung up on a long request may have said why before. */
-	err = sent == -ETIMEDOUT ? sent : read_answer(u, fd, ret_pid);
+	/* A program that hung up on a long request may have said why before. One that didn't get it
+	 * for another reason waits for the rest, as we would for its answer. */
+	err = sent && !is_hung_up(sent) ? sent : read_answer(u, fd, ret_pid);
 	if (!err)
 		err = uapi_reader_finish(&u->reader, NULL);
 	if (!err && sent)

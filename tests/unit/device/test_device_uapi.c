@@ -402,6 +402,37 @@ static void hung_up_on_a_long_set(void **state)
 	device_close(d);
 }
 
+/* Stands before libc's: what we say to the program can't be sent. */
+static int send_error;
+
+ssize_t send(int fd, const void *bytes, size_t n, int flags)
+{
+	if (send_error) {
+		errno = send_error;
+		return -1;
+	}
+	return sendto(fd, bytes, n, flags, NULL, 0);
+}
+
+/* Nobody waits for the answer to what wasn't said: the time-out is the default, of seconds. */
+static void not_sent(void **state)
+{
+	static const int table[][2] = {
+		{ENOBUFS, -ENOBUFS}, {ENOMEM, -ENOMEM}, {EAGAIN, -ETIMEDOUT}};
+	struct device *d = open_device();
+	struct device_change c = {.set_listen_port = true, .listen_port = 7};
+	struct device_state s = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		send_error = table[i][0];
+		assert_int_equal(device_set(d, &c), table[i][1]);
+		assert_int_equal(device_get(d, &s), table[i][1]);
+	}
+	send_error = 0;
+	assert_int_equal(device_set(d, &c), 0);
+	device_close(d);
+}
+
 static void broken_programs(void **state)
 {
 	static const struct {
@@ -477,6 +508,7 @@ int main(void)
 		T(update_only_makes_no_peer),
 		T(errors_of_either_sign),
 		T(hung_up_on_a_long_set),
+		T(not_sent),
 		T(broken_programs),
 		T(very_many_peers),
 		T(nobody_there),
