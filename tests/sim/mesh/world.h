@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A whole mesh in one process and in virtual time: every node with its real live core and its real
- * RIB over a model of a WireGuard device (one owner per prefix, source check) and of the kernel's
- * routes, joined by a network with delay, loss and cuts in one direction.
+ * A whole mesh in one process and in virtual time: every node with its real live core, engine
+ * and RIB over a model of a WireGuard device (one owner per prefix, source check) and of the
+ *kernel's routes, joined by a network with delay, loss and cuts in one direction.
  *
  *	story.c   a seed makes an inventory and what happens in it
  *	world.c   time, and packets in flight between devices
