@@ -107,6 +107,32 @@ static int take_answer(const struct rib_answer *a, void *daemon)
 	return 0;
 }
 
+static void add_own_routes(struct world *w, unsigned node)
+{
+	struct world_node *n = &w->nodes[node];
+	ip_addr own = node_address(w, node);
+	ip_prefix host = ip_prefix_host(&own);
+
+	*trie_slot(n->routes, &host) = to_value(node);
+	for (size_t i = 0; i < n->node->n_networks; i++)
+		*trie_slot(n->routes, &n->node->networks[i].prefix) = to_value(node);
+}
+
+/* Nothing but its own networks. */
+static void forget_fib(struct world *w, unsigned node)
+{
+	struct world_node *n = &w->nodes[node];
+
+	trie_free(n->owners);
+	trie_free(n->routes);
+	n->owners = n->routes = NULL;
+	if (!n->is_on)
+		return;
+	n->owners = trie_new();
+	n->routes = trie_new();
+	add_own_routes(w, node);
+}
+
 static void forget_device(struct daemon *d)
 {
 	for (size_t i = 0; i < d->device.n_peers; i++)
@@ -131,6 +157,14 @@ static int note_allowed(const ip_prefix *p, void *value, void *daemon)
 	return 0;
 }
 
+static bool is_ever_peer(const struct world *w, unsigned a, unsigned b)
+{
+	for (unsigned i = 0; i < WORLD_EDITIONS; i++)
+		if (mesh_linked(w->topologies[i], a, b))
+			return true;
+	return false;
+}
+
 /* As device_get would: the peers of the topology, by their keys, which are in the order of nodes.
  */
 static const struct device_state *read_device(struct daemon *d)
@@ -143,7 +177,7 @@ static const struct device_state *read_device(struct daemon *d)
 	d->device.listen_port = 51820;
 	d->device.peers = d->peers;
 	for (unsigned i = 0; i < w->n_nodes; i++)
-		if (i != d->node && mesh_linked(w->topology, d->node, i))
+		if (i != d->node && is_ever_peer(w, d->node, i))
 			d->peers[d->device.n_peers++].key = w->inv->nodes[i].public_key;
 	trie_walk(self(d)->owners, note_allowed, d);
 	return &d->device;
@@ -161,6 +195,7 @@ static struct engine_event sync_device(struct daemon *d, const struct engine_act
 {
 	struct engine_event done = outcome_of(a, ENGINE_SYNCED);
 
+	forget_fib(d->w, d->node);
 	rib_walk(engine_rib(d->engine), take_answer, d);
 	done.u.synced.device = read_device(d);
 	done.u.synced.wall_ns = d->w->now.ns;
@@ -318,17 +353,6 @@ static const struct live_ops ops = {send_bfd, send_echo, on_event, chance};
 /* --- start and end -------------------------------------------------------------------------------
  */
 
-static void add_own_routes(struct world *w, unsigned node)
-{
-	struct world_node *n = &w->nodes[node];
-	ip_addr own = node_address(w, node);
-	ip_prefix host = ip_prefix_host(&own);
-
-	*trie_slot(n->routes, &host) = to_value(node);
-	for (size_t i = 0; i < n->node->n_networks; i++)
-		*trie_slot(n->routes, &n->node->networks[i].prefix) = to_value(node);
-}
-
 void node_power(struct world *w, unsigned node, bool on)
 {
 	struct world_node *n = &w->nodes[node];
@@ -336,17 +360,10 @@ void node_power(struct world *w, unsigned node, bool on)
 	if (on == n->is_on)
 		return;
 	node_kill(w, node);
-	trie_free(n->owners);
-	trie_free(n->routes);
-	n->owners = n->routes = NULL;
 	n->is_on = on;
 	n->has_device = false;
+	forget_fib(w, node);
 	world_say(w, "(%s is switched %s)", world_name(w, node), on ? "on" : "off");
-	if (!on)
-		return;
-	n->owners = trie_new();
-	n->routes = trie_new();
-	add_own_routes(w, node);
 }
 
 static struct generation *make_generation(struct daemon *d)
@@ -359,13 +376,20 @@ static struct generation *make_generation(struct daemon *d)
 	return generation_make(&parts, engine_names(d->engine));
 }
 
-static void start_engine(struct daemon *d)
+static void load(struct daemon *d)
 {
 	struct engine_event e = {.type = ENGINE_GENERATION};
 
+	self(d)->edition = d->w->edition;
 	e.u.generation = make_generation(d);
 	feed(d, &e);
-	e = (struct engine_event){.type = ENGINE_FOUND};
+}
+
+static void start_engine(struct daemon *d)
+{
+	struct engine_event e = {.type = ENGINE_FOUND};
+
+	load(d);
 	e.u.found.device = read_device(d);
 	e.u.found.max_owners = 1;
 	feed(d, &e);
@@ -392,6 +416,12 @@ void node_start(struct world *w, unsigned node)
 	d->engine = engine_new(w->now);
 	d->live = live_new(&config, &ops, d, w->now);
 	start_engine(d);
+}
+
+void node_reload(struct world *w, unsigned node)
+{
+	world_say(w, "(%s reloads)", world_name(w, node));
+	load(w->nodes[node].daemon);
 }
 
 void node_kill(struct world *w, unsigned node)

@@ -3,7 +3,18 @@
 
 #include "base/mem.h"
 
-enum happening { POWER, DAEMON, DRAIN, CUT_BOTH, CUT_ONE_WAY, LOSS, NOTHING, N_HAPPENINGS };
+enum happening {
+	POWER,
+	DAEMON,
+	DRAIN,
+	CUT_BOTH,
+	CUT_ONE_WAY,
+	LOSS,
+	RELOAD,
+	EDIT,
+	NOTHING,
+	N_HAPPENINGS
+};
 
 struct incident {
 	enum happening what;
@@ -24,37 +35,50 @@ static const char *text(struct mesh_build *b, const char *kind, unsigned i)
 	return arena_printf(&b->arena, "%s%u", kind, i);
 }
 
-static void add_node(struct world *w, struct chance *c, enum mesh_role role, const char *name)
+static void add_node(struct mesh_build *b, struct chance *c, enum mesh_role role, const char *name,
+	unsigned edition)
 {
-	struct mesh_build *b = &w->build;
 	unsigned i = (unsigned)b->nodes.n;
 	unsigned node = mesh_build_node(b, name, role, text(b, "10.10.0.", i + 1));
 	struct mesh_node *n = &b->nodes.items[node];
+	unsigned metric = 1 + (chance_below(c, 3) + edition * (i + 1)) % 3;
 
-	n->metric = role == MESH_HUB ? 10 * (1 + chance_below(c, 3)) : MESH_METRIC_NONE;
+	n->metric = role == MESH_HUB ? 10 * metric : MESH_METRIC_NONE;
 	n->liveness.hold_ns = (int64_t)(1 + chance_below(c, 5)) * NS_PER_S;
 	mesh_build_network(b, node, arena_printf(&b->arena, "10.20.%u.0/24", i), MESH_METRIC_NONE);
 }
 
-static void make_mesh(struct world *w, struct chance *c)
+/* Chance is the same for all editions. */
+static void make_edition(struct mesh_build *b, struct chance c, unsigned edition)
 {
-	unsigned hubs = 1 + chance_below(c, 3), sites = 2 + chance_below(c, 4);
-	struct mesh_build *b = &w->build;
+	unsigned hubs = 1 + chance_below(&c, 3), sites = 2 + chance_below(&c, 4);
+	bool linked;
 
 	mesh_build_begin(
-		b, chance_below(c, 6) ? MESH_HUB_AND_SPOKE : MESH_FULL_MESH, "10.10.0.0/24");
+		b, chance_below(&c, 6) ? MESH_HUB_AND_SPOKE : MESH_FULL_MESH, "10.10.0.0/24");
 	for (unsigned i = 0; i < hubs; i++)
-		add_node(w, c, MESH_HUB, text(b, "hub-", i + 1));
+		add_node(b, &c, MESH_HUB, text(b, "hub-", i + 1), edition);
 	for (unsigned i = 0; i < sites; i++)
-		add_node(w, c, MESH_SPOKE, text(b, "site-", i + 1));
-	if (chance_below(c, 3) == 0 && sites > 1)
+		add_node(b, &c, MESH_SPOKE, text(b, "site-", i + 1), edition);
+	linked = chance_below(&c, 3) == edition;
+	if (linked)
 		mesh_build_link(b, hubs, hubs + 1);
-	if (chance_below(c, 2))
+	if (chance_below(&c, 2))
 		for (unsigned i = 0; i < 2; i++)
-			mesh_build_network(b, hubs + i, STORY_ANYCAST, 10 * chance_below(c, 3));
-	if (chance_below(c, 3) == 0)
-		mesh_build_network(b, chance_below(c, hubs + sites), STORY_COVER, MESH_METRIC_NONE);
+			mesh_build_network(b, hubs + i, STORY_ANYCAST,
+				10 * ((chance_below(&c, 3) + edition * i) % 3));
+	if (chance_below(&c, 3) == 0)
+		mesh_build_network(
+			b, chance_below(&c, hubs + sites), STORY_COVER, MESH_METRIC_NONE);
 	mesh_build_end(b);
+}
+
+static void make_mesh(struct world *w, struct chance *c)
+{
+	for (unsigned i = 0; i < WORLD_EDITIONS; i++)
+		make_edition(&w->builds[i], *c, i);
+	for (unsigned i = 0; i < 64; i++) /* past what the editions took */
+		chance_u64(c);
 }
 
 /* --- what happens --- */
@@ -126,6 +150,13 @@ static void happen(struct world *w, const struct incident *x)
 		if (x->a != x->b)
 			flip_line(w, x->a, x->b, x->what == CUT_BOTH);
 		break;
+	case RELOAD:
+		if (w->nodes[x->a].daemon)
+			node_reload(w, x->a);
+		break;
+	case EDIT:
+		world_edit(w);
+		break;
 	case LOSS:
 		if (x->a != x->b)
 			flip_loss(w, x->a, x->b);
@@ -147,6 +178,8 @@ static bool settle(struct world *w)
 	for (unsigned i = 0; i < w->n_nodes; i++) {
 		if (w->nodes[i].is_on && !w->nodes[i].daemon)
 			node_start(w, i);
+		else if (w->nodes[i].daemon && w->nodes[i].edition != w->edition)
+			node_reload(w, i);
 		for (unsigned k = 0; k < w->n_nodes; k++)
 			w->loss_permille[i][k] = 0;
 	}
@@ -243,7 +276,8 @@ static bool any_is_drained(const struct world *w)
  * says so. */
 static bool is_harmless(const struct world *w, const struct incident *x)
 {
-	return x->what == DRAIN || (x->what == DAEMON && w->nodes[x->a].is_on) ||
+	return x->what == DRAIN || x->what == RELOAD ||
+	       (x->what == DAEMON && w->nodes[x->a].is_on) ||
 	       (x->what == POWER && !w->nodes[x->a].is_on && !any_is_drained(w));
 }
 
@@ -251,7 +285,9 @@ static bool watch(struct world *w, const struct incident *x)
 {
 	struct flows f = {0};
 	bool good = true;
-	int64_t limit_ns = x->what == DAEMON ? 0 : WORD_NS; /* a restart is not an event */
+	int64_t limit_ns = x->what == DAEMON || x->what == RELOAD
+				   ? 0
+				   : WORD_NS; /* a restart is not an event */
 
 	choose_flows(w, &f);
 	happen(w, x);
@@ -333,8 +369,9 @@ static unsigned nodes_of(uint64_t seed, struct chance *c)
 
 	*c = (struct chance){seed};
 	make_mesh(&w, c);
-	n = (unsigned)w.build.inv.n_nodes;
-	mesh_build_done(&w.build);
+	n = (unsigned)w.builds[0].inv.n_nodes;
+	for (unsigned i = 0; i < WORLD_EDITIONS; i++)
+		mesh_build_done(&w.builds[i]);
 	return n;
 }
 

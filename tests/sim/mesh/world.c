@@ -25,10 +25,11 @@ const char *world_name(const struct world *w, unsigned node)
 
 void world_begin(struct world *w, uint64_t seed)
 {
-	w->inv = &w->build.inv;
+	w->inv = &w->builds[0].inv;
 	w->n_nodes = w->inv->n_nodes;
 	assert(w->n_nodes <= WORLD_NODES);
-	w->topology = mesh_topology_new(w->inv);
+	for (unsigned i = 0; i < WORLD_EDITIONS; i++)
+		w->topologies[i] = mesh_topology_new(&w->builds[i].inv);
 	w->start = w->now = (instant){1000 * NS_PER_S};
 	w->chance = (struct chance){seed};
 	for (unsigned i = 0; i < w->n_nodes; i++) {
@@ -48,9 +49,18 @@ void world_end(struct world *w)
 		w->flying = p->next;
 		free(p);
 	}
-	mesh_topology_free(w->topology);
-	mesh_build_done(&w->build);
+	for (unsigned i = 0; i < WORLD_EDITIONS; i++) {
+		mesh_topology_free(w->topologies[i]);
+		mesh_build_done(&w->builds[i]);
+	}
 	buf_done(&w->trace);
+}
+
+void world_edit(struct world *w)
+{
+	w->edition = (w->edition + 1) % WORLD_EDITIONS;
+	w->inv = &w->builds[w->edition].inv;
+	world_say(w, "(the inventory is edited)");
 }
 
 bool world_line_is_up(const struct world *w, unsigned a, unsigned b)

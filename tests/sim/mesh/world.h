@@ -21,6 +21,7 @@
 #include "unit.h"
 
 #define WORLD_NODES 12
+#define WORLD_EDITIONS 2 /* of the inventory: the same nodes, other metrics and links */
 #define WORLD_NOBODY UINT32_MAX
 #define WORLD_FIB_NS (2 * NS_PER_MS) /* from a verdict to a programmed FIB */
 
@@ -33,16 +34,18 @@ struct world_node {
 	struct trie *owners; /* of the device: prefix -> node */
 	struct trie *routes; /* of the kernel: to the device, or to the node itself */
 	struct daemon *daemon;
-	bool is_drained; /* as the state directory remembers */
+	bool is_drained;  /* as the state directory remembers */
+	unsigned edition; /* of the inventory that its daemon runs */
 	unsigned starts;
 };
 
 struct world_packet;
 
 struct world {
-	struct mesh_build build;
-	const struct mesh_inventory *inv;
-	struct mesh_topology_index *topology;
+	struct mesh_build builds[WORLD_EDITIONS];
+	struct mesh_topology_index *topologies[WORLD_EDITIONS];
+	unsigned edition;		  /* the newest, which all are to get */
+	const struct mesh_inventory *inv; /* that one */
 	size_t n_nodes;
 	struct world_node nodes[WORLD_NODES];
 	instant start, now;
@@ -69,7 +72,7 @@ struct world_packet {
 	uint8_t bytes[128];
 };
 
-/* Takes over w->build, whose inventory is finished. */
+/* Takes over w->builds, whose inventories are finished. */
 void world_begin(struct world *w, uint64_t seed);
 void world_end(struct world *w);
 /* A line of the trace, at the time that it is. */
@@ -78,6 +81,8 @@ const char *world_name(const struct world *w, unsigned node);
 /* Hands a packet to the sender's device; what the tables refuse is gone. */
 void world_send(struct world *w, const struct world_packet *p);
 void world_run(struct world *w, int64_t ns);
+/* There is a newer inventory now. */
+void world_edit(struct world *w);
 bool world_line_is_up(const struct world *w, unsigned a, unsigned b); /* in both directions */
 
 /* What a story may have beside the nodes' own networks: something that several carry, and one
@@ -90,6 +95,8 @@ bool world_line_is_up(const struct world *w, unsigned a, unsigned b); /* in both
 void node_power(struct world *w, unsigned node, bool on);
 /* cold: there is no device yet. */
 void node_start(struct world *w, unsigned node);
+/* Takes the newest inventory, which may be the one that it has. */
+void node_reload(struct world *w, unsigned node);
 void node_kill(struct world *w, unsigned node);
 void node_drain(struct world *w, unsigned node, bool drained);
 void node_receive(struct world *w, unsigned node, const struct world_packet *p);
