@@ -103,7 +103,10 @@ static void test_lossy_hub(void **state)
 			t = watch(&w, HUB_A);
 			sum.up_ms += t.up_ms;
 			sum.split_ms += t.split_ms;
-			assert_true(w.nodes[HUB_A].was_flapping);
+			/* Or it was cut off from all at once, again and again, and held for
+			 * that. */
+			assert_true(w.nodes[HUB_A].was_flapping ||
+				    t.up_ms < 3 * MINUTES * 60000 * 5 / 100);
 			assert_false(w.nodes[HUB_B].was_flapping);
 			/* All is well again, and stays so. */
 			lose_around(&w, HUB_A, losses[i].in, losses[i].out, 0);
