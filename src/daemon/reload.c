@@ -98,9 +98,19 @@ static void put_in_force(struct daemon *d, struct generation *fresh, struct daem
 	sync_sysctls(d);
 }
 
+/* The device program knows nothing of it: it is the interface's. */
+static void report_mtu(struct daemon_report *report, unsigned before, unsigned now)
+{
+	if (before == now)
+		return;
+	report->counts.settings_changed++;
+	changes_add(&report->changes, "MTU: %u -> %u", before, now);
+}
+
 static int reload(struct daemon *d, struct buf *why, json_t **counts, json_t **names)
 {
 	struct daemon_report report = {0};
+	unsigned mtu = d->gen->self->mtu;
 	struct generation *fresh;
 	int err = load(d, &fresh, why);
 
@@ -109,6 +119,7 @@ static int reload(struct daemon *d, struct buf *why, json_t **counts, json_t **n
 		return err;
 	}
 	put_in_force(d, fresh, &report);
+	report_mtu(&report, mtu, d->gen->self->mtu);
 	*counts = counts_json(&report.counts);
 	*names = names_json(&report.changes);
 	changes_done(&report.changes);

@@ -154,6 +154,9 @@ def test_what_changed_is_told_in_names(fresh):
     assert "  hub-b's endpoint: 198.51.100.2:51820 -> 198.51.100.2:51999\n" in said
     fresh.inv["nodes"]["site-2"]["networks"] += ["10.20.41.0/24", "10.20.42.0/24"]
     assert changes(fresh)[1] == ["10.20.41.0/24 and 1 other: nobody -> hub-a"]
+    fresh.inv["nodes"]["site-1"]["mtu"] = 1400
+    counts, names = changes(fresh)
+    assert (counts["settings_changed"], names) == (1, ["MTU: 1420 -> 1400"])
     fresh.inv["nodes"]["hub-a"]["metric"] = 99
     counts, names = changes(fresh)
     assert (counts["prefixes_moved"], counts["prefixes_added"]) == (5, 0)
