@@ -348,7 +348,8 @@ static void find(struct bench *b)
 static void start(struct bench *b)
 {
 	take_generation(b);
-	resolved(b, HUB_A, "192.0.2.1:51820");
+	if (endpoints_is_open(engine_endpoints(b->e), id(b, HUB_A)))
+		resolved(b, HUB_A, "192.0.2.1:51820");
 	resolved(b, HUB_B, "192.0.2.2:51820");
 	device_has(b, HUB_A, "192.0.2.1:51820", SITE_2_NET);
 	device_has(b, HUB_B, "192.0.2.2:51820", "0.0.0.0/0");
@@ -768,6 +769,69 @@ static void test_an_old_handshake_is_overdue(void **state)
 	assert_int_equal(b->todo.items[b->todo.n - 1].type, ENGINE_RESOLVE);
 }
 
+/* Roamed to where it isn't any more, and the inventory gives an address. */
+static void test_an_address_is_offered_again(void **state)
+{
+	struct bench *b = *state;
+
+	b->build->nodes.items[HUB_A].endpoint.host = "2001:db8::1";
+	start(b);
+	expect(b, "");
+	device_has(b, HUB_A, "198.51.100.7:4000", SITE_2_NET);
+	synced(b);
+	run_until(b, 1005);
+	forget(b);
+	verdict(b, HUB_A, LIVE_DOWN);
+	forget(b);
+	wait_until(b, 1006);
+	expect(b, "sync: drift mended\nhub-a goes to [2001:db8::1]:51820 from 198.51.100.7:4000\n");
+}
+
+/* Each time that the peer is lost at one address the next is tried, and after the last the first.
+ */
+static void test_the_addresses_of_a_name_take_turns(void **state)
+{
+	static const char *const turns[] = {
+		"192.0.2.2:51820", "[2001:db8::1]:51820", "192.0.2.1:51820", "192.0.2.2:51820"};
+	struct bench *b = *state;
+	struct engine_event e = {.type = ENGINE_RESOLVED};
+	sock_addr addrs[3];
+
+	assert_true(sock_addr_parse(&addrs[0], "192.0.2.1:51820"));
+	assert_true(sock_addr_parse(&addrs[1], "192.0.2.2:51820"));
+	assert_true(sock_addr_parse(&addrs[2], "[2001:db8::1]:51820"));
+	start(b);
+	e.u.resolved.peer = id(b, HUB_A);
+	e.u.resolved.addrs = addrs;
+	e.u.resolved.n = 3;
+	for (size_t i = 0; i < sizeof(turns) / sizeof(*turns); i++) {
+		sock_addr now, want;
+
+		feed(b, e);
+		now = endpoints_of(engine_endpoints(b->e), id(b, HUB_A));
+		assert_true(sock_addr_parse(&want, turns[i]));
+		assert_true(sock_addr_eq(&now, &want));
+	}
+}
+
+/* The peer has no endpoint, and nobody asks for one. */
+static void test_a_peer_that_only_calls_is_not_looked_for(void **state)
+{
+	struct bench *b = *state;
+
+	b->build->nodes.items[HUB_A].endpoint.host = NULL;
+	take_generation(b);
+	expect(b, "resolve hub-b.example.net:51820\n");
+	device_has(b, HUB_A, "198.51.100.7:4000", SITE_2_NET);
+	find(b);
+	synced(b);
+	verdict(b, HUB_A, LIVE_DOWN);
+	forget(b);
+	run_until(b, 1009);
+	expect(b, "sync: drift mended\n");
+	assert_null(endpoints_unknown(engine_endpoints(b->e), id(b, HUB_A)));
+}
+
 static void test_an_endpoint_within_a_carried_prefix_waits_for_its_routes(void **state)
 {
 	struct bench *b = *state;
@@ -992,6 +1056,9 @@ int main(void)
 		TEST(an_answer_of_an_old_generation_is_nothing),
 		TEST(names_are_asked_with_a_growing_pause),
 		TEST(an_old_handshake_is_overdue),
+		TEST(an_address_is_offered_again),
+		TEST(the_addresses_of_a_name_take_turns),
+		TEST(a_peer_that_only_calls_is_not_looked_for),
 		TEST(an_endpoint_within_a_carried_prefix_waits_for_its_routes),
 		TEST(it_is_read_now_and_then),
 		TEST(handshakes_are_read_more_often),
