@@ -8,7 +8,6 @@
 
 #include "base/vec.h"
 #include "daemon/generation.h"
-#include "device/device.h"
 
 struct changes {
 	VEC(char *) lines;
@@ -21,8 +20,9 @@ void changes_add(struct changes *c, const char *fmt, ...) __attribute__((format(
 /* "site-2's endpoint: 198.51.100.12:51820 -> 198.51.100.22:51820" */
 void changes_endpoint(
 	struct changes *c, const char *name, const sock_addr *before, const sock_addr *after);
-/* What done makes of a device that is as have says; gen: whose peers these are. */
-void changes_of_device(struct changes *c, const struct generation *gen,
-	const struct device_state *have, const struct device_change *done);
+/* Those so far, since what they tell didn't come to be. */
+void changes_forget(struct changes *c);
+/* A peer's name, in this generation or the one before. */
+const char *changes_name(const struct changes *c, const struct generation *gen, const wg_key *key);
 
 #endif

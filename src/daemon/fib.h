@@ -2,13 +2,10 @@
 /*
  * The FIB at work: what the RIB wants, put on the device and into the kernel's routes.
  *
- * fib_apply does the difference of one RIB step, at once and with nothing read back. fib_sync reads
- * the device, addresses, routes and rules, mends whatever differs, and so serves the start
+ * fib_apply does the difference of one RIB step, at once and with nothing read back. fib_sync looks
+ * at the device, addresses, routes and rules, mends whatever differs, and so serves the start
  * (adopting what is there), a reload, a device that was made anew, and drift. A failed apply is
- * followed by a sync.
- *
- * Order within both: allowed IPs are added before the kernel's route sends packets to them, a route
- * that goes is taken away before its allowed IP, and a prefix moves by being added.
+ * followed by a sync. Both make a plan (fib/plan.h), which has the order, and do it.
  */
 #ifndef SHUNT_DAEMON_FIB_H
 #define SHUNT_DAEMON_FIB_H
@@ -16,10 +13,9 @@
 #include "daemon/changes.h"
 #include "daemon/generation.h"
 #include "daemon/state.h"
-#include "device/device.h"
-#include "fib/want.h"
+#include "fib/state.h"
+#include "fib/tell.h"
 #include "route/rib.h"
-#include "sys/rtnl.h"
 
 struct fib_trouble {
 	char *what, *fix; /* fix: a command, or NULL */
@@ -28,7 +24,8 @@ struct fib_trouble {
 struct fib {
 	struct device *device;
 	struct rtnl *rtnl;
-	struct nft *nft; /* NULL: not opened yet (kernel_mark.h) */
+	struct nft *nft;     /* NULL: not opened yet */
+	struct fib_state is; /* the mirror: as of the last look, and what was done since */
 	struct rib *rib;
 	struct state *state;
 	const struct generation *gen;
@@ -47,19 +44,19 @@ struct fib {
 	VEC(ip_prefix) foreign;
 };
 
-struct fib_counts {
-	unsigned settings_changed; /* of the device itself: key, port, mark */
-	unsigned peers_added, peers_changed, endpoints_set, peers_removed;
-	unsigned prefixes_added, prefixes_moved, prefixes_removed;
-	unsigned routes_added, routes_removed, addresses_added, addresses_removed;
-};
-
 /* 0, or negative errno of the device or the kernel; -ENODEV: the device is gone. */
 int fib_apply(struct fib *f, const struct rib_diff *diff);
 /* mirror, if not NULL, gets what the device reports after the sync; the caller releases it. */
 int fib_sync(struct fib *f, struct device_state *mirror, struct fib_counts *ret);
 bool fib_counts_are_zero(const struct fib_counts *c);
+/* Takes away our rules, the routes that refuse, and our table in nftables, before the device goes;
+ * its routes and addresses go with it. */
+void fib_remove(struct fib *f);
 void fib_done(struct fib *f);
+
+/* The endpoint lies in a carried prefix whose route would take the tunnel's packets to it: a sync
+ * is due before it is used. */
+bool fib_endpoint_is_caught(const struct fib *f, const sock_addr *endpoint);
 
 /* For status: a sentence that stands until the next sync. fix: the command that mends it, malloc'd
  * and taken over; NULL: there is none. */

@@ -82,18 +82,3 @@ int kernel_mark_choose(struct fib *f, uint32_t now, uint32_t *ret)
 	}
 	return first_free(f, ret);
 }
-
-bool kernel_mark_is_used_by_others(struct fib *f, uint32_t mark)
-{
-	struct rtnl_route only = {.table = mark, .ifindex = f->ifindex};
-	struct rtnl_route *routes;
-	bool used = false;
-	size_t n;
-
-	if (rtnl_route_list_where(f->rtnl, &only, &routes, &n))
-		return true;
-	for (size_t i = 0; i < n; i++)
-		used |= routes[i].protocol != RTNL_PROTO_SHUNT;
-	free(routes);
-	return used;
-}

@@ -17,8 +17,6 @@
 bool kernel_mark_is_chosen(uint32_t mark);
 /* now: the device's mark. 0, -ENOSPC, or what reading the tables gave. */
 int kernel_mark_choose(struct fib *f, uint32_t now, uint32_t *ret);
-/* Somebody else's route on our device stands in that table: wg-quick's, say. */
-bool kernel_mark_is_used_by_others(struct fib *f, uint32_t mark);
 
 uint32_t kernel_overlay_table(const char *interface);
 

@@ -7,8 +7,6 @@
 #include "daemon/diagnosis.h"
 #include "daemon/generation_load.h"
 #include "daemon/interface_lock.h"
-#include "daemon/kernel_mark.h"
-#include "daemon/kernel_plan.h"
 #include "daemon/listen_port.h"
 #include "daemon/log.h"
 #include "daemon/reload.h"
@@ -102,8 +100,7 @@ static void on_stop_timer(uv_timer_t *t)
 	struct daemon *d = t->data;
 	int err;
 
-	kernel_plan_remove(&d->fib);
-	kernel_mark_remove(&d->fib);
+	fib_remove(&d->fib);
 	err = device_destroy(d->fib.device);
 	if (err)
 		log_error("%s can't be taken down: %s", d->gen->self->interface, strerror(-err));
@@ -457,8 +454,7 @@ static void undo_start(struct daemon *d)
 {
 	if (!d->cold_start || !d->fib.device)
 		return;
-	kernel_plan_remove(&d->fib);
-	kernel_mark_remove(&d->fib);
+	fib_remove(&d->fib);
 	device_destroy(d->fib.device);
 }
 

@@ -22,6 +22,7 @@ enum device_kind { DEVICE_AUTO, DEVICE_KERNEL, DEVICE_UAPI };
 struct device_peer {
 	wg_key key;
 	bool has_psk;
+	bool leave_psk; /* in what shall be: its file can't be read, so what is there stays */
 	wg_key psk;
 	sock_addr endpoint; /* AF_UNSPEC: none known */
 	uint16_t keepalive; /* seconds, 0: off */

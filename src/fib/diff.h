@@ -5,13 +5,17 @@
 #ifndef SHUNT_FIB_DIFF_H
 #define SHUNT_FIB_DIFF_H
 
+#include "base/key.h"
 #include "fib/want.h"
 
 /* What is ours though it doesn't say whose it is. */
-struct want_ours {
+struct fib_ours {
 	const struct want_facts *facts;
 	const uint32_t *marks; /* tables that are or were ours */
 	size_t n_marks;
+	/* Each answers for what we made earlier, or carry; NULL: none. */
+	bool (*has_peer)(const wg_key *key, void *data);
+	bool (*has_address)(const ip_prefix *a, void *data);
 	bool (*has_backstop)(const ip_prefix *p, void *data); /* we made it */
 	bool (*has_prefix)(const ip_prefix *p, void *data);   /* carried now, or lately */
 	bool (*is_carried)(const ip_prefix *p, void *data);   /* now */
@@ -19,7 +23,7 @@ struct want_ours {
 };
 
 /* The numbered table is ours now, or was. */
-bool diff_is_own_table(const struct want_ours *ours, uint32_t table);
+bool diff_is_own_table(const struct fib_ours *ours, uint32_t table);
 
 struct want_diff {
 	route_vec missing;
@@ -35,12 +39,12 @@ struct want_diff {
  * neither.
  */
 void want_diff_routes(const struct rtnl_route *have, size_t n_have, const route_vec *want,
-	const struct want_ours *ours, struct want_diff *ret);
+	const struct fib_ours *ours, struct want_diff *ret);
 void want_diff_done(struct want_diff *d);
 
 /* Those of our rules of one family that are to be removed, in that order. What several daemons of
  * one machine share goes with the last of them. */
 void want_stale_rules(const struct rtnl_rule *have, size_t n_have, const rule_vec *want,
-	const struct want_ours *ours, rule_vec *ret);
+	const struct fib_ours *ours, rule_vec *ret);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 /* Another daemon's look the same. */
-static bool is_own_backstop(const struct want_ours *ours, const struct rtnl_route *r)
+static bool is_own_backstop(const struct fib_ours *ours, const struct rtnl_route *r)
 {
 	if (!rtnl_route_refuses(r) || r->metric != KERNEL_BACKSTOP_METRIC)
 		return false;
@@ -36,7 +36,7 @@ static bool is_plain(const struct rtnl_route *r)
 
 /* Ours now, whoever made it: no peer has the prefix any more, or the right one stands elsewhere. */
 static bool is_taken_over(
-	const struct want_ours *ours, const struct rtnl_route *r, const route_vec *want)
+	const struct fib_ours *ours, const struct rtnl_route *r, const route_vec *want)
 {
 	bool elsewhere = false;
 
@@ -51,7 +51,7 @@ static bool is_taken_over(
 	       (elsewhere || !ours->is_carried(&r->dst, ours->data));
 }
 
-static void judge_unwanted(const struct want_ours *ours, const struct rtnl_route *r,
+static void judge_unwanted(const struct fib_ours *ours, const struct rtnl_route *r,
 	const route_vec *want, struct want_diff *ret)
 {
 	bool into = !r->type && r->ifindex == ours->facts->ifindex;
@@ -68,7 +68,7 @@ static void judge_unwanted(const struct want_ours *ours, const struct rtnl_route
 }
 
 void want_diff_routes(const struct rtnl_route *have, size_t n_have, const route_vec *want,
-	const struct want_ours *ours, struct want_diff *ret)
+	const struct fib_ours *ours, struct want_diff *ret)
 {
 	bool *present = mem_zalloc(want->n + 1, sizeof(*present));
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-bool diff_is_own_table(const struct want_ours *ours, uint32_t table)
+bool diff_is_own_table(const struct fib_ours *ours, uint32_t table)
 {
 	for (size_t i = 0; i < ours->n_marks; i++)
 		if (ours->marks[i] == table)
@@ -19,7 +19,7 @@ static bool has_rule(const rule_vec *list, const struct rtnl_rule *r)
 	return false;
 }
 
-static bool is_own_lookup(const struct want_ours *ours, const struct rtnl_rule *r)
+static bool is_own_lookup(const struct fib_ours *ours, const struct rtnl_rule *r)
 {
 	return (r->priority == KERNEL_PRIORITY_MARK && diff_is_own_table(ours, r->table)) ||
 	       (r->priority == KERNEL_PRIORITY_REFUSED && r->table == ours->facts->overlay_table);
@@ -51,14 +51,14 @@ static bool is_of_sources(const struct rtnl_rule *r)
 	       (r->action == RTNL_RULE_BLACKHOLE || r->action == RTNL_RULE_GOTO);
 }
 
-static bool is_own_source(const struct want_ours *ours, const struct rtnl_rule *r)
+static bool is_own_source(const struct fib_ours *ours, const struct rtnl_rule *r)
 {
 	return is_of_sources(r) && !strcmp(r->iif, ours->facts->ifname);
 }
 
 /* In an order in which nothing that may pass is dropped for a moment. */
 static void add_sources(
-	const struct rtnl_rule *have, size_t n, const struct want_ours *ours, rule_vec *ret)
+	const struct rtnl_rule *have, size_t n, const struct fib_ours *ours, rule_vec *ret)
 {
 	bool used = false;
 
@@ -76,7 +76,7 @@ static void add_sources(
 }
 
 void want_stale_rules(const struct rtnl_rule *have, size_t n_have, const rule_vec *want,
-	const struct want_ours *ours, rule_vec *ret)
+	const struct fib_ours *ours, rule_vec *ret)
 {
 	ret->n = 0;
 	for (size_t i = 0; i < n_have; i++)

@@ -196,7 +196,7 @@ static void left_rules(void **state)
 		source("", "", RTNL_RULE_NOP),
 	};
 	struct want_facts facts = {.ifname = "wg0"};
-	struct want_ours ours = {.facts = &facts};
+	struct fib_ours ours = {.facts = &facts};
 	rule_vec none = {0}, stale = {0};
 
 	/* The place to go to serves another daemon. */

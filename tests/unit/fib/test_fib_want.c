@@ -256,10 +256,17 @@ static bool known_prefix(const ip_prefix *p, void *data)
 
 static const uint32_t marks[] = {MARK};
 
-static struct want_ours ours_of(const struct setting *s, struct known *k)
+static struct fib_ours ours_of(const struct setting *s, struct known *k)
 {
-	return (struct want_ours){
-		&s->facts, marks, 1, known_backstop, known_prefix, known_carried, k};
+	return (struct fib_ours){
+		.facts = &s->facts,
+		.marks = marks,
+		.n_marks = 1,
+		.has_backstop = known_backstop,
+		.has_prefix = known_prefix,
+		.is_carried = known_carried,
+		.data = k,
+	};
 }
 
 static struct rtnl_route into(const char *dst, uint32_t table, uint8_t protocol)
@@ -343,7 +350,7 @@ static void fates(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct want_ours ours = ours_of(&s, &k);
+		struct fib_ours ours = ours_of(&s, &k);
 		struct want_diff d = {0};
 
 		want_diff_routes(&cases[i].have, 1, &want, &ours, &d);
@@ -370,7 +377,7 @@ static void random_diffs(void **state)
 		struct known k = {.s = &s};
 		route_vec want = {0}, have = {0}, after = {0};
 		struct want_diff d = {0}, again = {0};
-		struct want_ours ours;
+		struct fib_ours ours;
 		static const int order[] = {6, 0, 1, 2, 3, 7, 4, 5};
 		size_t foreign = 0, foreign_after = 0;
 
@@ -432,7 +439,7 @@ static void shared_rules(void **state)
 	struct known k = {.s = &nothing};
 	rule_vec my_rules = {0}, their_rules = {0}, none = {0}, stale = {0};
 	VEC(struct rtnl_rule) have = {0};
-	struct want_ours ours;
+	struct fib_ours ours;
 
 	set_up(&mine, "", "10.10.0.0/24", "0.0.0.0/0");
 	set_up(&theirs, "", "10.10.0.0/24", "0.0.0.0/0");

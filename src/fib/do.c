@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+#include "fib/do.h"
+
+#include "sys/process.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct work {
+	struct fib_io *io;
+	struct fib_plan *plan;
+	const struct fib_state *shall;
+	struct fib_state *is;
+	fib_failures *failures;
+};
+
+/* Or the first address of a subnet takes all others of it along. */
+static int remove_address(const struct work *w, const struct fib_device *d, const ip_prefix *a)
+{
+	char path[FIB_SYSCTL_PATH_MAX];
+	int err, before = 1;
+
+	snprintf(path, sizeof(path), "net/ipv4/conf/%s/promote_secondaries", d->name);
+	if (sysctl_read_int(path, &before) || !before)
+		sysctl_write_int(path, 1);
+	err = rtnl_addr_del(w->io->rtnl, d->ifindex, a);
+	if (!before)
+		sysctl_write_int(path, 0);
+	return err;
+}
+
+static int write_sysctl(const struct work *w, const char *path)
+{
+	for (size_t i = 0; i < w->shall->sysctls.n; i++)
+		if (!strcmp(w->shall->sysctls.items[i].path, path))
+			return sysctl_write_int(path, w->shall->sysctls.items[i].value);
+	return 0;
+}
+
+static int set_mark(const struct work *w, const struct fib_device *shall)
+{
+	char table[FIB_NFT_TABLE_MAX];
+
+	if (!w->io->nft)
+		return -EPROTONOSUPPORT;
+	fib_nft_table(shall->name, table);
+	return shall->mark.mark ? nft_mark_set(w->io->nft, table, &shall->mark)
+				: nft_mark_remove(w->io->nft, table);
+}
+
+/* Somebody else's route to our own device (wg-quick's, say) does what ours would. */
+static bool is_served(const struct work *w, const struct rtnl_route *r)
+{
+	const route_vec *have = &w->is->routes;
+
+	return have->n && bsearch(r, have->items, have->n, sizeof(*r), want_route_cmp);
+}
+
+static int add_route(const struct work *w, const struct rtnl_route *r)
+{
+	int err = rtnl_route_add(w->io->rtnl, r);
+
+	return err == -EEXIST && is_served(w, r) ? 0 : err;
+}
+
+static int do_one(const struct work *w, const struct fib_op *op)
+{
+	const struct fib_device *is = fib_state_device(w->is, op->device);
+	const struct fib_device *shall = w->shall ? fib_state_device(w->shall, op->device) : NULL;
+	struct rtnl *rtnl = w->io->rtnl;
+
+	switch (op->type) {
+	case FIB_SYSCTL:
+		return write_sysctl(w, op->u.sysctl);
+	case FIB_LINK:
+		return rtnl_link_set(rtnl, is->ifindex, shall->up, shall->mtu);
+	case FIB_ADDRESS_ADD:
+		return rtnl_addr_add(rtnl, is->ifindex, &op->u.address);
+	case FIB_ADDRESS_DEL:
+		return remove_address(w, is, &op->u.address);
+	case FIB_ROUTE_ADD:
+		return add_route(w, &op->u.route);
+	case FIB_ROUTE_DEL:
+		return rtnl_route_del(rtnl, &op->u.route);
+	case FIB_RULE_ADD:
+		return rtnl_rule_add(rtnl, &op->u.rule);
+	case FIB_RULE_DEL:
+		return rtnl_rule_del(rtnl, &op->u.rule);
+	case FIB_MARK:
+		return set_mark(w, shall);
+	default:
+		assert(false);
+		return -EINVAL;
+	}
+}
+
+/* What the mesh can do without: told, and no reason to give up the rest. */
+static bool is_borne(const struct fib_op *op, int err)
+{
+	switch (op->type) {
+	case FIB_SYSCTL:
+	case FIB_MARK:
+		return true;
+	case FIB_ADDRESS_ADD:
+	case FIB_ROUTE_ADD:
+		return err != -ENODEV;
+	case FIB_ROUTE_DEL: /* by an event; a plan of everything comes back to it */
+		return err != -ENODEV;
+	case FIB_RULE_ADD: /* without the overlay's the mesh works, without the mark's it doesn't */
+		return op->u.rule.to.len;
+	default:
+		return false;
+	}
+}
+
+/* How many operations from here on one device takes as one change. */
+static size_t neighbours(const struct fib_plan *p, size_t from)
+{
+	size_t n = 1;
+
+	while (from + n < p->ops.n && op_is_of_device(&p->ops.items[from + n]) &&
+		!strcmp(p->ops.items[from + n].device, p->ops.items[from].device))
+		n++;
+	return n;
+}
+
+static int do_neighbours(struct work *w, size_t from, size_t n)
+{
+	struct fib_op *ops = &w->plan->ops.items[from];
+	struct fib_device *is = fib_state_device(w->is, ops->device);
+	const struct fib_device *shall = w->shall ? fib_state_device(w->shall, ops->device) : NULL;
+	bool read;
+	int err = is ? do_device(w->io, ops, n, shall, is, &read) : -ENODEV;
+
+	if (err) {
+		vec_push(w->failures, ((struct fib_failure){from, err}));
+		return err;
+	}
+	for (size_t i = 0; i < n; i++)
+		ops[i].done = true;
+	mirror_device(&is->wg, ops, n, shall);
+	return 0;
+}
+
+static int do_single(struct work *w, size_t at)
+{
+	struct fib_op *op = &w->plan->ops.items[at];
+	int err = do_one(w, op);
+
+	op->done = !err;
+	if (err)
+		vec_push(w->failures, ((struct fib_failure){at, err}));
+	return err && !is_borne(op, err) ? err : 0;
+}
+
+int fib_do(struct fib_io *io, struct fib_plan *p, const struct fib_state *shall,
+	struct fib_state *is, fib_failures *failures)
+{
+	struct work w = {io, p, shall, is, failures};
+	int err = 0;
+
+	for (size_t i = 0, n; i < p->ops.n && !err; i += n) {
+		bool device = op_is_of_device(&p->ops.items[i]);
+
+		n = device ? neighbours(p, i) : 1;
+		err = device ? do_neighbours(&w, i, n) : do_single(&w, i);
+	}
+	mirror_kernel(is, p->ops.items, p->ops.n, shall);
+	return err;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "fib/plan.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static const enum fib_op_type type_of[] = {
+	[FIB_AT_SYSCTL] = FIB_SYSCTL,
+	[FIB_AT_LINK] = FIB_LINK,
+	[FIB_AT_ADDRESS_ADD] = FIB_ADDRESS_ADD,
+	[FIB_AT_ADDRESS_DEL] = FIB_ADDRESS_DEL,
+	[FIB_AT_ROUTE_HOME] = FIB_ROUTE_ADD,
+	[FIB_AT_RULE_EARLY] = FIB_RULE_DEL,
+	[FIB_AT_ROUTE_WITHDRAW] = FIB_ROUTE_DEL,
+	[FIB_AT_DEVICE] = FIB_DEVICE,
+	[FIB_AT_PEER_SET] = FIB_PEER_SET,
+	[FIB_AT_PREFIX_ADD] = FIB_PREFIX_ADD,
+	[FIB_AT_PREFIX_DEL] = FIB_PREFIX_DEL,
+	[FIB_AT_PEER_DEL] = FIB_PEER_DEL,
+	[FIB_AT_ROUTE_ADD] = FIB_ROUTE_ADD,
+	[FIB_AT_RULE_ADD] = FIB_RULE_ADD,
+	[FIB_AT_RULE_DEL] = FIB_RULE_DEL,
+	[FIB_AT_ROUTE_DEL] = FIB_ROUTE_DEL,
+	[FIB_AT_MARK] = FIB_MARK,
+};
+
+struct fib_op *fib_plan_add(
+	struct fib_plan *p, enum fib_stage stage, enum fib_reason reason, const char *device)
+{
+	struct fib_op op = {
+		.stage = stage,
+		.type = type_of[stage],
+		.reason = reason,
+		.seq = (uint32_t)p->ops.n,
+	};
+
+	assert(p->ops.n < UINT32_MAX);
+	snprintf(op.device, sizeof(op.device), "%s", device);
+	vec_push(&p->ops, op);
+	return &p->ops.items[p->ops.n - 1];
+}
+
+void fib_plan_owner(struct fib_plan *p, const char *device, const ip_prefix *prefix,
+	const wg_key *from, const wg_key *to)
+{
+	bool goes = wg_key_is_zero(to), comes = wg_key_is_zero(from);
+	struct fib_op *op;
+
+	assert(!(goes && comes));
+	op = fib_plan_add(p, goes ? FIB_AT_PREFIX_DEL : FIB_AT_PREFIX_ADD,
+		goes	? FIB_UNWANTED
+		: comes ? FIB_MISSING
+			: FIB_MOVES,
+		device);
+	op->u.owner.prefix = *prefix;
+	op->u.owner.from = *from;
+	op->u.owner.to = *to;
+}
+
+void fib_plan_route(struct fib_plan *p, enum fib_stage stage, enum fib_reason reason,
+	const char *device, const struct rtnl_route *r)
+{
+	fib_plan_add(p, stage, reason, device)->u.route = *r;
+}
+
+static int by_stage(const void *a, const void *b)
+{
+	const struct fib_op *x = a, *y = b;
+
+	if (x->stage != y->stage)
+		return x->stage < y->stage ? -1 : 1;
+	return (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+void fib_plan_order(struct fib_plan *p)
+{
+	if (p->ops.n)
+		qsort(p->ops.items, p->ops.n, sizeof(*p->ops.items), by_stage);
+}
+
+void fib_plan_done(struct fib_plan *p)
+{
+	vec_done(&p->ops);
+	vec_done(&p->conflicts);
+	vec_done(&p->leftover);
+}
+
+/* --- everything --------------------------------------------------------------------------------
+ */
+
+static int value_of(const struct fib_state *s, const char *path)
+{
+	for (size_t i = 0; i < s->sysctls.n; i++)
+		if (!strcmp(s->sysctls.items[i].path, path))
+			return s->sysctls.items[i].value;
+	return -1;
+}
+
+static void plan_sysctls(
+	const struct fib_state *is, const struct fib_state *shall, struct fib_plan *p)
+{
+	for (size_t i = 0; i < shall->sysctls.n; i++) {
+		const struct fib_sysctl *s = &shall->sysctls.items[i];
+		int now = value_of(is, s->path);
+		struct fib_op *op;
+
+		if (now == s->value || (now < 0 && !s->is_needed))
+			continue;
+		op = fib_plan_add(p, FIB_AT_SYSCTL, FIB_DIFFERS, "");
+		memcpy(op->u.sysctl, s->path, sizeof(op->u.sysctl));
+	}
+}
+
+void fib_plan_make(const struct fib_state *is, const struct fib_state *shall,
+	const struct fib_ours *ours, struct fib_plan *ret)
+{
+	bool gives_up = ours->n_marks && !ours->facts->mark;
+
+	plan_sysctls(is, shall, ret);
+	for (size_t i = 0; i < shall->devices.n; i++) {
+		const struct fib_device *want = &shall->devices.items[i];
+		const struct fib_device *have = fib_state_device(is, want->name);
+
+		assert(have); /* made by the one who looked */
+		plan_link(have, want, ours, ret);
+		plan_device(have, want, ours, ret);
+	}
+	plan_kernel(is, shall, ours, gives_up, ret);
+	fib_plan_order(ret);
+}
+
+void fib_plan_removal(const struct fib_state *is, const struct fib_ours *ours, struct fib_plan *ret)
+{
+	struct fib_state nothing = {0};
+	size_t n = 0;
+
+	plan_kernel(is, &nothing, ours, false, ret);
+	for (size_t i = 0; i < ret->ops.n; i++) {
+		const struct fib_op *op = &ret->ops.items[i];
+
+		/* Routes into the device go with it. */
+		if (op->type == FIB_RULE_DEL || rtnl_route_refuses(&op->u.route))
+			ret->ops.items[n++] = *op;
+	}
+	ret->ops.n = n;
+	fib_plan_order(ret);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What will be done: the way from what is to what shall be, as a list of operations in an order
+ * without a hole. Pure.
+ *
+ * Each operation names its object and its reason. One table orders them (enum fib_stage): no prefix
+ * is without an owner between two that it has, no route leads to where nobody owns the prefix yet,
+ * and none does any more when the owner goes; a route that changes its table stands in both for a
+ * moment and in none never. Whatever is foreign is in no operation: peers, allowed IPs, addresses,
+ * routes and rules that neither the inventory nor the journal names.
+ *
+ * An event is planned the same way as everything: from the owners before and after (fib_plan_turn).
+ *
+ * A prefix moves by being added to its new owner. The removal from the old one is never asked for,
+ * since it would have nothing left to remove. Should two peers that shall be name one prefix, the
+ * first one has it, or every plan would move it again.
+ */
+#ifndef SHUNT_FIB_PLAN_H
+#define SHUNT_FIB_PLAN_H
+
+#include "fib/diff.h"
+#include "fib/state.h"
+
+/* In the order in which they are done, and why so. */
+enum fib_stage {
+	FIB_AT_SYSCTL,	    /* before packets flow by it */
+	FIB_AT_LINK,	    /* routes and addresses stand on a link that is up */
+	FIB_AT_ADDRESS_ADD, /* the new ones first, or a subnet is gone for a moment */
+	FIB_AT_ADDRESS_DEL,
+	FIB_AT_ROUTE_HOME,     /* the mark is given up: back to the main table before it goes */
+	FIB_AT_RULE_EARLY,     /* ... then what asks the mark's table, then the device's mark */
+	FIB_AT_ROUTE_WITHDRAW, /* a route that goes for good, before its owner does */
+	FIB_AT_DEVICE,
+	FIB_AT_PEER_SET,
+	FIB_AT_PREFIX_ADD, /* all additions, each of which is a whole move ... */
+	FIB_AT_PREFIX_DEL, /* ... before any removal */
+	FIB_AT_PEER_DEL,   /* last, when others have what it owned */
+	FIB_AT_ROUTE_ADD,  /* now that the device knows whose it is */
+	FIB_AT_RULE_ADD,   /* now that the table has its routes */
+	FIB_AT_RULE_DEL,
+	FIB_AT_ROUTE_DEL, /* what stood in two tables, and what refuses */
+	FIB_AT_MARK,	  /* with the port that the device has by now */
+};
+
+enum fib_op_type {
+	FIB_SYSCTL,
+	FIB_LINK,
+	FIB_ADDRESS_ADD,
+	FIB_ADDRESS_DEL,
+	FIB_ROUTE_ADD,
+	FIB_ROUTE_DEL,
+	FIB_RULE_ADD,
+	FIB_RULE_DEL,
+	FIB_DEVICE,
+	FIB_PEER_SET,
+	FIB_PREFIX_ADD,
+	FIB_PREFIX_DEL,
+	FIB_PEER_DEL,
+	FIB_MARK,
+};
+
+enum fib_reason {
+	FIB_MISSING,  /* it shall be and isn't there */
+	FIB_DIFFERS,  /* it is there in another shape */
+	FIB_MOVES,    /* it has an owner, or stands in a table, that shall be another */
+	FIB_UNWANTED, /* ours, and wanted no more */
+};
+
+struct fib_op {
+	uint8_t stage, type, reason; /* enum fib_... */
+	bool done;		     /* DO's: it worked */
+	uint32_t seq;		     /* keeps the order within a stage */
+	char device[IFNAMSIZ];
+	union {
+		ip_prefix address;
+		struct rtnl_route route;
+		struct rtnl_rule rule;
+		struct {
+			wg_key key;
+			bool sets_endpoint; /* of a peer that is there */
+		} peer;
+		struct {
+			ip_prefix prefix;
+			wg_key from, to; /* from: zero if nobody; to: of an addition */
+		} owner;
+		char sysctl[FIB_SYSCTL_PATH_MAX];
+		struct {
+			bool key, port, fwmark;
+		} settings; /* which of the device's differ */
+	} u;
+};
+
+struct fib_conflict {
+	ip_prefix prefix;
+	wg_key foreign_owner;
+};
+
+struct fib_plan {
+	VEC(struct fib_op) ops;
+	VEC(struct fib_conflict) conflicts; /* wanted, but a foreign peer's: not taken */
+	route_vec leftover; /* others' routes into a device where nobody carries them */
+};
+
+/* *ret is for fib_plan_done. Both states outlive nothing: operations hold copies. */
+void fib_plan_make(const struct fib_state *is, const struct fib_state *shall,
+	const struct fib_ours *ours, struct fib_plan *ret);
+/* The part of it that is left to do when the device is taken down: our rules and the routes that
+ * refuse, of the kernel's state is. */
+void fib_plan_removal(
+	const struct fib_state *is, const struct fib_ours *ours, struct fib_plan *ret);
+/* Sorts what was gathered. */
+void fib_plan_order(struct fib_plan *p);
+void fib_plan_done(struct fib_plan *p);
+
+/* The next one of its kind, zeroed but for that. The caller fills u. */
+struct fib_op *fib_plan_add(
+	struct fib_plan *p, enum fib_stage stage, enum fib_reason reason, const char *device);
+
+/* --- one prefix, one route: of everything, or of an event --- */
+
+/* A prefix goes from one owner to another; zero keys: nobody. */
+void fib_plan_owner(struct fib_plan *p, const char *device, const ip_prefix *prefix,
+	const wg_key *from, const wg_key *to);
+void fib_plan_route(struct fib_plan *p, enum fib_stage stage, enum fib_reason reason,
+	const char *device, const struct rtnl_route *r);
+
+/* --- the parts of fib_plan_make --- */
+
+void plan_link(const struct fib_device *is, const struct fib_device *shall,
+	const struct fib_ours *ours, struct fib_plan *p);
+void plan_device(const struct fib_device *is, const struct fib_device *shall,
+	const struct fib_ours *ours, struct fib_plan *p);
+/* gives_up: no mark shall be, and one was. */
+void plan_kernel(const struct fib_state *is, const struct fib_state *shall,
+	const struct fib_ours *ours, bool gives_up, struct fib_plan *p);
+
+/* What a peer's own settings need: false if nothing. is NULL: it isn't there yet. Allowed IPs stay
+ * empty. The caller wipes change->psk. */
+bool fib_peer_change(const struct device_peer *is, const struct device_peer *shall,
+	struct device_peer_change *ret);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is, and what shall be: one type for both.
+ *
+ * LOOK fills one with what the kernel and the devices report, WANT makes the other from the
+ * inventory's facts and the RIB, PLAN is the way from the first to the second. DO walks it and
+ * keeps the first in step, so that nothing is read back after our own change: between two looks
+ * that value is the mirror.
+ *
+ * Lists are sorted, so that a search needs no index. What only a shall-be has says so.
+ */
+#ifndef SHUNT_FIB_STATE_H
+#define SHUNT_FIB_STATE_H
+
+#include "device/device.h"
+#include "fib/want.h"
+#include "sys/nft.h"
+
+#define FIB_SYSCTL_PATH_MAX 96
+#define FIB_NFT_TABLE_MAX (IFNAMSIZ + 8)
+
+struct fib_device {
+	char name[IFNAMSIZ];
+	int ifindex;		/* the kernel's */
+	bool up;		/* of the link */
+	unsigned mtu;		/* of the link; shall be, 0: leave */
+	prefix_vec addresses;	/* with host bits; all global ones, by ip_prefix_cmp */
+	struct device_state wg; /* shall be: port 0 leaves the port, an endpoint AF_UNSPEC the
+				   endpoint; has_key tells of private_key */
+	wg_key private_key;	/* shall be; wiped */
+	bool leave_fwmark;	/* shall be: an operator's mark stays */
+	struct nft_mark mark;	/* of the table in nftables; zeroes: none */
+	int mark_error;		/* is: why nftables can't be asked, else 0 */
+};
+
+struct fib_sysctl {
+	char path[FIB_SYSCTL_PATH_MAX];
+	int value;	 /* is: -1 if it can't be read */
+	bool is_needed;	 /* shall be: tried, and named, even where it can't be read */
+	const char *why; /* shall be: what goes wrong otherwise; borrowed, static */
+};
+
+struct fib_state {
+	VEC(struct fib_device) devices; /* by name */
+	route_vec routes; /* into the devices, whoever's, and those of ours that refuse; by
+			     want_route_cmp */
+	rule_vec rules;	  /* is: those of our protocol; in the order to be added */
+	VEC(struct fib_sysctl) sysctls; /* those that we set */
+};
+
+/* Wipes the secrets. Accepts a zeroed one. */
+void fib_state_done(struct fib_state *s);
+/* NULL if absent. */
+struct fib_device *fib_state_device(const struct fib_state *s, const char *name);
+/* The name of our table in nftables for that interface. */
+void fib_nft_table(const char *ifname, char out[static FIB_NFT_TABLE_MAX]);
+/* A copy that the caller releases by device_state_done. */
+void fib_copy_device(const struct device_state *from, struct device_state *ret);
+
+#endif

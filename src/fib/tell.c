@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+#include "fib/tell.h"
+
+#include "base/map.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* --- numbers -----------------------------------------------------------------------------------
+ */
+
+/* A peer that is new, or that goes, is no changed one as well. */
+static void note_peer(struct map *peers, const struct fib_op *op, unsigned *ret_changed)
+{
+	static char seen;
+	const wg_key *key = op->type == FIB_PREFIX_ADD	 ? &op->u.owner.to
+			    : op->type == FIB_PREFIX_DEL ? &op->u.owner.from
+							 : &op->u.peer.key;
+
+	if (map_get(peers, key, sizeof(*key)))
+		return;
+	map_put(peers, key, sizeof(*key), &seen);
+	*ret_changed += !(op->type == FIB_PEER_SET && op->reason == FIB_MISSING);
+}
+
+static void count_kernel(const struct fib_op *op, struct fib_counts *c)
+{
+	bool is_way = !rtnl_route_refuses(&op->u.route);
+
+	c->routes_added += op->type == FIB_ROUTE_ADD && is_way;
+	c->routes_removed += op->type == FIB_ROUTE_DEL && is_way;
+	c->addresses_added += op->type == FIB_ADDRESS_ADD;
+	c->addresses_removed += op->type == FIB_ADDRESS_DEL;
+}
+
+static void count_device(const struct fib_op *op, struct map *peers, struct fib_counts *c)
+{
+	switch (op->type) {
+	case FIB_DEVICE:
+		c->settings_changed +=
+			(unsigned)op->u.settings.key + op->u.settings.port + op->u.settings.fwmark;
+		return;
+	case FIB_PEER_SET:
+		c->peers_added += op->reason == FIB_MISSING;
+		c->endpoints_set += op->u.peer.sets_endpoint;
+		break;
+	case FIB_PREFIX_ADD:
+		c->prefixes_added += op->reason == FIB_MISSING;
+		c->prefixes_moved += op->reason == FIB_MOVES;
+		break;
+	case FIB_PREFIX_DEL:
+		c->prefixes_removed++;
+		break;
+	case FIB_PEER_DEL:
+		c->peers_removed++;
+		return;
+	default:
+		return;
+	}
+	note_peer(peers, op, &c->peers_changed);
+}
+
+struct fib_counts fib_tell_counts(const struct fib_plan *p)
+{
+	struct fib_counts c = {0};
+	struct map *peers = map_new();
+
+	for (size_t i = 0; i < p->ops.n; i++) {
+		const struct fib_op *op = &p->ops.items[i];
+
+		if (!op->done)
+			continue;
+		count_device(op, peers, &c);
+		count_kernel(op, &c);
+	}
+	map_free(peers);
+	return c;
+}
+
+/* --- lines -------------------------------------------------------------------------------------
+ */
+
+static void say(const struct fib_teller *t, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void say(const struct fib_teller *t, const char *fmt, ...)
+{
+	AUTO_BUF line = {0};
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&line, fmt, ap);
+	va_end(ap);
+	t->line(buf_str(&line), t->data);
+}
+
+static const char *endpoint_text(const sock_addr *a, char buf[static SOCK_ADDR_STRLEN])
+{
+	return a->sa.sa_family == AF_UNSPEC ? "none" : sock_addr_format(a, buf);
+}
+
+static void tell_settings(const struct fib_op *op, const struct device_state *is,
+	const struct device_state *shall, const struct fib_teller *t)
+{
+	if (op->u.settings.key && is->has_key)
+		say(t, "the node's private key is another");
+	if (op->u.settings.port)
+		say(t, "listen port: %u -> %u", is->listen_port, shall->listen_port);
+	if (op->u.settings.fwmark)
+		say(t, "mark of the tunnel's own packets: %#x -> %#x", is->fwmark, shall->fwmark);
+}
+
+static void tell_peer(const struct fib_op *op, const struct device_state *is,
+	const struct device_state *shall, const struct fib_teller *t)
+{
+	const struct device_peer *have = device_state_peer(is, &op->u.peer.key);
+	const struct device_peer *want = device_state_peer(shall, &op->u.peer.key);
+	const char *name = t->name(&op->u.peer.key, t->data);
+	char was[SOCK_ADDR_STRLEN], will[SOCK_ADDR_STRLEN];
+	struct device_peer_change c;
+
+	if (!have || !want) {
+		say(t, "peer %s: %s", name, want ? "added" : "removed");
+		return;
+	}
+	fib_peer_change(have, want, &c);
+	if (c.set_endpoint)
+		say(t, "%s's endpoint: %s -> %s", name, endpoint_text(&have->endpoint, was),
+			endpoint_text(&c.endpoint, will));
+	if (c.set_keepalive)
+		say(t, "keepalive towards %s: %u s -> %u s", name, have->keepalive, c.keepalive);
+	if (c.set_psk)
+		say(t, "preshared key with %s: %s", name,
+			wg_key_is_zero(&c.psk) ? "none any more"
+			: have->has_psk	       ? "another"
+					       : "set");
+	wg_key_wipe(&c.psk);
+}
+
+/* A prefix that goes from one peer to another. */
+struct turn {
+	const char *from, *to;
+	ip_prefix prefix;
+};
+
+typedef VEC(struct turn) turns;
+
+static int by_names(const void *a, const void *b)
+{
+	const struct turn *x = a, *y = b;
+	int c = strcmp(x->from, y->from);
+
+	if (!c)
+		c = strcmp(x->to, y->to);
+	return c ? c : ip_prefix_cmp(&x->prefix, &y->prefix);
+}
+
+static const char *owner_name(const struct fib_teller *t, const wg_key *key)
+{
+	return wg_key_is_zero(key) ? "nobody" : t->name(key, t->data);
+}
+
+/* "10.20.2.0/24 and 3 others: hub-a -> hub-b" */
+static void tell_turns(const struct fib_plan *p, const struct fib_teller *t)
+{
+	char prefix[IP_PREFIX_STRLEN];
+	turns all = {0};
+
+	for (size_t i = 0; i < p->ops.n; i++) {
+		const struct fib_op *op = &p->ops.items[i];
+
+		if (op->type == FIB_PREFIX_ADD || op->type == FIB_PREFIX_DEL)
+			vec_push(
+				&all, ((struct turn){owner_name(t, &op->u.owner.from),
+					      owner_name(t, &op->u.owner.to), op->u.owner.prefix}));
+	}
+	if (all.n)
+		qsort(all.items, all.n, sizeof(*all.items), by_names);
+	for (size_t i = 0, end; i < all.n; i = end) {
+		const struct turn *x = &all.items[i];
+		AUTO_BUF others = {0};
+
+		for (end = i + 1; end < all.n && !strcmp(x->from, all.items[end].from) &&
+				  !strcmp(x->to, all.items[end].to);
+			end++)
+			;
+		if (end - i > 1)
+			buf_printf(
+				&others, " and %zu other%s", end - i - 1, end - i > 2 ? "s" : "");
+		say(t, "%s%s: %s -> %s", ip_prefix_format(&x->prefix, prefix), buf_str(&others),
+			x->from, x->to);
+	}
+	vec_done(&all);
+}
+
+void fib_tell(const struct fib_plan *p, const struct fib_state *is, const struct fib_state *shall,
+	const struct fib_teller *t)
+{
+	for (size_t i = 0; i < p->ops.n; i++) {
+		const struct fib_op *op = &p->ops.items[i];
+		const struct fib_device *have = fib_state_device(is, op->device);
+		const struct fib_device *want = fib_state_device(shall, op->device);
+
+		if (!have || !want)
+			continue;
+		if (op->type == FIB_DEVICE)
+			tell_settings(op, &have->wg, &want->wg, t);
+		else if (op->type == FIB_PEER_SET || op->type == FIB_PEER_DEL)
+			tell_peer(op, &have->wg, &want->wg, t);
+	}
+	tell_turns(p, t);
+}

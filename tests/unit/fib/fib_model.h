@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A world that plans are done on: one WireGuard device, its link and addresses, routes and rules,
+ * said as plainly as can be. What fib_do calls lands here (see the link arguments), one call after
+ * another, and each one is checked: nothing foreign is touched, and nothing has a hole.
+ *
+ * Peers 0..3 may be wanted, 4..5 are ours from earlier, 6..7 are foreign. Prefixes 0..7 are ours,
+ * wanted or not; 8..11 foreign. Addresses 0..2 are ours, 3 is foreign.
+ */
+#ifndef SHUNT_TESTS_FIB_MODEL_H
+#define SHUNT_TESTS_FIB_MODEL_H
+
+#include "../unit.h"
+#include "base/mem.h"
+#include "base/secret.h"
+#include "fib/do.h"
+#include "fib/tell.h"
+#include "sys/process.h"
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+
+#define N_PEERS 8
+#define N_PREFIXES 12
+#define N_ADDRESSES 4
+#define N_SYSCTLS 2
+#define NOBODY (-1)
+#define MARK 51820u
+#define WG 5
+#define SOME_ENGINE 12
+
+struct model {
+	bool has[N_PEERS], psk[N_PEERS], endpoint[N_PEERS];
+	uint16_t keepalive[N_PEERS];
+	int owner[N_PREFIXES];
+	bool address[N_ADDRESSES], up;
+	unsigned mtu;
+	uint32_t fwmark;
+	uint16_t port;
+	int sysctl[N_SYSCTLS];
+	struct nft_mark mark;
+	route_vec routes;
+	rule_vec rules;
+};
+
+/* What the world was and shall be; looked at after every step. */
+struct watch {
+	const struct model *before;
+	int after[N_PREFIXES];	/* the owner */
+	bool route[N_PREFIXES]; /* into the device, in some table */
+	bool address[N_ADDRESSES];
+};
+
+static wg_key keys[N_PEERS];
+static ip_prefix prefixes[N_PREFIXES], addresses[N_ADDRESSES];
+static const char *const sysctls[N_SYSCTLS] = {"net/one", "net/two"};
+
+static struct model *world;
+static const struct watch *watched; /* NULL: nobody looks */
+static int fail_in = -1;	    /* calls until the one that fails */
+
+static inline int index_of(const wg_key *key)
+{
+	for (int i = 0; i < N_PEERS; i++)
+		if (wg_key_eq(&keys[i], key))
+			return i;
+	fail_msg("a peer from nowhere");
+	return -1;
+}
+
+static inline int place_of(const ip_prefix *list, int n, const ip_prefix *p)
+{
+	for (int i = 0; i < n; i++)
+		if (ip_prefix_eq(&list[i], p))
+			return i;
+	fail_msg("a prefix from nowhere");
+	return -1;
+}
+
+static inline int prefix_index(const ip_prefix *p)
+{
+	return place_of(prefixes, N_PREFIXES, p);
+}
+
+static inline bool has_way(const struct model *m, int prefix)
+{
+	for (size_t i = 0; i < m->routes.n; i++)
+		if (!m->routes.items[i].type && m->routes.items[i].protocol == RTNL_PROTO_SHUNT &&
+			ip_prefix_eq(&m->routes.items[i].dst, &prefixes[prefix]))
+			return true;
+	return false;
+}
+
+static inline void check_no_hole(void)
+{
+	for (int j = 0; watched && j < N_PREFIXES; j++) {
+		if (watched->before->owner[j] != NOBODY && watched->after[j] != NOBODY)
+			assert_int_not_equal(world->owner[j], NOBODY);
+		if (has_way(watched->before, j) && watched->route[j])
+			assert_true(has_way(world, j));
+	}
+	for (int i = 0; watched && i < N_ADDRESSES; i++)
+		if (watched->before->address[i] && watched->address[i])
+			assert_true(world->address[i]);
+}
+
+static inline bool fails(void)
+{
+	return fail_in >= 0 && fail_in-- == 0;
+}
+
+/* --- the device: additions, then prefixes that go, then peers that go ---------------------------
+ */
+
+static inline void set_peer(const struct device_peer_change *p)
+{
+	int i = index_of(&p->key);
+
+	if (p->update_only && !world->has[i])
+		return;
+	world->has[i] = true;
+	if (p->set_psk)
+		world->psk[i] = p->psk.bytes[0];
+	if (p->set_endpoint)
+		world->endpoint[i] = true;
+	if (p->set_keepalive)
+		world->keepalive[i] = p->keepalive;
+	for (size_t j = 0; j < p->n_add; j++) {
+		/* Nothing is asked for that is so already. */
+		assert_int_not_equal(world->owner[prefix_index(&p->add[j])], i);
+		world->owner[prefix_index(&p->add[j])] = i;
+		check_no_hole();
+	}
+}
+
+static inline void del_prefixes(const struct device_peer_change *p)
+{
+	for (size_t j = 0; j < p->n_del; j++) {
+		int at = prefix_index(&p->del[j]);
+
+		assert_int_equal(world->owner[at], index_of(&p->key));
+		world->owner[at] = NOBODY;
+		/* No route is behind its owner. */
+		assert_true(!watched || watched->route[at] || !has_way(world, at));
+		check_no_hole();
+	}
+}
+
+static inline void del_peer(const wg_key *key)
+{
+	int i = index_of(key);
+
+	world->has[i] = world->psk[i] = world->endpoint[i] = false;
+	world->keepalive[i] = 0;
+	for (int j = 0; j < N_PREFIXES; j++)
+		if (world->owner[j] == i)
+			world->owner[j] = NOBODY;
+	check_no_hole();
+}
+
+int __wrap_device_set(struct device *d, const struct device_change *c);
+int __wrap_device_set(struct device *d, const struct device_change *c)
+{
+	if (fails())
+		return -EIO;
+	world->port = c->set_listen_port ? c->listen_port : world->port;
+	world->fwmark = c->set_fwmark ? c->fwmark : world->fwmark;
+	for (size_t k = 0; k < c->n_peers; k++)
+		if (!c->peers[k].remove)
+			set_peer(&c->peers[k]);
+	if (fails()) /* a part of it was done */
+		return -EIO;
+	for (size_t k = 0; k < c->n_peers; k++)
+		del_prefixes(&c->peers[k]);
+	for (size_t k = 0; k < c->n_peers; k++)
+		if (c->peers[k].remove)
+			del_peer(&c->peers[k].key);
+	return 0;
+}
+
+static inline int by_key(const void *a, const void *b)
+{
+	return memcmp(((const struct device_peer *)a)->key.bytes,
+		((const struct device_peer *)b)->key.bytes, WG_KEY_LEN);
+}
+
+static inline sock_addr somewhere(void)
+{
+	ip_addr a;
+
+	ip_addr_parse(&a, "192.0.2.1");
+	return sock_addr_make(&a, 1);
+}
+
+int __wrap_device_get(struct device *d, struct device_state *ret);
+int __wrap_device_get(struct device *d, struct device_state *ret)
+{
+	struct device_peer peers[N_PEERS] = {0};
+	struct device_state s = {
+		.has_key = true, .listen_port = world->port, .fwmark = world->fwmark};
+
+	for (int i = 0; i < N_PEERS; i++) {
+		struct device_peer *p = &peers[s.n_peers];
+
+		if (!world->has[i])
+			continue;
+		s.n_peers++;
+		p->key = keys[i];
+		p->has_psk = world->psk[i];
+		p->psk.bytes[0] = world->psk[i];
+		if (world->endpoint[i])
+			p->endpoint = somewhere();
+		p->keepalive = world->keepalive[i];
+		p->allowed = mem_zalloc(N_PREFIXES, sizeof(*p->allowed));
+		for (int j = 0; j < N_PREFIXES; j++)
+			if (world->owner[j] == i)
+				p->allowed[p->n_allowed++] = prefixes[j];
+	}
+	qsort(peers, s.n_peers, sizeof(*peers), by_key);
+	if (s.n_peers) {
+		s.peers = secret_zalloc(s.n_peers, sizeof(*peers));
+		memcpy(s.peers, peers, s.n_peers * sizeof(*peers));
+	}
+	*ret = s;
+	return 0;
+}
+
+/* --- the kernel --------------------------------------------------------------------------------
+ */
+
+int __wrap_rtnl_link_set(struct rtnl *r, int ifindex, bool up, unsigned mtu);
+int __wrap_rtnl_link_set(struct rtnl *r, int ifindex, bool up, unsigned mtu)
+{
+	if (fails())
+		return -EIO;
+	world->up = up;
+	world->mtu = mtu;
+	return 0;
+}
+
+int __wrap_rtnl_addr_add(struct rtnl *r, int ifindex, const ip_prefix *a);
+int __wrap_rtnl_addr_add(struct rtnl *r, int ifindex, const ip_prefix *a)
+{
+	if (fails())
+		return -EACCES;
+	world->address[place_of(addresses, N_ADDRESSES, a)] = true;
+	return 0;
+}
+
+int __wrap_rtnl_addr_del(struct rtnl *r, int ifindex, const ip_prefix *a);
+int __wrap_rtnl_addr_del(struct rtnl *r, int ifindex, const ip_prefix *a)
+{
+	int i = place_of(addresses, N_ADDRESSES, a);
+
+	if (fails())
+		return -EIO;
+	assert_int_not_equal(i, 3);
+	world->address[i] = false;
+	check_no_hole();
+	return 0;
+}
+
+int __wrap_rtnl_route_add(struct rtnl *r, const struct rtnl_route *route);
+int __wrap_rtnl_route_add(struct rtnl *r, const struct rtnl_route *route)
+{
+	int j = prefix_index(&route->dst);
+
+	if (fails())
+		return -EEXIST;
+	for (size_t i = 0; i < world->routes.n; i++)
+		assert_int_not_equal(want_route_cmp(&world->routes.items[i], route), 0);
+	/* No route is ahead of its owner; one that moves was there. */
+	if (watched && !route->type && !has_way(world, j) && watched->after[j] != NOBODY)
+		assert_int_not_equal(world->owner[j], NOBODY);
+	vec_push(&world->routes, *route);
+	return 0;
+}
+
+int __wrap_rtnl_route_del(struct rtnl *r, const struct rtnl_route *route);
+int __wrap_rtnl_route_del(struct rtnl *r, const struct rtnl_route *route)
+{
+	route_vec *v = &world->routes;
+
+	if (fails())
+		return -EIO;
+	assert_int_equal(route->protocol, RTNL_PROTO_SHUNT);
+	for (size_t i = 0; i < v->n; i++)
+		if (!want_route_cmp(&v->items[i], route)) {
+			assert_int_equal(v->items[i].protocol, RTNL_PROTO_SHUNT);
+			v->items[i] = v->items[--v->n];
+			check_no_hole();
+			return 0;
+		}
+	fail_msg("a route that isn't there");
+	return 0;
+}
+
+int __wrap_rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule);
+int __wrap_rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule)
+{
+	if (fails())
+		return -EIO;
+	vec_push(&world->rules, *rule);
+	return 0;
+}
+
+int __wrap_rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule);
+int __wrap_rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule)
+{
+	rule_vec *v = &world->rules;
+
+	if (fails())
+		return -EIO;
+	for (size_t i = 0; i < v->n; i++)
+		if (rtnl_rule_is(&v->items[i], rule)) {
+			v->n--;
+			memmove(&v->items[i], &v->items[i + 1], (v->n - i) * sizeof(*v->items));
+			return 0;
+		}
+	fail_msg("a rule that isn't there");
+	return 0;
+}
+
+int __wrap_sysctl_read_int(const char *path, int *ret);
+int __wrap_sysctl_read_int(const char *path, int *ret)
+{
+	*ret = 1; /* promote_secondaries */
+	return 0;
+}
+
+int __wrap_sysctl_write_int(const char *path, int value);
+int __wrap_sysctl_write_int(const char *path, int value)
+{
+	if (fails())
+		return -EACCES;
+	world->sysctl[!strcmp(path, sysctls[1])] = value;
+	return 0;
+}
+
+int __wrap_nft_mark_set(struct nft *n, const char *table, const struct nft_mark *m);
+int __wrap_nft_mark_set(struct nft *n, const char *table, const struct nft_mark *m)
+{
+	assert_string_equal(table, "shunt-wg0");
+	if (fails())
+		return -EPERM;
+	world->mark = *m;
+	return 0;
+}
+
+int __wrap_nft_mark_remove(struct nft *n, const char *table);
+int __wrap_nft_mark_remove(struct nft *n, const char *table)
+{
+	if (fails())
+		return -EPERM;
+	world->mark = (struct nft_mark){0};
+	return 0;
+}
+
+/* What a look would find. */
+static inline void look_at(const struct model *m, struct fib_state *ret)
+{
+	struct fib_device d = {
+		.name = "wg0", .ifindex = WG, .up = m->up, .mtu = m->mtu, .mark = m->mark};
+	struct model *was = world;
+
+	world = (struct model *)(uintptr_t)m;
+	__wrap_device_get(NULL, &d.wg);
+	world = was;
+	for (int i = 0; i < N_ADDRESSES; i++)
+		if (m->address[i])
+			vec_push(&d.addresses, addresses[i]);
+	want_sort(&d.addresses);
+	vec_push(&ret->devices, d);
+	for (size_t i = 0; i < m->routes.n; i++)
+		vec_push(&ret->routes, m->routes.items[i]);
+	if (ret->routes.n)
+		qsort(ret->routes.items, ret->routes.n, sizeof(*ret->routes.items), want_route_cmp);
+	for (size_t i = 0; i < m->rules.n; i++)
+		vec_push(&ret->rules, m->rules.items[i]);
+	for (int i = 0; i < N_SYSCTLS; i++) {
+		struct fib_sysctl s = {.value = m->sysctl[i]};
+
+		snprintf(s.path, sizeof(s.path), "%s", sysctls[i]);
+		vec_push(&ret->sysctls, s);
+	}
+}
+
+#endif
