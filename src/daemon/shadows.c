@@ -119,9 +119,14 @@ static int stop_at_first(const ip_prefix *p, void *value, void *data)
 	return 1;
 }
 
-static bool leads_to_endpoint(const struct finder *f, const ip_prefix *p)
+/* Longer than e, or the very network that this node and the one that carries it meet in. */
+static bool leads_to_endpoint(
+	const struct finder *f, const struct rtnl_route *r, const struct entry *e)
 {
-	return trie_walk_within(f->endpoints, p, stop_at_first, NULL) != 0;
+	bool meets = r->dst.len == e->prefix.len && r->protocol == RTPROT_KERNEL;
+
+	return (r->dst.len > e->prefix.len || meets) &&
+	       trie_walk_within(f->endpoints, &r->dst, stop_at_first, NULL) != 0;
 }
 
 /* --- one against one -----------------------------------------------------------------------------
@@ -148,7 +153,7 @@ static bool takes(const struct finder *f, const struct rtnl_route *r, const stru
 		return false;
 	if (is_world(&e->prefix) && !is_world(&r->dst))
 		return false;
-	if (r->dst.len > e->prefix.len && leads_to_endpoint(f, &r->dst))
+	if (leads_to_endpoint(f, r, e))
 		return false;
 	if (theirs < ours)
 		return r->type != RTN_THROW;

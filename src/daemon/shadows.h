@@ -10,7 +10,8 @@
  * source, mark, interface, port) can't be judged and aren't.
  *
  * Not named: what is within an own network; what leads to an endpoint of a peer (the tunnel stands
- * on it); longer routes where ours is a default route or a half of one, which is for what nobody
+ * on it), be it the connected network that is carried, where a link names endpoints in it; longer
+ * routes where ours is a default route or a half of one, which is for what nobody
  * else has. A half that takes a default route is named.
  */
 #ifndef SHUNT_DAEMON_SHADOWS_H

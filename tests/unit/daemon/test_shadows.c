@@ -202,6 +202,34 @@ static void routes(void **state)
 	}
 }
 
+/* Two nodes that meet in a network which one of them carries: the other is in it, too. */
+static void the_network_that_two_meet_in(void **state)
+{
+	static const struct {
+		const char *dst, *endpoint;
+		uint8_t protocol;
+		const char *found;
+	} cases[] = {
+		{"192.168.1.0/24", "192.168.1.5", RTPROT_KERNEL, ""},
+		{"192.168.1.0/24", "192.168.1.5", RTPROT_STATIC,
+			"192.168.1.0/24 by 192.168.1.0/24"},
+		{"192.168.1.0/24", "198.51.100.5", RTPROT_KERNEL,
+			"192.168.1.0/24 by 192.168.1.0/24"},
+		{"192.168.0.0/16", "192.168.1.5", RTPROT_KERNEL,
+			"192.168.1.0/24 by 192.168.0.0/16"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct given g = {"192.168.1.0/24", "192.168.1.0/24", "", cases[i].endpoint, {0}};
+		struct rtnl_route r = {P(cases[i].dst), ETH, 0, cases[i].protocol, 0, 0};
+		AUTO_BUF text = {0};
+
+		find(&g, &r, 1, &text);
+		if (strcmp(buf_str(&text), cases[i].found))
+			fail_msg("case %zu: %s and not %s", i, buf_str(&text), cases[i].found);
+	}
+}
+
 /* Another's table before ours: all that overlaps, where the rule is for all packets. */
 static void rules(void **state)
 {
@@ -274,6 +302,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(routes),
+		cmocka_unit_test(the_network_that_two_meet_in),
 		cmocka_unit_test(rules),
 		cmocka_unit_test(an_address_with_its_subnet),
 	};
