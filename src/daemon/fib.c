@@ -8,7 +8,6 @@
 #include "route/decision.h"
 #include <errno.h>
 #include <sodium.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,36 +15,6 @@
 #define STACK_BYTES (128 * 1024)
 /* So many left by others are named one by one. */
 #define LEFTOVERS_NAMED 8
-
-void fib_problem(struct fib *f, char *fix, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	vec_push(&f->problems, ((struct fib_trouble){mem_strdup(text), fix}));
-}
-
-static void forget_problems(struct fib *f)
-{
-	for (size_t i = 0; i < f->problems.n; i++) {
-		free(f->problems.items[i].what);
-		free(f->problems.items[i].fix);
-	}
-	f->problems.n = 0;
-}
-
-void fib_done(struct fib *f)
-{
-	forget_problems(f);
-	vec_done(&f->problems);
-	vec_done(&f->foreign);
-	vec_done(&f->apart);
-	fib_state_done(&f->is);
-	nft_close(f->nft);
-}
 
 static struct fib_io io_of(const struct fib *f)
 {
@@ -338,7 +307,7 @@ int fib_sync(struct fib *f, struct device_state *mirror, struct fib_counts *ret)
 	struct shall s = {0};
 	int err;
 
-	forget_problems(f);
+	fib_forget_problems(f);
 	err = sync_all(f, &s, &counts);
 	shall_done(&s);
 	if (!err && mirror)
@@ -374,23 +343,6 @@ void fib_remove(struct fib *f)
 	fib_plan_done(&plan);
 	fib_state_done(&is);
 	shall_done(&none);
-}
-
-bool fib_endpoint_is_caught(const struct fib *f, const sock_addr *endpoint)
-{
-	ip_addr a = sock_addr_ip(endpoint);
-
-	for (unsigned len = 1; len <= ip_family_bits(a.family); len++) {
-		ip_prefix p = ip_prefix_of(&a, len);
-		struct rib_answer found;
-
-		if (!rib_explain(f->rib, &p, &found) ||
-			generation_prefix_is_connected(f->gen, &p) ||
-			want_is_apart(f->apart.items, f->apart.n, &p))
-			continue;
-		return true;
-	}
-	return false;
 }
 
 bool fib_counts_are_zero(const struct fib_counts *c)

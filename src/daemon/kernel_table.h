@@ -8,7 +8,7 @@
 #ifndef SHUNT_DAEMON_KERNEL_TABLE_H
 #define SHUNT_DAEMON_KERNEL_TABLE_H
 
-#include "daemon/fib.h"
+#include "daemon/fib_context.h"
 
 #define KERNEL_MARK_FIRST 51820
 #define KERNEL_MARK_LAST (KERNEL_MARK_FIRST + 255)

@@ -6,7 +6,7 @@
 #ifndef SHUNT_DAEMON_SHALL_H
 #define SHUNT_DAEMON_SHALL_H
 
-#include "daemon/fib.h"
+#include "daemon/fib_context.h"
 #include "fib/plan.h"
 
 struct shall {
