@@ -13,6 +13,7 @@ void shall_done(struct shall *s)
 {
 	fib_state_done(&s->state);
 	vec_done(&s->carried);
+	vec_done(&s->owners);
 	vec_done(&s->own);
 	vec_done(&s->overlays);
 	vec_done(&s->journaled);
@@ -124,13 +125,26 @@ void shall_nothing(struct fib *f, struct shall *ret)
 /* --- routes and rules --------------------------------------------------------------------------
  */
 
+struct collecting {
+	const struct generation *gen;
+	struct shall *s;
+};
+
 static int collect(const struct rib_answer *a, void *data)
 {
-	struct shall *s = data;
+	const struct collecting *c = data;
+	struct shall *s = c->s;
 
 	vec_push(&s->journaled, a->prefix);
 	vec_push(&s->carried,
 		((struct want_prefix){a->prefix, a->route, a->on_dead == RIB_RELEASE}));
+	for (unsigned i = 0; i < a->owners.n; i++) {
+		const struct generation_peer *p = generation_peer_by_id(c->gen, a->owners.peer[i]);
+
+		if (p)
+			vec_push(&s->owners,
+				((struct shall_owner){a->prefix, (size_t)(p - c->gen->peers)}));
+	}
 	return 0;
 }
 
@@ -315,46 +329,29 @@ static size_t *place_peers(const struct fib *f, size_t n)
 	return at;
 }
 
-struct owning {
-	const struct generation *gen;
-	struct device_peer *peers;
-	const size_t *at;
-	bool counts; /* the first of two passes */
-};
-
-static void own_prefix(struct owning *o, size_t place, const ip_prefix *p)
+/* The caller has counted them. In ip_prefix_cmp order for each, so that its list is sorted. */
+static void own_prefix(struct device_peer *p, const ip_prefix *prefix, size_t room)
 {
-	struct device_peer *peer = &o->peers[place];
-
-	if (!o->counts) {
-		if (!peer->allowed) {
-			peer->allowed = mem_zalloc(peer->n_allowed, sizeof(*peer->allowed));
-			peer->n_allowed = 0;
-		}
-		peer->allowed[peer->n_allowed] = *p;
-	}
-	peer->n_allowed++;
+	if (!p->allowed)
+		p->allowed = mem_zalloc(room, sizeof(*p->allowed));
+	p->allowed[p->n_allowed++] = *prefix;
 }
 
-/* In ip_prefix_cmp order, so that each peer's list is sorted. */
-static int own_answer(const struct rib_answer *a, void *data)
+/* at: where each peer of the generation, and nobody after them, stands in peers. */
+static void give_prefixes(
+	const struct fib *f, const struct shall *s, struct device_peer *peers, const size_t *at)
 {
-	struct owning *o = data;
+	AUTO_FREE size_t *room = mem_zalloc(f->gen->n_peers + 1, sizeof(*room));
 
-	for (unsigned i = 0; i < a->owners.n; i++) {
-		const struct generation_peer *gp = generation_peer_by_id(o->gen, a->owners.peer[i]);
+	for (size_t i = 0; i < s->owners.n; i++)
+		room[s->owners.items[i].peer]++;
+	for (size_t i = 0; i < s->owners.n; i++) {
+		const struct shall_owner *o = &s->owners.items[i];
 
-		if (gp)
-			own_prefix(o, o->at[gp - o->gen->peers], &a->prefix);
+		own_prefix(&peers[at[o->peer]], &o->prefix, room[o->peer]);
 	}
-	return 0;
-}
-
-static void give_prefixes(const struct fib *f, const struct shall *s, struct owning *o)
-{
-	rib_walk(f->rib, own_answer, o);
 	for (size_t i = 0; i < s->own.n; i++)
-		own_prefix(o, o->at[f->gen->n_peers], &s->own.items[i]);
+		own_prefix(&peers[at[f->gen->n_peers]], &s->own.items[i], s->own.n);
 }
 
 static void make_peers(const struct fib *f, const struct shall *s, struct device_state *ret)
@@ -362,7 +359,6 @@ static void make_peers(const struct fib *f, const struct shall *s, struct device
 	const struct generation *g = f->gen;
 	size_t n = g->n_peers + (s->own.n != 0);
 	AUTO_FREE size_t *at = place_peers(f, n);
-	struct owning o = {.gen = g, .at = at, .counts = true};
 
 	ret->peers = n ? secret_zalloc(n, sizeof(*ret->peers)) : NULL;
 	ret->n_peers = n;
@@ -380,10 +376,7 @@ static void make_peers(const struct fib *f, const struct shall *s, struct device
 	}
 	if (s->own.n)
 		ret->peers[at[g->n_peers]].key = want_nobody_key();
-	o.peers = ret->peers;
-	give_prefixes(f, s, &o);
-	o.counts = false;
-	give_prefixes(f, s, &o);
+	give_prefixes(f, s, ret->peers, at);
 }
 
 /* The port that the device should get; 0: leave the one that it has. */
@@ -432,7 +425,7 @@ int shall_make(struct fib *f, const struct fib_state *is, struct shall *ret)
 	int err;
 
 	f->ifindex = device->ifindex;
-	rib_walk(f->rib, collect, ret);
+	rib_walk(f->rib, collect, &(struct collecting){f->gen, ret});
 	find_overlays(f->gen, &ret->overlays);
 	fill_facts(f, ret);
 	decide_own(f, ret);

@@ -9,11 +9,18 @@
 #include "daemon/fib_context.h"
 #include "fib/plan.h"
 
+/* A prefix that a peer of the generation shall own. */
+struct shall_owner {
+	ip_prefix prefix;
+	size_t peer; /* its place in the generation */
+};
+
 struct shall {
 	struct fib_state state;
 	struct want_facts facts;
 	struct fib_ours ours;		 /* borrows facts, marks and the fib */
 	VEC(struct want_prefix) carried; /* every prefix of the RIB, in order */
+	VEC(struct shall_owner) owners;	 /* of them, in order */
 	prefix_vec own;			 /* our networks that belong to nobody (fib/want_own.h) */
 	prefix_vec overlays;		 /* what facts borrow */
 	prefix_vec journaled;		 /* prefixes that the journal has to name */
