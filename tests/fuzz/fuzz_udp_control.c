@@ -5,7 +5,7 @@
  * The first two bytes are the datagram's length; then each message has a byte for its kind, one for
  * the length of its value, and the value.
  */
-#include "../../src/tunnel/udp.c"
+#include "../../src/tunnel/udp_receive.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
