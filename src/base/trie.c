@@ -239,16 +239,23 @@ size_t trie_count(const struct trie *t)
 	return t->n;
 }
 
-static int walk_subtree(const struct node *n, trie_fn *fn, void *data)
+static int walk_pending(struct pending *pending, trie_fn *fn, void *data)
 {
-	struct pending pending = {.n = 0};
+	const struct node *n;
 	int r = 0;
 
-	pending_push(&pending, n);
-	while (!r && (n = pending_next(&pending)))
+	while (!r && (n = pending_next(pending)))
 		if (n->value)
 			r = fn(&n->prefix, n->value, data);
 	return r;
+}
+
+static int walk_subtree(const struct node *n, trie_fn *fn, void *data)
+{
+	struct pending pending = {.n = 0};
+
+	pending_push(&pending, n);
+	return walk_pending(&pending, fn, data);
 }
 
 int trie_walk(const struct trie *t, trie_fn *fn, void *data)
@@ -256,6 +263,35 @@ int trie_walk(const struct trie *t, trie_fn *fn, void *data)
 	int r = walk_subtree(t->root[0], fn, data);
 
 	return r ? r : walk_subtree(t->root[1], fn, data);
+}
+
+/* What of a subtree stands behind a prefix: on the way down to it, all that branches off to the
+ * right. */
+static void push_behind(struct pending *pending, const struct node *n, const ip_prefix *after)
+{
+	while (n && n->prefix.len < after->len && ip_prefix_contains(&n->prefix, after)) {
+		int bit = bit_at(after->bytes, n->prefix.len);
+
+		if (!bit)
+			pending_push(pending, n->child[1]);
+		n = n->child[bit];
+	}
+	if (n && ip_prefix_eq(&n->prefix, after)) {
+		pending_push(pending, n->child[1]);
+		pending_push(pending, n->child[0]);
+	} else if (n && ip_prefix_cmp(&n->prefix, after) > 0) {
+		pending_push(pending, n);
+	}
+}
+
+int trie_walk_after(const struct trie *t, const ip_prefix *after, trie_fn *fn, void *data)
+{
+	struct pending pending = {.n = 0};
+	int r;
+
+	push_behind(&pending, first_node(t, after->family), after);
+	r = walk_pending(&pending, fn, data);
+	return r || after->family != AF_INET ? r : walk_subtree(t->root[1], fn, data);
 }
 
 int trie_walk_within(const struct trie *t, const ip_prefix *outer, trie_fn *fn, void *data)

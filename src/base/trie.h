@@ -31,6 +31,8 @@ size_t trie_count(const struct trie *t);
 typedef int trie_fn(const ip_prefix *p, void *value, void *data);
 /* All prefixes in ip_prefix_cmp order: IPv4 first, covers before what they cover. */
 int trie_walk(const struct trie *t, trie_fn *fn, void *data);
+/* The same from the first prefix behind after, which need not be in it. */
+int trie_walk_after(const struct trie *t, const ip_prefix *after, trie_fn *fn, void *data);
 /* All prefixes within outer, outer itself included, in the same order. */
 int trie_walk_within(const struct trie *t, const ip_prefix *outer, trie_fn *fn, void *data);
 

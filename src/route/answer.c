@@ -106,24 +106,53 @@ bool rib_lookup(struct rib *rib, const ip_addr *addr, struct rib_answer *ret)
 	return true;
 }
 
+bool rib_cover(struct rib *rib, const ip_prefix *prefix, struct rib_answer *ret)
+{
+	const struct rib_entry *e = trie_cover(rib->entries, prefix, NULL);
+
+	if (!e)
+		return false;
+	answer(rib, e, ret);
+	return true;
+}
+
 struct walk {
 	struct rib *rib;
 	int (*fn)(const struct rib_answer *a, void *data);
 	void *data;
+	size_t left; /* how many more */
+	int result;
 };
+
+/* What ends the walk beside an answer of fn. */
+#define WALK_FULL 1
 
 static int walk_entry(const ip_prefix *p, void *value, void *data)
 {
 	struct walk *w = data;
 	struct rib_answer a;
 
+	if (!w->left)
+		return WALK_FULL;
+	w->left--;
 	answer(w->rib, value, &a);
-	return w->fn(&a, w->data);
+	w->result = w->fn(&a, w->data);
+	return w->result;
+}
+
+int rib_walk_after(struct rib *rib, const ip_prefix *after, size_t max,
+	int (*fn)(const struct rib_answer *a, void *data), void *data)
+{
+	struct walk w = {.rib = rib, .fn = fn, .data = data, .left = max};
+
+	if (after)
+		trie_walk_after(rib->entries, after, walk_entry, &w);
+	else
+		trie_walk(rib->entries, walk_entry, &w);
+	return w.result;
 }
 
 int rib_walk(struct rib *rib, int (*fn)(const struct rib_answer *a, void *data), void *data)
 {
-	struct walk w = {.rib = rib, .fn = fn, .data = data};
-
-	return trie_walk(rib->entries, walk_entry, &w);
+	return rib_walk_after(rib, NULL, SIZE_MAX, fn, data);
 }

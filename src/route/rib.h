@@ -176,6 +176,12 @@ bool rib_explain(struct rib *rib, const ip_prefix *prefix, struct rib_answer *re
 /* The longest prefix that holds the address AND has an owner now (what a packet would take); false
  * if none. */
 bool rib_lookup(struct rib *rib, const ip_addr *addr, struct rib_answer *ret);
+/* The longest prefix that strictly holds another, with an owner or without; false if there is none.
+ */
+bool rib_cover(struct rib *rib, const ip_prefix *prefix, struct rib_answer *ret);
+/* As rib_walk, from the first prefix behind after (NULL: from the first), at most max of them. */
+int rib_walk_after(struct rib *rib, const ip_prefix *after, size_t max,
+	int (*fn)(const struct rib_answer *a, void *data), void *data);
 /* In ip_prefix_cmp order; a non-zero answer of fn ends it and is returned. */
 int rib_walk(struct rib *rib, int (*fn)(const struct rib_answer *a, void *data), void *data);
 

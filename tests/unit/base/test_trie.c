@@ -120,8 +120,18 @@ static int see(const ip_prefix *p, void *value, void *data)
 static void check_walks(const struct trie *t, const struct naive *l, const ip_prefix *outer)
 {
 	struct seen all = {.naive = l}, within = {.naive = l, .outer = outer};
-	size_t want = 0;
+	size_t want = 0, behind = 0;
 
+	for (size_t i = 0; i < l->n; i++)
+		behind += l->entries[i].value && ip_prefix_cmp(outer, &l->entries[i].prefix) < 0;
+	all.last = *outer;
+	assert_int_equal(trie_walk_after(t, outer, see, &all), 0);
+	assert_int_equal(all.n, behind);
+	if (behind) {
+		all = (struct seen){.naive = l, .stop_after = behind};
+		assert_int_equal(trie_walk_after(t, outer, see, &all), 42);
+	}
+	all = (struct seen){.naive = l};
 	for (size_t i = 0; i < l->n; i++)
 		want += l->entries[i].value && ip_prefix_contains(outer, &l->entries[i].prefix);
 	assert_int_equal(trie_walk(t, see, &all), 0);

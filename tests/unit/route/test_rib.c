@@ -451,6 +451,44 @@ static void test_walk_ends_on_request(void **state)
 	fixture_done(&f);
 }
 
+static int note_prefix(const struct rib_answer *a, void *data)
+{
+	*(ip_prefix *)data = a->prefix;
+	return 0;
+}
+
+static void test_walk_in_slices(void **state)
+{
+	struct fixture f = fixture_new(1);
+	ip_prefix last = prefix("10.20.2.0/24"), want = prefix("10.20.3.0/24");
+
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_FALL_BACK);
+	set_prefix(&f, "10.20.3.0/24", two_hubs, 2, RIB_FALL_BACK);
+	set_prefix(&f, "10.20.4.0/24", two_hubs, 2, RIB_FALL_BACK);
+	assert_int_equal(rib_walk_after(f.rib, &last, 1, note_prefix, &last), 0);
+	assert_true(ip_prefix_eq(&last, &want));
+	assert_int_equal(rib_walk_after(f.rib, NULL, 2, note_prefix, &last), 0);
+	assert_true(ip_prefix_eq(&last, &want));
+	assert_int_equal(rib_walk_after(f.rib, &last, 9, note_prefix, &last), 0);
+	want = prefix("10.20.4.0/24");
+	assert_true(ip_prefix_eq(&last, &want));
+	fixture_done(&f);
+}
+
+static void test_cover(void **state)
+{
+	struct fixture f = fixture_new(1);
+	ip_prefix inner = prefix("10.20.1.0/24"), outer = prefix("10.20.0.0/16");
+	struct rib_answer a;
+
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_FALL_BACK);
+	assert_false(rib_cover(f.rib, &inner, &a));
+	set_prefix(&f, "10.20.0.0/16", two_hubs, 2, RIB_FALL_BACK);
+	assert_true(rib_cover(f.rib, &inner, &a));
+	assert_true(ip_prefix_eq(&a.prefix, &outer));
+	fixture_done(&f);
+}
+
 static void expect_lookup(struct fixture *f, const char *addr, const char *want)
 {
 	char buf[IP_PREFIX_STRLEN];
@@ -593,6 +631,8 @@ int main(void)
 		cmocka_unit_test(test_prefix_goes),
 		cmocka_unit_test(test_changes_are_sorted),
 		cmocka_unit_test(test_walk_ends_on_request),
+		cmocka_unit_test(test_walk_in_slices),
+		cmocka_unit_test(test_cover),
 		cmocka_unit_test(test_lookup_falls_back_to_the_cover),
 		cmocka_unit_test(test_candidate_sets_are_shared),
 		cmocka_unit_test(test_sources_stand_side_by_side),
