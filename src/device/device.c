@@ -211,6 +211,19 @@ int device_open(const struct device_options *o, struct device **ret, bool *ret_c
 	return 0;
 }
 
+int device_address(const struct device *d, struct device_address *ret)
+{
+	*ret = (struct device_address){.kind = d->kind};
+	memcpy(ret->ifname, d->ifname, sizeof(ret->ifname));
+	return d->ops->address ? d->ops->address(d, ret) : -EOPNOTSUPP;
+}
+
+int device_open_at(const struct device_address *at, struct device **ret)
+{
+	return at->kind == DEVICE_KERNEL ? kernel_device_open(at->ifname, ret)
+					 : uapi_device_open(at->path, at->ifname, ret);
+}
+
 void device_close(struct device *d)
 {
 	if (d)

@@ -91,6 +91,17 @@ struct device_options {
  */
 int device_open(const struct device_options *o, struct device **ret, bool *ret_created, char *why,
 	size_t why_size);
+/* Where a device that is open can be opened again, by another thread for instance. */
+struct device_address {
+	enum device_kind kind; /* KERNEL or UAPI */
+	char ifname[IFNAMSIZ];
+	char path[108]; /* of the UAPI socket */
+};
+
+/* -EOPNOTSUPP: nowhere. */
+int device_address(const struct device *d, struct device_address *ret);
+/* Makes and starts nothing; -ENODEV and others: it isn't there any more. */
+int device_open_at(const struct device_address *at, struct device **ret);
 /* Lets go of it; the device lives on. Accepts NULL. */
 void device_close(struct device *d);
 /* Takes the interface down and away (a userspace process ends by it). */

@@ -12,6 +12,7 @@ struct device_ops {
 	 * flag. */
 	int (*apply)(struct device *d, const struct device_change *c);
 	void (*close)(struct device *d);
+	int (*address)(const struct device *d, struct device_address *ret); /* NULL: has none */
 };
 
 enum removal_way { REMOVAL_UNKNOWN, REMOVAL_FLAG, REMOVAL_PARKING };

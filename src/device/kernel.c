@@ -120,7 +120,14 @@ static void kernel_close(struct device *d)
 	free(k);
 }
 
-static const struct device_ops kernel_ops = {kernel_get, kernel_apply, kernel_close};
+/* Its name says all. */
+static int kernel_address(const struct device *d, struct device_address *ret)
+{
+	return 0;
+}
+
+static const struct device_ops kernel_ops = {
+	kernel_get, kernel_apply, kernel_close, kernel_address};
 
 int kernel_device_new(struct nl *nl, const char *ifname, struct device **ret)
 {

@@ -262,7 +262,13 @@ static void uapi_close(struct device *d)
 	secret_free(u, sizeof(*u));
 }
 
-static const struct device_ops uapi_ops = {uapi_get, uapi_apply, uapi_close};
+static int uapi_address(const struct device *d, struct device_address *ret)
+{
+	snprintf(ret->path, sizeof(ret->path), "%s", uapi_device_path(d));
+	return 0;
+}
+
+static const struct device_ops uapi_ops = {uapi_get, uapi_apply, uapi_close, uapi_address};
 
 void uapi_device_set_timeout(struct device *d, unsigned ms)
 {
