@@ -20,7 +20,8 @@ KNOWS = {
     "fib": {"base", "sys", "route", "device"},
     "prober": {"base", "live", "sys"},
     "tunnel": {"base", "wg", "sys"},
-    "daemon": {"base", "sys", "mesh", "route", "live", "prober", "device", "fib"},
+    "control": {"base", "mesh", "route", "live"},
+    "daemon": {"base", "control", "sys", "mesh", "route", "live", "prober", "device", "fib"},
     "cli": {"base", "sys", "mesh"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z0-9_]+)/([a-z0-9_]+)\.h"')

@@ -11,11 +11,12 @@ void daemon_take_mirror(struct daemon *d, struct device_state *fresh)
 	handshakes_look(d->handshakes, &d->mirror, sys_wall_ns(), d->mirror_at);
 }
 
-void daemon_refresh_mirror(struct daemon *d, int64_t max_age_ns)
+void daemon_take_reading(struct device_state *fresh, instant began, void *daemon)
 {
-	struct device_state fresh = {0};
+	struct daemon *d = daemon;
 
-	if (instant_diff(sys_now(), d->mirror_at) >= max_age_ns &&
-		!device_get(d->fib.device, &fresh))
-		daemon_take_mirror(d, &fresh);
+	if (instant_before(began, d->mirror_at))
+		device_state_done(fresh);
+	else
+		daemon_take_mirror(d, fresh);
 }

@@ -14,10 +14,12 @@
 #ifndef SHUNT_DAEMON_DAEMON_H
 #define SHUNT_DAEMON_DAEMON_H
 
-#include "daemon/control.h"
+#include "control/requests.h"
+#include "daemon/device_reader.h"
 #include "daemon/engine.h"
 #include "daemon/fib.h"
 #include "daemon/foreign_look.h"
+#include "daemon/problem_log.h"
 #include "daemon/session_keys.h"
 #include "prober/prober.h"
 #include "sys/resolver.h"
@@ -41,6 +43,13 @@ struct daemon_report {
 	struct changes changes;
 };
 
+/* What was wrong when it was last asked. */
+struct daemon_problems {
+	json_t *list; /* problems.h; NULL: nobody asked yet */
+	instant at;
+	uint64_t generation;
+};
+
 struct daemon {
 	const struct daemon_options *options;
 	uv_loop_t loop;
@@ -56,6 +65,12 @@ struct daemon {
 	struct prober *prober;		   /* NULL until the device was brought into line once */
 	struct session_keys *session_keys; /* of the prober's peers */
 	struct control *control;
+	struct control_desk *desk;	 /* answers what comes over it */
+	struct snapshot *snapshot;	 /* the last that was made for it; NULL: none */
+	struct daemon_problems problems; /* as it shows them */
+	struct problem_log problem_log;
+	unsigned seconds;	      /* since the start, as the timer counts */
+	struct device_reader *reader; /* reads the device into mirror when somebody asks */
 	struct diagnosis *diagnosis;
 	struct bfd_filter *bfd_filter;
 	/* The device as it was last seen, for those who ask; the engine has what it decides by. */
@@ -77,10 +92,9 @@ struct daemon {
 	int exit_status;
 };
 
-/* Handshakes and counters as of now, without mending or deciding anything; if the device doesn't
- * answer, as of the last time it did. What isn't older than max_age_ns is left. */
-void daemon_refresh_mirror(struct daemon *d, int64_t max_age_ns);
 /* Takes what the device said just now. */
 void daemon_take_mirror(struct daemon *d, struct device_state *fresh);
+/* The same, unless something younger is there; device_reader_fn with the daemon as data. */
+void daemon_take_reading(struct device_state *fresh, instant began, void *daemon);
 
 #endif

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/diagnosis.h"
 
-#include "daemon/answers.h"
 #include "daemon/clones.h"
 #include "daemon/forward_probe.h"
 #include "daemon/path_probe.h"
-#include "daemon/problem_log.h"
 #include "daemon/relay_probe.h"
 #include "sys/clock.h"
 
 #define FIRST_LOOK_MS 200
 #define LOOK (NS_PER_S)
-#define LOOKS_PER_LOG 3
 #define PAUSE_MIN_MS 50 /* between two turns, however much is due */
 /* Two machines with one key may speak at one pace of a second: whoever looks as often sees one. */
 #define PEEK (211 * NS_PER_MS)
@@ -22,8 +19,6 @@ struct diagnosis {
 	uv_timer_t *timer; /* outlives us until the loop has closed it */
 	instant look_at, peek_at;
 	instant noted_at; /* the mirror whose clones are noted */
-	unsigned looks;
-	struct problem_log log;
 	struct clones clones;
 	struct echoes *echoes;
 	struct path_probe paths;
@@ -43,8 +38,6 @@ static void look(struct diagnosis *g)
 	echoes_set(g->echoes, self->interface, d->fib.ifindex, own, self->n_addresses);
 	free(own);
 	forward_probe_step(&g->forward, d, sys_now());
-	if (g->looks++ % LOOKS_PER_LOG == 0)
-		problem_log_update(&g->log, answer_problems_to_log(d));
 }
 
 /* Whoever had the device read, each time counts once. */
@@ -59,15 +52,15 @@ static void note_mirror(struct diagnosis *g)
 /* At the device, while a peer may be two; when next. */
 static instant peek(struct diagnosis *g, instant now)
 {
-	int64_t cost;
+	struct daemon *d = g->daemon;
+	int64_t cost = device_reader_took(d->reader) * PEEKS_SHARE;
 
 	if (!g->clones.is_open)
 		return INSTANT_NEVER;
 	if (instant_before(now, g->peek_at))
 		return g->peek_at;
-	daemon_refresh_mirror(g->daemon, PEEK / 2);
-	note_mirror(g);
-	cost = instant_diff(sys_now(), now) * PEEKS_SHARE;
+	device_reader_ask(d->reader, d->fib.device, instant_diff(now, d->mirror_at),
+		&(struct device_question){PEEK / 2, NULL, NULL});
 	return g->peek_at = instant_add(now, cost > PEEK ? cost : PEEK);
 }
 
@@ -127,7 +120,6 @@ void diagnosis_stop(struct diagnosis *g)
 	if (!g)
 		return;
 	uv_close((uv_handle_t *)g->timer, on_closed);
-	problem_log_done(&g->log);
 	clones_done(&g->clones);
 	path_probe_done(&g->paths);
 	relay_probe_done(&g->relays);

@@ -10,7 +10,7 @@ struct problem_log {
 	json_t *known; /* as they were the last time; NULL: never asked */
 };
 
-/* now: as answer_problems gives them; the reference is taken over. */
+/* now: as problems_to_log gives them; the reference is taken over. */
 void problem_log_update(struct problem_log *l, json_t *now);
 void problem_log_done(struct problem_log *l);
 

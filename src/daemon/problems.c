@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/answers.h"
+#include "daemon/problems.h"
 
 #include "daemon/bfd_filter.h"
 #include "daemon/diagnosis.h"
@@ -143,7 +143,7 @@ static void add_trouble(const struct daemon *d, json_t *list)
 	add(list, what, NULL);
 }
 
-json_t *answer_problems_to_log(struct daemon *d)
+json_t *problems_to_log(struct daemon *d)
 {
 	json_t *list = json_array();
 	char text[256];
@@ -164,74 +164,13 @@ json_t *answer_problems_to_log(struct daemon *d)
 	return list;
 }
 
-json_t *answer_problems(struct daemon *d)
+json_t *problems_now(struct daemon *d)
 {
-	json_t *list = answer_problems_to_log(d);
+	json_t *list = problems_to_log(d);
 
 	if (engine_trouble(d->engine))
 		add_trouble(d, list);
 	if (prober_is_flapping(d->prober))
 		add_flapping(d, list);
-	return list;
-}
-
-/* The nodes that lose the pair's far end if both live: those that would reach it through this hub.
- */
-static void add_cut_pair(const struct daemon *d, json_t *list, const struct generation_peer *p)
-{
-	const struct mesh_node *self = d->gen->self, *far = p->node;
-	const struct mesh_node *hub = self->role == MESH_HUB ? self : far;
-	const struct mesh_node *other = hub == self ? far : self;
-	AUTO_FREE char *effect =
-		mem_printf("the line between %s and %s is down; if both live, traffic between %s "
-			   "and every node that still leans on %s is lost",
-			hub->name, other->name, other->name, hub->name);
-
-	json_array_append_new(list,
-		json_pack("{s:s, s:s, s:s}", "a", hub->name, "b", other->name, "effect", effect));
-}
-
-/* Up by a probe that would notice within seconds if we were cut off. */
-static bool sees_us(struct daemon *d, const struct generation_peer *p)
-{
-	struct live_peer_info info;
-
-	return rib_peer_state(d->rib, p->id) != RIB_DOWN && prober_info(d->prober, p->id, &info) &&
-	       (info.config.probe == LIVE_PROBE_BFD || info.config.probe == LIVE_PROBE_ECHO);
-}
-
-static bool does_anybody_see_us(struct daemon *d)
-{
-	for (size_t i = 0; i < d->gen->n_peers; i++)
-		if (sees_us(d, &d->gen->peers[i]))
-			return true;
-	return false;
-}
-
-/* A hub that doesn't hear us but is heard lives, and so do its lines with others. One that isn't
- * heard may be dead for all. */
-static bool is_heard(struct daemon *d, const struct generation_peer *hub)
-{
-	struct live_peer_info info;
-
-	return prober_info(d->prober, hub->id, &info) && info.is_heard;
-}
-
-json_t *answer_cut_pairs(struct daemon *d)
-{
-	json_t *list = json_array();
-	bool is_hub = d->gen->self->role == MESH_HUB;
-	bool is_seen = is_hub && does_anybody_see_us(d);
-
-	for (size_t i = 0; i < d->gen->n_peers; i++) {
-		const struct generation_peer *p = &d->gen->peers[i];
-
-		if (rib_peer_state(d->rib, p->id) != RIB_DOWN || p->node->role == MESH_CLIENT)
-			continue;
-		if (is_hub == (p->node->role == MESH_HUB))
-			continue;
-		if (is_hub ? is_seen : is_heard(d, p))
-			add_cut_pair(d, list, p);
-	}
 	return list;
 }

@@ -3,14 +3,15 @@
 
 #include "base/secret.h"
 #include "daemon/actions.h"
+#include "daemon/asked.h"
 #include "daemon/bfd_filter.h"
 #include "daemon/diagnosis.h"
 #include "daemon/generation_load.h"
 #include "daemon/interface_lock.h"
 #include "daemon/listen_port.h"
 #include "daemon/log.h"
+#include "daemon/problems.h"
 #include "daemon/reload.h"
-#include "daemon/requests.h"
 #include "daemon/sync.h"
 #include "sys/clock.h"
 #include "sys/descriptors.h"
@@ -39,13 +40,17 @@
 /* A program that is just ending gets this long to be gone. */
 #define DYING_MS 1000
 #define SECOND_MS 1000
+#define FIRST_SECOND_MS 250 /* behind the first look of diagnosis.c */
 #define AWAIT_NAMES_MS 1000
+#define SECONDS_PER_LOOK 3 /* for problems, for the log */
 
 static void on_second(uv_timer_t *t)
 {
 	struct daemon *d = t->data;
 
 	bfd_filter_step(d->bfd_filter, d, sys_now());
+	if (d->seconds++ % SECONDS_PER_LOOK == 0)
+		problem_log_update(&d->problem_log, problems_to_log(d));
 	log_tell_left_out();
 }
 
@@ -329,7 +334,7 @@ static int watch(struct daemon *d, struct buf *why)
 	uv_poll_start(&d->prober_poll, UV_READABLE, on_prober);
 	watch_kernel(d);
 	d->diagnosis = diagnosis_start(d);
-	uv_timer_start(&d->second_timer, on_second, SECOND_MS, SECOND_MS);
+	uv_timer_start(&d->second_timer, on_second, FIRST_SECOND_MS, SECOND_MS);
 	uv_signal_start(&d->sigterm, on_stop_signal, SIGTERM);
 	uv_signal_start(&d->sigint, on_stop_signal, SIGINT);
 	uv_signal_start(&d->sighup, on_sighup, SIGHUP);
@@ -362,8 +367,8 @@ static int serve(struct daemon *d, struct buf *why)
 	AUTO_FREE char *path = mem_printf("%s/control.sock", d->options->run_dir);
 	struct control_options o = {
 		.path = path,
-		.answer = daemon_answer,
-		.data = d,
+		.answer = control_serve,
+		.data = d->desk,
 	};
 	int limit = descriptors_limit(), open = descriptors_open();
 	int needed = (open < 0 ? FILES_OF_START : open) + FILES_IN_RESERVE +
@@ -429,6 +434,8 @@ static bool stop(struct daemon *d)
 	bool ended;
 
 	control_close(d->control);
+	device_reader_free(d->reader);
+	control_desk_free(d->desk);
 	diagnosis_stop(d->diagnosis);
 	resolver_free(d->resolver);
 	foreign_look_free(d->foreign);
@@ -438,6 +445,9 @@ static bool stop(struct daemon *d)
 	device_close(d->fib.device);
 	rtnl_monitor_close(d->monitor);
 	rtnl_close(d->fib.rtnl);
+	snapshot_put(d->snapshot);
+	json_decref(d->problems.list);
+	problem_log_done(&d->problem_log);
 	device_state_done(&d->mirror);
 	handshakes_free(d->handshakes);
 	bfd_filter_free(d->bfd_filter);
@@ -503,6 +513,8 @@ struct daemon *daemon_new(const struct daemon_options *o, struct buf *why)
 	d->engine = engine_new(d->started_at);
 	d->resolver = resolver_new(&d->loop, actions_on_resolved, d);
 	d->handshakes = handshakes_new();
+	d->reader = device_reader_new(&d->loop, daemon_take_reading, d);
+	d->desk = control_desk_new(&d->loop, &asked_source, d);
 	d->bfd_filter = bfd_filter_new();
 	return d;
 }

@@ -6,7 +6,6 @@
  * line
  * "#N" of the input puts the N-th inventory into the file, for the next reload.
  */
-#include "daemon/requests.h"
 #include "daemon/run.h"
 #include "device/internal.h"
 #include "sys/nl.h"
@@ -218,6 +217,11 @@ static struct daemon *start(void)
 	return d;
 }
 
+static void on_answer(char *text, void *data)
+{
+	*(char **)data = text;
+}
+
 static void take_line(struct daemon *d, const char *line, size_t n)
 {
 	AUTO_FREE char *text = NULL;
@@ -227,7 +231,9 @@ static void take_line(struct daemon *d, const char *line, size_t n)
 		choose_inventory((unsigned char)line[1] - (unsigned)'0');
 		return;
 	}
-	text = control_answer_line(line, n, daemon_answer, d);
+	control_take_line(line, n, control_call_new(on_answer, &text), control_serve, d->desk);
+	while (!text)
+		uv_run(&d->loop, UV_RUN_ONCE);
 	reply = json_loads(text, 0, NULL);
 	assert(json_is_boolean(json_object_get(reply, "ok")));
 	assert(json_is_true(json_object_get(reply, "ok")) ||

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/control.h"
+#include "control/control.h"
 
 #include "base/list.h"
 #include <errno.h>
@@ -33,8 +33,16 @@ struct client {
 	struct list link;
 	uv_pipe_t pipe;
 	struct control *control; /* NULL: closing */
-	bool waits;		 /* for it to read what it asked for; nothing is read meanwhile */
+	/* For its answer, or for it to read that; nothing is read meanwhile. */
+	bool waits;
+	bool takes_lines;	   /* one after another, in a loop and not in a recursion */
+	struct control_call *call; /* that isn't answered yet; NULL: none */
 	struct buf in;
+};
+
+struct control_call {
+	control_done_fn *done; /* NULL: nobody waits */
+	void *data;
 };
 
 struct answer {
@@ -62,23 +70,51 @@ json_t *control_error(const char *fmt, ...)
 	return answer;
 }
 
-char *control_answer_line(const char *line, size_t n, control_fn *answer, void *data)
+struct control_call *control_call_new(control_done_fn *done, void *data)
+{
+	struct control_call *call = mem_zalloc(1, sizeof(*call));
+
+	call->done = done;
+	call->data = data;
+	return call;
+}
+
+bool control_call_is_wanted(const struct control_call *call)
+{
+	return call->done;
+}
+
+void control_reply_text(struct control_call *call, char *text)
+{
+	if (call->done)
+		call->done(text, call->data);
+	else
+		free(text);
+	free(call);
+}
+
+void control_reply(struct control_call *call, json_t *answer)
+{
+	char *text = call->done ? json_dumps(answer, JSON_COMPACT) : NULL;
+
+	json_decref(answer);
+	control_reply_text(call,
+		text ? text : mem_strdup("{\"ok\":false,\"error\":\"the answer can't be shown\"}"));
+}
+
+void control_take_line(
+	const char *line, size_t n, struct control_call *call, control_fn *answer, void *data)
 {
 	json_error_t error;
 	json_t *request = json_loadb(line, n, JSON_REJECT_DUPLICATES, &error);
-	json_t *reply;
-	char *text;
 
 	if (!request)
-		reply = control_error("the request is no JSON: %s", error.text);
+		control_reply(call, control_error("the request is no JSON: %s", error.text));
 	else if (!json_is_object(request))
-		reply = control_error("the request is no JSON object");
+		control_reply(call, control_error("the request is no JSON object"));
 	else
-		reply = answer(request, data);
-	text = json_dumps(reply, JSON_COMPACT);
-	json_decref(reply);
+		answer(request, call, data);
 	json_decref(request);
-	return text ? text : mem_strdup("{\"ok\":false,\"error\":\"the answer can't be shown\"}");
 }
 
 static void client_closed(uv_handle_t *h)
@@ -95,6 +131,9 @@ static void client_close(struct client *c)
 		return;
 	c->control->n_clients--;
 	c->control = NULL;
+	if (c->call)
+		c->call->done = NULL;
+	c->call = NULL;
 	list_remove(&c->link);
 	uv_close((uv_handle_t *)&c->pipe, client_closed);
 }
@@ -109,7 +148,7 @@ static void make_room(struct control *control, const struct client *for_whom, si
 
 		if (control->unread + n <= MAX_UNREAD)
 			return;
-		if (c->waits && c != for_whom)
+		if (c->waits && !c->call && c != for_whom)
 			client_close(c);
 	}
 }
@@ -121,20 +160,17 @@ static void answer_free(struct answer *a)
 	free(a);
 }
 
-static void client_answer(struct client *c, const char *line, size_t n)
+static void client_send(struct client *c, char *reply)
 {
 	struct answer *a = mem_zalloc(1, sizeof(*a));
-	struct buf text = {0};
-	char *reply = control_answer_line(line, n, c->control->answer, c->control->data);
+	size_t n = strlen(reply);
 	uv_buf_t out;
 
-	buf_puts(&text, reply);
-	buf_putc(&text, '\n');
-	free(reply);
+	reply = mem_realloc(reply, n + 1, 1);
+	reply[n++] = '\n';
 	out = uv_buf_init(NULL, 0);
-	out.len = text.n;
-	out.base = a->text = buf_steal(&text);
-	a->n = out.len;
+	out.len = a->n = n;
+	out.base = a->text = reply;
 	a->client = c;
 	a->control = c->control;
 	make_room(c->control, c, a->n);
@@ -150,17 +186,46 @@ static void client_answer(struct client *c, const char *line, size_t n)
 	}
 }
 
+static void take_lines(struct client *c);
+static void read_on(struct client *c);
+
+static void on_answer(char *text, void *data)
+{
+	struct client *c = data;
+
+	c->call = NULL;
+	c->waits = false;
+	client_send(c, text);
+	if (!c->takes_lines) {
+		take_lines(c);
+		read_on(c);
+	}
+}
+
+static void client_ask(struct client *c, const char *line, size_t n)
+{
+	struct control *control = c->control;
+
+	c->call = control_call_new(on_answer, c);
+	c->waits = true;
+	control_take_line(line, n, c->call, control->answer, control->data);
+	if (c->call)
+		uv_read_stop((uv_stream_t *)&c->pipe);
+}
+
 static void take_lines(struct client *c)
 {
 	char *end;
 
+	c->takes_lines = true;
 	while (c->control && !c->waits && c->in.n && (end = memchr(c->in.data, '\n', c->in.n))) {
 		size_t n = (size_t)(end - c->in.data);
 
 		if (n)
-			client_answer(c, c->in.data, n);
+			client_ask(c, c->in.data, n);
 		buf_drop(&c->in, n + 1);
 	}
+	c->takes_lines = false;
 	if (c->control && !c->waits && c->in.n > MAX_REQUEST)
 		client_close(c);
 }
@@ -186,18 +251,29 @@ static void got_bytes(uv_stream_t *stream, ssize_t n, const uv_buf_t *room)
 	take_lines(c);
 }
 
+/* Does nothing to one that is read already. */
+static void read_on(struct client *c)
+{
+	int err;
+
+	if (!c->control || c->waits)
+		return;
+	err = uv_read_start((uv_stream_t *)&c->pipe, give_room, got_bytes);
+	if (err && err != UV_EALREADY)
+		client_close(c);
+}
+
 static void written(uv_write_t *req, int status)
 {
 	struct answer *a = container_of(req, struct answer, req);
 	struct client *c = a->client;
 
 	answer_free(a);
-	if (!c->control || !c->waits)
+	if (!c->control || !c->waits || c->call)
 		return;
 	c->waits = false;
 	take_lines(c);
-	if (c->control && !c->waits && uv_read_start((uv_stream_t *)&c->pipe, give_room, got_bytes))
-		client_close(c);
+	read_on(c);
 }
 
 /* Idle ones must not keep an operator out. */

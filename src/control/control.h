@@ -5,8 +5,8 @@
  * an error, one that sends a line without end is closed, one that never reads is not read from
  * either, and of too many the one that was silent longest goes; none of them holds up the daemon.
  */
-#ifndef SHUNT_DAEMON_CONTROL_H
-#define SHUNT_DAEMON_CONTROL_H
+#ifndef SHUNT_CONTROL_CONTROL_H
+#define SHUNT_CONTROL_CONTROL_H
 
 #include "base/buf.h"
 #include <jansson.h>
@@ -14,9 +14,19 @@
 
 struct control;
 
-/* Answers a request (an object) with a new object, which the server prints and releases. Never
- * NULL. */
-typedef json_t *control_fn(const json_t *request, void *data);
+/* A request that waits for its answer. Whoever has it answers exactly once, at once or later, also
+ * if nobody waits any more. */
+struct control_call;
+
+/* Takes a request (an object, borrowed). */
+typedef void control_fn(const json_t *request, struct control_call *call, void *data);
+
+/* Answers with an object, which is taken over. */
+void control_reply(struct control_call *call, json_t *answer);
+/* The same as one line of JSON without its newline, malloc'd and taken over. */
+void control_reply_text(struct control_call *call, char *text);
+/* False: the client has gone, and an answer need not be made. */
+bool control_call_is_wanted(const struct control_call *call);
 
 struct control_options {
 	const char *path;
@@ -35,8 +45,11 @@ void control_close(struct control *c);
 /* {"ok": false, "error": ...} */
 json_t *control_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* The answer to one line, as the server gives it (without the newline); for the server itself and
+/* What a client's line becomes: done gets the answer's text, to be freed. For the server itself and
  * its fuzz target. */
-char *control_answer_line(const char *line, size_t n, control_fn *answer, void *data);
+typedef void control_done_fn(char *text, void *data);
+struct control_call *control_call_new(control_done_fn *done, void *data);
+void control_take_line(
+	const char *line, size_t n, struct control_call *call, control_fn *answer, void *data);
 
 #endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/requests.h"
+
+#include "base/mem.h"
+#include "control/routes.h"
+#include "control/status.h"
+#include "control/versions.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct control_desk {
+	const struct control_source *from;
+	void *data; /* from's */
+	struct pieces *pieces;
+};
+
+/* --- status --------------------------------------------------------------------------------------
+ */
+
+static const struct control_field status_fields[] = {
+	{"node", "string"},
+	{"role", "string"},
+	{"mesh", "string"},
+	{"inventory", "string"},
+	{"version", "string"},
+	{"uptime_s", "number"},
+	{"device", "object"},
+	{"device.interface", "string"},
+	{"device.kind", "string"},
+	{"device.name", "string"},
+	{"device.listen_port", "integer"},
+	{"drained", "boolean"},
+	{"holding", "boolean"},
+	{"peers", "array"},
+	{"peers[]", "object"},
+	{"peers[].node", "string"},
+	{"peers[].role", "string"},
+	{"peers[].state", "string"},
+	{"peers[].cause", "string"},
+	{"peers[].why", "string"},
+	{"peers[].since_s", "number"},
+	{"peers[].hold_left_s", "number?"},
+	{"peers[].flaps", "integer"},
+	{"peers[].probe", "string"},
+	{"peers[].endpoint", "string?"},
+	{"peers[].handshake_age_s", "integer?"},
+	{"peers[].rx_bytes", "integer"},
+	{"peers[].tx_bytes", "integer"},
+	{"peers[].bfd", "object?"},
+	{"peers[].bfd.state", "string"},
+	{"peers[].bfd.remote_state", "string"},
+	{"peers[].bfd.diag", "string"},
+	{"peers[].bfd.remote_diag", "string"},
+	{"peers[].bfd.tx_interval_ms", "number"},
+	{"peers[].bfd.detection_ms", "number"},
+	{"peers[].bfd.authenticated", "boolean"},
+	{"peers[].bfd.sent", "integer"},
+	{"peers[].bfd.received", "integer"},
+	{"peers[].bfd.refused", "integer"},
+	{"cut_pairs", "array"},
+	{"cut_pairs[]", "object"},
+	{"cut_pairs[].a", "string"},
+	{"cut_pairs[].b", "string"},
+	{"cut_pairs[].effect", "string"},
+	{"problems", "array"},
+	{"problems[]", "object"},
+	{"problems[].what", "string"},
+	{"problems[].fix", "string?"},
+};
+
+struct waiting {
+	struct control_desk *desk;
+	struct control_call *call;
+};
+
+static void on_ready(void *arg)
+{
+	struct waiting *w = arg;
+	struct control_desk *desk = w->desk;
+
+	if (control_call_is_wanted(w->call))
+		status_answer(desk->pieces, w->call, desk->from->snapshot(desk->data));
+	else
+		control_reply(w->call, json_null());
+	free(w);
+}
+
+static void serve_status(struct control_desk *desk, const char *argument, struct control_call *call)
+{
+	struct waiting *w = mem_zalloc(1, sizeof(*w));
+
+	*w = (struct waiting){desk, call};
+	desk->from->refresh(desk->data, on_ready, w);
+}
+
+/* --- routes --------------------------------------------------------------------------------------
+ */
+
+static const struct control_field routes_fields[] = {
+	{"node", "string"},
+	{"own", "boolean"},
+	{"routes", "array"},
+	{"routes[]", "object"},
+	{"routes[].prefix", "string"},
+	{"routes[].owner", "string?"},
+	{"routes[].owners", "array"},
+	{"routes[].owners[]", "string"},
+	{"routes[].kernel_route", "boolean"},
+	{"routes[].on_dead", "string"},
+	{"routes[].pinned", "boolean"},
+	{"routes[].candidates", "array"},
+	{"routes[].candidates[]", "object"},
+	{"routes[].candidates[].via", "string"},
+	{"routes[].candidates[].origin", "string"},
+	{"routes[].candidates[].state", "string"},
+	{"routes[].candidates[].metric", "integer"},
+	{"routes[].candidates[].transit", "boolean"},
+	{"routes[].candidates[].hub_metric", "integer?"},
+	{"routes[].candidates[].reason", "string"},
+	{"routes[].candidates[].why", "string"},
+};
+
+static void serve_routes(struct control_desk *desk, const char *argument, struct control_call *call)
+{
+	if (argument)
+		control_reply(call, routes_of_query(desk->from, desk->data, argument));
+	else
+		routes_answer_all(desk->pieces, call, desk->from, desk->data);
+}
+
+/* --- drain and undrain ---------------------------------------------------------------------------
+ */
+
+static const struct control_field drain_fields[] = {
+	{"node", "string"},
+	{"drained", "boolean"},
+};
+
+static json_t *drained(struct control_desk *desk, bool wanted)
+{
+	AUTO_BUF why = {0};
+	struct snapshot *s;
+	json_t *answer;
+
+	if (desk->from->drain(desk->data, wanted, &why))
+		return control_error("%s", buf_str(&why));
+	s = desk->from->snapshot(desk->data);
+	answer = json_pack("{s:b, s:i, s:s, s:b}", "ok", 1, "answer_version",
+		(int)CONTROL_DRAIN_VERSION, "node", s->node, "drained", (int)s->drained);
+	snapshot_put(s);
+	return answer;
+}
+
+static void serve_drain(struct control_desk *desk, const char *argument, struct control_call *call)
+{
+	control_reply(call, drained(desk, true));
+}
+
+static void serve_undrain(
+	struct control_desk *desk, const char *argument, struct control_call *call)
+{
+	control_reply(call, drained(desk, false));
+}
+
+/* --- reload --------------------------------------------------------------------------------------
+ */
+
+static const struct control_field reload_fields[] = {
+	{"node", "string"},
+	{"changed", "object"},
+	{"changed.settings_changed", "integer"},
+	{"changed.peers_added", "integer"},
+	{"changed.peers_changed", "integer"},
+	{"changed.endpoints_set", "integer"},
+	{"changed.peers_removed", "integer"},
+	{"changed.prefixes_added", "integer"},
+	{"changed.prefixes_moved", "integer"},
+	{"changed.prefixes_removed", "integer"},
+	{"changed.routes_added", "integer"},
+	{"changed.routes_removed", "integer"},
+	{"changed.addresses_added", "integer"},
+	{"changed.addresses_removed", "integer"},
+	{"changes", "array"},
+	{"changes[]", "string"},
+};
+
+static json_t *reloaded(struct control_desk *desk)
+{
+	AUTO_BUF why = {0};
+	json_t *counts = NULL, *changes = NULL, *answer;
+	struct snapshot *s;
+
+	if (desk->from->reload(desk->data, &why, &counts, &changes)) {
+		json_decref(counts);
+		json_decref(changes);
+		return control_error("%s", buf_str(&why));
+	}
+	s = desk->from->snapshot(desk->data);
+	answer = json_pack("{s:b, s:i, s:s, s:o, s:o}", "ok", 1, "answer_version",
+		(int)CONTROL_RELOAD_VERSION, "node", s->node, "changed", counts, "changes",
+		changes);
+	snapshot_put(s);
+	return answer;
+}
+
+static void serve_reload(struct control_desk *desk, const char *argument, struct control_call *call)
+{
+	control_reply(call, reloaded(desk));
+}
+
+/* --- all of them ---------------------------------------------------------------------------------
+ */
+
+#define FIELDS(of) .fields = of, .n_fields = ARRAY_SIZE(of)
+
+static const struct control_request requests[] = {
+	{.op = "status",
+		.summary = "show this node's peers, who is alive and why, and what is wrong",
+		.version = CONTROL_STATUS_VERSION,
+		FIELDS(status_fields),
+		.serve = serve_status},
+	{.op = "routes",
+		.summary = "show every candidate of a prefix, the winner, and why the others lose",
+		.argument = "query",
+		.argument_error = "query is a prefix or an address, as a string",
+		.version = CONTROL_ROUTES_VERSION,
+		FIELDS(routes_fields),
+		.serve = serve_routes},
+	{.op = "drain",
+		.summary = "make this node the last resort of its peers, losing nothing",
+		.changes = true,
+		.version = CONTROL_DRAIN_VERSION,
+		FIELDS(drain_fields),
+		.serve = serve_drain},
+	{.op = "undrain",
+		.summary = "put this node back in service",
+		.changes = true,
+		.version = CONTROL_DRAIN_VERSION,
+		FIELDS(drain_fields),
+		.serve = serve_undrain},
+	{.op = "reload",
+		.summary = "make the daemon read its inventory again",
+		.changes = true,
+		.version = CONTROL_RELOAD_VERSION,
+		FIELDS(reload_fields),
+		.serve = serve_reload},
+};
+
+const struct control_request *control_requests(size_t *ret_n)
+{
+	*ret_n = ARRAY_SIZE(requests);
+	return requests;
+}
+
+static const struct control_request *find(const char *op)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++)
+		if (!strcmp(requests[i].op, op))
+			return &requests[i];
+	return NULL;
+}
+
+void control_serve(const json_t *request, struct control_call *call, void *desk)
+{
+	const char *op = json_string_value(json_object_get(request, "op"));
+	const struct control_request *r = op ? find(op) : NULL;
+	const json_t *argument = r && r->argument ? json_object_get(request, r->argument) : NULL;
+
+	if (!op)
+		control_reply(call, control_error("the request has no op"));
+	else if (!r)
+		control_reply(call, control_error("unknown op %.40s", op));
+	else if (argument && !json_is_string(argument))
+		control_reply(call, control_error("%s", r->argument_error));
+	else
+		r->serve(desk, json_string_value(argument), call);
+}
+
+struct control_desk *control_desk_new(
+	uv_loop_t *loop, const struct control_source *from, void *data)
+{
+	struct control_desk *desk = mem_zalloc(1, sizeof(*desk));
+
+	desk->from = from;
+	desk->data = data;
+	desk->pieces = pieces_new(loop);
+	return desk;
+}
+
+void control_desk_free(struct control_desk *desk)
+{
+	if (!desk)
+		return;
+	pieces_free(desk->pieces);
+	free(desk);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What may be asked over the control socket. Each request is declared once: its name, what it is
+ * for, its argument, whether it changes anything, and its answer's members with their version. The
+ * dispatch goes by these rows; tests hold the answers, docs/control.md and the command line's help
+ * against them. Who may ask is whoever may open the socket, which is root.
+ */
+#ifndef SHUNT_CONTROL_REQUESTS_H
+#define SHUNT_CONTROL_REQUESTS_H
+
+#include "control/pieces.h"
+#include "control/source.h"
+
+/* A member of an answer, beside ok and answer_version: "peers[].bfd.state" within "peers[]". */
+struct control_field {
+	const char *path;
+	const char *type; /* JSON's, with "?" where it may be null */
+};
+
+struct control_desk;
+
+struct control_request {
+	const char *op;
+	const char *summary;	    /* as the verb's of the same name in the command line's help */
+	const char *argument;	    /* a member that may be there, a string; NULL: there is none */
+	const char *argument_error; /* if it is something else */
+	bool changes;		    /* something, and doesn't only tell */
+	unsigned version;	    /* of the answer */
+	const struct control_field *fields;
+	size_t n_fields;
+	/* argument: NULL if it isn't there. */
+	void (*serve)(struct control_desk *desk, const char *argument, struct control_call *call);
+};
+
+/* All of them; *ret_n gets how many. */
+const struct control_request *control_requests(size_t *ret_n);
+
+/* Who answers requests; data is the source's. */
+struct control_desk *control_desk_new(
+	uv_loop_t *loop, const struct control_source *from, void *data);
+/* After the control socket was closed; the loop must run once more. Accepts NULL. */
+void control_desk_free(struct control_desk *desk);
+/* control_fn with the desk as data. */
+void control_serve(const json_t *request, struct control_call *call, void *desk);
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/routes.h"
+
+#include "base/mem.h"
+#include "control/versions.h"
+#include "mesh/inventory.h"
+#include <stdlib.h>
+
+#define ROUTES_MAX 64 /* in a piece */
+
+/* Who is asked. */
+struct asked {
+	const struct control_source *from;
+	void *data;
+};
+
+static const char *name_of(const struct asked *q, uint32_t peer)
+{
+	return q->from->name(q->data, peer);
+}
+
+static const char *rib_state_word(enum rib_state s)
+{
+	return s == RIB_UP ? "up" : s == RIB_LAST_RESORT ? "last-resort" : "down";
+}
+
+static const char *on_dead_word(enum rib_on_dead d)
+{
+	return d == RIB_HOLD ? "hold" : d == RIB_RELEASE ? "release" : "fall-back";
+}
+
+/* The reason as a sentence, with the values that decided: "metric 30 is higher than hub-a's 20". */
+static char *why_text(const struct asked *q, const struct rib_answer *a, size_t i)
+{
+	const struct rib_candidate *c = &a->candidates[i], *w = &a->candidates[0];
+	const char *via = name_of(q, c->peer), *winner = name_of(q, w->peer);
+
+	switch (a->reasons[i]) {
+	case RIB_WINS:
+		return mem_printf("wins");
+	case RIB_PEER_DOWN:
+		return mem_printf("%s is down", via);
+	case RIB_PEER_LAST_RESORT:
+		return mem_printf("%s is last resort (drained or holding)", via);
+	case RIB_ORIGIN_DOWN:
+		return mem_printf("%s is down as seen from here, so %s may not reach it either",
+			name_of(q, c->origin), via);
+	case RIB_ORIGIN_LAST_RESORT:
+		return mem_printf("%s is last resort (drained or holding); a detour through %s "
+				  "spares it nothing",
+			name_of(q, c->origin), via);
+	case RIB_HIGHER_DISTANCE:
+		return mem_printf("distance %u is higher than %u", c->distance, w->distance);
+	case RIB_HIGHER_METRIC:
+		return mem_printf("metric %u is higher than %u", c->metric, w->metric);
+	case RIB_IS_TRANSIT:
+		return mem_printf("goes through a hub, %s is direct", winner);
+	case RIB_HIGHER_HUB_METRIC:
+		return c->hub_metric == MESH_METRIC_NONE
+			       ? mem_printf("hub %s has no metric, %s has %u", via, winner,
+					 w->hub_metric)
+			       : mem_printf("hub metric %u is higher than %s's %u", c->hub_metric,
+					 winner, w->hub_metric);
+	case RIB_LATER_IN_FILE:
+		return mem_printf("stands later in the inventory than %s", winner);
+	case RIB_CUT_FROM_SET:
+		return mem_printf("equal to %s, but the device holds one owner per prefix", winner);
+	default:
+		return mem_printf("not usable, but kept (%s)",
+			a->pinned ? "it never moves" : "on_dead: hold");
+	}
+}
+
+static json_t *candidate_json(const struct asked *q, const struct rib_answer *a, size_t i)
+{
+	const struct rib_candidate *c = &a->candidates[i];
+	AUTO_FREE char *why = why_text(q, a, i);
+	bool has_hub_metric = c->transit && c->hub_metric != MESH_METRIC_NONE;
+
+	return json_pack("{s:s, s:s, s:s, s:I, s:b, s:o, s:s, s:s}", "via", name_of(q, c->peer),
+		"origin", name_of(q, c->origin), "state",
+		rib_state_word(q->from->peer_state(q->data, c->peer)), "metric",
+		(json_int_t)c->metric, "transit", (int)c->transit, "hub_metric",
+		has_hub_metric ? json_integer(c->hub_metric) : json_null(), "reason",
+		rib_reason_name(a->reasons[i]), "why", why);
+}
+
+static json_t *route_json(const struct asked *q, const struct rib_answer *a)
+{
+	char prefix[IP_PREFIX_STRLEN];
+	json_t *candidates = json_array(), *owners = json_array();
+
+	for (size_t i = 0; i < a->n; i++)
+		json_array_append_new(candidates, candidate_json(q, a, i));
+	for (unsigned i = 0; i < a->owners.n; i++)
+		json_array_append_new(owners, json_string(name_of(q, a->owners.peer[i])));
+	return json_pack("{s:s, s:s?, s:o, s:b, s:s, s:b, s:o}", "prefix",
+		ip_prefix_format(&a->prefix, prefix), "owner",
+		a->owners.n ? name_of(q, a->owners.peer[0]) : NULL, "owners", owners,
+		"kernel_route", (int)a->route, "on_dead", on_dead_word(a->on_dead), "pinned",
+		(int)a->pinned, "candidates", candidates);
+}
+
+/* The length of our own network or address that holds p, or -1. Ours are in no RIB: they always win
+ * and are never programmed. */
+static int own_length(const struct snapshot *s, const ip_prefix *p)
+{
+	int longest = -1;
+
+	for (size_t i = 0; i < s->n_own; i++) {
+		const struct snapshot_own *own = &s->own[i];
+		bool holds = own->is_address ? ip_prefix_eq(&own->prefix, p)
+					     : ip_prefix_contains(&own->prefix, p);
+
+		if (holds && own->prefix.len > longest)
+			longest = own->prefix.len;
+	}
+	return longest;
+}
+
+static json_t *head_json(const struct snapshot *s, bool own)
+{
+	return json_pack("{s:b, s:i, s:s, s:b}", "ok", 1, "answer_version",
+		(int)CONTROL_ROUTES_VERSION, "node", s->node, "own", (int)own);
+}
+
+static json_t *one_route(
+	const struct asked *q, const struct snapshot *s, const ip_prefix *prefix, const char *query)
+{
+	int own = own_length(s, prefix);
+	json_t *answer, *list;
+	struct rib_answer a;
+	bool found = q->from->route_of(q->data, prefix, &a) && a.prefix.len > own;
+
+	if (!found && own < 0)
+		return control_error("no candidate for %s in the RIB of %s", query, s->node);
+	answer = head_json(s, !found);
+	list = json_array();
+	if (found)
+		json_array_append_new(list, route_json(q, &a));
+	json_object_set_new(answer, "routes", list);
+	return answer;
+}
+
+json_t *routes_of_query(const struct control_source *from, void *data, const char *query)
+{
+	struct asked q = {from, data};
+	struct snapshot *s;
+	ip_prefix prefix;
+	json_t *answer;
+
+	if (!ip_prefix_parse(&prefix, query))
+		return control_error("%s is neither a prefix nor an address", query);
+	prefix = ip_prefix_masked(&prefix);
+	s = from->snapshot(data);
+	answer = one_route(&q, s, &prefix, query);
+	snapshot_put(s);
+	return answer;
+}
+
+/* --- all of them ---------------------------------------------------------------------------------
+ */
+
+struct routes_job {
+	struct asked asked;
+	bool has_head;
+	ip_prefix last; /* family 0: none yet */
+	struct buf *text;
+	size_t n; /* of this piece */
+};
+
+static int add_route(const struct rib_answer *a, void *arg)
+{
+	struct routes_job *j = arg;
+
+	pieces_put(j->text, route_json(&j->asked, a), !j->last.family);
+	j->last = a->prefix;
+	j->n++;
+	return 0;
+}
+
+static void put_head(struct routes_job *j, struct buf *text)
+{
+	struct snapshot *s = j->asked.from->snapshot(j->asked.data);
+
+	pieces_put(text, head_json(s, false), true);
+	text->n--; /* the closing brace comes behind the routes */
+	buf_puts(text, ",\"routes\":[");
+	snapshot_put(s);
+	j->has_head = true;
+}
+
+bool routes_next(struct buf *text, void *routes_job)
+{
+	struct routes_job *j = routes_job;
+
+	if (!j->has_head)
+		put_head(j, text);
+	j->text = text;
+	j->n = 0;
+	j->asked.from->routes_after(
+		j->asked.data, j->last.family ? &j->last : NULL, ROUTES_MAX, add_route, j);
+	if (j->n == ROUTES_MAX)
+		return true;
+	buf_puts(text, "]}");
+	return false;
+}
+
+struct routes_job *routes_job_new(const struct control_source *from, void *data)
+{
+	struct routes_job *j = mem_zalloc(1, sizeof(*j));
+
+	j->asked = (struct asked){from, data};
+	return j;
+}
+
+void routes_job_free(void *routes_job)
+{
+	free(routes_job);
+}
+
+void routes_answer_all(
+	struct pieces *p, struct control_call *call, const struct control_source *from, void *data)
+{
+	pieces_add(p, call, routes_next, routes_job_free, routes_job_new(from, data));
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The daemon at one moment, for those who ask: verdicts, counters, problems. The daemon makes one
+ * whole and never changes it; the next one takes its place. Whoever still answers from the old one
+ * holds a reference.
+ */
+#ifndef SHUNT_CONTROL_SNAPSHOT_H
+#define SHUNT_CONTROL_SNAPSHOT_H
+
+#include "base/arena.h"
+#include "live/live.h"
+#include "mesh/inventory.h"
+
+struct snapshot_peer {
+	const char *node;
+	enum mesh_role role;
+	struct live_peer_info live;
+	sock_addr endpoint;	  /* AF_UNSPEC: none known */
+	int64_t handshake_age_ns; /* negative: never, or nobody knows */
+	uint64_t rx_bytes, tx_bytes;
+};
+
+/* The line between a hub and another node that is down for one of them only. */
+struct snapshot_cut_pair {
+	const char *a, *b, *effect;
+};
+
+struct snapshot_problem {
+	const char *what, *fix; /* fix: mostly a command; NULL: none */
+};
+
+/* A network of ours, or an address, which stands for itself only. */
+struct snapshot_own {
+	ip_prefix prefix;
+	bool is_address;
+};
+
+struct snapshot {
+	unsigned references; /* of the loop's thread */
+	struct arena arena;  /* all that it points at */
+	instant at;
+	int64_t uptime_ns;
+	const char *node, *mesh, *inventory;
+	enum mesh_role role;
+	const char *interface, *device_kind, *device_name;
+	uint16_t listen_port;
+	bool drained, holding;
+	struct snapshot_peer *peers;
+	size_t n_peers;
+	struct snapshot_cut_pair *cut_pairs;
+	size_t n_cut_pairs;
+	struct snapshot_problem *problems;
+	size_t n_problems;
+	struct snapshot_own *own;
+	size_t n_own;
+};
+
+/* Empty, with one reference, which is the caller's. */
+struct snapshot *snapshot_new(void);
+struct snapshot *snapshot_get(struct snapshot *s);
+/* The last one frees it. Accepts NULL. */
+void snapshot_put(struct snapshot *s);
+
+#endif

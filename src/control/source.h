@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* What the control side asks of the daemon: the only way from here to there. */
+#ifndef SHUNT_CONTROL_SOURCE_H
+#define SHUNT_CONTROL_SOURCE_H
+
+#include "base/buf.h"
+#include "control/snapshot.h"
+#include "route/rib.h"
+#include <jansson.h>
+
+typedef void control_ready_fn(void *arg);
+/* A non-zero answer ends it and is returned. */
+typedef int control_route_fn(const struct rib_answer *a, void *arg);
+
+/* All are called from the loop's thread, with data as given beside the table. */
+struct control_source {
+	/* Calls ready, once, when what the device says of its peers is young enough to be shown, or
+	 * can't be had; at once or later. */
+	void (*refresh)(void *data, control_ready_fn *ready, void *arg);
+	/* The daemon as it stands; the caller gets a reference. */
+	struct snapshot *(*snapshot)(void *data);
+
+	/* At most max routes behind a prefix, or from the first (NULL), in ip_prefix_cmp order. */
+	int (*routes_after)(
+		void *data, const ip_prefix *after, size_t max, control_route_fn *fn, void *arg);
+	/* Of a prefix with its host bits clear: itself; else the one that a packet to it takes;
+	 * else, where nobody can carry it, the longest that would. False: none. */
+	bool (*route_of)(void *data, const ip_prefix *prefix, struct rib_answer *ret);
+	enum rib_state (*peer_state)(void *data, uint32_t peer);
+	const char *(*name)(void *data, uint32_t peer);
+
+	/* 0, or negative errno with why. */
+	int (*drain)(void *data, bool drained, struct buf *why);
+	/* The same; counts and changes are the caller's. */
+	int (*reload)(void *data, struct buf *why, json_t **counts, json_t **changes);
+};
+
+#endif

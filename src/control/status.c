@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/status.h"
+
+#include "base/mem.h"
+#include "control/versions.h"
+#include <math.h>
+#include <stdlib.h>
+
+#define PEERS_MAX 64 /* in a piece */
+
+struct status_job {
+	struct snapshot *snapshot;
+	bool has_head;
+	size_t next; /* peer */
+};
+
+static json_t *seconds(int64_t ns)
+{
+	return json_real(round((double)ns / 1e6) / 1e3);
+}
+
+static json_t *millis(int64_t ns)
+{
+	return json_real((double)(ns / 1000) / 1e3);
+}
+
+static json_t *bfd_json(const struct live_peer_info *info)
+{
+	if (info->config.probe != LIVE_PROBE_BFD)
+		return json_null();
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:I, s:I, s:I}", "state",
+		bfd_state_name(info->session), "remote_state", bfd_state_name(info->remote_session),
+		"diag", bfd_diag_name(info->diag), "remote_diag", bfd_diag_name(info->remote_diag),
+		"tx_interval_ms", millis(info->tx_interval_ns), "detection_ms",
+		millis(info->detection_time_ns), "authenticated", info->config.authenticates,
+		"sent", (json_int_t)info->packets_sent, "received",
+		(json_int_t)info->packets_received, "refused", (json_int_t)info->packets_refused);
+}
+
+static const char *probe_name(enum live_probe p)
+{
+	switch (p) {
+	case LIVE_PROBE_BFD:
+		return "bfd";
+	case LIVE_PROBE_ECHO:
+		return "echo";
+	case LIVE_PROBE_HANDSHAKE:
+		return "handshake";
+	default:
+		return "none";
+	}
+}
+
+static json_t *endpoint_json(const sock_addr *endpoint)
+{
+	char text[SOCK_ADDR_STRLEN];
+
+	if (endpoint->sa.sa_family == AF_UNSPEC)
+		return json_null();
+	return json_string(sock_addr_format(endpoint, text));
+}
+
+static json_t *hold_json(const struct live_peer_info *info, instant now)
+{
+	if (instant_is_never(info->hold_until) || !instant_before(now, info->hold_until))
+		return json_null();
+	return seconds(instant_diff(info->hold_until, now));
+}
+
+static json_t *peer_json(const struct snapshot_peer *p, instant now)
+{
+	const struct live_peer_info *live = &p->live;
+	/* One in doubt is null, as one that never was: nobody knows when it was. */
+	json_t *age = p->handshake_age_ns < 0 ? json_null()
+					      : json_integer(p->handshake_age_ns / NS_PER_S);
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:i, s:s, s:o, s:o, s:o, s:I, s:I}",
+		"node", p->node, "role", mesh_role_name(p->role), "state",
+		live_state_name(live->state), "cause", live_cause_name(live->cause), "why",
+		live_cause_text(live->cause), "since_s", seconds(instant_diff(now, live->since)),
+		"hold_left_s", hold_json(live, now), "flaps", (int)live->flaps, "probe",
+		probe_name(live->config.probe), "bfd", bfd_json(live), "handshake_age_s", age,
+		"endpoint", endpoint_json(&p->endpoint), "rx_bytes", (json_int_t)p->rx_bytes,
+		"tx_bytes", (json_int_t)p->tx_bytes);
+}
+
+static json_t *cut_pairs_json(const struct snapshot *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->n_cut_pairs; i++) {
+		const struct snapshot_cut_pair *c = &s->cut_pairs[i];
+
+		json_array_append_new(list,
+			json_pack("{s:s, s:s, s:s}", "a", c->a, "b", c->b, "effect", c->effect));
+	}
+	return list;
+}
+
+static json_t *problems_json(const struct snapshot *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->n_problems; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s?}", "what", s->problems[i].what,
+						    "fix", s->problems[i].fix));
+	return list;
+}
+
+static json_t *head_json(const struct snapshot *s)
+{
+	return json_pack("{s:b, s:i, s:s, s:s, s:s, s:s, s:s, s:o, s:{s:s, s:s, s:s, s:i}, s:b, "
+			 "s:b, s:o, s:o}",
+		"ok", 1, "answer_version", (int)CONTROL_STATUS_VERSION, "node", s->node, "role",
+		mesh_role_name(s->role), "mesh", s->mesh, "inventory", s->inventory, "version",
+		SHUNT_VERSION, "uptime_s", seconds(s->uptime_ns), "device", "interface",
+		s->interface, "kind", s->device_kind, "name", s->device_name, "listen_port",
+		(int)s->listen_port, "drained", (int)s->drained, "holding", (int)s->holding,
+		"cut_pairs", cut_pairs_json(s), "problems", problems_json(s));
+}
+
+bool status_next(struct buf *text, void *status_job)
+{
+	struct status_job *j = status_job;
+	const struct snapshot *s = j->snapshot;
+
+	if (!j->has_head) {
+		pieces_put(text, head_json(s), true);
+		text->n--; /* the closing brace comes behind the peers */
+		buf_puts(text, ",\"peers\":[");
+		j->has_head = true;
+		return true;
+	}
+	for (size_t i = 0; i < PEERS_MAX && j->next < s->n_peers; i++, j->next++)
+		pieces_put(text, peer_json(&s->peers[j->next], s->at), !j->next);
+	if (j->next < s->n_peers)
+		return true;
+	buf_puts(text, "]}");
+	return false;
+}
+
+struct status_job *status_job_new(struct snapshot *s)
+{
+	struct status_job *j = mem_zalloc(1, sizeof(*j));
+
+	j->snapshot = s;
+	return j;
+}
+
+void status_job_free(void *status_job)
+{
+	struct status_job *j = status_job;
+
+	snapshot_put(j->snapshot);
+	free(j);
+}
+
+void status_answer(struct pieces *p, struct control_call *call, struct snapshot *s)
+{
+	pieces_add(p, call, status_next, status_job_free, status_job_new(s));
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/snapshot_make.h"
+
+#include "daemon/problems.h"
+#include "sys/clock.h"
+
+/* Some problems are looked for in the kernel and among files: not oftener than this. */
+#define PROBLEMS_AGE NS_PER_S
+
+static void take_peer(struct snapshot *s, struct daemon *d, const struct generation_peer *p)
+{
+	const struct device_peer *m = device_state_peer(&d->mirror, &p->node->public_key);
+	int64_t age = handshakes_age(d->handshakes, &p->node->public_key, s->at);
+	struct snapshot_peer *to = &s->peers[s->n_peers++];
+
+	to->node = arena_strdup(&s->arena, p->node->name);
+	to->role = p->node->role;
+	prober_info(d->prober, p->id, &to->live);
+	to->handshake_age_ns = age == HANDSHAKE_NEVER || age == HANDSHAKE_UNKNOWN ? -1 : age;
+	if (!m)
+		return;
+	to->endpoint = m->endpoint;
+	to->rx_bytes = m->rx_bytes;
+	to->tx_bytes = m->tx_bytes;
+}
+
+/* The nodes that lose the pair's far end if both live: those that would reach it through this hub.
+ */
+static void add_cut_pair(
+	const struct daemon *d, struct snapshot *s, const struct generation_peer *p)
+{
+	const struct mesh_node *self = d->gen->self, *far = p->node;
+	const struct mesh_node *hub = self->role == MESH_HUB ? self : far;
+	const struct mesh_node *other = hub == self ? far : self;
+
+	s->cut_pairs[s->n_cut_pairs++] = (struct snapshot_cut_pair){
+		arena_strdup(&s->arena, hub->name), arena_strdup(&s->arena, other->name),
+		arena_printf(&s->arena,
+			"the line between %s and %s is down; if both live, traffic between %s "
+			"and every node that still leans on %s is lost",
+			hub->name, other->name, other->name, hub->name)};
+}
+
+/* Up by a probe that would notice within seconds if we were cut off. */
+static bool sees_us(struct daemon *d, const struct generation_peer *p)
+{
+	struct live_peer_info info;
+
+	return rib_peer_state(d->rib, p->id) != RIB_DOWN && prober_info(d->prober, p->id, &info) &&
+	       (info.config.probe == LIVE_PROBE_BFD || info.config.probe == LIVE_PROBE_ECHO);
+}
+
+static bool does_anybody_see_us(struct daemon *d)
+{
+	for (size_t i = 0; i < d->gen->n_peers; i++)
+		if (sees_us(d, &d->gen->peers[i]))
+			return true;
+	return false;
+}
+
+/* A hub that doesn't hear us but is heard lives, and so do its lines with others. One that isn't
+ * heard may be dead for all. */
+static bool is_heard(struct daemon *d, const struct generation_peer *hub)
+{
+	struct live_peer_info info;
+
+	return prober_info(d->prober, hub->id, &info) && info.is_heard;
+}
+
+/* Pairs of a hub and another node whose own line is down while others still see the hub: this node
+ * is the hub and others are up, or it isn't and the hub is heard. If both live, whoever leans on
+ * that hub loses the other: a device with one owner per prefix can't mend that. */
+static void take_cut_pairs(struct snapshot *s, struct daemon *d)
+{
+	bool is_hub = d->gen->self->role == MESH_HUB;
+	bool is_seen = is_hub && does_anybody_see_us(d);
+
+	s->cut_pairs = arena_array(&s->arena, struct snapshot_cut_pair, d->gen->n_peers);
+	for (size_t i = 0; i < d->gen->n_peers; i++) {
+		const struct generation_peer *p = &d->gen->peers[i];
+
+		if (rib_peer_state(d->rib, p->id) != RIB_DOWN || p->node->role == MESH_CLIENT)
+			continue;
+		if (is_hub == (p->node->role == MESH_HUB))
+			continue;
+		if (is_hub ? is_seen : is_heard(d, p))
+			add_cut_pair(d, s, p);
+	}
+}
+
+/* What was found lately stands, unless another inventory came. */
+static const json_t *young_problems(struct daemon *d, instant now)
+{
+	struct daemon_problems *known = &d->problems;
+
+	if (!known->list || known->generation != d->gen->number ||
+		instant_diff(now, known->at) >= PROBLEMS_AGE) {
+		json_decref(known->list);
+		*known = (struct daemon_problems){problems_now(d), now, d->gen->number};
+	}
+	return known->list;
+}
+
+static void take_problems(struct snapshot *s, const json_t *list)
+{
+	size_t i;
+	json_t *p;
+
+	s->problems = arena_array(&s->arena, struct snapshot_problem, json_array_size(list));
+	json_array_foreach(list, i, p)
+	{
+		const char *fix = json_string_value(json_object_get(p, "fix"));
+
+		s->problems[s->n_problems++] = (struct snapshot_problem){
+			arena_strdup(&s->arena, json_string_value(json_object_get(p, "what"))),
+			fix ? arena_strdup(&s->arena, fix) : NULL};
+	}
+}
+
+static void take_own(struct snapshot *s, const struct mesh_node *self)
+{
+	s->own = arena_array(&s->arena, struct snapshot_own, self->n_networks + self->n_addresses);
+	for (size_t i = 0; i < self->n_networks; i++)
+		s->own[s->n_own++] = (struct snapshot_own){self->networks[i].prefix, false};
+	for (size_t i = 0; i < self->n_addresses; i++)
+		s->own[s->n_own++] =
+			(struct snapshot_own){ip_prefix_host(&self->addresses[i].addr), true};
+}
+
+static void take_self(struct snapshot *s, struct daemon *d)
+{
+	const struct mesh_node *self = d->gen->self;
+	bool is_drained;
+
+	s->node = arena_strdup(&s->arena, self->name);
+	s->role = self->role;
+	s->mesh = arena_strdup(&s->arena, d->gen->inv->name);
+	s->inventory = arena_strdup(&s->arena, d->options->file);
+	s->uptime_ns = instant_diff(s->at, d->started_at);
+	s->interface = arena_strdup(&s->arena, self->interface);
+	s->device_kind = device_kind_of(d->fib.device) == DEVICE_KERNEL ? "kernel" : "uapi";
+	s->device_name = arena_strdup(&s->arena, device_name(d->fib.device));
+	s->listen_port = d->mirror.listen_port;
+	s->drained = state_is_drained(d->state);
+	prober_self(d->prober, &is_drained, &s->holding);
+}
+
+struct snapshot *snapshot_make(struct daemon *d)
+{
+	struct snapshot *s = snapshot_new();
+
+	s->at = sys_now();
+	take_self(s, d);
+	s->peers = arena_array(&s->arena, struct snapshot_peer, d->gen->n_peers);
+	for (size_t i = 0; i < d->gen->n_peers; i++)
+		take_peer(s, d, &d->gen->peers[i]);
+	take_cut_pairs(s, d);
+	take_problems(s, young_problems(d, s->at));
+	take_own(s, d->gen->self);
+	return s;
+}
