@@ -251,7 +251,8 @@ static void add_line(const char *text, void *data)
 	changes_add(f->changes, "%s", text);
 }
 
-static int do_plan(struct fib *f, struct fib_plan *p, const struct shall *s)
+/* *ret_whole: nothing failed, not even what is borne. */
+static int do_plan(struct fib *f, struct fib_plan *p, const struct shall *s, bool *ret_whole)
 {
 	struct fib_io io = io_of(f);
 	fib_failures failures = {0};
@@ -260,11 +261,12 @@ static int do_plan(struct fib *f, struct fib_plan *p, const struct shall *s)
 	note_failures(f, p, &s->state, &failures);
 	if (!err)
 		note_leftovers(f, p);
+	*ret_whole = !failures.n;
 	vec_done(&failures);
 	return err;
 }
 
-static int mend(struct fib *f, const struct shall *s, struct fib_counts *counts)
+static int mend(struct fib *f, const struct shall *s, struct fib_counts *counts, bool *ret_whole)
 {
 	struct fib_teller teller = {name_of, add_line, f};
 	struct fib_plan plan = {0};
@@ -274,7 +276,7 @@ static int mend(struct fib *f, const struct shall *s, struct fib_counts *counts)
 	note_conflicts(f, &plan);
 	if (f->changes)
 		fib_tell(&plan, &f->is, &s->state, &teller);
-	err = do_plan(f, &plan, s);
+	err = do_plan(f, &plan, s, ret_whole);
 	if (err && f->changes)
 		changes_forget(f->changes);
 	*counts = fib_tell_counts(&plan);
@@ -285,6 +287,7 @@ static int mend(struct fib *f, const struct shall *s, struct fib_counts *counts)
 static int sync_all(struct fib *f, struct shall *s, struct fib_counts *counts)
 {
 	int journal, err = bring_up(f);
+	bool is_whole = false;
 
 	if (!err)
 		err = look(f);
@@ -292,10 +295,11 @@ static int sync_all(struct fib *f, struct shall *s, struct fib_counts *counts)
 		err = shall_make(f, &f->is, s);
 	if (err)
 		return err;
-	/* Before the first of ours is there; and without what is gone, after it went. */
+	/* Before the first of ours is there; and without what is gone, after it went: what couldn't
+	 * be removed is still ours to remove. */
 	journal = write_journal(f, s, false);
-	err = mend(f, s, counts);
-	if (!err && !journal)
+	err = mend(f, s, counts, &is_whole);
+	if (!err && is_whole && !journal)
 		journal = write_journal(f, s, true);
 	note_journal(f, journal);
 	return err;
