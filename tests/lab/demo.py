@@ -228,7 +228,8 @@ def run_demo(options):
     if options.keep:
         refuse_second()
     with Lab.signals(), Lab(KIND, CHECKOUT) as lab:
-        mesh = Mesh(lab, options.build, options.device or default_device(options.build))
+        mesh = Mesh(lab, options.build, options.device or default_device(options.build),
+                    interval=options.interval)
         say(f"laying out the mesh of {os.path.relpath(mesh.example, ROOT)} in namespaces")
         mesh.bring_up(say)
         results, converged = play_all(mesh, options)
@@ -305,6 +306,7 @@ def parse_options(argv):
     p.add_argument("--acts", default="", metavar="A,B", help="only these; none for none: "
                    + ", ".join(Demo.ACTS))
     p.add_argument("--rate", type=int, default=1000, metavar="N", help="packets a second each way")
+    p.add_argument("--interval", metavar="TIME", help="between the probes of a peer; default: the example's")
     p.add_argument("--keep", action="store_true", help="leave the mesh running; one of each checkout")
     p.add_argument("--stop", action="store_true", help="end the mesh that this checkout kept")
     p.add_argument("--enter", nargs=argparse.REMAINDER, metavar="NODE [COMMAND]",

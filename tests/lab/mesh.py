@@ -148,7 +148,7 @@ class Daemon:
 class Mesh:
     """The topology at the head of the file."""
 
-    def __init__(self, lab, build, device, example=EXAMPLE):
+    def __init__(self, lab, build, device, example=EXAMPLE, interval=None):
         self.lab = lab
         self.build = os.path.abspath(build)
         self.device = device
@@ -157,6 +157,7 @@ class Mesh:
         self.nodes = {}
         self.daemons = {}
         self.example = example
+        self.interval = interval  # of probes, in place of the example's
         self._keys = {}
 
     def _userspace(self):
@@ -225,6 +226,8 @@ class Mesh:
             file = self.nodes[name].path("private.key")
             public = run([os.path.join(self.build, "shunt"), "key", file]).strip()
             self._keys[name] = (public, file)
+        if self.interval:
+            text = re.sub(r"(?<=interval: )\w+", self.interval, text)
         with open(self.inventory, "w", encoding="utf-8") as f:
             f.write(with_keys(text, self._keys))
 

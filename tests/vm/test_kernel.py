@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The kernel's WireGuard, in a virtual machine (vm.py): the checks of inside.py, and the acts of the demo.
 
-The machine is emulated and slow, so the demo sends less than natively, and its gaps are printed, not judged.
+The machine is emulated and slow, so the demo sends less and probes less often than natively, and its gaps are printed,
+not judged.
 """
 
 import json
@@ -13,6 +14,7 @@ import inside
 from vm import VM
 
 RATE = 50
+INTERVAL = "500ms"
 ACTS = ("cut", "return", "drain", "undrain", "restart", "link")
 
 
@@ -20,7 +22,8 @@ ACTS = ("cut", "return", "drain", "undrain", "restart", "link")
 def output():
     status, text = VM().run(
         f"/usr/bin/python3 tests/vm/inside.py\n"
-        f"cd tests/lab && /usr/bin/python3 demo.py --build /shunt/build --device kernel --rate {RATE} --json", 540)
+        f"cd tests/lab && /usr/bin/python3 demo.py --build /shunt/build --device kernel --rate {RATE} "
+        f"--interval {INTERVAL} --json", 540)
     print(text)
     return status, text
 
