@@ -16,9 +16,13 @@
 /* So many left by others are named one by one. */
 #define LEFTOVERS_NAMED 8
 
-static struct fib_io io_of(const struct fib *f)
+static struct fib_io *io_of(struct fib *f)
 {
-	return (struct fib_io){f->device, f->rtnl, f->nft};
+	if (!f->io.io.ops)
+		kernel_io_init(&f->io, NULL, NULL);
+	f->io.device = f->device;
+	f->io.rtnl = f->rtnl;
+	return &f->io.io;
 }
 
 static void note_failures(struct fib *f, const struct fib_plan *p, const struct fib_state *shall,
@@ -110,7 +114,7 @@ static void take_turn(const ip_prefix *prefix, const struct rib_turn *t, void *d
 int fib_apply(struct fib *f, const struct rib_diff *diff)
 {
 	struct step s = {.f = f};
-	struct fib_io io = io_of(f);
+	struct fib_io *io = io_of(f);
 	struct fib_state nothing = {0};
 	fib_failures failures = {0};
 	int err;
@@ -124,7 +128,7 @@ int fib_apply(struct fib *f, const struct rib_diff *diff)
 	};
 	rib_diff_each(diff, take_turn, &s);
 	fib_plan_order(&s.plan);
-	err = fib_do(&io, &s.plan, NULL, &f->is, &failures);
+	err = fib_do(io, &s.plan, NULL, &f->is, &failures);
 	note_failures(f, &s.plan, &nothing, &failures);
 	vec_done(&failures);
 	fib_plan_done(&s.plan);
@@ -203,13 +207,13 @@ static void note_leftovers(struct fib *f, const struct fib_plan *p)
 /* A device says more of itself once its link is up: its port, say. */
 static int bring_up(struct fib *f)
 {
-	struct fib_io io = io_of(f);
+	struct fib_io *io = io_of(f);
 	struct fib_device link = {0}, up = {.up = true, .mtu = f->gen->self->mtu};
 	struct fib_state is = {0}, shall = {0};
 	struct fib_ours ours = {0};
 	struct fib_plan plan = {0};
 	fib_failures failures = {0};
-	int err = fib_look_link(&io, f->gen->self->interface, &link);
+	int err = fib_look_link(io, f->gen->self->interface, &link);
 
 	if (err)
 		return err;
@@ -217,7 +221,7 @@ static int bring_up(struct fib *f)
 	vec_push(&is.devices, link);
 	vec_push(&shall.devices, up);
 	plan_link(&link, &up, &ours, &plan);
-	err = fib_do(&io, &plan, &shall, &is, &failures);
+	err = fib_do(io, &plan, &shall, &is, &failures);
 	vec_done(&failures);
 	fib_plan_done(&plan);
 	fib_state_done(&shall);
@@ -227,14 +231,11 @@ static int bring_up(struct fib *f)
 
 static int look(struct fib *f)
 {
-	struct fib_io io = io_of(f);
-	int err;
+	struct fib_io *io = io_of(f);
 
 	f->is.sysctls.n = 0;
 	shall_sysctls(f, &f->is);
-	err = fib_look(&io, f->gen->self->interface, &f->is);
-	f->nft = io.nft;
-	return err;
+	return fib_look(io, f->gen->self->interface, &f->is);
 }
 
 static const char *name_of(const wg_key *key, void *data)
@@ -254,9 +255,9 @@ static void add_line(const char *text, void *data)
 /* *ret_whole: nothing failed, not even what is borne. */
 static int do_plan(struct fib *f, struct fib_plan *p, const struct shall *s, bool *ret_whole)
 {
-	struct fib_io io = io_of(f);
+	struct fib_io *io = io_of(f);
 	fib_failures failures = {0};
-	int err = fib_do(&io, p, &s->state, &f->is, &failures);
+	int err = fib_do(io, p, &s->state, &f->is, &failures);
 
 	note_failures(f, p, &s->state, &failures);
 	if (!err)
@@ -326,7 +327,7 @@ int fib_sync(struct fib *f, struct device_state *mirror, struct fib_counts *ret)
 
 void fib_remove(struct fib *f)
 {
-	struct fib_io io = io_of(f);
+	struct fib_io *io = io_of(f);
 	struct fib_state is = {0};
 	struct fib_plan plan = {0};
 	fib_failures failures = {0};
@@ -336,13 +337,12 @@ void fib_remove(struct fib *f)
 	if (!f->gen || !f->state)
 		return;
 	shall_nothing(f, &none);
-	if (!fib_look_kernel(&io, f->ifindex, &is)) {
+	if (!fib_look_kernel(io, f->ifindex, &is)) {
 		fib_plan_removal(&is, &none.ours, &plan);
-		fib_do(&io, &plan, NULL, &is, &failures);
+		fib_do(io, &plan, NULL, &is, &failures);
 	}
 	fib_nft_table(f->gen->self->interface, table);
-	if (f->nft || !nft_open(&f->nft))
-		nft_mark_remove(f->nft, table);
+	io->ops->mark_remove(io, table);
 	vec_done(&failures);
 	fib_plan_done(&plan);
 	fib_state_done(&is);

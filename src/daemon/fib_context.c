@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/fib_context.h"
 
-#include "sys/nft.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,5 +32,5 @@ void fib_done(struct fib *f)
 	vec_done(&f->foreign);
 	vec_done(&f->apart);
 	fib_state_done(&f->is);
-	nft_close(f->nft);
+	kernel_io_done(&f->io);
 }

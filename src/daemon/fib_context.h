@@ -7,6 +7,7 @@
 #include "daemon/changes.h"
 #include "daemon/generation.h"
 #include "daemon/state.h"
+#include "fib/kernel_io.h"
 #include "fib/state.h"
 #include "fib/tell.h"
 #include "route/rib.h"
@@ -18,7 +19,7 @@ struct fib_trouble {
 struct fib {
 	struct device *device;
 	struct rtnl *rtnl;
-	struct nft *nft;     /* NULL: not opened yet */
+	struct kernel_io io; /* by which it is worked on: of these two */
 	struct fib_state is; /* the mirror: as of the last look, and what was done since */
 	struct rib *rib;
 	struct state *state;

@@ -86,13 +86,12 @@ static void note(
 	vec_push(&p->found, ((struct fib_trouble){what, fix}));
 }
 
-static void judge(struct forward_probe *p, const struct daemon *d, const struct nft_base_chain *c,
-	const path_list *paths)
+static void judge(struct forward_probe *p, const struct nft_base_chain *c, const path_list *paths)
 {
 	struct nft_rule *rules;
 	size_t n;
 
-	if (nft_rules(d->fib.nft, c->family, c->table, &rules, &n))
+	if (nft_rules(p->nft, c->family, c->table, &rules, &n))
 		return;
 	for (size_t i = 0; i < paths->n; i++)
 		if (forward_chain_sees(c, paths->items[i].family) &&
@@ -118,9 +117,9 @@ static void look(struct forward_probe *p, const struct daemon *d)
 
 	forget(p);
 	list_paths(&paths, d);
-	if (paths.n && d->fib.nft && !nft_forward_chains(d->fib.nft, &chains, &n)) {
+	if (paths.n && (p->nft || !nft_open(&p->nft)) && !nft_forward_chains(p->nft, &chains, &n)) {
 		for (size_t i = 0; i < n; i++)
-			judge(p, d, &chains[i], &paths);
+			judge(p, &chains[i], &paths);
 		free(chains);
 	}
 	vec_done(&paths);
@@ -148,4 +147,5 @@ void forward_probe_done(struct forward_probe *p)
 {
 	forget(p);
 	vec_done(&p->found);
+	nft_close(p->nft);
 }

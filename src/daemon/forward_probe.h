@@ -12,6 +12,7 @@
 struct forward_probe {
 	VEC(struct fib_trouble) found; /* malloc'd texts */
 	instant look_at;
+	struct nft *nft; /* NULL: not opened yet */
 };
 
 /* Looks if it is time to. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "fib/do.h"
 
-#include "sys/process.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -19,14 +18,15 @@ struct work {
 static int remove_address(const struct work *w, const struct fib_device *d, const ip_prefix *a)
 {
 	char path[FIB_SYSCTL_PATH_MAX];
+	struct fib_io *io = w->io;
 	int err, before = 1;
 
 	snprintf(path, sizeof(path), "net/ipv4/conf/%s/promote_secondaries", d->name);
-	if (sysctl_read_int(path, &before) || !before)
-		sysctl_write_int(path, 1);
-	err = rtnl_addr_del(w->io->rtnl, d->ifindex, a);
+	if (io->ops->sysctl_get(io, path, &before) || !before)
+		io->ops->sysctl_set(io, path, 1);
+	err = io->ops->addr_del(io, d->ifindex, a);
 	if (!before)
-		sysctl_write_int(path, 0);
+		io->ops->sysctl_set(io, path, 0);
 	return err;
 }
 
@@ -34,19 +34,19 @@ static int write_sysctl(const struct work *w, const char *path)
 {
 	for (size_t i = 0; i < w->shall->sysctls.n; i++)
 		if (!strcmp(w->shall->sysctls.items[i].path, path))
-			return sysctl_write_int(path, w->shall->sysctls.items[i].value);
+			return w->io->ops->sysctl_set(
+				w->io, path, w->shall->sysctls.items[i].value);
 	return 0;
 }
 
 static int set_mark(const struct work *w, const struct fib_device *shall)
 {
+	struct fib_io *io = w->io;
 	char table[FIB_NFT_TABLE_MAX];
 
-	if (!w->io->nft)
-		return -EPROTONOSUPPORT;
 	fib_nft_table(shall->name, table);
-	return shall->mark.mark ? nft_mark_set(w->io->nft, table, &shall->mark)
-				: nft_mark_remove(w->io->nft, table);
+	return shall->mark.mark ? io->ops->mark_set(io, table, &shall->mark)
+				: io->ops->mark_remove(io, table);
 }
 
 /* Somebody else's route to our own device (wg-quick's, say) does what ours would. */
@@ -59,7 +59,7 @@ static bool is_served(const struct work *w, const struct rtnl_route *r)
 
 static int add_route(const struct work *w, const struct rtnl_route *r)
 {
-	int err = rtnl_route_add(w->io->rtnl, r);
+	int err = w->io->ops->route_add(w->io, r);
 
 	return err == -EEXIST && is_served(w, r) ? 0 : err;
 }
@@ -68,25 +68,25 @@ static int do_one(const struct work *w, const struct fib_op *op)
 {
 	const struct fib_device *is = fib_state_device(w->is, op->device);
 	const struct fib_device *shall = w->shall ? fib_state_device(w->shall, op->device) : NULL;
-	struct rtnl *rtnl = w->io->rtnl;
+	struct fib_io *io = w->io;
 
 	switch (op->type) {
 	case FIB_SYSCTL:
 		return write_sysctl(w, op->u.sysctl);
 	case FIB_LINK:
-		return rtnl_link_set(rtnl, is->ifindex, shall->up, shall->mtu);
+		return io->ops->link_set(io, is->ifindex, shall->up, shall->mtu);
 	case FIB_ADDRESS_ADD:
-		return rtnl_addr_add(rtnl, is->ifindex, &op->u.address);
+		return io->ops->addr_add(io, is->ifindex, &op->u.address);
 	case FIB_ADDRESS_DEL:
 		return remove_address(w, is, &op->u.address);
 	case FIB_ROUTE_ADD:
 		return add_route(w, &op->u.route);
 	case FIB_ROUTE_DEL:
-		return rtnl_route_del(rtnl, &op->u.route);
+		return io->ops->route_del(io, &op->u.route);
 	case FIB_RULE_ADD:
-		return rtnl_rule_add(rtnl, &op->u.rule);
+		return io->ops->rule_add(io, &op->u.rule);
 	case FIB_RULE_DEL:
-		return rtnl_rule_del(rtnl, &op->u.rule);
+		return io->ops->rule_del(io, &op->u.rule);
 	case FIB_MARK:
 		return set_mark(w, shall);
 	default:

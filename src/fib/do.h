@@ -9,7 +9,7 @@
 #ifndef SHUNT_FIB_DO_H
 #define SHUNT_FIB_DO_H
 
-#include "fib/look.h"
+#include "fib/io.h"
 #include "fib/plan.h"
 
 struct fib_failure {

@@ -153,12 +153,12 @@ int do_device(struct fib_io *io, struct fib_op *ops, size_t n, const struct fib_
 	take_rest(&w, &c);
 	c.peers = w.peers;
 	c.n_peers = w.n_peers;
-	err = device_set(io->device, &c);
+	err = io->ops->device_set(io, &c);
 	wg_key_wipe(&c.private_key);
 	secret_free(w.peers, (w.n_peers + 1) * sizeof(*w.peers));
 	free(w.prefixes);
 	map_free(w.places);
-	*ret_read = err && !device_get(io->device, &fresh);
+	*ret_read = err && !io->ops->device_get(io, &fresh);
 	if (*ret_read) {
 		device_state_done(&is->wg);
 		is->wg = fresh;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "fib/look.h"
 
-#include "sys/process.h"
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -10,7 +9,7 @@
 int fib_look_link(struct fib_io *io, const char *ifname, struct fib_device *ret)
 {
 	struct rtnl_link link;
-	int err = rtnl_link_get(io->rtnl, ifname, &link);
+	int err = io->ops->link_get(io, ifname, &link);
 
 	if (err)
 		return err;
@@ -25,7 +24,7 @@ static int look_addresses(struct fib_io *io, struct fib_device *ret)
 {
 	ip_prefix *list;
 	size_t n;
-	int err = rtnl_addr_list(io->rtnl, ret->ifindex, &list, &n);
+	int err = io->ops->addr_list(io, ret->ifindex, &list, &n);
 
 	if (err)
 		return err;
@@ -41,16 +40,14 @@ static void look_mark(struct fib_io *io, struct fib_device *ret)
 	char table[FIB_NFT_TABLE_MAX];
 
 	fib_nft_table(ret->name, table);
-	ret->mark_error = io->nft ? 0 : nft_open(&io->nft);
-	if (!ret->mark_error)
-		ret->mark_error = nft_mark_get(io->nft, table, &ret->mark);
+	ret->mark_error = io->ops->mark_get(io, table, &ret->mark);
 }
 
 static int add_routes(struct fib_io *io, const struct rtnl_route *only, route_vec *ret)
 {
 	struct rtnl_route *list;
 	size_t n;
-	int err = rtnl_route_list_where(io->rtnl, only, &list, &n);
+	int err = io->ops->route_list(io, only, &list, &n);
 
 	if (err)
 		return err;
@@ -79,7 +76,7 @@ static int look_rules(struct fib_io *io, int family, rule_vec *ret)
 {
 	struct rtnl_rule *list;
 	size_t n;
-	int err = rtnl_rule_list(io->rtnl, family, &list, &n);
+	int err = io->ops->rule_list(io, family, &list, &n);
 
 	if (err)
 		return err == -EAFNOSUPPORT ? 0 : err;
@@ -100,10 +97,11 @@ int fib_look_kernel(struct fib_io *io, int ifindex, struct fib_state *ret)
 	return err;
 }
 
-static void look_sysctls(struct fib_state *ret)
+static void look_sysctls(struct fib_io *io, struct fib_state *ret)
 {
 	for (size_t i = 0; i < ret->sysctls.n; i++)
-		if (sysctl_read_int(ret->sysctls.items[i].path, &ret->sysctls.items[i].value))
+		if (io->ops->sysctl_get(
+			    io, ret->sysctls.items[i].path, &ret->sysctls.items[i].value))
 			ret->sysctls.items[i].value = -1;
 }
 
@@ -114,7 +112,7 @@ static int look_device(struct fib_io *io, const char *ifname, struct fib_device 
 	if (!err)
 		err = look_addresses(io, ret);
 	if (!err)
-		err = device_get(io->device, &ret->wg);
+		err = io->ops->device_get(io, &ret->wg);
 	if (!err)
 		look_mark(io, ret);
 	return err;
@@ -135,7 +133,7 @@ int fib_look(struct fib_io *io, const char *ifname, struct fib_state *ret)
 	}
 	for (size_t i = 0; i < ret->sysctls.n; i++)
 		vec_push(&fresh.sysctls, ret->sysctls.items[i]);
-	look_sysctls(&fresh);
+	look_sysctls(io, &fresh);
 	fib_state_done(ret);
 	*ret = fresh;
 	return 0;

@@ -3,15 +3,8 @@
 #ifndef SHUNT_FIB_LOOK_H
 #define SHUNT_FIB_LOOK_H
 
+#include "fib/io.h"
 #include "fib/state.h"
-#include "sys/rtnl.h"
-
-/* Borrowed by whoever looks and does. */
-struct fib_io {
-	struct device *device;
-	struct rtnl *rtnl;
-	struct nft *nft; /* NULL: opened by the first look, as far as it can be; its owner closes */
-};
 
 /*
  * The link of the device, its addresses, the device itself, routes, rules, the mark in nftables,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A world that plans are done on: one WireGuard device, its link and addresses, routes and rules,
- * said as plainly as can be. What fib_do calls lands here (see the link arguments), one call after
- * another, and each one is checked: nothing foreign is touched, and nothing has a hole.
+ * said as plainly as can be. What fib_do calls lands here, one call after another, and each one is
+ * checked: nothing foreign is touched, and nothing has a hole.
  *
  * Peers 0..3 may be wanted, 4..5 are ours from earlier, 6..7 are foreign. Prefixes 0..7 are ours,
  * wanted or not; 8..11 foreign. Addresses 0..2 are ours, 3 is foreign.
@@ -15,7 +15,6 @@
 #include "base/secret.h"
 #include "fib/do.h"
 #include "fib/tell.h"
-#include "sys/process.h"
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -159,8 +158,7 @@ static inline void del_peer(const wg_key *key)
 	check_no_hole();
 }
 
-int __wrap_device_set(struct device *d, const struct device_change *c);
-int __wrap_device_set(struct device *d, const struct device_change *c)
+static inline int model_device_set(struct fib_io *io, const struct device_change *c)
 {
 	if (fails())
 		return -EIO;
@@ -193,8 +191,7 @@ static inline sock_addr somewhere(void)
 	return sock_addr_make(&a, 1);
 }
 
-int __wrap_device_get(struct device *d, struct device_state *ret);
-int __wrap_device_get(struct device *d, struct device_state *ret)
+static inline int model_device_get(struct fib_io *io, struct device_state *ret)
 {
 	struct device_peer peers[N_PEERS] = {0};
 	struct device_state s = {
@@ -229,8 +226,7 @@ int __wrap_device_get(struct device *d, struct device_state *ret)
 /* --- the kernel --------------------------------------------------------------------------------
  */
 
-int __wrap_rtnl_link_set(struct rtnl *r, int ifindex, bool up, unsigned mtu);
-int __wrap_rtnl_link_set(struct rtnl *r, int ifindex, bool up, unsigned mtu)
+static inline int model_link_set(struct fib_io *io, int ifindex, bool up, unsigned mtu)
 {
 	if (fails())
 		return -EIO;
@@ -239,8 +235,7 @@ int __wrap_rtnl_link_set(struct rtnl *r, int ifindex, bool up, unsigned mtu)
 	return 0;
 }
 
-int __wrap_rtnl_addr_add(struct rtnl *r, int ifindex, const ip_prefix *a);
-int __wrap_rtnl_addr_add(struct rtnl *r, int ifindex, const ip_prefix *a)
+static inline int model_addr_add(struct fib_io *io, int ifindex, const ip_prefix *a)
 {
 	if (fails())
 		return -EACCES;
@@ -248,8 +243,7 @@ int __wrap_rtnl_addr_add(struct rtnl *r, int ifindex, const ip_prefix *a)
 	return 0;
 }
 
-int __wrap_rtnl_addr_del(struct rtnl *r, int ifindex, const ip_prefix *a);
-int __wrap_rtnl_addr_del(struct rtnl *r, int ifindex, const ip_prefix *a)
+static inline int model_addr_del(struct fib_io *io, int ifindex, const ip_prefix *a)
 {
 	int i = place_of(addresses, N_ADDRESSES, a);
 
@@ -261,8 +255,7 @@ int __wrap_rtnl_addr_del(struct rtnl *r, int ifindex, const ip_prefix *a)
 	return 0;
 }
 
-int __wrap_rtnl_route_add(struct rtnl *r, const struct rtnl_route *route);
-int __wrap_rtnl_route_add(struct rtnl *r, const struct rtnl_route *route)
+static inline int model_route_add(struct fib_io *io, const struct rtnl_route *route)
 {
 	int j = prefix_index(&route->dst);
 
@@ -277,8 +270,7 @@ int __wrap_rtnl_route_add(struct rtnl *r, const struct rtnl_route *route)
 	return 0;
 }
 
-int __wrap_rtnl_route_del(struct rtnl *r, const struct rtnl_route *route);
-int __wrap_rtnl_route_del(struct rtnl *r, const struct rtnl_route *route)
+static inline int model_route_del(struct fib_io *io, const struct rtnl_route *route)
 {
 	route_vec *v = &world->routes;
 
@@ -296,8 +288,7 @@ int __wrap_rtnl_route_del(struct rtnl *r, const struct rtnl_route *route)
 	return 0;
 }
 
-int __wrap_rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule);
-int __wrap_rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule)
+static inline int model_rule_add(struct fib_io *io, const struct rtnl_rule *rule)
 {
 	if (fails())
 		return -EIO;
@@ -305,8 +296,7 @@ int __wrap_rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule)
 	return 0;
 }
 
-int __wrap_rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule);
-int __wrap_rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule)
+static inline int model_rule_del(struct fib_io *io, const struct rtnl_rule *rule)
 {
 	rule_vec *v = &world->rules;
 
@@ -322,15 +312,13 @@ int __wrap_rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule)
 	return 0;
 }
 
-int __wrap_sysctl_read_int(const char *path, int *ret);
-int __wrap_sysctl_read_int(const char *path, int *ret)
+static inline int model_sysctl_get(struct fib_io *io, const char *path, int *ret)
 {
 	*ret = 1; /* promote_secondaries */
 	return 0;
 }
 
-int __wrap_sysctl_write_int(const char *path, int value);
-int __wrap_sysctl_write_int(const char *path, int value)
+static inline int model_sysctl_set(struct fib_io *io, const char *path, int value)
 {
 	if (fails())
 		return -EACCES;
@@ -338,8 +326,7 @@ int __wrap_sysctl_write_int(const char *path, int value)
 	return 0;
 }
 
-int __wrap_nft_mark_set(struct nft *n, const char *table, const struct nft_mark *m);
-int __wrap_nft_mark_set(struct nft *n, const char *table, const struct nft_mark *m)
+static inline int model_mark_set(struct fib_io *io, const char *table, const struct nft_mark *m)
 {
 	assert_string_equal(table, "shunt-wg0");
 	if (fails())
@@ -348,14 +335,29 @@ int __wrap_nft_mark_set(struct nft *n, const char *table, const struct nft_mark 
 	return 0;
 }
 
-int __wrap_nft_mark_remove(struct nft *n, const char *table);
-int __wrap_nft_mark_remove(struct nft *n, const char *table)
+static inline int model_mark_remove(struct fib_io *io, const char *table)
 {
 	if (fails())
 		return -EPERM;
 	world->mark = (struct nft_mark){0};
 	return 0;
 }
+
+static const struct fib_io_ops model_ops = {
+	.link_set = model_link_set,
+	.addr_add = model_addr_add,
+	.addr_del = model_addr_del,
+	.route_add = model_route_add,
+	.route_del = model_route_del,
+	.rule_add = model_rule_add,
+	.rule_del = model_rule_del,
+	.device_get = model_device_get,
+	.device_set = model_device_set,
+	.mark_set = model_mark_set,
+	.mark_remove = model_mark_remove,
+	.sysctl_get = model_sysctl_get,
+	.sysctl_set = model_sysctl_set,
+};
 
 /* What a look would find. */
 static inline void look_at(const struct model *m, struct fib_state *ret)
@@ -365,7 +367,7 @@ static inline void look_at(const struct model *m, struct fib_state *ret)
 	struct model *was = world;
 
 	world = (struct model *)(uintptr_t)m;
-	__wrap_device_get(NULL, &d.wg);
+	model_device_get(NULL, &d.wg);
 	world = was;
 	for (int i = 0; i < N_ADDRESSES; i++)
 		if (m->address[i])

@@ -362,8 +362,7 @@ static void check_mirror(const struct fib_state *is, const struct model *m)
 /* --- tests --------------------------------------------------------------------------------------
  */
 
-static int some_nft;
-static struct fib_io io = {.nft = (struct nft *)&some_nft};
+static struct fib_io io = {&model_ops};
 
 static unsigned count_of(const struct fib_counts *c)
 {
