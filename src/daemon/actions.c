@@ -27,16 +27,13 @@ static struct engine_event move(struct daemon *d, const struct engine_action *a)
 static struct engine_event set_endpoint(struct daemon *d, const struct engine_action *a)
 {
 	const struct generation_peer *p = generation_peer_by_id(d->gen, a->u.endpoint.peer);
-	struct device_peer_change change = {.key = p->node->public_key,
-		.update_only = true,
-		.set_endpoint = true,
-		.endpoint = a->u.endpoint.endpoint};
-	struct device_change all = {.peers = &change, .n_peers = 1};
 	struct engine_event done = outcome_of(a, ENGINE_ENDPOINT_SET);
 
 	done.u.endpoint_set.peer = a->u.endpoint.peer;
 	done.u.endpoint_set.endpoint = a->u.endpoint.endpoint;
-	done.u.endpoint_set.err = device_set(d->fib.device, &all);
+	d->fib.gen = d->gen;
+	done.u.endpoint_set.err =
+		fib_set_endpoint(&d->fib, &p->node->public_key, &a->u.endpoint.endpoint);
 	if (d->report && !done.u.endpoint_set.err) {
 		changes_endpoint(&d->report->changes, p->node->name, &a->u.endpoint.before,
 			&a->u.endpoint.endpoint);

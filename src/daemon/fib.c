@@ -111,13 +111,30 @@ static void take_turn(const ip_prefix *prefix, const struct rib_turn *t, void *d
 		t->route ? FIB_MISSING : FIB_UNWANTED, s->facts.ifname, &route);
 }
 
+/* Consumes the plan. */
+static int do_step(struct fib *f, struct fib_plan *p)
+{
+	struct fib_state nothing = {0};
+	fib_failures failures = {0};
+	int err = fib_do(io_of(f), p, NULL, &f->is, &failures);
+
+	note_failures(f, p, &nothing, &failures);
+	vec_done(&failures);
+	fib_plan_done(p);
+	return err;
+}
+
+int fib_set_endpoint(struct fib *f, const wg_key *peer, const sock_addr *to)
+{
+	struct fib_plan plan = {0};
+
+	fib_plan_endpoint(&plan, FIB_DIFFERS, f->gen->self->interface, peer, to);
+	return do_step(f, &plan);
+}
+
 int fib_apply(struct fib *f, const struct rib_diff *diff)
 {
 	struct step s = {.f = f};
-	struct fib_io *io = io_of(f);
-	struct fib_state nothing = {0};
-	fib_failures failures = {0};
-	int err;
 
 	s.facts = (struct want_facts){
 		.apart = f->apart.items,
@@ -128,11 +145,7 @@ int fib_apply(struct fib *f, const struct rib_diff *diff)
 	};
 	rib_diff_each(diff, take_turn, &s);
 	fib_plan_order(&s.plan);
-	err = fib_do(io, &s.plan, NULL, &f->is, &failures);
-	note_failures(f, &s.plan, &nothing, &failures);
-	vec_done(&failures);
-	fib_plan_done(&s.plan);
-	return err;
+	return do_step(f, &s.plan);
 }
 
 /* --- the sync ----------------------------------------------------------------------------------

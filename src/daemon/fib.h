@@ -14,6 +14,8 @@
 
 /* 0, or negative errno of the device or the kernel; -ENODEV: the device is gone. */
 int fib_apply(struct fib *f, const struct rib_diff *diff);
+/* The same of a peer's endpoint; the peer is on the device. */
+int fib_set_endpoint(struct fib *f, const wg_key *peer, const sock_addr *to);
 /* mirror, if not NULL, gets what the device reports after the sync; the caller releases it. */
 int fib_sync(struct fib *f, struct device_state *mirror, struct fib_counts *ret);
 bool fib_counts_are_zero(const struct fib_counts *c);

@@ -130,8 +130,7 @@ static int do_neighbours(struct work *w, size_t from, size_t n)
 	struct fib_op *ops = &w->plan->ops.items[from];
 	struct fib_device *is = fib_state_device(w->is, ops->device);
 	const struct fib_device *shall = w->shall ? fib_state_device(w->shall, ops->device) : NULL;
-	bool read;
-	int err = is ? do_device(w->io, ops, n, shall, is, &read) : -ENODEV;
+	int err = is ? do_device(w->io, ops, n, shall, is) : -ENODEV;
 
 	if (err) {
 		vec_push(w->failures, ((struct fib_failure){from, err}));

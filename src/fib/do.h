@@ -3,8 +3,8 @@
  * A plan, done: its operations one by one, neighbours on one device as one change. It stops at the
  * first error. What a mesh can do without (an address that the kernel refuses, a foreign route in
  * the way, a setting that may not be written) is no error but a failure that is told. Each
- * operation that worked is marked as done, and the mirror has it when fib_do returns; after a
- * change that the device took a part of, the device is read instead.
+ * operation that worked is marked as done, and the mirror has it when fib_do returns. What a device
+ * took of a change that failed isn't in it: who got an error looks anew.
  */
 #ifndef SHUNT_FIB_DO_H
 #define SHUNT_FIB_DO_H
@@ -27,10 +27,9 @@ typedef VEC(struct fib_failure) fib_failures;
 int fib_do(struct fib_io *io, struct fib_plan *p, const struct fib_state *shall,
 	struct fib_state *is, fib_failures *failures);
 
-/* n neighbours on one device, as one change; ret_read: it failed, and the device was read into the
- * mirror. */
-int do_device(struct fib_io *io, struct fib_op *ops, size_t n, const struct fib_device *shall,
-	struct fib_device *is, bool *ret_read);
+/* n neighbours on one device, as one change. shall as for fib_do; is: the mirror, before it. */
+int do_device(struct fib_io *io, const struct fib_op *ops, size_t n, const struct fib_device *shall,
+	const struct fib_device *is);
 /* True of what do_device takes. */
 bool op_is_of_device(const struct fib_op *op);
 

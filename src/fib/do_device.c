@@ -13,7 +13,7 @@ bool op_is_of_device(const struct fib_op *op)
 }
 
 struct work {
-	struct fib_op *ops;
+	const struct fib_op *ops;
 	size_t n;
 	const struct fib_device *shall; /* NULL: owners only */
 	const struct device_state *is;
@@ -22,21 +22,6 @@ struct work {
 	size_t n_peers;
 	ip_prefix *prefixes; /* what the peers' lists point into */
 };
-
-static const wg_key *peer_of(const struct fib_op *op)
-{
-	switch (op->type) {
-	case FIB_PEER_SET:
-	case FIB_PEER_DEL:
-		return &op->u.peer.key;
-	case FIB_PREFIX_ADD:
-		return &op->u.owner.to;
-	case FIB_PREFIX_DEL:
-		return &op->u.owner.from;
-	default:
-		return NULL;
-	}
-}
 
 static struct device_peer_change *change_of(const struct work *w, const wg_key *key)
 {
@@ -51,14 +36,14 @@ static void make_peers(struct work *w)
 {
 	w->places = map_new();
 	for (size_t i = 0; i < w->n; i++) {
-		const wg_key *key = peer_of(&w->ops[i]);
+		const wg_key *key = fib_op_peer(&w->ops[i]);
 
 		if (key && !map_get(w->places, key, sizeof(*key)))
 			map_put(w->places, key, sizeof(*key), (void *)++w->n_peers);
 	}
 	w->peers = secret_zalloc(w->n_peers + 1, sizeof(*w->peers));
 	for (size_t i = 0; i < w->n; i++) {
-		const wg_key *key = peer_of(&w->ops[i]);
+		const wg_key *key = fib_op_peer(&w->ops[i]);
 		struct device_peer_change *c = key ? change_of(w, key) : NULL;
 
 		if (!c)
@@ -91,7 +76,7 @@ static void make_prefixes(struct work *w)
 
 		if (op->type != FIB_PREFIX_ADD && op->type != FIB_PREFIX_DEL)
 			continue;
-		c = change_of(w, peer_of(op));
+		c = change_of(w, fib_op_peer(op));
 		if (op->type == FIB_PREFIX_ADD)
 			w->prefixes[c->add - w->prefixes + (ptrdiff_t)c->n_add++] =
 				op->u.owner.prefix;
@@ -113,11 +98,19 @@ static void take_settings(
 	c->update_only = own.update_only;
 	c->set_psk = own.set_psk;
 	c->psk = own.psk;
-	c->set_endpoint = own.set_endpoint;
-	c->endpoint = own.endpoint;
+	if (own.set_endpoint) { /* an operation of its own, else */
+		c->set_endpoint = true;
+		c->endpoint = own.endpoint;
+	}
 	c->set_keepalive = own.set_keepalive;
 	c->keepalive = own.keepalive;
 	wg_key_wipe(&own.psk);
+}
+
+static void take_endpoint(const struct fib_op *op, struct device_peer_change *c)
+{
+	c->set_endpoint = true;
+	c->endpoint = op->u.endpoint.to;
 }
 
 static void take_rest(struct work *w, struct device_change *c)
@@ -127,6 +120,8 @@ static void take_rest(struct work *w, struct device_change *c)
 
 		if (op->type == FIB_PEER_SET) {
 			take_settings(w, op, change_of(w, &op->u.peer.key));
+		} else if (op->type == FIB_ENDPOINT) {
+			take_endpoint(op, change_of(w, &op->u.endpoint.key));
 		} else if (op->type == FIB_PEER_DEL) {
 			change_of(w, &op->u.peer.key)->remove = true;
 		} else if (op->type == FIB_DEVICE) {
@@ -140,12 +135,11 @@ static void take_rest(struct work *w, struct device_change *c)
 	}
 }
 
-int do_device(struct fib_io *io, struct fib_op *ops, size_t n, const struct fib_device *shall,
-	struct fib_device *is, bool *ret_read)
+int do_device(struct fib_io *io, const struct fib_op *ops, size_t n, const struct fib_device *shall,
+	const struct fib_device *is)
 {
 	struct work w = {.ops = ops, .n = n, .shall = shall, .is = &is->wg};
 	struct device_change c = {0};
-	struct device_state fresh = {0};
 	int err;
 
 	make_peers(&w);
@@ -158,10 +152,5 @@ int do_device(struct fib_io *io, struct fib_op *ops, size_t n, const struct fib_
 	secret_free(w.peers, (w.n_peers + 1) * sizeof(*w.peers));
 	free(w.prefixes);
 	map_free(w.places);
-	*ret_read = err && !io->ops->device_get(io, &fresh);
-	if (*ret_read) {
-		device_state_done(&is->wg);
-		is->wg = fresh;
-	}
 	return err;
 }

@@ -189,9 +189,22 @@ static void set_peers(
 			p->psk = c.psk;
 			p->has_psk = !wg_key_is_zero(&c.psk);
 		}
-		p->endpoint = c.set_endpoint ? c.endpoint : p->endpoint;
+		if (ops[i].reason == FIB_MISSING) /* else an operation of its own */
+			p->endpoint = want->endpoint;
 		p->keepalive = c.set_keepalive ? c.keepalive : p->keepalive;
 		wg_key_wipe(&c.psk);
+	}
+}
+
+static void set_endpoints(struct device_state *is, const struct fib_op *ops, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct device_peer *p = ops[i].done && ops[i].type == FIB_ENDPOINT
+						? peer_at(is, &ops[i].u.endpoint.key)
+						: NULL;
+
+		if (p)
+			p->endpoint = ops[i].u.endpoint.to;
 	}
 }
 
@@ -248,6 +261,7 @@ void mirror_device(
 		add_peers(is, ops, n);
 		set_peers(is, ops, n, shall);
 	}
+	set_endpoints(is, ops, n);
 	collect(ops, n, &all);
 	turn_all(is, &all);
 	vec_done(&all);

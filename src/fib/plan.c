@@ -58,10 +58,37 @@ void fib_plan_owner(struct fib_plan *p, const char *device, const ip_prefix *pre
 	op->u.owner.to = *to;
 }
 
+void fib_plan_endpoint(struct fib_plan *p, enum fib_reason reason, const char *device,
+	const wg_key *peer, const sock_addr *to)
+{
+	struct fib_op *op = fib_plan_add(p, FIB_AT_PEER_SET, reason, device);
+
+	op->type = FIB_ENDPOINT;
+	op->u.endpoint.key = *peer;
+	op->u.endpoint.to = *to;
+}
+
 void fib_plan_route(struct fib_plan *p, enum fib_stage stage, enum fib_reason reason,
 	const char *device, const struct rtnl_route *r)
 {
 	fib_plan_add(p, stage, reason, device)->u.route = *r;
+}
+
+const wg_key *fib_op_peer(const struct fib_op *op)
+{
+	switch (op->type) {
+	case FIB_PEER_SET:
+	case FIB_PEER_DEL:
+		return &op->u.peer.key;
+	case FIB_ENDPOINT:
+		return &op->u.endpoint.key;
+	case FIB_PREFIX_ADD:
+		return &op->u.owner.to;
+	case FIB_PREFIX_DEL:
+		return &op->u.owner.from;
+	default:
+		return NULL;
+	}
 }
 
 static int by_stage(const void *a, const void *b)

@@ -52,7 +52,8 @@ enum fib_op_type {
 	FIB_RULE_ADD,
 	FIB_RULE_DEL,
 	FIB_DEVICE,
-	FIB_PEER_SET,
+	FIB_PEER_SET, /* a new one has its endpoint by it */
+	FIB_ENDPOINT, /* of a peer that is there; at FIB_AT_PEER_SET */
 	FIB_PREFIX_ADD,
 	FIB_PREFIX_DEL,
 	FIB_PEER_DEL,
@@ -77,8 +78,11 @@ struct fib_op {
 		struct rtnl_rule rule;
 		struct {
 			wg_key key;
-			bool sets_endpoint; /* of a peer that is there */
 		} peer;
+		struct {
+			wg_key key;
+			sock_addr to;
+		} endpoint;
 		struct {
 			ip_prefix prefix;
 			wg_key from, to; /* from: zero if nobody; to: of an addition */
@@ -112,15 +116,21 @@ void fib_plan_removal(
 void fib_plan_order(struct fib_plan *p);
 void fib_plan_done(struct fib_plan *p);
 
+/* The peer that an operation is about, of an owner's the one that gets the prefix or loses it;
+ * NULL: none. */
+const wg_key *fib_op_peer(const struct fib_op *op);
 /* The next one of its kind, zeroed but for that. The caller fills u. */
 struct fib_op *fib_plan_add(
 	struct fib_plan *p, enum fib_stage stage, enum fib_reason reason, const char *device);
 
-/* --- one prefix, one route: of everything, or of an event --- */
+/* --- one prefix, one endpoint, one route: of everything, or of an event --- */
 
 /* A prefix goes from one owner to another; zero keys: nobody. */
 void fib_plan_owner(struct fib_plan *p, const char *device, const ip_prefix *prefix,
 	const wg_key *from, const wg_key *to);
+/* A peer that is there gets another endpoint. */
+void fib_plan_endpoint(struct fib_plan *p, enum fib_reason reason, const char *device,
+	const wg_key *peer, const sock_addr *to);
 void fib_plan_route(struct fib_plan *p, enum fib_stage stage, enum fib_reason reason,
 	const char *device, const struct rtnl_route *r);
 
@@ -134,8 +144,8 @@ void plan_device(const struct fib_device *is, const struct fib_device *shall,
 void plan_kernel(const struct fib_state *is, const struct fib_state *shall,
 	const struct fib_ours *ours, bool gives_up, struct fib_plan *p);
 
-/* What a peer's own settings need: false if nothing. is NULL: it isn't there yet. Allowed IPs stay
- * empty. The caller wipes change->psk. */
+/* What a peer's own settings need: false if nothing. is NULL: it isn't there yet, and gets its
+ * endpoint along. Allowed IPs stay empty. The caller wipes change->psk. */
 bool fib_peer_change(const struct device_peer *is, const struct device_peer *shall,
 	struct device_peer_change *ret);
 

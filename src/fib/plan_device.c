@@ -70,28 +70,28 @@ bool fib_peer_change(const struct device_peer *is, const struct device_peer *sha
 {
 	*ret = (struct device_peer_change){.key = shall->key, .update_only = is != NULL};
 	change_psk(is, shall, ret);
-	/* One that it has may be the better one: the peer may have roamed. */
-	ret->set_endpoint = shall->endpoint.sa.sa_family != AF_UNSPEC &&
-			    (!is || is->endpoint.sa.sa_family == AF_UNSPEC);
+	ret->set_endpoint = !is && shall->endpoint.sa.sa_family != AF_UNSPEC;
 	ret->endpoint = shall->endpoint;
 	ret->set_keepalive = shall->keepalive != (is ? is->keepalive : 0);
 	ret->keepalive = shall->keepalive;
-	return !is || ret->set_psk || ret->set_endpoint || ret->set_keepalive;
+	return !is || ret->set_psk || ret->set_keepalive;
 }
 
 static void plan_settings(
 	struct work *w, const struct device_peer *is, const struct device_peer *shall)
 {
 	struct device_peer_change c;
-	struct fib_op *op;
 
-	if (fib_peer_change(is, shall, &c)) {
-		op = fib_plan_add(
-			w->plan, FIB_AT_PEER_SET, is ? FIB_DIFFERS : FIB_MISSING, w->shall->name);
-		op->u.peer.key = shall->key;
-		op->u.peer.sets_endpoint = is && c.set_endpoint;
-	}
+	if (fib_peer_change(is, shall, &c))
+		fib_plan_add(
+			w->plan, FIB_AT_PEER_SET, is ? FIB_DIFFERS : FIB_MISSING, w->shall->name)
+			->u.peer.key = shall->key;
 	wg_key_wipe(&c.psk);
+	/* One that it has may be the better one: the peer may have roamed. */
+	if (is && is->endpoint.sa.sa_family == AF_UNSPEC &&
+		shall->endpoint.sa.sa_family != AF_UNSPEC)
+		fib_plan_endpoint(
+			w->plan, FIB_MISSING, w->shall->name, &shall->key, &shall->endpoint);
 }
 
 static void plan_owned(struct work *w, const struct device_peer *shall)
@@ -145,13 +145,9 @@ static void plan_itself(struct work *w)
 
 static void plan_gone(struct work *w, const struct device_peer *is)
 {
-	struct fib_op *op;
-
-	if (is_foreign(w, &is->key))
-		return;
-	op = fib_plan_add(w->plan, FIB_AT_PEER_DEL, FIB_UNWANTED, w->shall->name);
-	op->u.peer.key = is->key;
-	op->u.peer.sets_endpoint = false;
+	if (!is_foreign(w, &is->key))
+		fib_plan_add(w->plan, FIB_AT_PEER_DEL, FIB_UNWANTED, w->shall->name)->u.peer.key =
+			is->key;
 }
 
 void plan_device(const struct fib_device *is, const struct fib_device *shall,

@@ -12,9 +12,7 @@
 static void note_peer(struct map *peers, const struct fib_op *op, unsigned *ret_changed)
 {
 	static char seen;
-	const wg_key *key = op->type == FIB_PREFIX_ADD	 ? &op->u.owner.to
-			    : op->type == FIB_PREFIX_DEL ? &op->u.owner.from
-							 : &op->u.peer.key;
+	const wg_key *key = fib_op_peer(op);
 
 	if (map_get(peers, key, sizeof(*key)))
 		return;
@@ -41,7 +39,9 @@ static void count_device(const struct fib_op *op, struct map *peers, struct fib_
 		return;
 	case FIB_PEER_SET:
 		c->peers_added += op->reason == FIB_MISSING;
-		c->endpoints_set += op->u.peer.sets_endpoint;
+		break;
+	case FIB_ENDPOINT:
+		c->endpoints_set++;
 		break;
 	case FIB_PREFIX_ADD:
 		c->prefixes_added += op->reason == FIB_MISSING;
@@ -115,7 +115,6 @@ static void tell_peer(const struct fib_op *op, const struct device_state *is,
 	const struct device_peer *have = device_state_peer(is, &op->u.peer.key);
 	const struct device_peer *want = device_state_peer(shall, &op->u.peer.key);
 	const char *name = t->name(&op->u.peer.key, t->data);
-	char was[SOCK_ADDR_STRLEN], will[SOCK_ADDR_STRLEN];
 	struct device_peer_change c;
 
 	if (!have || !want) {
@@ -123,9 +122,6 @@ static void tell_peer(const struct fib_op *op, const struct device_state *is,
 		return;
 	}
 	fib_peer_change(have, want, &c);
-	if (c.set_endpoint)
-		say(t, "%s's endpoint: %s -> %s", name, endpoint_text(&have->endpoint, was),
-			endpoint_text(&c.endpoint, will));
 	if (c.set_keepalive)
 		say(t, "keepalive towards %s: %u s -> %u s", name, have->keepalive, c.keepalive);
 	if (c.set_psk)
@@ -134,6 +130,18 @@ static void tell_peer(const struct fib_op *op, const struct device_state *is,
 			: have->has_psk	       ? "another"
 					       : "set");
 	wg_key_wipe(&c.psk);
+}
+
+static void tell_endpoint(
+	const struct fib_op *op, const struct device_state *is, const struct fib_teller *t)
+{
+	const struct device_peer *have = device_state_peer(is, &op->u.endpoint.key);
+	char was[SOCK_ADDR_STRLEN], will[SOCK_ADDR_STRLEN];
+
+	if (have)
+		say(t, "%s's endpoint: %s -> %s", t->name(&have->key, t->data),
+			endpoint_text(&have->endpoint, was),
+			endpoint_text(&op->u.endpoint.to, will));
 }
 
 /* A prefix that goes from one peer to another. */
@@ -206,6 +214,8 @@ void fib_tell(const struct fib_plan *p, const struct fib_state *is, const struct
 			tell_settings(op, &have->wg, &want->wg, t);
 		else if (op->type == FIB_PEER_SET || op->type == FIB_PEER_DEL)
 			tell_peer(op, &have->wg, &want->wg, t);
+		else if (op->type == FIB_ENDPOINT)
+			tell_endpoint(op, &have->wg, t);
 	}
 	tell_turns(p, t);
 }
