@@ -244,11 +244,26 @@ static int bring_up(struct fib *f)
 
 static int look(struct fib *f)
 {
-	struct fib_io *io = io_of(f);
+	struct fib_question q = {0};
+	int err;
 
-	f->is.sysctls.n = 0;
-	shall_sysctls(f, &f->is);
-	return fib_look(io, f->gen->self->interface, &f->is);
+	shall_ask(f, &q);
+	err = fib_look(io_of(f), &q, &f->is);
+	fib_question_done(&q);
+	return err;
+}
+
+static int decide(struct fib *f, struct shall *s)
+{
+	int err = shall_make(f, &f->is, s);
+
+	if (err == -EAGAIN) {
+		err = fib_look_table(io_of(f), &s->table, &f->is.free_table);
+		shall_done(s);
+		*s = (struct shall){0};
+		err = err ? err : shall_make(f, &f->is, s);
+	}
+	return err;
 }
 
 static const char *name_of(const wg_key *key, void *data)
@@ -306,7 +321,7 @@ static int sync_all(struct fib *f, struct shall *s, struct fib_counts *counts)
 	if (!err)
 		err = look(f);
 	if (!err)
-		err = shall_make(f, &f->is, s);
+		err = decide(f, s);
 	if (err)
 		return err;
 	/* Before the first of ours is there; and without what is gone, after it went: what couldn't

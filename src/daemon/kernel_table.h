@@ -3,20 +3,19 @@
  * The numbers of our tables. The device's mark and the table that only unmarked packets ask have
  * the same one: the mark that the device has already, else the one that the journal names, else the
  * first free one from KERNEL_MARK_FIRST on. The table in which the overlay is refused has one made
- * of the interface's name, so that two daemons of one machine have two.
+ * of the interface's name, so that two daemons of one machine have two. Pure.
  */
 #ifndef SHUNT_DAEMON_KERNEL_TABLE_H
 #define SHUNT_DAEMON_KERNEL_TABLE_H
 
-#include "daemon/fib_context.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 #define KERNEL_MARK_FIRST 51820
 #define KERNEL_MARK_LAST (KERNEL_MARK_FIRST + 255)
 
 /* Within the range from which we choose. */
 bool kernel_mark_is_chosen(uint32_t mark);
-/* now: the device's mark. 0, -ENOSPC, or what reading the tables gave. */
-int kernel_mark_choose(struct fib *f, uint32_t now, uint32_t *ret);
 
 uint32_t kernel_overlay_table(const char *interface);
 

@@ -6,6 +6,7 @@
 #include "daemon/listen_port.h"
 #include "daemon/log.h"
 #include "fib/want_own.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ void shall_done(struct shall *s)
 	vec_done(&s->journaled);
 	vec_done(&s->backstops);
 	vec_done(&s->marks);
+	fib_table_question_done(&s->table);
 }
 
 /* --- what is ours ------------------------------------------------------------------------------
@@ -232,14 +234,29 @@ static bool is_used_by_others(const struct fib_state *is, const struct fib *f, u
 	return false;
 }
 
+static void ask_table(const struct fib *f, struct fib_table_question *ret)
+{
+	const uint32_t *known;
+	size_t n = state_marks(f->state, &known);
+
+	ret->first = KERNEL_MARK_FIRST;
+	ret->last = KERNEL_MARK_LAST;
+	ret->ifindex = f->ifindex;
+	for (size_t i = 0; i < n; i++)
+		vec_push(&ret->ours, known[i]);
+}
+
 /* clear: the mark on the device is ours and has no more use. */
 static int decide_mark(struct fib *f, const struct fib_state *is, struct shall *s, bool *ret_clear)
 {
 	uint32_t mark = 0, now = is->devices.items[0].wg.fwmark;
-	int err = f->apart.n ? kernel_mark_choose(f, now, &mark) : 0;
 
-	if (err)
-		return err;
+	if (f->apart.n)
+		mark = f->fwmark ? f->fwmark : now ? now : is->free_table;
+	if (f->apart.n && !mark) {
+		ask_table(f, &s->table);
+		return -EAGAIN;
+	}
 	add_known_marks(f, now, s);
 	add_mark(s, mark);
 	*ret_clear = !mark && kernel_mark_is_chosen(now) && !is_used_by_others(is, f, now);
@@ -260,18 +277,17 @@ static void find_backstops(struct shall *s)
 /* --- settings of the kernel --------------------------------------------------------------------
  */
 
-static void add_sysctl(
-	struct fib_state *s, const char *path, int value, bool is_needed, const char *why)
+static void add_sysctl(fib_sysctls *s, const char *path, int value, bool is_needed, const char *why)
 {
 	struct fib_sysctl y = {.value = value, .is_needed = is_needed, .why = why};
 
 	snprintf(y.path, sizeof(y.path), "%s", path);
-	vec_push(&s->sysctls, y);
+	vec_push(s, y);
 }
 
 /* A hub sends out by the interface by which it came in, and the kernel would tell the sender a
  * better way that there isn't. It takes either setting for both. */
-static void add_redirects(const struct fib *f, struct fib_state *ret)
+static void add_redirects(const struct fib *f, fib_sysctls *ret)
 {
 	static const char why[] = "the hub sends ICMP redirects for what it relays";
 	AUTO_FREE char *own =
@@ -283,7 +299,7 @@ static void add_redirects(const struct fib *f, struct fib_state *ret)
 	add_sysctl(ret, own, 0, false, why);
 }
 
-void shall_sysctls(const struct fib *f, struct fib_state *ret)
+static void make_sysctls(const struct fib *f, fib_sysctls *ret)
 {
 	add_redirects(f, ret);
 	for (size_t i = 0; i < f->apart.n; i++)
@@ -294,6 +310,13 @@ void shall_sysctls(const struct fib *f, struct fib_state *ret)
 				"endpoint");
 			return;
 		}
+}
+
+void shall_ask(const struct fib *f, struct fib_question *ret)
+{
+	snprintf(ret->ifname, sizeof(ret->ifname), "%s", f->gen->self->interface);
+	ret->port = f->gen->self->listen_port;
+	make_sysctls(f, &ret->sysctls);
 }
 
 /* --- the device --------------------------------------------------------------------------------
@@ -380,14 +403,15 @@ static void make_peers(const struct fib *f, const struct shall *s, struct device
 }
 
 /* The port that the device should get; 0: leave the one that it has. */
-static uint16_t port_to_have(struct fib *f, uint16_t now)
+static uint16_t port_to_have(struct fib *f, const struct fib_device *is)
 {
 	AUTO_BUF why = {0};
 
-	if (!listen_port_check(f->gen, now, &why))
+	if (!is->port_is_taken)
 		return f->gen->self->listen_port;
-	fib_problem(
-		f, NULL, "%s stays on port %u: %s", f->gen->self->interface, now, buf_str(&why));
+	listen_port_tell(f->gen, &why);
+	fib_problem(f, NULL, "%s stays on port %u: %s", f->gen->self->interface, is->wg.listen_port,
+		buf_str(&why));
 	return 0;
 }
 
@@ -407,7 +431,7 @@ static void make_device(
 	memcpy(d.name, is->name, sizeof(d.name));
 	d.wg.has_key = true;
 	d.wg.public_key = wg_key_public(&g->private_key);
-	d.wg.listen_port = port_to_have(f, is->wg.listen_port);
+	d.wg.listen_port = port_to_have(f, is);
 	d.wg.fwmark = f->fwmark;
 	d.mark.mark = f->fwmark;
 	d.mark.port = d.wg.listen_port ? d.wg.listen_port : is->wg.listen_port;
@@ -438,7 +462,7 @@ int shall_make(struct fib *f, const struct fib_state *is, struct shall *ret)
 	want_routes(&ret->facts, &ret->state.routes);
 	want_rules(&ret->facts, &ret->state.rules);
 	find_backstops(ret);
-	shall_sysctls(f, &ret->state);
+	make_sysctls(f, &ret->state.sysctls);
 	make_device(f, device, clear_mark, ret);
 	return 0;
 }

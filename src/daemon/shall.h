@@ -7,6 +7,7 @@
 #define SHUNT_DAEMON_SHALL_H
 
 #include "daemon/fib_context.h"
+#include "fib/look.h"
 #include "fib/plan.h"
 
 /* A prefix that a peer of the generation shall own. */
@@ -26,12 +27,14 @@ struct shall {
 	prefix_vec journaled;		 /* prefixes that the journal has to name */
 	prefix_vec backstops;		 /* the same, of routes that refuse */
 	VEC(uint32_t) marks;		 /* ours, now and before */
+	struct fib_table_question table;
 };
 
-/* The settings of the kernel that the generation needs; values as they shall be. */
-void shall_sysctls(const struct fib *f, struct fib_state *ret);
-/* Decides f->apart and f->fwmark. is: with its one device. 0 or negative errno; *ret is for
- * shall_done in any case. */
+/* What must be looked at first; *ret is for fib_question_done. */
+void shall_ask(const struct fib *f, struct fib_question *ret);
+/* Decides f->apart and f->fwmark. is: with its one device. 0; -EAGAIN: a table's number is needed,
+ * which fib_look_table finds for ret->table, and then it is called again with a zeroed *ret. *ret
+ * is for shall_done in any case. */
 int shall_make(struct fib *f, const struct fib_state *is, struct shall *ret);
 /* What is ours, with nothing that shall be. */
 void shall_nothing(struct fib *f, struct shall *ret);

@@ -97,32 +97,38 @@ int fib_look_kernel(struct fib_io *io, int ifindex, struct fib_state *ret)
 	return err;
 }
 
-static void look_sysctls(struct fib_io *io, struct fib_state *ret)
+static void look_sysctls(struct fib_io *io, const fib_sysctls *asked, fib_sysctls *ret)
 {
-	for (size_t i = 0; i < ret->sysctls.n; i++)
-		if (io->ops->sysctl_get(
-			    io, ret->sysctls.items[i].path, &ret->sysctls.items[i].value))
-			ret->sysctls.items[i].value = -1;
+	for (size_t i = 0; i < asked->n; i++) {
+		struct fib_sysctl s = asked->items[i];
+
+		if (io->ops->sysctl_get(io, s.path, &s.value))
+			s.value = -1;
+		vec_push(ret, s);
+	}
 }
 
-static int look_device(struct fib_io *io, const char *ifname, struct fib_device *ret)
+static int look_device(struct fib_io *io, const struct fib_question *q, struct fib_device *ret)
 {
-	int err = fib_look_link(io, ifname, ret);
+	int err = fib_look_link(io, q->ifname, ret);
 
 	if (!err)
 		err = look_addresses(io, ret);
 	if (!err)
 		err = io->ops->device_get(io, &ret->wg);
-	if (!err)
-		look_mark(io, ret);
-	return err;
+	if (err)
+		return err;
+	look_mark(io, ret);
+	ret->port_is_taken =
+		q->port && q->port != ret->wg.listen_port && io->ops->port_is_taken(io, q->port);
+	return 0;
 }
 
-int fib_look(struct fib_io *io, const char *ifname, struct fib_state *ret)
+int fib_look(struct fib_io *io, const struct fib_question *q, struct fib_state *ret)
 {
 	struct fib_state fresh = {0};
 	struct fib_device device = {0};
-	int err = look_device(io, ifname, &device);
+	int err = look_device(io, q, &device);
 
 	vec_push(&fresh.devices, device);
 	if (!err)
@@ -131,10 +137,70 @@ int fib_look(struct fib_io *io, const char *ifname, struct fib_state *ret)
 		fib_state_done(&fresh);
 		return err;
 	}
-	for (size_t i = 0; i < ret->sysctls.n; i++)
-		vec_push(&fresh.sysctls, ret->sysctls.items[i]);
-	look_sysctls(io, &fresh);
+	look_sysctls(io, &q->sysctls, &fresh.sysctls);
 	fib_state_done(ret);
 	*ret = fresh;
 	return 0;
+}
+
+void fib_question_done(struct fib_question *q)
+{
+	vec_done(&q->sysctls);
+}
+
+/* --- a table --- */
+
+/* What a daemon of ours leaves behind when its device is gone has no interface any more. */
+static bool may_be_ours(const struct rtnl_route *r, int ifindex)
+{
+	return r->protocol == RTNL_PROTO_SHUNT && (rtnl_route_refuses(r) || r->ifindex == ifindex);
+}
+
+struct table_use {
+	bool any, others;
+};
+
+static int look_use(struct fib_io *io, uint32_t table, int ifindex, struct table_use *ret)
+{
+	struct rtnl_route only = {.table = table, .type = RTNL_ANY_TYPE};
+	struct rtnl_route *routes;
+	size_t n;
+	int err = io->ops->route_list(io, &only, &routes, &n);
+
+	if (err)
+		return err;
+	*ret = (struct table_use){.any = n};
+	for (size_t i = 0; i < n; i++)
+		ret->others |= !may_be_ours(&routes[i], ifindex);
+	free(routes);
+	return 0;
+}
+
+int fib_look_table(struct fib_io *io, const struct fib_table_question *q, uint32_t *ret)
+{
+	uint32_t found = 0;
+	struct table_use use;
+	int err = 0;
+
+	for (size_t i = 0; i < q->ours.n && !found && !err; i++) {
+		uint32_t t = q->ours.items[i];
+
+		if (t < q->first || t > q->last)
+			continue;
+		err = look_use(io, t, q->ifindex, &use);
+		found = !err && !use.others ? t : 0;
+	}
+	for (uint32_t t = q->first; t <= q->last && !found && !err; t++) {
+		err = look_use(io, t, q->ifindex, &use);
+		found = !err && !use.any ? t : 0;
+	}
+	if (err)
+		return err;
+	*ret = found ? found : *ret;
+	return found ? 0 : -ENOSPC;
+}
+
+void fib_table_question_done(struct fib_table_question *q)
+{
+	vec_done(&q->ours);
 }

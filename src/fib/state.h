@@ -31,6 +31,8 @@ struct fib_device {
 	bool leave_fwmark;	/* shall be: an operator's mark stays */
 	struct nft_mark mark;	/* of the table in nftables; zeroes: none */
 	int mark_error;		/* is: why nftables can't be asked, else 0 */
+	bool port_is_taken;	/* is: the port that was asked for isn't the device's, and another
+				   program has it */
 };
 
 struct fib_sysctl {
@@ -40,12 +42,16 @@ struct fib_sysctl {
 	const char *why; /* shall be: what goes wrong otherwise; borrowed, static */
 };
 
+typedef VEC(struct fib_sysctl) fib_sysctls;
+
 struct fib_state {
 	VEC(struct fib_device) devices; /* by name */
-	route_vec routes; /* into the devices, whoever's, and those of ours that refuse; by
-			     want_route_cmp */
-	rule_vec rules;	  /* is: those of our protocol; in the order to be added */
-	VEC(struct fib_sysctl) sysctls; /* those that we set */
+	route_vec routes;    /* into the devices, whoever's, and those of ours that refuse; by
+				want_route_cmp */
+	rule_vec rules;	     /* is: those of our protocol; in the order to be added */
+	fib_sysctls sysctls; /* those that we set */
+	uint32_t free_table; /* is: the number of a table that nobody else uses; 0: none was
+				looked for */
 };
 
 /* Wipes the secrets. Accepts a zeroed one. */
