@@ -156,3 +156,36 @@ int rib_walk(struct rib *rib, int (*fn)(const struct rib_answer *a, void *data),
 {
 	return rib_walk_after(rib, NULL, SIZE_MAX, fn, data);
 }
+
+struct desire_walk {
+	rib_desire_fn *fn;
+	void *data;
+	size_t left; /* how many more */
+	int result;
+};
+
+static int desire_entry(const ip_prefix *p, void *value, void *data)
+{
+	struct desire_walk *w = data;
+	const struct rib_entry *e = value;
+	struct rib_desire d = {.prefix = *p, .on_dead = (enum rib_on_dead)e->set->policy->on_dead};
+
+	if (!w->left)
+		return WALK_FULL;
+	w->left--;
+	rib_entry_desire(e, &d.owners, &d.route);
+	w->result = w->fn(&d, w->data);
+	return w->result;
+}
+
+int rib_desires_after(
+	const struct rib *rib, const ip_prefix *after, size_t max, rib_desire_fn *fn, void *data)
+{
+	struct desire_walk w = {.fn = fn, .data = data, .left = max};
+
+	if (after)
+		trie_walk_after(rib->entries, after, desire_entry, &w);
+	else
+		trie_walk(rib->entries, desire_entry, &w);
+	return w.result;
+}

@@ -185,6 +185,19 @@ int rib_walk_after(struct rib *rib, const ip_prefix *after, size_t max,
 /* In ip_prefix_cmp order; a non-zero answer of fn ends it and is returned. */
 int rib_walk(struct rib *rib, int (*fn)(const struct rib_answer *a, void *data), void *data);
 
+/* What the FIB is to hold of a prefix as of now, and nothing of why: cheap. */
+struct rib_desire {
+	ip_prefix prefix;
+	struct rib_owners owners;
+	bool route;
+	enum rib_on_dead on_dead;
+};
+
+typedef int rib_desire_fn(const struct rib_desire *d, void *data);
+/* As rib_walk_after. */
+int rib_desires_after(
+	const struct rib *rib, const ip_prefix *after, size_t max, rib_desire_fn *fn, void *data);
+
 const char *rib_reason_name(enum rib_reason r); /* stable, for JSON: "higher-metric" */
 
 #endif

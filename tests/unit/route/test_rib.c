@@ -475,6 +475,43 @@ static void test_walk_in_slices(void **state)
 	fixture_done(&f);
 }
 
+struct desires {
+	struct rib *rib;
+	size_t n;
+};
+
+/* The same as the answer that takes longer. */
+static int compare_desire(const struct rib_desire *d, void *data)
+{
+	struct desires *ds = data;
+	struct rib_answer a;
+
+	assert_true(rib_explain(ds->rib, &d->prefix, &a));
+	assert_int_equal(d->owners.n, a.owners.n);
+	for (unsigned i = 0; i < a.owners.n; i++)
+		assert_int_equal(d->owners.peer[i], a.owners.peer[i]);
+	assert_int_equal(d->route, a.route);
+	assert_int_equal(d->on_dead, a.on_dead);
+	ds->n++;
+	return 0;
+}
+
+static void test_desires(void **state)
+{
+	struct fixture f = fixture_new(1);
+	struct desires ds = {.rib = f.rib};
+	ip_prefix after = prefix("10.20.1.0/24");
+
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_FALL_BACK);
+	set_prefix(&f, "10.20.2.0/24", two_hubs, 1, RIB_HOLD);
+	set_prefix(&f, "10.20.3.0/24", two_hubs, 2, RIB_RELEASE);
+	assert_int_equal(rib_desires_after(f.rib, NULL, 9, compare_desire, &ds), 0);
+	assert_int_equal(ds.n, 3);
+	assert_int_equal(rib_desires_after(f.rib, &after, 1, compare_desire, &ds), 0);
+	assert_int_equal(ds.n, 4);
+	fixture_done(&f);
+}
+
 static void test_cover(void **state)
 {
 	struct fixture f = fixture_new(1);
@@ -632,6 +669,7 @@ int main(void)
 		cmocka_unit_test(test_changes_are_sorted),
 		cmocka_unit_test(test_walk_ends_on_request),
 		cmocka_unit_test(test_walk_in_slices),
+		cmocka_unit_test(test_desires),
 		cmocka_unit_test(test_cover),
 		cmocka_unit_test(test_lookup_falls_back_to_the_cover),
 		cmocka_unit_test(test_candidate_sets_are_shared),
