@@ -6,16 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-struct work {
-	struct fib_io *io;
-	struct fib_plan *plan;
-	const struct fib_state *shall;
-	struct fib_state *is;
-	fib_failures *failures;
-};
-
 /* Or the first address of a subnet takes all others of it along. */
-static int remove_address(const struct work *w, const struct fib_device *d, const ip_prefix *a)
+static int remove_address(const struct fib_doing *w, const struct fib_device *d, const ip_prefix *a)
 {
 	char path[FIB_SYSCTL_PATH_MAX];
 	struct fib_io *io = w->io;
@@ -30,7 +22,7 @@ static int remove_address(const struct work *w, const struct fib_device *d, cons
 	return err;
 }
 
-static int write_sysctl(const struct work *w, const char *path)
+static int write_sysctl(const struct fib_doing *w, const char *path)
 {
 	for (size_t i = 0; i < w->shall->sysctls.n; i++)
 		if (!strcmp(w->shall->sysctls.items[i].path, path))
@@ -39,7 +31,7 @@ static int write_sysctl(const struct work *w, const char *path)
 	return 0;
 }
 
-static int set_mark(const struct work *w, const struct fib_device *shall)
+static int set_mark(const struct fib_doing *w, const struct fib_device *shall)
 {
 	struct fib_io *io = w->io;
 	char table[FIB_NFT_TABLE_MAX];
@@ -50,21 +42,21 @@ static int set_mark(const struct work *w, const struct fib_device *shall)
 }
 
 /* Somebody else's route to our own device (wg-quick's, say) does what ours would. */
-static bool is_served(const struct work *w, const struct rtnl_route *r)
+static bool is_served(const struct fib_doing *w, const struct rtnl_route *r)
 {
 	const route_vec *have = &w->is->routes;
 
 	return have->n && bsearch(r, have->items, have->n, sizeof(*r), want_route_cmp);
 }
 
-static int add_route(const struct work *w, const struct rtnl_route *r)
+static int add_route(const struct fib_doing *w, const struct rtnl_route *r)
 {
 	int err = w->io->ops->route_add(w->io, r);
 
 	return err == -EEXIST && is_served(w, r) ? 0 : err;
 }
 
-static int do_one(const struct work *w, const struct fib_op *op)
+static int do_one(const struct fib_doing *w, const struct fib_op *op)
 {
 	const struct fib_device *is = fib_state_device(w->is, op->device);
 	const struct fib_device *shall = w->shall ? fib_state_device(w->shall, op->device) : NULL;
@@ -114,57 +106,117 @@ static bool is_borne(const struct fib_op *op, int err)
 	}
 }
 
+/* --- piece by piece ------------------------------------------------------------------------------
+ */
+
 /* How many operations from here on one device takes as one change. */
 static size_t neighbours(const struct fib_plan *p, size_t from)
 {
 	size_t n = 1;
 
-	while (from + n < p->ops.n && op_is_of_device(&p->ops.items[from + n]) &&
+	while (n < FIB_CHUNK && from + n < p->ops.n && op_is_of_device(&p->ops.items[from + n]) &&
 		!strcmp(p->ops.items[from + n].device, p->ops.items[from].device))
 		n++;
 	return n;
 }
 
-static int do_neighbours(struct work *w, size_t from, size_t n)
+/* Those that are to be done come first, in their order; how many. */
+static size_t without_void(struct fib_op *ops, size_t n, fib_void_fn *is_void, void *data)
 {
-	struct fib_op *ops = &w->plan->ops.items[from];
-	struct fib_device *is = fib_state_device(w->is, ops->device);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct fib_op op = ops[i];
+
+		if (is_void && is_void(&op, data))
+			continue;
+		ops[i] = ops[kept];
+		ops[kept++] = op;
+	}
+	return kept;
+}
+
+static int do_neighbours(struct fib_doing *w, struct fib_op *ops, size_t n)
+{
+	const struct fib_device *is = fib_state_device(w->is, ops->device);
 	const struct fib_device *shall = w->shall ? fib_state_device(w->shall, ops->device) : NULL;
 	int err = is ? do_device(w->io, ops, n, shall, is) : -ENODEV;
 
-	if (err) {
-		vec_push(w->failures, ((struct fib_failure){from, err}));
-		return err;
-	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; !err && i < n; i++)
 		ops[i].done = true;
-	mirror_device(&is->wg, ops, n, shall);
-	return 0;
+	return err;
 }
 
-static int do_single(struct work *w, size_t at)
+static void note_failure(struct fib_doing *w, const struct fib_op *op, int err)
 {
-	struct fib_op *op = &w->plan->ops.items[at];
-	int err = do_one(w, op);
+	vec_push(&w->failures, ((struct fib_failure){(size_t)(op - w->plan->ops.items), err}));
+}
 
-	op->done = !err;
+static int do_ops(struct fib_doing *w, struct fib_op *ops, size_t n)
+{
+	bool device = op_is_of_device(ops);
+	int err = device ? do_neighbours(w, ops, n) : do_one(w, ops);
+
 	if (err)
-		vec_push(w->failures, ((struct fib_failure){at, err}));
-	return err && !is_borne(op, err) ? err : 0;
+		note_failure(w, ops, err);
+	else
+		ops->done = true;
+	return err && (device || !is_borne(ops, err)) ? err : 0;
+}
+
+int fib_do_piece(struct fib_doing *w, fib_void_fn *is_void, void *data)
+{
+	struct fib_op *ops = &w->plan->ops.items[w->at];
+	size_t n, kept;
+	int err = 0;
+
+	if (w->at == w->plan->ops.n)
+		return 0;
+	n = op_is_of_device(ops) ? neighbours(w->plan, w->at) : 1;
+	kept = without_void(ops, n, is_void, data);
+	if (kept)
+		err = do_ops(w, ops, kept);
+	w->at += n;
+	return err ? err : w->at < w->plan->ops.n;
+}
+
+/* --- all of it -----------------------------------------------------------------------------------
+ */
+
+static size_t same_device(const struct fib_plan *p, size_t from)
+{
+	size_t n = 1;
+
+	while (from + n < p->ops.n &&
+		!strcmp(p->ops.items[from + n].device, p->ops.items[from].device))
+		n++;
+	return n;
+}
+
+void fib_mirror(const struct fib_plan *p, const struct fib_state *shall, struct fib_state *is)
+{
+	for (size_t i = 0, n; i < p->ops.n; i += n) {
+		const struct fib_op *ops = &p->ops.items[i];
+		struct fib_device *device = fib_state_device(is, ops->device);
+
+		n = same_device(p, i);
+		if (device)
+			mirror_device(&device->wg, ops, n,
+				shall ? fib_state_device(shall, ops->device) : NULL);
+	}
+	mirror_kernel(is, p->ops.items, p->ops.n, shall);
 }
 
 int fib_do(struct fib_io *io, struct fib_plan *p, const struct fib_state *shall,
 	struct fib_state *is, fib_failures *failures)
 {
-	struct work w = {io, p, shall, is, failures};
-	int err = 0;
+	struct fib_doing w = {.io = io, .plan = p, .shall = shall, .is = is};
+	int err;
 
-	for (size_t i = 0, n; i < p->ops.n && !err; i += n) {
-		bool device = op_is_of_device(&p->ops.items[i]);
-
-		n = device ? neighbours(p, i) : 1;
-		err = device ? do_neighbours(&w, i, n) : do_single(&w, i);
-	}
-	mirror_kernel(is, p->ops.items, p->ops.n, shall);
+	while ((err = fib_do_piece(&w, NULL, NULL)) > 0)
+		;
+	fib_mirror(p, shall, is);
+	vec_done(failures);
+	*failures = w.failures;
 	return err;
 }

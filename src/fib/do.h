@@ -19,11 +19,33 @@ struct fib_failure {
 
 typedef VEC(struct fib_failure) fib_failures;
 
+/* So many operations on a device are one change at most: what others wait for. */
+#define FIB_CHUNK 512
+
+/* A plan on its way. Zeroed but for what it is about; the caller releases failures. */
+struct fib_doing {
+	struct fib_io *io;
+	struct fib_plan *plan;
+	/* What the operations' objects shall be, read when each is done; may be NULL for a plan of
+	 * owners, routes and endpoints alone. */
+	const struct fib_state *shall;
+	const struct fib_state *is; /* before the plan */
+	size_t at;		    /* the next operation */
+	fib_failures failures;	    /* what was not done, an error last */
+};
+
+/* True: the operation isn't to be done any more, and is passed over without a word. */
+typedef bool fib_void_fn(const struct fib_op *op, void *data);
+
 /*
- * shall: what the operations' objects shall be, read when each is done; may be NULL for a plan of
- * owners and routes alone. is: the mirror. failures gets what was not done, an error last; the
- * caller releases it. 0, or negative errno: -ENODEV, the device is gone.
+ * One operation, or some neighbours on one device as one change. is_void may be NULL. 1: there is
+ * more to do; 0: all is done; or negative errno, after which it isn't gone on with: -ENODEV, the
+ * device is gone.
  */
+int fib_do_piece(struct fib_doing *w, fib_void_fn *is_void, void *data);
+/* What was done of the plan becomes part of the mirror, which is as it was before. */
+void fib_mirror(const struct fib_plan *p, const struct fib_state *shall, struct fib_state *is);
+/* All of a plan, and the mirror. 0 or negative errno; the caller releases failures. */
 int fib_do(struct fib_io *io, struct fib_plan *p, const struct fib_state *shall,
 	struct fib_state *is, fib_failures *failures);
 
