@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who spoke last of a prefix's owner, of its route into the device, of a peer's endpoint: for each
+ * the number of the newest order, and what it made of it. Pure.
+ */
+#ifndef SHUNT_FIB_TOUCHED_H
+#define SHUNT_FIB_TOUCHED_H
+
+#include "fib/plan.h"
+
+struct touched;
+
+struct touched *touched_new(void);
+/* Accepts NULL. */
+void touched_free(struct touched *t);
+/* The order of that number does, or did, the operation. What is about something else touches
+ * nothing. */
+void touched_note(struct touched *t, const struct fib_op *op, uint64_t seq);
+/*
+ * The operation of an older plan is not to be done any more: a newer order has given the prefix its
+ * owner, has withdrawn the route that the plan would add, or needs the one that the plan would
+ * withdraw, or has set the endpoint. What clears away a second route of another table stays to be
+ * done.
+ */
+bool touched_voids(const struct touched *t, const struct fib_op *op, uint64_t seq);
+size_t touched_count(const struct touched *t);
+void touched_forget(struct touched *t);
+
+#endif
