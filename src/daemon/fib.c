@@ -155,7 +155,7 @@ static int write_journal(const struct fib *f, const struct shall *s, bool exactl
 {
 	const struct generation *g = f->gen;
 	wg_key *keys = mem_zalloc(g->n_peers + 1, sizeof(*keys));
-	struct state_journal j = {
+	struct journal_content j = {
 		.peers = keys,
 		.n_peers = g->n_peers,
 		.prefixes = s->journaled.items,
@@ -170,7 +170,7 @@ static int write_journal(const struct fib *f, const struct shall *s, bool exactl
 
 	for (size_t i = 0; i < g->n_peers; i++)
 		keys[i] = g->peers[i].node->public_key;
-	err = state_journal(f->state, &j, exactly);
+	err = state_journal_write(f->state, &j, exactly);
 	free(keys);
 	return err;
 }

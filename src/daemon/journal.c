@@ -107,6 +107,38 @@ bool journal_has_mark(const struct journal *j, uint32_t mark)
 	return false;
 }
 
+bool journal_is(const struct journal *j, const struct journal_content *c)
+{
+	bool same = map_count(j->peers) == c->n_peers && map_count(j->prefixes) == c->n_prefixes &&
+		    j->addresses.n == c->n_addresses && map_count(j->backstops) == c->n_backstops &&
+		    j->marks.n == (c->mark != 0);
+
+	for (size_t i = 0; same && i < c->n_peers; i++)
+		same = journal_has_peer(j, &c->peers[i]);
+	for (size_t i = 0; same && i < c->n_prefixes; i++)
+		same = journal_has_prefix(j, &c->prefixes[i]);
+	for (size_t i = 0; same && i < c->n_addresses; i++)
+		same = journal_has_address(j, &c->addresses[i]);
+	for (size_t i = 0; same && i < c->n_backstops; i++)
+		same = journal_has_backstop(j, &c->backstops[i]);
+	return same && (!c->mark || journal_has_mark(j, c->mark));
+}
+
+bool journal_add(struct journal *j, const struct journal_content *c)
+{
+	bool is_new = false;
+
+	for (size_t i = 0; i < c->n_peers; i++)
+		is_new |= journal_add_peer(j, &c->peers[i]);
+	for (size_t i = 0; i < c->n_prefixes; i++)
+		is_new |= journal_add_prefix(j, &c->prefixes[i]);
+	for (size_t i = 0; i < c->n_addresses; i++)
+		is_new |= journal_add_address(j, &c->addresses[i]);
+	for (size_t i = 0; i < c->n_backstops; i++)
+		is_new |= journal_add_backstop(j, &c->backstops[i]);
+	return (c->mark && journal_add_mark(j, c->mark)) || is_new;
+}
+
 /* --- text --- */
 
 /* A number but 0 of 32 bits, written as we do. */

@@ -37,6 +37,24 @@ bool journal_has_address(const struct journal *j, const ip_prefix *a);
 bool journal_has_backstop(const struct journal *j, const ip_prefix *p);
 bool journal_has_mark(const struct journal *j, uint32_t mark);
 
+/* What a journal may be told at once; borrowed. */
+struct journal_content {
+	const wg_key *peers;
+	size_t n_peers;
+	const ip_prefix *prefixes;
+	size_t n_prefixes;
+	const ip_prefix *addresses; /* with their host bits */
+	size_t n_addresses;
+	const ip_prefix *backstops;
+	size_t n_backstops;
+	uint32_t mark; /* 0: none */
+};
+
+/* True if it has just that. */
+bool journal_is(const struct journal *j, const struct journal_content *c);
+/* True if something wasn't there yet. */
+bool journal_add(struct journal *j, const struct journal_content *c);
+
 /* Adds what n bytes of text say. A line that says nothing we know is left out: an older or newer
  * version's, or damage that a rewrite mends. The last line needs no newline. */
 void journal_read(struct journal *j, const char *text, size_t n);

@@ -31,30 +31,23 @@ static bool has_peer(const wg_key *key, void *data)
 	const struct fib *f = data;
 	wg_key nobody = want_nobody_key();
 
-	return wg_key_eq(key, &nobody) || state_has_peer(f->state, key) ||
+	return wg_key_eq(key, &nobody) || journal_has_peer(state_journal(f->state), key) ||
 	       generation_peer_by_key(f->gen, key);
 }
 
 static bool has_address(const ip_prefix *a, void *data)
 {
-	const struct fib *f = data;
-	const ip_prefix *ours;
-	size_t n = state_addresses(f->state, &ours);
-
-	for (size_t i = 0; i < n; i++)
-		if (ip_prefix_eq(&ours[i], a))
-			return true;
-	return false;
+	return journal_has_address(state_journal(((struct fib *)data)->state), a);
 }
 
 static bool has_backstop(const ip_prefix *p, void *data)
 {
-	return state_has_backstop(((struct fib *)data)->state, p);
+	return journal_has_backstop(state_journal(((struct fib *)data)->state), p);
 }
 
 static bool has_prefix(const ip_prefix *p, void *data)
 {
-	return state_has_prefix(((struct fib *)data)->state, p);
+	return journal_has_prefix(state_journal(((struct fib *)data)->state), p);
 }
 
 static bool is_carried(const ip_prefix *p, void *data)
@@ -76,11 +69,10 @@ static void add_mark(struct shall *s, uint32_t mark)
 /* now: the device's. */
 static void add_known_marks(struct fib *f, uint32_t now, struct shall *s)
 {
-	const uint32_t *known;
-	size_t n = state_marks(f->state, &known);
+	const struct journal *j = state_journal(f->state);
 
-	for (size_t i = 0; i < n; i++)
-		add_mark(s, known[i]);
+	for (size_t i = 0; i < j->marks.n; i++)
+		add_mark(s, j->marks.items[i]);
 	add_mark(s, f->fwmark);
 	if (kernel_mark_is_chosen(now))
 		add_mark(s, now);
@@ -236,14 +228,13 @@ static bool is_used_by_others(const struct fib_state *is, const struct fib *f, u
 
 static void ask_table(const struct fib *f, struct fib_table_question *ret)
 {
-	const uint32_t *known;
-	size_t n = state_marks(f->state, &known);
+	const struct journal *j = state_journal(f->state);
 
 	ret->first = KERNEL_MARK_FIRST;
 	ret->last = KERNEL_MARK_LAST;
 	ret->ifindex = f->ifindex;
-	for (size_t i = 0; i < n; i++)
-		vec_push(&ret->ours, known[i]);
+	for (size_t i = 0; i < j->marks.n; i++)
+		vec_push(&ret->ours, j->marks.items[i]);
 }
 
 /* clear: the mark on the device is ours and has no more use. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/state.h"
 
-#include "daemon/journal.h"
 #include "daemon/plain_file.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -19,8 +18,9 @@
 struct state {
 	int run_fd, state_fd, lock_fd;
 	bool drained;
-	bool unwritten; /* the file lags behind the journal */
+	/* Of who writes the journal: */
 	struct journal journal;
+	bool unwritten; /* the file lags behind the journal */
 };
 
 static int open_dir(const char *what, const char *path, struct buf *why)
@@ -225,31 +225,9 @@ int state_set_drained(struct state *s, bool drained)
 	return 0;
 }
 
-bool state_has_peer(const struct state *s, const wg_key *key)
+const struct journal *state_journal(const struct state *s)
 {
-	return journal_has_peer(&s->journal, key);
-}
-
-bool state_has_prefix(const struct state *s, const ip_prefix *p)
-{
-	return journal_has_prefix(&s->journal, p);
-}
-
-size_t state_addresses(const struct state *s, const ip_prefix **ret)
-{
-	*ret = s->journal.addresses.items;
-	return s->journal.addresses.n;
-}
-
-bool state_has_backstop(const struct state *s, const ip_prefix *p)
-{
-	return journal_has_backstop(&s->journal, p);
-}
-
-size_t state_marks(const struct state *s, const uint32_t **ret)
-{
-	*ret = s->journal.marks.items;
-	return s->journal.marks.n;
+	return &s->journal;
 }
 
 static int write_journal(const struct state *s)
@@ -260,44 +238,16 @@ static int write_journal(const struct state *s)
 	return put_file(s, JOURNAL, JOURNAL_NEW, buf_str(&text), text.n);
 }
 
-static bool journal_is(const struct journal *have, const struct state_journal *want)
-{
-	bool same = map_count(have->peers) == want->n_peers &&
-		    map_count(have->prefixes) == want->n_prefixes &&
-		    have->addresses.n == want->n_addresses &&
-		    map_count(have->backstops) == want->n_backstops &&
-		    have->marks.n == (want->mark != 0);
-
-	for (size_t i = 0; same && i < want->n_peers; i++)
-		same = journal_has_peer(have, &want->peers[i]);
-	for (size_t i = 0; same && i < want->n_prefixes; i++)
-		same = journal_has_prefix(have, &want->prefixes[i]);
-	for (size_t i = 0; same && i < want->n_addresses; i++)
-		same = journal_has_address(have, &want->addresses[i]);
-	for (size_t i = 0; same && i < want->n_backstops; i++)
-		same = journal_has_backstop(have, &want->backstops[i]);
-	return same && (!want->mark || journal_has_mark(have, want->mark));
-}
-
-int state_journal(struct state *s, const struct state_journal *j, bool exactly)
+int state_journal_write(struct state *s, const struct journal_content *c, bool exactly)
 {
 	int err;
 
-	if (exactly && !journal_is(&s->journal, j)) {
+	if (exactly && !journal_is(&s->journal, c)) {
 		journal_done(&s->journal);
 		journal_init(&s->journal);
 		s->unwritten = true;
 	}
-	for (size_t i = 0; i < j->n_peers; i++)
-		s->unwritten |= journal_add_peer(&s->journal, &j->peers[i]);
-	for (size_t i = 0; i < j->n_prefixes; i++)
-		s->unwritten |= journal_add_prefix(&s->journal, &j->prefixes[i]);
-	for (size_t i = 0; i < j->n_addresses; i++)
-		s->unwritten |= journal_add_address(&s->journal, &j->addresses[i]);
-	for (size_t i = 0; i < j->n_backstops; i++)
-		s->unwritten |= journal_add_backstop(&s->journal, &j->backstops[i]);
-	if (j->mark)
-		s->unwritten |= journal_add_mark(&s->journal, j->mark);
+	s->unwritten |= journal_add(&s->journal, c);
 	err = s->unwritten ? write_journal(s) : 0;
 	s->unwritten = err != 0;
 	return err;

@@ -101,37 +101,35 @@ static void journal_survives(void **data)
 	wg_key keys[] = {{{1}}, {{2}}};
 	ip_prefix prefixes[] = {prefix("10.0.0.0/8"), prefix("fd00::/64")};
 	ip_prefix address = prefix("10.10.0.1/24");
-	struct state_journal j = {keys, 2, prefixes, 2, &address, 1, prefixes, 1, 51820};
-	const ip_prefix *addresses;
-	const uint32_t *marks;
+	struct journal_content j = {keys, 2, prefixes, 2, &address, 1, prefixes, 1, 51820};
 
-	assert_int_equal(state_journal(s, &j, false), 0);
+	assert_int_equal(state_journal_write(s, &j, false), 0);
 	state_close(s);
 	s = open_state(d);
-	assert_true(state_has_peer(s, &keys[0]));
-	assert_true(state_has_peer(s, &keys[1]));
-	assert_true(state_has_prefix(s, &prefixes[1]));
-	assert_int_equal(state_addresses(s, &addresses), 1);
-	assert_true(ip_prefix_eq(&addresses[0], &address));
-	assert_true(state_has_backstop(s, &prefixes[0]));
-	assert_false(state_has_backstop(s, &prefixes[1]));
-	assert_int_equal(state_marks(s, &marks), 1);
-	assert_int_equal(marks[0], 51820);
+	assert_true(journal_has_peer(state_journal(s), &keys[0]));
+	assert_true(journal_has_peer(state_journal(s), &keys[1]));
+	assert_true(journal_has_prefix(state_journal(s), &prefixes[1]));
+	assert_int_equal(state_journal(s)->addresses.n, 1);
+	assert_true(ip_prefix_eq(&state_journal(s)->addresses.items[0], &address));
+	assert_true(journal_has_backstop(state_journal(s), &prefixes[0]));
+	assert_false(journal_has_backstop(state_journal(s), &prefixes[1]));
+	assert_int_equal(state_journal(s)->marks.n, 1);
+	assert_int_equal(state_journal(s)->marks.items[0], 51820);
 	/* Adding keeps what was there, exactly drops it. */
-	j = (struct state_journal){keys, 1, NULL, 0, NULL, 0};
-	assert_int_equal(state_journal(s, &j, false), 0);
-	assert_true(state_has_prefix(s, &prefixes[0]));
-	assert_true(state_has_backstop(s, &prefixes[0]));
-	assert_int_equal(state_journal(s, &j, true), 0);
-	assert_false(state_has_prefix(s, &prefixes[0]));
-	assert_false(state_has_peer(s, &keys[1]));
+	j = (struct journal_content){keys, 1, NULL, 0, NULL, 0};
+	assert_int_equal(state_journal_write(s, &j, false), 0);
+	assert_true(journal_has_prefix(state_journal(s), &prefixes[0]));
+	assert_true(journal_has_backstop(state_journal(s), &prefixes[0]));
+	assert_int_equal(state_journal_write(s, &j, true), 0);
+	assert_false(journal_has_prefix(state_journal(s), &prefixes[0]));
+	assert_false(journal_has_peer(state_journal(s), &keys[1]));
 	state_close(s);
 	s = open_state(d);
-	assert_true(state_has_peer(s, &keys[0]));
-	assert_false(state_has_prefix(s, &prefixes[0]));
-	assert_int_equal(state_addresses(s, &addresses), 0);
-	assert_false(state_has_backstop(s, &prefixes[0]));
-	assert_int_equal(state_marks(s, &marks), 0);
+	assert_true(journal_has_peer(state_journal(s), &keys[0]));
+	assert_false(journal_has_prefix(state_journal(s), &prefixes[0]));
+	assert_int_equal(state_journal(s)->addresses.n, 0);
+	assert_false(journal_has_backstop(state_journal(s), &prefixes[0]));
+	assert_int_equal(state_journal(s)->marks.n, 0);
 	state_close(s);
 }
 
@@ -183,7 +181,7 @@ static void damage_is_passed_over(void **data)
 	fputs("peer not-a-key\nprefix 10.1.0.0/16\nprefix 10.0.0.0/99\n\nnonsense\nprefix", f);
 	fclose(f);
 	s = open_state(d);
-	assert_true(state_has_prefix(s, &kept));
+	assert_true(journal_has_prefix(state_journal(s), &kept));
 	state_close(s);
 }
 
@@ -214,14 +212,13 @@ static void exactly_forgets_addresses(void **data)
 	struct dirs *d = *data;
 	struct state *s = open_state(d);
 	ip_prefix old = prefix("10.10.0.1/24"), fresh = prefix("10.10.0.2/24");
-	struct state_journal j = {.addresses = &old, .n_addresses = 1};
-	const ip_prefix *addresses;
+	struct journal_content j = {.addresses = &old, .n_addresses = 1};
 
-	assert_int_equal(state_journal(s, &j, true), 0);
+	assert_int_equal(state_journal_write(s, &j, true), 0);
 	j.addresses = &fresh;
-	assert_int_equal(state_journal(s, &j, true), 0);
-	assert_int_equal(state_addresses(s, &addresses), 1);
-	assert_true(ip_prefix_eq(&addresses[0], &fresh));
+	assert_int_equal(state_journal_write(s, &j, true), 0);
+	assert_int_equal(state_journal(s)->addresses.n, 1);
+	assert_true(ip_prefix_eq(&state_journal(s)->addresses.items[0], &fresh));
 	state_close(s);
 }
 
@@ -230,11 +227,11 @@ static void nothing_is_for_others(void **data)
 	struct dirs *d = *data;
 	struct state *s = open_state(d);
 	ip_prefix p = prefix("10.0.0.0/8");
-	struct state_journal j = {NULL, 0, &p, 1, NULL, 0};
+	struct journal_content j = {NULL, 0, &p, 1, NULL, 0};
 	char path[128];
 	struct stat st;
 
-	assert_int_equal(state_journal(s, &j, false), 0);
+	assert_int_equal(state_journal_write(s, &j, false), 0);
 	assert_int_equal(stat(d->state, &st), 0);
 	assert_int_equal(st.st_mode & 077, 0);
 	snprintf(path, sizeof(path), "%s/journal", d->state);
@@ -262,7 +259,7 @@ static void what_the_disk_refuses_is_told(void **data)
 		int files, folders, closing;
 	} cases[] = {{EIO, 0, 0}, {0, EIO, 0}, {0, 0, EDQUOT}};
 	ip_prefix p = prefix("10.0.0.0/8");
-	struct state_journal j = {NULL, 0, &p, 1, NULL, 0};
+	struct journal_content j = {NULL, 0, &p, 1, NULL, 0};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct state *s = open_state(d);
@@ -270,13 +267,13 @@ static void what_the_disk_refuses_is_told(void **data)
 		memcpy(&refuse, &cases[i], sizeof(refuse));
 		assert_true(state_set_drained(s, true) < 0);
 		assert_false(state_is_drained(s));
-		assert_true(state_journal(s, &j, false) < 0);
+		assert_true(state_journal_write(s, &j, false) < 0);
 		memset(&refuse, 0, sizeof(refuse));
 		state_close(s);
 		s = open_state(d);
 		assert_false(state_is_drained(s));
 		/* The journal may hold it by now; a call that succeeds makes sure. */
-		assert_int_equal(state_journal(s, &j, false), 0);
+		assert_int_equal(state_journal_write(s, &j, false), 0);
 		assert_int_equal(state_set_drained(s, true), 0);
 		refuse.folders = EIO;
 		assert_int_equal(state_set_drained(s, false), -EIO);
@@ -286,7 +283,7 @@ static void what_the_disk_refuses_is_told(void **data)
 		s = open_state(d);
 		assert_true(state_is_drained(s));
 		assert_int_equal(state_set_drained(s, false), 0);
-		assert_int_equal(state_journal(s, &(struct state_journal){0}, true), 0);
+		assert_int_equal(state_journal_write(s, &(struct journal_content){0}, true), 0);
 		state_close(s);
 	}
 }
@@ -342,19 +339,19 @@ static void what_stands_in_the_way_later_is_replaced(void **data)
 	struct dirs *d = *data;
 	struct state *s = open_state(d);
 	ip_prefix p = prefix("10.0.0.0/8");
-	struct state_journal j = {NULL, 0, &p, 1, NULL, 0};
+	struct journal_content j = {NULL, 0, &p, 1, NULL, 0};
 	char path[128];
 
 	snprintf(path, sizeof(path), "%s/journal.new", d->state);
 	make_oddity(path, 0);
 	snprintf(path, sizeof(path), "%s/drained", d->state);
 	make_oddity(path, 0);
-	assert_int_equal(state_journal(s, &j, false), 0);
+	assert_int_equal(state_journal_write(s, &j, false), 0);
 	assert_int_equal(state_set_drained(s, true), 0);
 	state_close(s);
 	s = open_state(d);
 	assert_true(state_is_drained(s));
-	assert_true(state_has_prefix(s, &p));
+	assert_true(journal_has_prefix(state_journal(s), &p));
 	state_close(s);
 }
 
