@@ -14,6 +14,19 @@ struct control_desk {
 	struct pieces *pieces;
 };
 
+struct waiting {
+	struct control_desk *desk;
+	struct control_call *call;
+};
+
+static struct waiting *waiting_new(struct control_desk *desk, struct control_call *call)
+{
+	struct waiting *w = mem_zalloc(1, sizeof(*w));
+
+	*w = (struct waiting){desk, call};
+	return w;
+}
+
 /* --- status --------------------------------------------------------------------------------------
  */
 
@@ -68,11 +81,6 @@ static const struct control_field status_fields[] = {
 	{"problems[].fix", "string?"},
 };
 
-struct waiting {
-	struct control_desk *desk;
-	struct control_call *call;
-};
-
 static void on_ready(void *arg)
 {
 	struct waiting *w = arg;
@@ -87,10 +95,7 @@ static void on_ready(void *arg)
 
 static void serve_status(struct control_desk *desk, const char *argument, struct control_call *call)
 {
-	struct waiting *w = mem_zalloc(1, sizeof(*w));
-
-	*w = (struct waiting){desk, call};
-	desk->from->refresh(desk->data, on_ready, w);
+	desk->from->refresh(desk->data, on_ready, waiting_new(desk, call));
 }
 
 /* --- routes --------------------------------------------------------------------------------------
@@ -136,30 +141,33 @@ static const struct control_field drain_fields[] = {
 	{"drained", "boolean"},
 };
 
-static json_t *drained(struct control_desk *desk, bool wanted)
+static json_t *drained_answer(struct control_desk *desk)
 {
-	AUTO_BUF why = {0};
-	struct snapshot *s;
-	json_t *answer;
-
-	if (desk->from->drain(desk->data, wanted, &why))
-		return control_error("%s", buf_str(&why));
-	s = desk->from->snapshot(desk->data);
-	answer = json_pack("{s:b, s:i, s:s, s:b}", "ok", 1, "answer_version",
+	struct snapshot *s = desk->from->snapshot(desk->data);
+	json_t *answer = json_pack("{s:b, s:i, s:s, s:b}", "ok", 1, "answer_version",
 		(int)CONTROL_DRAIN_VERSION, "node", s->node, "drained", (int)s->drained);
+
 	snapshot_put(s);
 	return answer;
 }
 
+static void on_drained(const char *why, void *arg)
+{
+	struct waiting *w = arg;
+
+	control_reply(w->call, why ? control_error("%s", why) : drained_answer(w->desk));
+	free(w);
+}
+
 static void serve_drain(struct control_desk *desk, const char *argument, struct control_call *call)
 {
-	control_reply(call, drained(desk, true));
+	desk->from->drain(desk->data, true, on_drained, waiting_new(desk, call));
 }
 
 static void serve_undrain(
 	struct control_desk *desk, const char *argument, struct control_call *call)
 {
-	control_reply(call, drained(desk, false));
+	desk->from->drain(desk->data, false, on_drained, waiting_new(desk, call));
 }
 
 /* --- reload --------------------------------------------------------------------------------------
@@ -184,28 +192,29 @@ static const struct control_field reload_fields[] = {
 	{"changes[]", "string"},
 };
 
-static json_t *reloaded(struct control_desk *desk)
+static json_t *reloaded_answer(struct control_desk *desk, json_t *counts, json_t *changes)
 {
-	AUTO_BUF why = {0};
-	json_t *counts = NULL, *changes = NULL, *answer;
-	struct snapshot *s;
-
-	if (desk->from->reload(desk->data, &why, &counts, &changes)) {
-		json_decref(counts);
-		json_decref(changes);
-		return control_error("%s", buf_str(&why));
-	}
-	s = desk->from->snapshot(desk->data);
-	answer = json_pack("{s:b, s:i, s:s, s:o, s:o}", "ok", 1, "answer_version",
+	struct snapshot *s = desk->from->snapshot(desk->data);
+	json_t *answer = json_pack("{s:b, s:i, s:s, s:O, s:O}", "ok", 1, "answer_version",
 		(int)CONTROL_RELOAD_VERSION, "node", s->node, "changed", counts, "changes",
 		changes);
+
 	snapshot_put(s);
 	return answer;
 }
 
+static void on_reloaded(const char *why, json_t *counts, json_t *changes, void *arg)
+{
+	struct waiting *w = arg;
+
+	control_reply(w->call,
+		why ? control_error("%s", why) : reloaded_answer(w->desk, counts, changes));
+	free(w);
+}
+
 static void serve_reload(struct control_desk *desk, const char *argument, struct control_call *call)
 {
-	control_reply(call, reloaded(desk));
+	desk->from->reload(desk->data, on_reloaded, waiting_new(desk, call));
 }
 
 /* --- all of them ---------------------------------------------------------------------------------

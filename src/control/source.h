@@ -12,6 +12,11 @@ typedef void control_ready_fn(void *arg);
 /* A non-zero answer ends it and is returned. */
 typedef int control_route_fn(const struct rib_answer *a, void *arg);
 
+/* why: NULL if it went well. */
+typedef void control_drained_fn(const char *why, void *arg);
+/* counts and changes are there if it went well, and borrowed. */
+typedef void control_reloaded_fn(const char *why, json_t *counts, json_t *changes, void *arg);
+
 /* All are called from the loop's thread, with data as given beside the table. */
 struct control_source {
 	/* Calls ready, once, when what the device says of its peers is young enough to be shown, or
@@ -29,10 +34,9 @@ struct control_source {
 	enum rib_state (*peer_state)(void *data, uint32_t peer);
 	const char *(*name)(void *data, uint32_t peer);
 
-	/* 0, or negative errno with why. */
-	int (*drain)(void *data, bool drained, struct buf *why);
-	/* The same; counts and changes are the caller's. */
-	int (*reload)(void *data, struct buf *why, json_t **counts, json_t **changes);
+	/* done is called once, at once or later. */
+	void (*drain)(void *data, bool drained, control_drained_fn *done, void *arg);
+	void (*reload)(void *data, control_reloaded_fn *done, void *arg);
 };
 
 #endif

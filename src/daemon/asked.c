@@ -73,25 +73,30 @@ static const char *name(void *data, uint32_t peer)
 	return engine_name(d->engine, peer);
 }
 
-static int drain(void *data, bool drained, struct buf *why)
+static void drain(void *data, bool drained, control_drained_fn *done, void *arg)
 {
 	struct daemon *d = data;
 	int err = actions_drain(d, drained);
+	AUTO_BUF why = {0};
 
 	if (err)
-		buf_printf(why, "the state directory %s doesn't take it: %s", d->options->state_dir,
-			strerror(-err));
+		buf_printf(&why, "the state directory %s doesn't take it: %s",
+			d->options->state_dir, strerror(-err));
 	forget_snapshot(d);
-	return err;
+	done(err ? buf_str(&why) : NULL, arg);
 }
 
-static int reload(void *data, struct buf *why, json_t **counts, json_t **changes)
+static void reload(void *data, control_reloaded_fn *done, void *arg)
 {
 	struct daemon *d = data;
-	int err = daemon_reload(d, why, counts, changes);
+	AUTO_BUF why = {0};
+	json_t *counts = NULL, *changes = NULL;
+	int err = daemon_reload(d, &why, &counts, &changes);
 
 	forget_snapshot(d);
-	return err;
+	done(err ? buf_str(&why) : NULL, counts, changes, arg);
+	json_decref(counts);
+	json_decref(changes);
 }
 
 const struct control_source asked_source = {

@@ -96,30 +96,28 @@ static const char *name(void *data, uint32_t peer)
 	return peer == HUB ? "hub-a" : "site-2";
 }
 
-static int drain(void *data, bool drained, struct buf *why)
+static void drain(void *data, bool drained, control_drained_fn *done, void *arg)
 {
 	struct fake *f = data;
 
-	if (f->fails)
-		buf_puts(why, "the disk is full");
-	else
+	if (!f->fails)
 		f->drained = drained;
-	return f->fails ? -ENOSPC : 0;
+	done(f->fails ? "the disk is full" : NULL, arg);
 }
 
-static int reload(void *data, struct buf *why, json_t **counts, json_t **changes)
+static void reload(void *data, control_reloaded_fn *done, void *arg)
 {
 	struct fake *f = data;
-
-	*counts = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}",
+	json_t *counts = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}",
 		"settings_changed", 1, "peers_added", 1, "peers_changed", 1, "endpoints_set", 1,
 		"peers_removed", 1, "prefixes_added", 1, "prefixes_moved", 1, "prefixes_removed", 1,
 		"routes_added", 1, "routes_removed", 1, "addresses_added", 1, "addresses_removed",
 		1);
-	*changes = json_pack("[s]", "a line");
-	if (f->fails)
-		buf_puts(why, "the device refused a part");
-	return f->fails ? -EIO : 0;
+	json_t *changes = json_pack("[s]", "a line");
+
+	done(f->fails ? "the device refused a part" : NULL, counts, changes, arg);
+	json_decref(counts);
+	json_decref(changes);
 }
 
 static const struct control_source source = {
