@@ -48,6 +48,11 @@ static inline instant instant_min(instant a, instant b)
 	return a.ns < b.ns ? a : b;
 }
 
+static inline instant instant_max(instant a, instant b)
+{
+	return a.ns > b.ns ? a : b;
+}
+
 static inline bool instant_is_never(instant t)
 {
 	return t.ns == INT64_MAX;

@@ -12,11 +12,15 @@
 
 struct known {
 	const struct mesh_endpoint *name; /* of the generation; NULL: none */
-	sock_addr before;		  /* by the generation before, if it is another */
+	/* By generations before, if it is another: the last one that the device was known to
+	 * follow, and what it was being given when this one came. AF_UNSPEC: none. */
+	sock_addr before, in_flight_before;
 	sock_addr on_device;
-	bool is_on_device; /* the peer */
-	bool failed;	   /* the last answer was none */
-	instant next;	   /* not asked again before */
+	sock_addr in_flight; /* the device is being given it; AF_UNSPEC: nothing */
+	instant given_at;    /* the last time that the device took one */
+	bool is_on_device;   /* the peer */
+	bool failed;	     /* the last answer was none */
+	instant next;	     /* not asked again before */
 	int64_t pause_ns;
 };
 
@@ -80,6 +84,19 @@ static sock_addr address_of_old(const struct endpoints *e, const struct mesh_end
 	return (sock_addr){0};
 }
 
+/* A generation whose place the device never got is passed over: it still has that of the one
+ * before. */
+static sock_addr followed(const struct endpoints *e, ptrdiff_t i, const struct known *k)
+{
+	const struct known *old = &e->known[i];
+
+	if (!is_none(&old->before) && sock_addr_eq(&old->before, &old->on_device))
+		return old->before;
+	if (old->name && !is_same(old->name, k->name))
+		return e->addrs[i];
+	return (sock_addr){0};
+}
+
 static void take_old(const struct endpoints *e, uint32_t peer, struct known *k)
 {
 	ptrdiff_t i = find(e, peer);
@@ -88,8 +105,11 @@ static void take_old(const struct endpoints *e, uint32_t peer, struct known *k)
 		return;
 	k->is_on_device = e->known[i].is_on_device;
 	k->on_device = e->known[i].on_device;
-	if (e->known[i].name && k->name && !is_same(e->known[i].name, k->name))
-		k->before = e->addrs[i];
+	k->given_at = e->known[i].given_at;
+	if (!k->name)
+		return;
+	k->before = followed(e, i, k);
+	k->in_flight_before = e->known[i].in_flight;
 }
 
 void endpoints_set(struct endpoints *e, const struct generation *g, instant now)
@@ -103,6 +123,7 @@ void endpoints_set(struct endpoints *e, const struct generation *g, instant now)
 
 		k->name = name->host ? name : NULL;
 		k->next = now;
+		k->given_at = (instant){INT64_MIN};
 		k->pause_ns = PAUSE_FIRST;
 		if (k->name && !numeric(name, &addrs[i]))
 			addrs[i] = address_of_old(e, name);
@@ -208,14 +229,42 @@ bool endpoints_resolved(struct endpoints *e, uint32_t peer, const sock_addr *add
 /* --- the device ----------------------------------------------------------------------------------
  */
 
-void endpoints_found(struct endpoints *e, uint32_t peer, const sock_addr *on_device)
+void endpoints_read(struct endpoints *e, uint32_t peer, const sock_addr *on_device, instant began)
+{
+	ptrdiff_t i = find(e, peer);
+	struct known *k = i < 0 ? NULL : &e->known[i];
+
+	if (!k)
+		return;
+	k->is_on_device = on_device;
+	if (!on_device)
+		k->on_device = (sock_addr){0};
+	else if (is_none(&k->in_flight) && !instant_before(began, k->given_at))
+		k->on_device = *on_device;
+}
+
+void endpoints_giving(struct endpoints *e, uint32_t peer, const sock_addr *endpoint)
 {
 	ptrdiff_t i = find(e, peer);
 
-	if (i < 0)
+	if (i >= 0)
+		e->known[i].in_flight = *endpoint;
+}
+
+void endpoints_given(
+	struct endpoints *e, uint32_t peer, const sock_addr *endpoint, bool well, instant now)
+{
+	ptrdiff_t i = find(e, peer);
+	struct known *k = i < 0 ? NULL : &e->known[i];
+
+	if (!k)
 		return;
-	e->known[i].is_on_device = on_device;
-	e->known[i].on_device = on_device ? *on_device : (sock_addr){0};
+	k->in_flight = (sock_addr){0};
+	if (!well)
+		return;
+	k->is_on_device = true;
+	k->on_device = *endpoint;
+	k->given_at = now;
 }
 
 bool endpoints_is_on_device(const struct endpoints *e, uint32_t peer)
@@ -230,18 +279,20 @@ bool endpoints_may_set(const struct endpoints *e, uint32_t peer, bool overdue)
 	ptrdiff_t i = find(e, peer);
 	const struct known *k = i < 0 ? NULL : &e->known[i];
 
-	if (!k || is_none(&e->addrs[i]))
+	if (!k || is_none(&e->addrs[i]) || !is_none(&k->in_flight))
 		return false;
 	if (is_none(&k->on_device))
 		return true;
 	if (sock_addr_eq(&k->on_device, &e->addrs[i]))
 		return false;
-	return sock_addr_eq(&k->on_device, &k->before) || overdue;
+	return sock_addr_eq(&k->on_device, &k->before) ||
+	       sock_addr_eq(&k->on_device, &k->in_flight_before) || overdue;
 }
 
 bool endpoints_has_moved(const struct endpoints *e, uint32_t peer)
 {
 	ptrdiff_t i = find(e, peer);
 
-	return i >= 0 && !is_none(&e->known[i].before) && !is_none(&e->addrs[i]);
+	return i >= 0 && !is_none(&e->addrs[i]) &&
+	       (!is_none(&e->known[i].before) || !is_none(&e->known[i].in_flight_before));
 }

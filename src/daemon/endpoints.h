@@ -50,14 +50,20 @@ const struct mesh_endpoint *endpoints_name(const struct endpoints *e, uint32_t p
  * none: it failed. True if there is one. */
 bool endpoints_resolved(struct endpoints *e, uint32_t peer, const sock_addr *addrs, size_t n);
 
-/* What the device was found to have, or was given; AF_UNSPEC: no endpoint, NULL: not even the peer.
- */
-void endpoints_found(struct endpoints *e, uint32_t peer, const sock_addr *on_device);
-/* Whether the device may be given endpoints_of(peer): it has none, or that of the generation
- * before, or another and the peer is overdue. */
+/* What the device was found to have by a look that began then; AF_UNSPEC: no endpoint, NULL: not
+ * even the peer. A look says nothing of an endpoint that is given meanwhile. */
+void endpoints_read(struct endpoints *e, uint32_t peer, const sock_addr *on_device, instant began);
+/* The device is asked to take an endpoint, which may take its time, and has done so, or refused.
+ * Each generation begins with none. */
+void endpoints_giving(struct endpoints *e, uint32_t peer, const sock_addr *endpoint);
+void endpoints_given(
+	struct endpoints *e, uint32_t peer, const sock_addr *endpoint, bool well, instant now);
+/* Whether the device may be given endpoints_of(peer): it isn't given one already, and has none, or
+ * that of a generation before, or another and the peer is overdue. */
 bool endpoints_may_set(const struct endpoints *e, uint32_t peer, bool overdue);
 bool endpoints_is_on_device(const struct endpoints *e, uint32_t peer); /* the peer */
-/* The generation before said another place than this one, and both are known. */
+/* A generation before, which the device may still follow, said another place than this one, and
+ * both are known. */
 bool endpoints_has_moved(const struct endpoints *e, uint32_t peer);
 
 #endif

@@ -15,7 +15,6 @@ struct engine *engine_new(instant now)
 	looks_init(&e->looks);
 	e->endpoints = endpoints_new();
 	e->handshakes = handshakes_new();
-	e->fib = ENGINE_FIB_BEHIND;
 	e->started_at = now;
 	e->check_at = INSTANT_NEVER;
 	return e;
@@ -34,6 +33,8 @@ void engine_free(struct engine *e)
 	generation_free(e->gen);
 	names_done(&e->names);
 	vec_done(&e->offered);
+	vec_done(&e->covered);
+	vec_done(&e->late);
 	vec_done(&e->probes);
 	free(e);
 }
@@ -56,11 +57,25 @@ struct engine_line *engine_emit_line(
 	return l;
 }
 
-/* Nothing else is planned while it is under way; how it ends says when the next is. */
-void engine_emit_sync(struct engine *e, const char *why, engine_actions *out)
+void engine_emit_sync(struct engine *e, const char *why, instant now, engine_actions *out)
 {
 	engine_emit(e, ENGINE_SYNC, out)->u.sync = why;
-	e->looks.at = INSTANT_NEVER;
+	looks_on_begin(&e->looks, now);
+	e->why = NULL;
+	e->fib.was_refused = false;
+	for (size_t i = 0; i < e->offered.n; i++)
+		vec_push(&e->covered, e->offered.items[i]);
+	e->offered.n = 0;
+}
+
+void engine_ask_sync(struct engine *e, const char *why, instant now, engine_actions *out)
+{
+	if (!e->looks.is_under_way) {
+		engine_emit_sync(e, why, now, out);
+		return;
+	}
+	looks_on_need(&e->looks);
+	e->why = why;
 }
 
 /* --- events --------------------------------------------------------------------------------------
@@ -69,7 +84,7 @@ void engine_emit_sync(struct engine *e, const char *why, engine_actions *out)
 static void on_time(struct engine *e, instant now, engine_actions *out)
 {
 	if (!instant_before(now, e->looks.at))
-		engine_emit_sync(e, "drift mended", out);
+		engine_emit_sync(e, e->why ? e->why : "drift mended", now, out);
 	if (!instant_before(now, e->check_at)) {
 		engine_check_peers(e, now, out);
 		e->check_at = instant_add(now, CHECK);
@@ -85,23 +100,25 @@ static void on_remembered(struct engine *e, bool drained, int err, engine_action
 	engine_emit_line(e, ENGINE_LINE_DRAINED, out)->self.drained = drained;
 }
 
-static bool carries_generation(enum engine_event_type t)
+/* What of an older generation is nothing to the one in force. */
+static bool is_void_when_old(enum engine_event_type t)
 {
-	return t == ENGINE_RESOLVED || t >= ENGINE_MOVED;
+	return t == ENGINE_RESOLVED ||
+	       (t >= ENGINE_MOVED && t != ENGINE_REOPENED && t != ENGINE_REMEMBERED);
 }
 
 void engine_step(
 	struct engine *e, const struct engine_event *event, instant now, engine_actions *ret)
 {
 	assert(e->gen || event->type == ENGINE_GENERATION);
-	if (carries_generation(event->type) && event->generation != e->gen->number)
+	if (is_void_when_old(event->type) && event->generation != e->gen->number)
 		return;
 	switch (event->type) {
 	case ENGINE_GENERATION:
 		engine_on_generation(e, event->u.generation, now, ret);
 		break;
 	case ENGINE_FOUND:
-		engine_on_found(e, event->u.found.device, event->u.found.max_owners, ret);
+		engine_on_found(e, event->u.found.device, event->u.found.max_owners, now, ret);
 		break;
 	case ENGINE_VERDICTS:
 	case ENGINE_PROBED:
@@ -120,7 +137,7 @@ void engine_step(
 		on_time(e, now, ret);
 		break;
 	case ENGINE_MOVED:
-		engine_on_moved(e, event->u.err, ret);
+		engine_on_moved(e, event->u.err, now, ret);
 		break;
 	case ENGINE_SYNCED:
 		engine_on_synced(e, event, now, ret);
@@ -129,7 +146,7 @@ void engine_step(
 		engine_on_reopened(e, event, now, ret);
 		break;
 	case ENGINE_ENDPOINT_SET:
-		engine_on_endpoint_set(e, event, ret);
+		engine_on_endpoint_set(e, event, now, ret);
 		break;
 	case ENGINE_REMEMBERED:
 		on_remembered(e, event->u.remembered.drained, event->u.remembered.err, ret);

@@ -6,16 +6,21 @@
  * It owns the names, the generation in force and its number, the RIB, where peers are
  *(endpoints.h), their handshakes as the device reported them, and when the device is read back
  *(looks.h). What an event or the outcome of an action speaks of is the generation whose number it
- *carries; what speaks of an older one is dropped, since a reload asks for all anew.
+ *carries; what speaks of an older one is dropped, since a reload asks for all anew. Two things
+ *stand above generations: what is remembered of a drain, and that the device was made anew. And
+ *verdicts of the generation before count until PROBE_SET, of peers that are probed as before.
  *
  *	ENGINE_GENERATION, the first    names to resolve; then the owner finds or makes the device
  *	ENGINE_FOUND                    adoption; SYNC, and once that is done PROBE_SET
- *	ENGINE_VERDICTS                 the RIB's step; MOVE
+ *	ENGINE_VERDICTS, from then on   the RIB's step; MOVE
  *	ENGINE_GENERATION, a later one  SYNC, then endpoints that moved, then PROBE_SET
  *	ENGINE_TIME, at engine_deadline SYNC; names of peers that are overdue
  *
- * An action's outcome comes in before any other event. Pointers in actions are valid until the next
- * event.
+ * An action's outcome comes in at any later time, and other events before it. Several MOVEs may be
+ * under way, of which outcomes come in their order; one SYNC of the newest generation, which counts
+ * as under way until it is SYNCED without need of a REOPEN. What calls for another meanwhile is
+ * remembered (looks.h), but a reload asks for its own at once: the older one counts no more, and
+ * may be given up. Pointers in actions are valid until the next event.
  */
 #ifndef SHUNT_DAEMON_ENGINE_H
 #define SHUNT_DAEMON_ENGINE_H
@@ -181,7 +186,8 @@ instant engine_deadline(const struct engine *e);
 
 /* NULL before the first. */
 const struct generation *engine_generation(const struct engine *e);
-/* The one before, while the SYNC of a reload is under way; else NULL. */
+/* The one that the device was last brought in line with, until that was tried with the newest; else
+ * NULL. Who is gone has a name in it. */
 const struct generation *engine_generation_before(const struct engine *e);
 /* NULL before ENGINE_FOUND. Not const, since a look may order candidates anew; only the engine
  * steps it. */

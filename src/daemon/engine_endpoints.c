@@ -47,29 +47,51 @@ static void emit_set(struct engine *e, uint32_t peer, engine_actions *out)
 	a->u.endpoint.peer = peer;
 	a->u.endpoint.endpoint = endpoints_of(e->endpoints, peer);
 	a->u.endpoint.before = endpoints_set_on_device(e->endpoints, peer);
+	endpoints_giving(e->endpoints, peer, &a->u.endpoint.endpoint);
 }
 
 static bool may_set(const struct engine *e, const struct generation_peer *p, instant now)
 {
-	return endpoints_may_set(e->endpoints, p->id, is_overdue(e, p, now));
+	return endpoints_is_on_device(e->endpoints, p->id) &&
+	       endpoints_may_set(e->endpoints, p->id, is_overdue(e, p, now));
 }
 
-/* Where the peer's name stands is known: the device gets it, if it may. At the start the first SYNC
- * does it. */
+static bool has(const engine_peers *peers, uint32_t peer)
+{
+	for (size_t i = 0; i < peers->n; i++)
+		if (peers->items[i] == peer)
+			return true;
+	return false;
+}
+
+/* Once the kernel's routes are brought into line with it. */
+static void offer_later(
+	struct engine *e, const struct generation_peer *p, instant now, engine_actions *out)
+{
+	if (has(&e->offered, p->id))
+		return;
+	vec_push(&e->offered, p->id);
+	engine_ask_sync(e, "an endpoint within a carried prefix", now, out);
+}
+
+/* Where the peer's name stands is known: the device gets it, if it may. One that isn't there is
+ * made with it by the next SYNC; the one that is under way may have begun to make it without. */
 static void offer(
 	struct engine *e, const struct generation_peer *p, instant now, engine_actions *out)
 {
 	sock_addr endpoint = endpoints_of(e->endpoints, p->id);
 
-	if (!e->is_probing || !may_set(e, p, now))
-		return;
-	if (!is_in_tunnel(e, &endpoint)) {
-		emit_set(e, p->id, out);
+	if (!endpoints_is_on_device(e->endpoints, p->id)) {
+		if (e->looks.is_under_way && !has(&e->late, p->id))
+			vec_push(&e->late, p->id);
 		return;
 	}
-	if (!e->offered.n)
-		engine_emit_sync(e, "an endpoint within a carried prefix", out);
-	vec_push(&e->offered, p->id);
+	if (!may_set(e, p, now))
+		return;
+	if (is_in_tunnel(e, &endpoint))
+		offer_later(e, p, now, out);
+	else
+		emit_set(e, p->id, out);
 }
 
 static void look_for(
@@ -124,26 +146,49 @@ void engine_on_resolved(
 		offer(e, p, now, out);
 }
 
-void engine_set_endpoints(struct engine *e, bool moved, instant now, engine_actions *out)
+static void set_covered(struct engine *e, instant now, engine_actions *out)
 {
-	for (size_t i = 0; i < e->offered.n; i++) {
+	for (size_t i = 0; i < e->covered.n; i++) {
 		const struct generation_peer *p =
-			generation_peer_by_id(e->gen, e->offered.items[i]);
+			generation_peer_by_id(e->gen, e->covered.items[i]);
 
 		if (p && may_set(e, p, now))
 			emit_set(e, p->id, out);
 	}
-	e->offered.n = 0;
-	for (size_t i = 0; moved && i < e->gen->n_peers; i++) {
+	e->covered.n = 0;
+}
+
+static void offer_late(struct engine *e, instant now, engine_actions *out)
+{
+	for (size_t i = 0; i < e->late.n; i++) {
+		const struct generation_peer *p = generation_peer_by_id(e->gen, e->late.items[i]);
+
+		if (p)
+			offer(e, p, now, out);
+	}
+	e->late.n = 0;
+}
+
+static void follow_inventory(struct engine *e, instant now, engine_actions *out)
+{
+	for (size_t i = 0; i < e->gen->n_peers; i++) {
 		const struct generation_peer *p = &e->gen->peers[i];
 
-		if (endpoints_has_moved(e->endpoints, p->id) &&
-			endpoints_is_on_device(e->endpoints, p->id) && may_set(e, p, now))
+		if (endpoints_has_moved(e->endpoints, p->id) && may_set(e, p, now))
 			emit_set(e, p->id, out);
 	}
 }
 
-void engine_on_endpoint_set(struct engine *e, const struct engine_event *event, engine_actions *out)
+void engine_set_endpoints(struct engine *e, bool moved, instant now, engine_actions *out)
+{
+	set_covered(e, now, out);
+	offer_late(e, now, out);
+	if (moved)
+		follow_inventory(e, now, out);
+}
+
+void engine_on_endpoint_set(
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *out)
 {
 	uint32_t peer = event->u.endpoint_set.peer;
 	int err = event->u.endpoint_set.err;
@@ -153,6 +198,5 @@ void engine_on_endpoint_set(struct engine *e, const struct engine_event *event, 
 	l->peer = peer;
 	l->err = err;
 	l->endpoint = event->u.endpoint_set.endpoint;
-	if (!err)
-		endpoints_found(e->endpoints, peer, &event->u.endpoint_set.endpoint);
+	endpoints_given(e->endpoints, peer, &l->endpoint, !err, now);
 }

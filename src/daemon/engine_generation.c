@@ -86,7 +86,7 @@ static void feed(struct engine *e, const struct generation *before)
 /* Whom the device uses is up until the sessions have had their say, all others are down until they
  * are heard. */
 void engine_on_found(struct engine *e, const struct device_state *device, unsigned max_owners,
-	engine_actions *out)
+	instant now, engine_actions *out)
 {
 	assert(!e->rib);
 	e->rib = rib_new(max_owners);
@@ -97,7 +97,7 @@ void engine_on_found(struct engine *e, const struct device_state *device, unsign
 	}
 	feed(e, NULL);
 	refine(e, device);
-	engine_emit_sync(e, "start", out);
+	engine_emit_sync(e, "start", now, out);
 }
 
 /* --- a later one ---------------------------------------------------------------------------------
@@ -115,6 +115,21 @@ static void judge_change(struct engine *e, const struct generation *before)
 			judge(e, before->peers[i].id, RIB_UP);
 }
 
+/* The device has what an older one said, in part or whole, and what is told of that counts no more.
+ */
+static void replace(struct engine *e, struct generation *before)
+{
+	if (e->is_fresh) {
+		generation_free(before);
+	} else {
+		assert(!e->before);
+		e->before = before;
+	}
+	e->offered.n = e->covered.n = e->late.n = 0; /* they were the other's */
+	e->fib = (struct engine_fib){0};
+	e->was_reopened = false;
+}
+
 void engine_on_generation(
 	struct engine *e, struct generation *fresh, instant now, engine_actions *out)
 {
@@ -125,13 +140,11 @@ void engine_on_generation(
 	e->gen = fresh;
 	endpoints_set(e->endpoints, fresh, now);
 	engine_resolve_open(e, now, out);
-	if (!before)
-		return;
-	generation_free(e->before);
-	e->before = before;
-	e->offered.n = 0; /* they were the other's */
-	e->fib = ENGINE_FIB_BEHIND;
-	feed(e, before);
-	judge_change(e, before);
-	engine_emit_sync(e, "reload", out);
+	if (before) {
+		feed(e, before);
+		judge_change(e, before);
+		replace(e, before);
+		engine_emit_sync(e, "reload", now, out);
+	}
+	e->is_fresh = true;
 }

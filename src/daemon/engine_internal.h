@@ -7,23 +7,30 @@
 #include "daemon/looks.h"
 
 /* How the device stands to what the RIB wants, as far as we know. */
-enum engine_fib {
-	ENGINE_FIB_IN_LINE,
-	ENGINE_FIB_MOVING, /* was in line, and a MOVE is under way */
-	ENGINE_FIB_BEHIND, /* until a SYNC went well */
+struct engine_fib {
+	bool was_in_line; /* the last SYNC went well, and no MOVE was refused since it began */
+	bool was_refused; /* a MOVE, since the SYNC that is under way began */
+	unsigned moves;	  /* of this generation, under way */
 };
+
+typedef VEC(uint32_t) engine_peers;
 
 struct engine {
 	struct names names;
 	struct generation *gen;
-	struct generation *before; /* while the SYNC of a reload is under way */
+	struct generation *before; /* engine_generation_before */
+	bool is_fresh;		   /* no SYNC of gen has ended yet */
 	struct rib *rib;
 	struct rib_diff diff; /* of the last step, for the MOVE */
-	enum engine_fib fib;
+	struct engine_fib fib;
 	struct endpoints *endpoints;
-	VEC(uint32_t) offered; /* peers whose endpoint is set after the SYNC that is under way */
+	/* Peers whose endpoint is set after a SYNC that knows of it: the next one to begin, and the
+	 * one that is under way. */
+	engine_peers offered, covered;
+	engine_peers late; /* of which the SYNC under way may not have known: offered again */
 	struct handshakes *handshakes;
 	struct looks looks;
+	const char *why; /* the next look: for the log */
 	instant started_at;
 	instant check_at;		     /* whether peers are overdue */
 	bool is_probing;		     /* the start is over */
@@ -39,16 +46,18 @@ struct engine_action *engine_emit(
 	const struct engine *e, enum engine_action_type type, engine_actions *out);
 struct engine_line *engine_emit_line(
 	const struct engine *e, enum engine_line_type type, engine_actions *out);
-void engine_emit_sync(struct engine *e, const char *why, engine_actions *out);
+void engine_emit_sync(struct engine *e, const char *why, instant now, engine_actions *out);
+/* The same, or as soon as the one that is under way is done. */
+void engine_ask_sync(struct engine *e, const char *why, instant now, engine_actions *out);
 
 /* --- verdicts (engine_verdicts.c) --- */
 
 enum live_probe engine_probe_of(const struct generation_peer *p);
 void engine_on_verdicts(
 	struct engine *e, const struct engine_event *event, instant now, engine_actions *out);
-void engine_on_moved(struct engine *e, int err, engine_actions *out);
-/* The device is as the RIB wants it: who waited for that goes on. */
-void engine_in_line(struct engine *e, engine_actions *out);
+void engine_on_moved(struct engine *e, int err, instant now, engine_actions *out);
+/* Who waits for the device to be as the RIB wants it goes on, if it is. */
+void engine_go_on_if_in_line(struct engine *e, engine_actions *out);
 void engine_emit_probe_set(struct engine *e, engine_actions *out);
 
 /* --- generations (engine_generation.c) --- */
@@ -56,7 +65,7 @@ void engine_emit_probe_set(struct engine *e, engine_actions *out);
 void engine_on_generation(
 	struct engine *e, struct generation *fresh, instant now, engine_actions *out);
 void engine_on_found(struct engine *e, const struct device_state *device, unsigned max_owners,
-	engine_actions *out);
+	instant now, engine_actions *out);
 
 /* --- the device read back (engine_sync.c) --- */
 
@@ -72,7 +81,7 @@ void engine_resolve_open(struct engine *e, instant now, engine_actions *out);
 void engine_on_resolved(
 	struct engine *e, const struct engine_event *event, instant now, engine_actions *out);
 void engine_on_endpoint_set(
-	struct engine *e, const struct engine_event *event, engine_actions *out);
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *out);
 /* Peers that are overdue are looked for. */
 void engine_check_peers(struct engine *e, instant now, engine_actions *out);
 /* What waited for a SYNC: moved: also peers that the generation before had elsewhere. */

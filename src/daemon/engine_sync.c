@@ -30,7 +30,7 @@ static void take_peer(struct engine *e, const struct generation_peer *p,
 {
 	struct engine_action *a;
 
-	endpoints_found(e->endpoints, p->id, m ? &m->endpoint : NULL);
+	endpoints_read(e->endpoints, p->id, m ? &m->endpoint : NULL, e->looks.began);
 	if (!m || !e->is_probing)
 		return;
 	a = engine_emit(e, ENGINE_PROBE_REPORT, out);
@@ -50,35 +50,27 @@ static void take_device(struct engine *e, const struct device_state *device, int
 	}
 }
 
-/* A new generation is in force on the device, as far as that took it. */
-static void finish_reload(struct engine *e, engine_actions *out)
-{
-	generation_free(e->before);
-	e->before = NULL;
-	engine_emit_probe_set(e, out);
-}
-
-/* What waited for the device to be brought into line, even if it wasn't. */
+/* What waited for the device to be brought into line, even if it wasn't; the start waits until it
+ * is. */
 static void go_on(struct engine *e, bool well, instant now, engine_actions *out)
 {
-	bool is_reload = e->before;
+	bool is_reload = e->is_fresh && e->is_probing;
 
+	e->is_fresh = false;
 	engine_set_endpoints(e, is_reload, now, out);
-	if (is_reload) {
-		finish_reload(e, out);
-	} else if (!e->is_probing && well) {
-		engine_emit_probe_set(e, out);
+	if (!e->is_probing && well)
 		e->check_at = now;
-	}
+	if (is_reload || (!e->is_probing && well))
+		engine_emit_probe_set(e, out);
+	generation_free(e->before);
+	e->before = NULL;
 }
 
 static void finish(struct engine *e, bool well, instant now, engine_actions *out)
 {
 	e->was_reopened = false;
-	if (well)
-		engine_in_line(e, out);
-	else
-		e->fib = ENGINE_FIB_BEHIND;
+	e->fib.was_in_line = well && !e->fib.was_refused;
+	engine_go_on_if_in_line(e, out);
 	looks_on_done(&e->looks, well, probes_handshakes(e->gen), now);
 	go_on(e, well, now, out);
 }
@@ -91,6 +83,7 @@ void engine_on_synced(
 	/* Once a turn: one that goes again at once is tried again later. */
 	if (err == -ENODEV && !e->was_reopened) {
 		e->was_reopened = true;
+		e->fib.was_in_line = false;
 		engine_emit(e, ENGINE_REOPEN, out);
 		return;
 	}
@@ -103,16 +96,19 @@ void engine_on_synced(
 		looks_on_doubt(&e->looks, now);
 }
 
+/* With a newer generation in force its SYNC is under way, and tells how the device stands. */
 void engine_on_reopened(
 	struct engine *e, const struct engine_event *event, instant now, engine_actions *out)
 {
-	if (event->u.synced.err) {
+	bool is_old = event->generation != e->gen->number;
+	bool well = !event->u.synced.err;
+
+	if (!well && !is_old) {
 		note_trouble(e, ENGINE_LINE_NOT_REOPENED, event->u.synced.trouble, out);
 		finish(e, false, now, out);
-		return;
 	}
-	e->fib = ENGINE_FIB_BEHIND;
-	engine_emit_sync(e, "made anew", out);
-	if (e->is_probing)
+	if (well && !is_old)
+		engine_emit_sync(e, "made anew", now, out);
+	if (well && e->is_probing)
 		engine_emit(e, ENGINE_PROBE_REOPEN, out);
 }

@@ -107,46 +107,66 @@ static void emit_move(struct engine *e, engine_actions *out)
 	if (!e->diff.sets.n && !e->diff.prefixes.n)
 		return;
 	engine_emit(e, ENGINE_MOVE, out)->u.move = &e->diff;
-	if (e->fib == ENGINE_FIB_IN_LINE)
-		e->fib = ENGINE_FIB_MOVING;
+	e->fib.moves++;
 	m.first = out->n;
 	rib_diff_each(&e->diff, add_to_line, &m);
 }
 
-void engine_in_line(struct engine *e, engine_actions *out)
+/* Only with our own FIB programmed may the peers come back to us. */
+void engine_go_on_if_in_line(struct engine *e, engine_actions *out)
 {
-	e->fib = ENGINE_FIB_IN_LINE;
-	if (e->is_hold_over)
-		engine_emit(e, ENGINE_HOLD_CLEAR, out);
+	if (!e->is_hold_over || !e->fib.was_in_line || e->fib.moves)
+		return;
+	engine_emit(e, ENGINE_HOLD_CLEAR, out);
 	e->is_hold_over = false;
 }
 
-void engine_on_moved(struct engine *e, int err, engine_actions *out)
+/* A SYNC that is under way doesn't mend what was refused, for it may have read before that. */
+void engine_on_moved(struct engine *e, int err, instant now, engine_actions *out)
 {
+	assert(e->fib.moves);
+	e->fib.moves--;
 	if (!err) {
-		if (e->fib == ENGINE_FIB_MOVING)
-			engine_in_line(e, out);
+		engine_go_on_if_in_line(e, out);
 		return;
 	}
-	e->fib = ENGINE_FIB_BEHIND;
 	engine_emit_line(e, ENGINE_LINE_REFUSED, out)->err = err;
-	engine_emit_sync(e, "mended", out);
+	e->fib.was_in_line = false;
+	e->fib.was_refused = true;
+	engine_ask_sync(e, "mended", now, out);
 }
 
 /* --- verdicts ------------------------------------------------------------------------------------
  */
 
+static bool is_probed_alike(const struct generation_peer *a, const struct generation_peer *b)
+{
+	return engine_probe_of(a) == engine_probe_of(b) &&
+	       ip_addr_eq(&a->view->local, &b->view->local) &&
+	       ip_addr_eq(&a->view->remote, &b->view->remote) &&
+	       wg_key_eq(&a->node->public_key, &b->node->public_key);
+}
+
 /* What waited while another configuration came speaks of the one before: that peer may be none any
- * more. */
+ * more, or be found elsewhere. But until PROBE_SET the prober knows of no other, and a move must
+ * not wait for a device to be brought into line. */
 static bool is_of_now(const struct engine *e, const struct live_event *v)
 {
-	return v->type == LIVE_EVENT_PEER && v->generation == e->gen->number;
+	const struct generation_peer *now, *before;
+
+	if (v->generation == e->gen->number)
+		return true;
+	if (!e->before || v->generation != e->before->number)
+		return false;
+	now = generation_peer_by_id(e->gen, v->peer);
+	before = generation_peer_by_id(e->before, v->peer);
+	return now && before && is_probed_alike(now, before);
 }
 
 /* Whether it counts. Of verdicts that were asked for only those that say something new. */
 static bool counts(const struct engine *e, const struct live_event *v, bool asked)
 {
-	return is_of_now(e, v) &&
+	return v->type == LIVE_EVENT_PEER && is_of_now(e, v) &&
 	       (!asked || rib_peer_state(e->rib, v->peer) != rib_state_of(v->state));
 }
 
@@ -181,7 +201,7 @@ void engine_on_verdicts(
 	VEC(struct rib_event) events = {0};
 	VEC(size_t) told = {0};
 
-	assert(e->rib);
+	assert(e->is_probing);
 	for (size_t i = 0; i < n; i++) {
 		struct rib_event r = {.type = RIB_EVENT_PEER};
 
@@ -197,9 +217,7 @@ void engine_on_verdicts(
 		rib_step(e->rib, events.items, events.n, &e->diff);
 		emit_move(e, out);
 	}
-	/* Only with our own FIB programmed may the peers come back to us. */
-	if (e->fib == ENGINE_FIB_IN_LINE)
-		engine_in_line(e, out);
+	engine_go_on_if_in_line(e, out);
 	for (size_t i = 0; i < told.n; i++)
 		emit_verdict(e, &v[told.items[i]], now, out);
 	for (size_t i = 0; i < n; i++)
