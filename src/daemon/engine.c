@@ -11,7 +11,6 @@ struct engine *engine_new(instant now)
 {
 	struct engine *e = mem_zalloc(1, sizeof(*e));
 
-	names_init(&e->names);
 	looks_init(&e->looks);
 	e->endpoints = endpoints_new();
 	e->handshakes = handshakes_new();
@@ -29,9 +28,8 @@ void engine_free(struct engine *e)
 	rib_diff_done(&e->diff);
 	if (e->rib)
 		rib_free(e->rib);
-	generation_free(e->before);
-	generation_free(e->gen);
-	names_done(&e->names);
+	generation_put(e->before);
+	generation_put(e->gen);
 	vec_done(&e->offered);
 	vec_done(&e->covered);
 	vec_done(&e->late);
@@ -177,14 +175,9 @@ struct rib *engine_rib(const struct engine *e)
 	return e->rib;
 }
 
-struct names *engine_names(struct engine *e)
-{
-	return &e->names;
-}
-
 const char *engine_name(const struct engine *e, uint32_t peer)
 {
-	return names_text(&e->names, peer);
+	return names_text(&e->gen->names, peer);
 }
 
 const struct endpoints *engine_endpoints(const struct engine *e)

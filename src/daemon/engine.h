@@ -3,7 +3,7 @@
  * What shuntd decides: an event in, actions out. Pure: no I/O, no clock, no chance; who owns an
  * engine carries its actions out (actions.c), in their order, and tells it how that went.
  *
- * It owns the names, the generation in force and its number, the RIB, where peers are
+ * It owns the generation in force and its number, the RIB, where peers are
  *(endpoints.h), their handshakes as the device reported them, and when the device is read back
  *(looks.h). What an event or the outcome of an action speaks of is the generation whose number it
  *carries; what speaks of an older one is dropped, since a reload asks for all anew. Two things
@@ -36,7 +36,8 @@
 #include "route/rib.h"
 
 enum engine_event_type {
-	ENGINE_GENERATION, /* generation: taken over */
+	ENGINE_GENERATION, /* generation: made from the one in force; the hold on it is taken over
+			    */
 	ENGINE_FOUND,	   /* found: the device, before anything was changed on it */
 	ENGINE_VERDICTS,   /* verdicts: of the prober, in their order */
 	ENGINE_RESOLVED,   /* resolved: answers RESOLVE */
@@ -56,7 +57,7 @@ struct engine_event {
 	enum engine_event_type type;
 	uint64_t generation; /* of the action that this is an outcome of or an answer to */
 	union {
-		struct generation *generation;
+		const struct generation *generation;
 		struct {
 			const struct device_state *device;
 			unsigned max_owners;
@@ -173,7 +174,7 @@ typedef VEC(struct engine_action) engine_actions;
 struct engine;
 
 struct engine *engine_new(instant now);
-/* Wipes the generation's secrets. Accepts NULL. */
+/* Accepts NULL. */
 void engine_free(struct engine *e);
 
 /* Takes one event; ret gets what is to be done, behind what it has. */
@@ -192,8 +193,6 @@ const struct generation *engine_generation_before(const struct engine *e);
 /* NULL before ENGINE_FOUND. Not const, since a look may order candidates anew; only the engine
  * steps it. */
 struct rib *engine_rib(const struct engine *e);
-/* For those who make a generation. */
-struct names *engine_names(struct engine *e);
 const char *engine_name(const struct engine *e, uint32_t peer);
 const struct endpoints *engine_endpoints(const struct engine *e);
 /* What stands in the way of the SYNC that is tried again; NULL: nothing. */

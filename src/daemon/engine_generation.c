@@ -117,10 +117,10 @@ static void judge_change(struct engine *e, const struct generation *before)
 
 /* The device has what an older one said, in part or whole, and what is told of that counts no more.
  */
-static void replace(struct engine *e, struct generation *before)
+static void replace(struct engine *e, const struct generation *before)
 {
 	if (e->is_fresh) {
-		generation_free(before);
+		generation_put(before);
 	} else {
 		assert(!e->before);
 		e->before = before;
@@ -131,12 +131,12 @@ static void replace(struct engine *e, struct generation *before)
 }
 
 void engine_on_generation(
-	struct engine *e, struct generation *fresh, instant now, engine_actions *out)
+	struct engine *e, const struct generation *fresh, instant now, engine_actions *out)
 {
-	struct generation *before = e->gen;
+	const struct generation *before = e->gen;
 
 	assert(!before || e->rib);
-	fresh->number = before ? before->number + 1 : 1;
+	assert(fresh->number == (before ? before->number + 1 : 1));
 	e->gen = fresh;
 	endpoints_set(e->endpoints, fresh, now);
 	engine_resolve_open(e, now, out);

@@ -16,10 +16,9 @@ struct engine_fib {
 typedef VEC(uint32_t) engine_peers;
 
 struct engine {
-	struct names names;
-	struct generation *gen;
-	struct generation *before; /* engine_generation_before */
-	bool is_fresh;		   /* no SYNC of gen has ended yet */
+	const struct generation *gen;
+	const struct generation *before; /* engine_generation_before */
+	bool is_fresh;			 /* no SYNC of gen has ended yet */
 	struct rib *rib;
 	struct rib_diff diff; /* of the last step, for the MOVE */
 	struct engine_fib fib;
@@ -63,7 +62,7 @@ void engine_emit_probe_set(struct engine *e, engine_actions *out);
 /* --- generations (engine_generation.c) --- */
 
 void engine_on_generation(
-	struct engine *e, struct generation *fresh, instant now, engine_actions *out);
+	struct engine *e, const struct generation *fresh, instant now, engine_actions *out);
 void engine_on_found(struct engine *e, const struct device_state *device, unsigned max_owners,
 	instant now, engine_actions *out);
 

@@ -20,11 +20,11 @@ static void make_addresses(struct generation *g)
 	}
 }
 
-static void make_peers(struct generation *g, struct names *names, generation_psk_fn *read_psk)
+static void make_peers(struct generation *g, generation_psk_fn *read_psk)
 {
 	g->ids = mem_zalloc(g->inv->n_nodes + 1, sizeof(*g->ids));
 	for (size_t i = 0; i < g->inv->n_nodes; i++)
-		g->ids[i] = names_id(names, g->inv->nodes[i].name);
+		g->ids[i] = names_id(&g->names, g->inv->nodes[i].name);
 	g->n_peers = g->view.n_peers;
 	g->peers = secret_zalloc(g->n_peers + 1, sizeof(*g->peers));
 	for (size_t i = 0; i < g->n_peers; i++) {
@@ -41,11 +41,14 @@ static void make_peers(struct generation *g, struct names *names, generation_psk
 	}
 }
 
-struct generation *generation_make(const struct generation_parts *parts, struct names *names)
+struct generation *generation_make(const struct generation_parts *parts)
 {
 	struct generation *g = secret_zalloc(1, sizeof(*g));
 
 	assert(parts->self->role != MESH_CLIENT);
+	g->holders = 1;
+	g->number = parts->before ? parts->before->number + 1 : 1;
+	names_init(&g->names, parts->before ? &parts->before->names : NULL);
 	g->inv = mesh_topology_inventory(parts->topology);
 	g->topology = parts->topology;
 	g->self = parts->self;
@@ -54,7 +57,7 @@ struct generation *generation_make(const struct generation_parts *parts, struct 
 	g->by_key = map_new();
 	mesh_view_build(g->topology, g->self->index, &g->view);
 	make_addresses(g);
-	make_peers(g, names, parts->read_psk);
+	make_peers(g, parts->read_psk);
 	return g;
 }
 
@@ -65,10 +68,21 @@ void generation_faults_done(generation_faults *f)
 	vec_done(f);
 }
 
-void generation_free(struct generation *g)
+/* Those who hold it change its count alone, and the last one has it for himself. */
+static struct generation *counted(const struct generation *g)
 {
-	if (!g)
-		return;
+	return (struct generation *)(uintptr_t)g;
+}
+
+const struct generation *generation_get(const struct generation *g)
+{
+	counted(g)->holders++;
+	return g;
+}
+
+static void generation_free(struct generation *g)
+{
+	names_done(&g->names);
 	generation_faults_done(&g->faults);
 	map_free(g->by_id);
 	map_free(g->by_key);
@@ -79,6 +93,12 @@ void generation_free(struct generation *g)
 	mesh_topology_free(g->topology);
 	mesh_inventory_free(g->owned);
 	secret_free(g, sizeof(*g));
+}
+
+void generation_put(const struct generation *g)
+{
+	if (g && --counted(g)->holders == 0)
+		generation_free(counted(g));
 }
 
 const struct generation_peer *generation_peer_by_id(const struct generation *g, uint32_t id)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One generation of the configuration: an inventory that passed the check, what this node sees of
- * it, and the node's secrets. Built whole before anything is changed; a reload builds the next one
- * and lets the old go.
+ * it, and the node's secrets. Built whole before anything is changed, from the one that is in force
+ * then, by any thread; never changed after that, so that any may read it; and counted: it goes with
+ * the last who holds it. That may take long where it is large.
  */
 #ifndef SHUNT_DAEMON_GENERATION_H
 #define SHUNT_DAEMON_GENERATION_H
@@ -23,7 +24,9 @@ struct generation_peer {
 typedef VEC(char *) generation_faults;
 
 struct generation {
-	uint64_t number; /* the owner's, one more for each; what speaks of an older one is void */
+	_Atomic unsigned holders;
+	uint64_t number; /* one more than the one before; what speaks of an older one is void */
+	struct names names;
 	const struct mesh_inventory *inv;
 	struct mesh_inventory *owned; /* the same, if it goes with the generation; or NULL */
 	struct mesh_topology_index *topology;
@@ -48,13 +51,17 @@ struct generation_parts {
 	const struct mesh_node *self;	      /* of it, no client */
 	const wg_key *private_key;	      /* copied */
 	generation_psk_fn *read_psk;	      /* NULL: none can be read */
+	/* The one in force, which this is to follow; borrowed. NULL: it is the first. */
+	const struct generation *before;
 };
 
 /* What the node sees of the inventory, which must outlive it, without a look at any file but by
- * read_psk. */
-struct generation *generation_make(const struct generation_parts *parts, struct names *names);
-/* Wipes the secrets. Accepts NULL. */
-void generation_free(struct generation *g);
+ * read_psk. The caller holds it, and may still add to it before anybody else does. */
+struct generation *generation_make(const struct generation_parts *parts);
+/* One holder more; returns g. */
+const struct generation *generation_get(const struct generation *g);
+/* One less; the last one wipes the secrets. Accepts NULL. */
+void generation_put(const struct generation *g);
 void generation_faults_done(generation_faults *f);
 
 /* NULL if that node is no peer of ours in this generation. */

@@ -150,15 +150,16 @@ static int judge(struct reading *r, const char *file, const char *node, struct b
 	return err ? err : own;
 }
 
-static struct generation *finish(struct reading *r, struct names *names)
+static struct generation *finish(struct reading *r, const struct generation *before)
 {
 	struct generation_parts parts = {
 		.topology = r->topology,
 		.self = r->self,
 		.private_key = r->private_key,
 		.read_psk = read_key,
+		.before = before,
 	};
-	struct generation *g = generation_make(&parts, names);
+	struct generation *g = generation_make(&parts);
 
 	g->owned = r->inv;
 	g->faults = r->faults;
@@ -172,8 +173,8 @@ static void give_up(struct reading *r)
 	mesh_inventory_free(r->inv);
 }
 
-int generation_load(const char *file, const char *node, struct names *names,
-	struct generation **ret, struct buf *why)
+int generation_load(const char *file, const char *node, const struct generation *before,
+	const struct generation **ret, struct buf *why)
 {
 	struct reading r = {.private_key = secret_zalloc(1, sizeof(*r.private_key))};
 	struct mesh_errors errors = {0};
@@ -186,7 +187,7 @@ int generation_load(const char *file, const char *node, struct names *names,
 	if (err)
 		give_up(&r);
 	else
-		*ret = finish(&r, names);
+		*ret = finish(&r, before);
 	secret_free(r.private_key, sizeof(*r.private_key));
 	mesh_errors_done(&errors);
 	sodium_stackzero(STACK_BYTES); /* what reading keys left there */

@@ -6,8 +6,9 @@
 #include "base/buf.h"
 #include "daemon/generation.h"
 
-/* 0, or negative errno with why: one or more lines in the user's names. */
-int generation_load(const char *file, const char *node, struct names *names,
-	struct generation **ret, struct buf *why);
+/* The generation that follows before (the one in force; NULL: none is). 0, or negative errno with
+ * why: one or more lines in the user's names. Any thread may call it. */
+int generation_load(const char *file, const char *node, const struct generation *before,
+	const struct generation **ret, struct buf *why);
 
 #endif

@@ -68,18 +68,18 @@ static void notify_reloading(void)
 	process_notify(text);
 }
 
-static int load(struct daemon *d, struct generation **ret, struct buf *why)
+static int load(struct daemon *d, const struct generation **ret, struct buf *why)
 {
-	struct generation *fresh = NULL;
+	const struct generation *fresh = NULL;
 	int err = generation_load(
-		d->options->file, d->options->node, engine_names(d->engine), &fresh, why);
+		d->options->file, d->options->node, engine_generation(d->engine), &fresh, why);
 
 	if (!err)
 		err = same_interface(d, fresh, why);
 	if (!err && fresh->self->listen_port != d->gen->self->listen_port)
 		err = listen_port_check(fresh, d->mirror.listen_port, why);
 	if (err) {
-		generation_free(fresh);
+		generation_put(fresh);
 		return err;
 	}
 	*ret = fresh;
@@ -87,7 +87,8 @@ static int load(struct daemon *d, struct generation **ret, struct buf *why)
 }
 
 /* From here on the new generation is in force, whatever the device says. */
-static void put_in_force(struct daemon *d, struct generation *fresh, struct daemon_report *report)
+static void put_in_force(
+	struct daemon *d, const struct generation *fresh, struct daemon_report *report)
 {
 	struct engine_event e = {.type = ENGINE_GENERATION, .u.generation = fresh};
 
@@ -111,7 +112,7 @@ static int reload(struct daemon *d, struct buf *why, json_t **counts, json_t **n
 {
 	struct daemon_report report = {0};
 	unsigned mtu = d->gen->self->mtu;
-	struct generation *fresh;
+	const struct generation *fresh;
 	int err = load(d, &fresh, why);
 
 	if (err) {

@@ -268,10 +268,10 @@ int daemon_first_sync(struct daemon *d, struct buf *why)
 
 int daemon_take_inventory(struct daemon *d, struct buf *why)
 {
-	struct generation *fresh;
+	const struct generation *fresh;
 	struct engine_event e = {.type = ENGINE_GENERATION};
 	int err = generation_load(
-		d->options->file, d->options->node, engine_names(d->engine), &fresh, why);
+		d->options->file, d->options->node, engine_generation(d->engine), &fresh, why);
 
 	if (err)
 		return err;

@@ -67,7 +67,7 @@ static unsigned node_of(const struct daemon *d, uint32_t peer)
 
 static uint32_t peer_of(const struct daemon *d, unsigned node)
 {
-	return names_id(engine_names(d->engine), world_name(d->w, node));
+	return names_find(&engine_generation(d->engine)->names, world_name(d->w, node));
 }
 
 /* --- the device and the routes -------------------------------------------------------------------
@@ -366,14 +366,15 @@ void node_power(struct world *w, unsigned node, bool on)
 	world_say(w, "(%s is switched %s)", world_name(w, node), on ? "on" : "off");
 }
 
-static struct generation *make_generation(struct daemon *d)
+static const struct generation *make_generation(struct daemon *d)
 {
 	wg_key key = {{1}};
 	struct generation_parts parts = {.topology = mesh_topology_new(d->w->inv),
 		.self = &d->w->inv->nodes[d->node],
-		.private_key = &key};
+		.private_key = &key,
+		.before = engine_generation(d->engine)};
 
-	return generation_make(&parts, engine_names(d->engine));
+	return generation_make(&parts);
 }
 
 static void load(struct daemon *d)

@@ -32,10 +32,11 @@ void take_generation(struct bench *b)
 	const struct mesh_inventory *inv = mesh_build_end(b->build);
 	struct generation_parts parts = {.topology = mesh_topology_new(inv),
 		.self = &inv->nodes[SITE_1],
-		.private_key = &key};
+		.private_key = &key,
+		.before = engine_generation(b->e)};
 	struct engine_event e = {.type = ENGINE_GENERATION};
 
-	e.u.generation = generation_make(&parts, engine_names(b->e));
+	e.u.generation = generation_make(&parts);
 	engine_step(b->e, &e, b->now, &b->todo);
 }
 
@@ -137,7 +138,7 @@ uint32_t id(struct bench *b, unsigned node)
 {
 	static const char *const names[] = {"hub-a", "hub-b", "site-1", "site-2"};
 
-	return names_id(engine_names(b->e), names[node]);
+	return names_find(&engine_generation(b->e)->names, names[node]);
 }
 
 void feed(struct bench *b, struct engine_event e)

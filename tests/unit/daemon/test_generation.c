@@ -4,6 +4,7 @@
 #include "mesh_build.h"
 #include "unit.h"
 #include <errno.h>
+#include <pthread.h>
 
 enum { SITE_A, HUB, SITE_B };
 
@@ -28,7 +29,8 @@ static int end(void **state)
 	return 0;
 }
 
-static struct generation *make(unsigned node, generation_psk_fn *read_psk, struct names *names)
+static const struct generation *make(
+	unsigned node, generation_psk_fn *read_psk, const struct generation *before)
 {
 	wg_key key = {{1}};
 	struct generation_parts parts = {
@@ -36,9 +38,10 @@ static struct generation *make(unsigned node, generation_psk_fn *read_psk, struc
 		.self = &build.inv.nodes[node],
 		.private_key = &key,
 		.read_psk = read_psk,
+		.before = before,
 	};
 
-	return generation_make(&parts, names);
+	return generation_make(&parts);
 }
 
 static int read_two(wg_key *ret, const char *file)
@@ -50,51 +53,107 @@ static int read_two(wg_key *ret, const char *file)
 
 static void test_it_is_made_without_files(void **state)
 {
-	struct names names;
-	struct generation *g;
+	const struct generation *g = make(SITE_A, read_two, NULL);
 
-	names_init(&names);
-	g = make(SITE_A, read_two, &names);
+	assert_int_equal(g->number, 1);
 	assert_int_equal(g->n_peers, 1);
 	assert_string_equal(g->peers[0].node->name, "hub");
-	assert_string_equal(names_text(&names, g->peers[0].id), "hub");
+	assert_string_equal(names_text(&g->names, g->peers[0].id), "hub");
 	assert_ptr_equal(generation_peer_by_id(g, g->peers[0].id), &g->peers[0]);
 	assert_ptr_equal(generation_peer_by_key(g, &g->peers[0].node->public_key), &g->peers[0]);
 	assert_int_equal(g->peers[0].psk.bytes[0], 2);
 	assert_int_equal(g->private_key.bytes[0], 1);
 	assert_int_equal(g->addresses[0].len, 16);
 	assert_int_equal(g->peers[0].psk_error, 0);
-	generation_free(g);
-	names_done(&names);
+	generation_put(g);
 }
 
 static void test_a_key_that_nobody_reads_is_unreadable(void **state)
 {
-	struct names names;
-	struct generation *g;
+	const struct generation *g = make(HUB, NULL, NULL);
 
-	names_init(&names);
-	g = make(HUB, NULL, &names);
 	assert_int_equal(g->n_peers, 2);
 	assert_int_equal(g->peers[0].psk_error, -ENOENT);
 	assert_int_equal(g->peers[1].psk_error, 0);
-	generation_free(g);
-	names_done(&names);
+	generation_put(g);
 }
 
-/* The RIB and the prober know a node by its number whatever the inventory's order. */
+/* The RIB and the prober know a node by its number whatever the inventory's order; also one that is
+ * gone and comes again. */
 static void test_a_name_keeps_its_number(void **state)
 {
-	struct names names;
-	struct generation *one, *two;
+	const struct generation *one = make(SITE_A, NULL, NULL), *two, *three;
+	uint32_t hub = one->peers[0].id;
 
-	names_init(&names);
-	one = make(SITE_A, NULL, &names);
-	two = make(SITE_B, NULL, &names);
-	assert_int_equal(one->peers[0].id, two->peers[0].id);
-	generation_free(one);
-	generation_free(two);
-	names_done(&names);
+	build.nodes.items[SITE_B].name = "site-c";
+	two = make(SITE_A, NULL, one);
+	assert_int_equal(two->number, 2);
+	assert_int_equal(two->peers[0].id, hub);
+	assert_int_equal(names_find(&one->names, "site-c"), NAMES_NONE);
+	assert_int_equal(names_find(&two->names, "site-c"), 3);
+	generation_put(one);
+	build.nodes.items[SITE_A].name = "site-d";
+	build.nodes.items[SITE_B].name = "site-b";
+	three = make(SITE_A, NULL, two);
+	generation_put(two);
+	assert_int_equal(names_find(&three->names, "site-b"), 2);
+	assert_int_equal(names_find(&three->names, "site-c"), 3);
+	assert_int_equal(names_find(&three->names, "site-d"), 4);
+	assert_int_equal(three->peers[0].id, hub);
+	assert_string_equal(names_text(&three->names, 3), "site-c");
+	assert_string_equal(names_text(&three->names, 5), "?");
+	generation_put(three);
+}
+
+/* --- by many -------------------------------------------------------------------------------------
+ */
+
+#define ROUNDS 10000
+
+static void *hold_and_let_go(void *generation)
+{
+	for (unsigned i = 0; i < ROUNDS; i++)
+		generation_put(generation_get(generation));
+	generation_put(generation);
+	return NULL;
+}
+
+static void test_it_goes_with_its_last_holder(void **state)
+{
+	const struct generation *g = make(SITE_A, read_two, NULL);
+	pthread_t threads[4];
+
+	for (unsigned i = 0; i < 4; i++)
+		pthread_create(
+			&threads[i], NULL, hold_and_let_go, (void *)(uintptr_t)generation_get(g));
+	for (unsigned i = 0; i < ROUNDS; i++)
+		generation_put(generation_get(g));
+	for (unsigned i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(g->holders, 1);
+	assert_int_equal(g->peers[0].psk.bytes[0], 2);
+	generation_put(g);
+}
+
+static void *follow(void *before)
+{
+	return (void *)(uintptr_t)make(HUB, read_two, before);
+}
+
+static void test_another_thread_makes_the_next(void **state)
+{
+	const struct generation *g = make(SITE_A, read_two, NULL), *next;
+	pthread_t thread;
+	void *made;
+
+	pthread_create(&thread, NULL, follow, (void *)(uintptr_t)g);
+	assert_string_equal(names_text(&g->names, g->peers[0].id), "hub");
+	pthread_join(thread, &made);
+	next = made;
+	assert_int_equal(next->number, 2);
+	assert_int_equal(next->n_peers, 2);
+	generation_put(g);
+	generation_put(next);
 }
 
 int main(void)
@@ -104,6 +163,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_a_key_that_nobody_reads_is_unreadable, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_name_keeps_its_number, begin, end),
+		cmocka_unit_test_setup_teardown(test_it_goes_with_its_last_holder, begin, end),
+		cmocka_unit_test_setup_teardown(test_another_thread_makes_the_next, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
