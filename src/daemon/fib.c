@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/fib.h"
 
-#include "daemon/kernel_table.h"
+#include "daemon/log.h"
 #include "daemon/shall.h"
 #include "fib/do.h"
 #include "fib/look.h"
@@ -151,34 +151,10 @@ int fib_apply(struct fib *f, const struct rib_diff *diff)
 /* --- the sync ----------------------------------------------------------------------------------
  */
 
-static int write_journal(const struct fib *f, const struct shall *s, bool exactly)
-{
-	const struct generation *g = f->gen;
-	wg_key *keys = mem_zalloc(g->n_peers + 1, sizeof(*keys));
-	struct journal_content j = {
-		.peers = keys,
-		.n_peers = g->n_peers,
-		.prefixes = s->journaled.items,
-		.n_prefixes = s->journaled.n,
-		.addresses = g->addresses,
-		.n_addresses = g->n_addresses,
-		.backstops = s->backstops.items,
-		.n_backstops = s->backstops.n,
-		.mark = f->fwmark,
-	};
-	int err;
-
-	for (size_t i = 0; i < g->n_peers; i++)
-		keys[i] = g->peers[i].node->public_key;
-	err = state_journal_write(f->state, &j, exactly);
-	free(keys);
-	return err;
-}
-
 static void note_journal(struct fib *f, int err)
 {
 	if (err)
-		fib_problem(f, NULL,
+		fib_trouble_add(&f->problems, NULL,
 			"the journal in the state directory could not be written: %s; what was put "
 			"on the device meanwhile may not be known as ours after a restart",
 			strerror(-err));
@@ -192,7 +168,8 @@ static void note_conflicts(struct fib *f, const struct fib_plan *p)
 		char prefix[IP_PREFIX_STRLEN], key[WG_KEY_BASE64_LEN];
 
 		wg_key_to_base64(&c->foreign_owner, key);
-		fib_problem(f, mem_printf("wg set %s peer %s remove", f->gen->self->interface, key),
+		fib_trouble_add(&f->problems,
+			mem_printf("wg set %s peer %s remove", f->gen->self->interface, key),
 			"%s is held by a peer that the inventory doesn't name (%s) and was not "
 			"taken from it",
 			ip_prefix_format(&c->prefix, prefix), key);
@@ -212,7 +189,7 @@ static void note_leftovers(struct fib *f, const struct fib_plan *p)
 		vec_push(&f->problems, ((struct fib_trouble){what, fix}));
 	}
 	if (p->leftover.n > LEFTOVERS_NAMED)
-		fib_problem(f, mem_printf("ip route show dev %s", ifname),
+		fib_trouble_add(&f->problems, mem_printf("ip route show dev %s", ifname),
 			"%zu more such routes lead into %s", p->leftover.n - LEFTOVERS_NAMED,
 			ifname);
 }
@@ -242,26 +219,52 @@ static int bring_up(struct fib *f)
 	return err;
 }
 
-static int look(struct fib *f)
+static struct shall_input input_of(const struct fib *f, const struct shall_rib *rib)
+{
+	return (struct shall_input){
+		.gen = f->gen,
+		.rib = rib,
+		.endpoints = f->endpoints,
+		.journal = state_journal(f->state),
+		.apart = f->apart.items,
+		.n_apart = f->apart.n,
+		.mark = f->fwmark,
+	};
+}
+
+static int look(struct fib *f, const struct shall_input *in)
 {
 	struct fib_question q = {0};
 	int err;
 
-	shall_ask(f, &q);
+	shall_ask(in, &q);
 	err = fib_look(io_of(f), &q, &f->is);
 	fib_question_done(&q);
 	return err;
 }
 
-static int decide(struct fib *f, struct shall *s)
+/* What the next sync needs to know of this one, and what it has to say. */
+static void keep(struct fib *f, struct shall *s)
 {
-	int err = shall_make(f, &f->is, s);
+	f->ifindex = s->facts.ifindex;
+	f->fwmark = s->mark;
+	f->apart.n = 0;
+	for (size_t i = 0; i < s->apart.n; i++)
+		vec_push(&f->apart, s->apart.items[i]);
+	fib_troubles_move(&f->problems, &s->problems);
+	for (size_t i = 0; i < s->lines.n; i++)
+		log_info("%s", s->lines.items[i]);
+}
+
+static int decide(struct fib *f, const struct shall_input *in, struct shall *s)
+{
+	int err = shall_make(in, &f->is, s);
 
 	if (err == -EAGAIN) {
 		err = fib_look_table(io_of(f), &s->table, &f->is.free_table);
 		shall_done(s);
 		*s = (struct shall){0};
-		err = err ? err : shall_make(f, &f->is, s);
+		err = err ? err : shall_make(in, &f->is, s);
 	}
 	return err;
 }
@@ -313,36 +316,56 @@ static int mend(struct fib *f, const struct shall *s, struct fib_counts *counts,
 	return err;
 }
 
-static int sync_all(struct fib *f, struct shall *s, struct fib_counts *counts)
+static int take_answer(const struct rib_answer *a, void *data)
 {
-	int journal, err = bring_up(f);
-	bool is_whole = false;
+	shall_rib_add(data, a);
+	return 0;
+}
 
-	if (!err)
-		err = look(f);
-	if (!err)
-		err = decide(f, s);
-	if (err)
-		return err;
+static int bring_into_line(struct fib *f, struct shall *s, struct fib_counts *counts)
+{
+	struct journal_content content = shall_journal(s);
+	bool is_whole = false;
 	/* Before the first of ours is there; and without what is gone, after it went: what couldn't
 	 * be removed is still ours to remove. */
-	journal = write_journal(f, s, false);
-	err = mend(f, s, counts, &is_whole);
+	int journal = state_journal_write(f->state, &content, false);
+	int err = mend(f, s, counts, &is_whole);
+
 	if (!err && is_whole && !journal)
-		journal = write_journal(f, s, true);
+		journal = state_journal_write(f->state, &content, true);
 	note_journal(f, journal);
+	return err;
+}
+
+static int sync_all(struct fib *f, struct fib_counts *counts)
+{
+	struct shall_rib rib = {0};
+	struct shall_input in = input_of(f, &rib);
+	struct shall s = {0};
+	int err = bring_up(f);
+
+	if (!err)
+		err = look(f, &in);
+	if (!err) {
+		rib_walk(f->rib, take_answer, &rib);
+		err = decide(f, &in, &s);
+	}
+	if (!err) {
+		err = bring_into_line(f, &s, counts);
+		keep(f, &s);
+	}
+	shall_done(&s);
+	shall_rib_done(&rib);
 	return err;
 }
 
 int fib_sync(struct fib *f, struct device_state *mirror, struct fib_counts *ret)
 {
 	struct fib_counts counts = {0};
-	struct shall s = {0};
 	int err;
 
-	fib_forget_problems(f);
-	err = sync_all(f, &s, &counts);
-	shall_done(&s);
+	fib_troubles_done(&f->problems);
+	err = sync_all(f, &counts);
 	if (!err && mirror)
 		fib_copy_device(&f->is.devices.items[0].wg, mirror);
 	*ret = counts;
@@ -359,12 +382,14 @@ void fib_remove(struct fib *f)
 	struct fib_state is = {0};
 	struct fib_plan plan = {0};
 	fib_failures failures = {0};
+	struct shall_input in;
 	struct shall none = {0};
 	char table[FIB_NFT_TABLE_MAX];
 
 	if (!f->gen || !f->state)
 		return;
-	shall_nothing(f, &none);
+	in = input_of(f, NULL);
+	shall_ended(&in, f->ifindex, &none);
 	if (!fib_look_kernel(io, f->ifindex, &is)) {
 		fib_plan_removal(&is, &none.ours, &plan);
 		fib_do(io, &plan, NULL, &is, &failures);

@@ -10,11 +10,8 @@
 #include "fib/kernel_io.h"
 #include "fib/state.h"
 #include "fib/tell.h"
+#include "fib/trouble.h"
 #include "route/rib.h"
-
-struct fib_trouble {
-	char *what, *fix; /* fix: a command, or NULL */
-};
 
 struct fib {
 	struct device *device;
@@ -34,17 +31,11 @@ struct fib {
 	prefix_vec apart;
 	struct changes *changes; /* gets in names what a sync changes; NULL: nobody asks */
 	/* What the last sync could not do, for status. */
-	VEC(struct fib_trouble) problems;
+	fib_troubles problems;
 	/* Prefixes that were found with foreign peers by the last sync, sorted. */
 	VEC(ip_prefix) foreign;
 };
 
-/* For status: a sentence that stands until the next sync. fix: the command that mends it, malloc'd
- * and taken over; NULL: there is none. */
-void fib_problem(struct fib *f, char *fix, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-/* A sync begins: what the last one said counts no more. */
-void fib_forget_problems(struct fib *f);
 /* Not the device, rtnetlink and what else is the owner's. */
 void fib_done(struct fib *f);
 

@@ -17,7 +17,7 @@ struct foreign_look {
 	uv_loop_t *loop; /* NULL: nobody wants its answers any more */
 	bool busy;
 	instant next; /* not before */
-	VEC(struct fib_trouble) troubles;
+	fib_troubles troubles;
 };
 
 /* What the thread works on: nothing that others have. */
@@ -157,15 +157,6 @@ static struct fib_trouble trouble_of(const struct shadow *s)
 			s->route.type == RTN_LOCAL ? " table local" : "")};
 }
 
-static void forget(struct foreign_look *l)
-{
-	for (size_t i = 0; i < l->troubles.n; i++) {
-		free(l->troubles.items[i].what);
-		free(l->troubles.items[i].fix);
-	}
-	l->troubles.n = 0;
-}
-
 static void done(uv_work_t *req, int status)
 {
 	struct job *j = container_of(req, struct job, req);
@@ -173,14 +164,13 @@ static void done(uv_work_t *req, int status)
 
 	l->busy = false;
 	if (l->loop && !status && !j->err) {
-		forget(l);
+		fib_troubles_done(&l->troubles);
 		for (size_t i = 0; i < j->found.n; i++)
 			vec_push(&l->troubles, trouble_of(&j->found.items[i]));
 	}
 	l->next = instant_add(sys_now(), j->took_ns * PAUSE_FACTOR);
 	if (!l->loop) {
-		forget(l);
-		vec_done(&l->troubles);
+		fib_troubles_done(&l->troubles);
 		free(l);
 	}
 	job_free(j);
@@ -258,8 +248,7 @@ void foreign_look_free(struct foreign_look *l)
 	l->loop = NULL;
 	if (l->busy) /* done() frees it */
 		return;
-	forget(l);
-	vec_done(&l->troubles);
+	fib_troubles_done(&l->troubles);
 	free(l);
 }
 

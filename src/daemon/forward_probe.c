@@ -100,22 +100,13 @@ static void judge(struct forward_probe *p, const struct nft_base_chain *c, const
 	free(rules);
 }
 
-static void forget(struct forward_probe *p)
-{
-	for (size_t i = 0; i < p->found.n; i++) {
-		free(p->found.items[i].what);
-		free(p->found.items[i].fix);
-	}
-	p->found.n = 0;
-}
-
 static void look(struct forward_probe *p, const struct daemon *d)
 {
 	struct nft_base_chain *chains;
 	path_list paths = {0};
 	size_t n;
 
-	forget(p);
+	fib_troubles_done(&p->found);
 	list_paths(&paths, d);
 	if (paths.n && (p->nft || !nft_open(&p->nft)) && !nft_forward_chains(p->nft, &chains, &n)) {
 		for (size_t i = 0; i < n; i++)
@@ -145,7 +136,6 @@ void forward_probe_name(const struct forward_probe *p,
 
 void forward_probe_done(struct forward_probe *p)
 {
-	forget(p);
-	vec_done(&p->found);
+	fib_troubles_done(&p->found);
 	nft_close(p->nft);
 }

@@ -10,7 +10,7 @@
 #include "daemon/daemon.h"
 
 struct forward_probe {
-	VEC(struct fib_trouble) found; /* malloc'd texts */
+	fib_troubles found;
 	instant look_at;
 	struct nft *nft; /* NULL: not opened yet */
 };

@@ -121,3 +121,11 @@ bool generation_prefix_is_connected(const struct generation *g, const ip_prefix 
 	}
 	return false;
 }
+
+void generation_tell_port(const struct generation *g, struct buf *why)
+{
+	buf_printf(why,
+		"UDP port %u (listen_port of %s) is taken by another program; `ss -lunp sport = "
+		":%u` names it",
+		g->self->listen_port, g->self->name, g->self->listen_port);
+}

@@ -8,6 +8,7 @@
 #ifndef SHUNT_DAEMON_GENERATION_H
 #define SHUNT_DAEMON_GENERATION_H
 
+#include "base/buf.h"
 #include "base/vec.h"
 #include "daemon/names.h"
 #include "mesh/view.h"
@@ -69,5 +70,7 @@ const struct generation_peer *generation_peer_by_id(const struct generation *g, 
 const struct generation_peer *generation_peer_by_key(const struct generation *g, const wg_key *key);
 /* True if the prefix is reached by the connected route of one of our own addresses. */
 bool generation_prefix_is_connected(const struct generation *g, const ip_prefix *p);
+/* That another program has its listen port. */
+void generation_tell_port(const struct generation *g, struct buf *why);
 
 #endif

@@ -11,7 +11,5 @@
  * when they are refused another.
  */
 int listen_port_check(const struct generation *g, uint16_t device_port, struct buf *why);
-/* The sentence alone. */
-void listen_port_tell(const struct generation *g, struct buf *why);
 
 #endif

@@ -1,43 +1,84 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What shall be, of a generation, the RIB, and what is: the facts that src/fib works with. Nothing
- * is changed here; only the number of a table that nobody uses is looked for (kernel_table.h).
+ * What shall be, of a generation, of what the RIB wants, of the journal, and of what is: the value
+ * that a plan leads to, and the facts that src/fib works with. Pure, and of no thread: whoever has
+ * the input may make it.
+ *
+ *	shall_ask     what must be looked at
+ *	shall_make    device, addresses, peers, allowed IPs, routes, rules, settings, marks
+ *	shall_ended   what is ours, when nothing shall be any more
+ *
+ * Nothing is kept between two of them but what the input says: which prefixes stood apart, and
+ * with which mark.
  */
 #ifndef SHUNT_DAEMON_SHALL_H
 #define SHUNT_DAEMON_SHALL_H
 
-#include "daemon/fib_context.h"
-#include "fib/look.h"
+#include "daemon/generation.h"
+#include "daemon/journal.h"
 #include "fib/plan.h"
+#include "fib/question.h"
+#include "fib/trouble.h"
+#include "route/rib.h"
 
-/* A prefix that a peer of the generation shall own. */
 struct shall_owner {
-	ip_prefix prefix;
-	size_t peer; /* its place in the generation */
+	uint32_t prefix; /* its place among the prefixes */
+	uint32_t peer;	 /* as the RIB names it */
 };
 
+/* A copy of what the RIB wants. */
+struct shall_rib {
+	VEC(struct want_prefix) prefixes; /* all of them, by ip_prefix_cmp */
+	VEC(struct shall_owner) owners; /* in the order of their prefixes, the first owner first */
+};
+
+/* The next one of a walk. */
+void shall_rib_add(struct shall_rib *r, const struct rib_answer *a);
+/* Leaves it empty. */
+void shall_rib_done(struct shall_rib *r);
+
+/* All of it is borrowed, and outlives what is made of it. */
+struct shall_input {
+	const struct generation *gen;
+	const struct shall_rib *rib;
+	const sock_addr *endpoints; /* in the order of gen->peers; AF_UNSPEC: not resolved (yet) */
+	const struct journal *journal;
+	/* As the last shall_make of this device decided it. */
+	const ip_prefix *apart; /* sorted */
+	size_t n_apart;
+	uint32_t mark; /* 0: none */
+};
+
+/* Parts of it point at others: it stays where it was made. */
 struct shall {
 	struct fib_state state;
-	struct want_facts facts;
-	struct fib_ours ours;		 /* borrows facts, marks and the fib */
-	VEC(struct want_prefix) carried; /* every prefix of the RIB, in order */
-	VEC(struct shall_owner) owners;	 /* of them, in order */
-	prefix_vec own;			 /* our networks that belong to nobody (fib/want_own.h) */
-	prefix_vec overlays;		 /* what facts borrow */
-	prefix_vec journaled;		 /* prefixes that the journal has to name */
-	prefix_vec backstops;		 /* the same, of routes that refuse */
-	VEC(uint32_t) marks;		 /* ours, now and before */
+	struct fib_ours ours;	 /* borrows what is below, and the input */
+	fib_troubles problems;	 /* that stand as long as it does */
+	VEC(char *) lines;	 /* for the log, malloc'd */
+	prefix_vec apart;	 /* the next input's */
+	uint32_t mark;		 /* likewise */
+	prefix_vec backstops;	 /* what routes that refuse are behind, for the journal */
+	prefix_vec journaled;	 /* prefixes, likewise */
+	VEC(wg_key) peers;	 /* likewise */
+	struct want_facts facts; /* borrows apart, overlays and the input */
+	prefix_vec own;		 /* our networks that belong to nobody (fib/want_own.h) */
+	prefix_vec overlays;
+	VEC(uint32_t) marks; /* ours, now and before */
 	struct fib_table_question table;
+	const struct shall_input *in;
 };
 
 /* What must be looked at first; *ret is for fib_question_done. */
-void shall_ask(const struct fib *f, struct fib_question *ret);
-/* Decides f->apart and f->fwmark. is: with its one device. 0; -EAGAIN: a table's number is needed,
- * which fib_look_table finds for ret->table, and then it is called again with a zeroed *ret. *ret
- * is for shall_done in any case. */
-int shall_make(struct fib *f, const struct fib_state *is, struct shall *ret);
-/* What is ours, with nothing that shall be. */
-void shall_nothing(struct fib *f, struct shall *ret);
+void shall_ask(const struct shall_input *in, struct fib_question *ret);
+/* is: with its one device. ret: zeroed, and for shall_done in any case. 0; -EAGAIN: it takes a
+ * table's number, which fib_look_table finds for ret->table into is->free_table; then once more. */
+int shall_make(const struct shall_input *in, const struct fib_state *is, struct shall *ret);
+/* What is ours of the kernel's routes and rules, with nothing that shall be; ifindex: of the
+ * device. The input needs no endpoints. */
+void shall_ended(const struct shall_input *in, int ifindex, struct shall *ret);
+/* What the journal has to name; borrows from both. */
+struct journal_content shall_journal(const struct shall *s);
+/* Wipes the secrets. */
 void shall_done(struct shall *s);
 
 #endif

@@ -143,11 +143,6 @@ int fib_look(struct fib_io *io, const struct fib_question *q, struct fib_state *
 	return 0;
 }
 
-void fib_question_done(struct fib_question *q)
-{
-	vec_done(&q->sysctls);
-}
-
 /* --- a table --- */
 
 /* What a daemon of ours leaves behind when its device is gone has no interface any more. */
@@ -198,9 +193,4 @@ int fib_look_table(struct fib_io *io, const struct fib_table_question *q, uint32
 		return err;
 	*ret = found ? found : *ret;
 	return found ? 0 : -ENOSPC;
-}
-
-void fib_table_question_done(struct fib_table_question *q)
-{
-	vec_done(&q->ours);
 }
