@@ -1,17 +1,99 @@
 /* SPDX-License-Identifier: MIT */
-/* The peers' timers, one thread for all: sleeps until the earliest deadline, then does what is due.
- */
-#include "base/mem.h"
-#include "tunnel/internal.h"
+#include "tunnel/clock.h"
 
-#include <errno.h>
+#include "base/mem.h"
+#include "sys/clock.h"
+#include "tunnel/device.h"
+#include "tunnel/handshake.h"
+#include "tunnel/handshake_queue.h"
+#include "tunnel/peer.h"
+#include "tunnel/wake.h"
+#include "tunnel/wishes.h"
+
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PER_ROUND 256
 #define RECLAIM_NS (NS_PER_S / 10)
+
+struct clock {
+	pthread_mutex_t lock; /* clock_lock */
+	struct heap heap;     /* of clock_entry.node; lock */
+	int wake, timer;
+};
+
+struct clock *clock_new(void)
+{
+	struct clock *c = mem_zalloc(1, sizeof(*c));
+
+	pthread_mutex_init(&c->lock, NULL);
+	heap_init(&c->heap);
+	c->wake = wake_new();
+	c->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (c->wake >= 0 && c->timer >= 0)
+		return c;
+	clock_free(c);
+	return NULL;
+}
+
+void clock_free(struct clock *c)
+{
+	if (!c)
+		return;
+	close(c->wake);
+	close(c->timer);
+	heap_done(&c->heap);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+/* --- entries -------------------------------------------------------------------------------------
+ */
+
+void clock_entry_init(struct clock_entry *e)
+{
+	atomic_store(&e->at_ns, INT64_MAX);
+}
+
+void clock_reserve(struct clock *c, size_t n)
+{
+	pthread_mutex_lock(&c->lock);
+	heap_reserve(&c->heap, n);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void clock_arm(struct clock *c, struct clock_entry *e, instant at)
+{
+	bool is_first;
+
+	if (at.ns >= atomic_load_explicit(&e->at_ns, memory_order_acquire))
+		return;
+	pthread_mutex_lock(&c->lock);
+	is_first = at.ns < heap_deadline(&c->heap).ns;
+	heap_set(&c->heap, &e->node, at);
+	atomic_store_explicit(&e->at_ns, at.ns, memory_order_release);
+	pthread_mutex_unlock(&c->lock);
+	if (is_first)
+		clock_wake(c);
+}
+
+void clock_forget(struct clock *c, struct clock_entry *e)
+{
+	pthread_mutex_lock(&c->lock);
+	heap_remove(&c->heap, &e->node);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void clock_wake(struct clock *c)
+{
+	wake_up(c->wake);
+}
+
+/* --- what is due ---------------------------------------------------------------------------------
+ */
 
 static void tell(struct tunnel_peer *p, unsigned due)
 {
@@ -44,11 +126,11 @@ static void act(struct tunnel_peer *p, unsigned due)
 		handshake_abandon(p);
 	}
 	if (due & TIMERS_GIVE_UP)
-		peer_wish(p, TX_DROP_STAGED);
+		wishes_add(p, WISH_DROP_STAGED);
 	if (due & TIMERS_SEND_INITIATION)
-		peer_want_initiation(p, due & TIMERS_RETRY);
+		handshake_request(p, due & TIMERS_RETRY);
 	if (due & (TIMERS_SEND_KEEPALIVE | TIMERS_PERSISTENT))
-		peer_wish(p, TX_KEEPALIVE);
+		wishes_add(p, WISH_KEEPALIVE);
 }
 
 static void look_at(struct tunnel_peer *p, instant now)
@@ -69,19 +151,19 @@ static void look_at(struct tunnel_peer *p, instant now)
 }
 
 /* The next peer whose time has come, taken out of the heap; NULL: none. */
-static struct tunnel_peer *take_due(struct tunnel *t, instant now)
+static struct tunnel_peer *take_due(struct clock *c, instant now)
 {
 	struct tunnel_peer *p = NULL;
 	struct heap_node *first;
 
-	pthread_mutex_lock(&t->clock_lock);
-	first = heap_first(&t->clock_heap);
+	pthread_mutex_lock(&c->lock);
+	first = heap_first(&c->heap);
 	if (first && first->at.ns <= now.ns) {
-		p = container_of(first, struct tunnel_peer, timer);
-		heap_remove(&t->clock_heap, first);
-		atomic_store_explicit(&p->armed_ns, INT64_MAX, memory_order_release);
+		p = container_of(first, struct tunnel_peer, clock.node);
+		heap_remove(&c->heap, first);
+		atomic_store_explicit(&p->clock.at_ns, INT64_MAX, memory_order_release);
 	}
-	pthread_mutex_unlock(&t->clock_lock);
+	pthread_mutex_unlock(&c->lock);
 	return p;
 }
 
@@ -95,36 +177,32 @@ static size_t reclaim(struct tunnel *t)
 	return waiting;
 }
 
-static void empty(int fd)
-{
-	uint64_t count;
-
-	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
-		;
-}
+/* --- the thread ----------------------------------------------------------------------------------
+ */
 
 /* By a timer of the clock that counts suspended time: what became due meanwhile is due on waking
  * up. A timeout of poll would go on where it stood. */
-static void sleep_until(struct tunnel *t, instant at)
+static void sleep_until(struct clock *c, instant at)
 {
-	struct pollfd fds[] = {{t->clock_wake, POLLIN, 0}, {t->clock_timer, POLLIN, 0}};
+	struct pollfd fds[] = {{c->wake, POLLIN, 0}, {c->timer, POLLIN, 0}};
 	struct itimerspec when = {0};
 
 	if (!instant_is_never(at)) {
 		at.ns = at.ns > 0 ? at.ns : 1; /* 0 would disarm it */
 		when.it_value = (struct timespec){at.ns / NS_PER_S, at.ns % NS_PER_S};
 	}
-	timerfd_settime(t->clock_timer, TFD_TIMER_ABSTIME, &when, NULL);
+	timerfd_settime(c->timer, TFD_TIMER_ABSTIME, &when, NULL);
 	poll(fds, 2, -1);
 	if (fds[0].revents)
-		empty(t->clock_wake);
+		wake_clear(c->wake);
 	if (fds[1].revents)
-		empty(t->clock_timer);
+		wake_clear(c->timer);
 }
 
 void *clock_run(void *tunnel)
 {
 	struct tunnel *t = tunnel;
+	struct clock *c = t->clock;
 	unsigned worker = qsbr_register(t->qsbr);
 
 	while (!atomic_load_explicit(&t->stopping, memory_order_acquire)) {
@@ -132,16 +210,16 @@ void *clock_run(void *tunnel)
 		instant now, next;
 
 		qsbr_wake(t->qsbr, worker);
-		now = tunnel_now();
-		for (unsigned i = 0; i < PER_ROUND && (p = take_due(t, now)); i++)
+		now = sys_now();
+		for (unsigned i = 0; i < PER_ROUND && (p = take_due(c, now)); i++)
 			look_at(p, now);
 		qsbr_sleep(t->qsbr, worker);
-		pthread_mutex_lock(&t->clock_lock);
-		next = heap_deadline(&t->clock_heap);
-		pthread_mutex_unlock(&t->clock_lock);
+		pthread_mutex_lock(&c->lock);
+		next = heap_deadline(&c->heap);
+		pthread_mutex_unlock(&c->lock);
 		if (reclaim(t))
 			next = instant_min(next, instant_add(now, RECLAIM_NS));
-		sleep_until(t, next);
+		sleep_until(c, next);
 	}
 	qsbr_unregister(t->qsbr, worker);
 	return NULL;

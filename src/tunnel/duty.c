@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tunnel/duty.h"
 
+#include "tunnel/governor.h"
 #include "tunnel/workers.h"
 
 #include <fcntl.h>

@@ -8,7 +8,6 @@
 #define SHUNT_TUNNEL_DUTY_H
 
 #include "base/time.h"
-#include "tunnel/governor.h"
 
 /* In place of a number of workers: as many as cores beside the thread itself, while governors ask
  * for them. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tunnel/events.h"
 
-#include "tunnel/internal.h"
+#include "tunnel/device.h"
 
 #include <stdio.h>
 

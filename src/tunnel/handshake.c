@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Handshakes, in one thread: messages of types 1 to 3 from the queue, and initiations that other
- * threads ask for. */
+#include "tunnel/handshake.h"
+
+#include "base/map.h"
+#include "sys/clock.h"
+#include "tunnel/device.h"
 #include "tunnel/handshake_queue.h"
-#include "tunnel/internal.h"
+#include "tunnel/packet.h"
+#include "tunnel/peer.h"
+#include "tunnel/sockets.h"
+#include "tunnel/sources.h"
+#include "tunnel/wake.h"
+#include "tunnel/wishes.h"
+#include "wg/index.h"
+#include "wg/pool.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define SUSPECTS_AT_ONCE 32
 #define HANDSHAKE_TOS 0x88
@@ -26,9 +33,7 @@ static void send_message(
 
 	if (to->remote.sa.sa_family == AF_UNSPEC)
 		return;
-	pthread_mutex_lock(&t->send_lock);
-	udp_send(t->udp, &out, 1, NULL);
-	pthread_mutex_unlock(&t->send_lock);
+	sockets_send(t->sockets, &out, 1);
 }
 
 static struct udp_endpoint endpoint_of(struct tunnel_peer *p)
@@ -44,29 +49,29 @@ static struct udp_endpoint endpoint_of(struct tunnel_peer *p)
 /* With noise_lock held: the index of the handshake under way is given up. */
 static void drop_index(struct tunnel_peer *p)
 {
-	if (!p->handshake_index)
+	if (!p->handshake.index)
 		return;
 	pthread_mutex_lock(&p->tunnel->map_lock);
-	index_remove(p->tunnel->indices, p->handshake_index);
+	index_remove(p->tunnel->indices, p->handshake.index);
 	pthread_mutex_unlock(&p->tunnel->map_lock);
-	p->handshake_index = 0;
+	p->handshake.index = 0;
 }
 
 static uint32_t fresh_index(struct tunnel_peer *p)
 {
 	drop_index(p);
 	pthread_mutex_lock(&p->tunnel->map_lock);
-	p->handshake_index = index_allocate(p->tunnel->indices, &p->handshake_ref);
+	p->handshake.index = index_allocate(p->tunnel->indices, &p->handshake.ref);
 	pthread_mutex_unlock(&p->tunnel->map_lock);
-	return p->handshake_index;
+	return p->handshake.index;
 }
 
 void handshake_abandon(struct tunnel_peer *p)
 {
-	pthread_mutex_lock(&p->noise_lock);
+	pthread_mutex_lock(&p->handshake.lock);
 	drop_index(p);
-	noise_handshake_clear(&p->noise);
-	pthread_mutex_unlock(&p->noise_lock);
+	noise_handshake_clear(&p->handshake.noise);
+	pthread_mutex_unlock(&p->handshake.lock);
 }
 
 static void make_timestamp(uint8_t ret[static WG_TIMESTAMP_LEN])
@@ -111,16 +116,16 @@ static void initiate(struct tunnel_peer *p, bool is_retry, instant now)
 		!may_initiate(p, is_retry, now))
 		return;
 	make_timestamp(timestamp);
-	tunnel_random(&ephemeral, sizeof(ephemeral));
+	randombytes_buf(&ephemeral, sizeof(ephemeral));
 	pthread_rwlock_rdlock(&t->identity_lock);
-	pthread_mutex_lock(&p->noise_lock);
+	pthread_mutex_lock(&p->handshake.lock);
 	err = noise_create_initiation(
-		&t->identity, &p->noise, &ephemeral, timestamp, fresh_index(p), &m);
+		&t->identity, &p->handshake.noise, &ephemeral, timestamp, fresh_index(p), &m);
 	if (err)
 		drop_index(p);
 	else
-		cookie_add_macs(&p->cookie_maker, &m, sizeof(m), now);
-	pthread_mutex_unlock(&p->noise_lock);
+		cookie_add_macs(&p->handshake.cookie_maker, &m, sizeof(m), now);
+	pthread_mutex_unlock(&p->handshake.lock);
 	pthread_rwlock_unlock(&t->identity_lock);
 	wg_key_wipe(&ephemeral);
 	if (err)
@@ -140,7 +145,7 @@ static struct keypair *begin_session(struct tunnel_peer *p, instant now)
 	struct keypair *k = keypair_new(p);
 	struct noise_session s;
 
-	if (!k || noise_begin_session(&p->noise, &s)) {
+	if (!k || noise_begin_session(&p->handshake.noise, &s)) {
 		if (k)
 			pool_give(k->pool, k);
 		return NULL;
@@ -153,7 +158,7 @@ static struct keypair *begin_session(struct tunnel_peer *p, instant now)
 	k->born = now;
 	atomic_store_explicit(&k->may_send, true, memory_order_relaxed);
 	sodium_memzero(&s, sizeof(s));
-	p->handshake_index = 0;
+	p->handshake.index = 0;
 	return k;
 }
 
@@ -197,8 +202,8 @@ static struct noise_peer *lookup(const wg_key *key, void *tunnel)
 	pthread_mutex_unlock(&t->map_lock);
 	if (!p)
 		return NULL;
-	pthread_mutex_lock(&p->noise_lock);
-	return &p->noise;
+	pthread_mutex_lock(&p->handshake.lock);
+	return &p->handshake.noise;
 }
 
 static void take_initiation(struct tunnel *t, const struct queued *e, instant now)
@@ -213,18 +218,18 @@ static void take_initiation(struct tunnel *t, const struct queued *e, instant no
 	int err;
 
 	memcpy(&m, e->message, sizeof(m));
-	tunnel_random(&ephemeral, sizeof(ephemeral));
+	randombytes_buf(&ephemeral, sizeof(ephemeral));
 	err = noise_consume_initiation(&t->identity, &m, lookup, t, now, &noise);
-	p = noise ? container_of(noise, struct tunnel_peer, noise) : NULL;
+	p = noise ? container_of(noise, struct tunnel_peer, handshake.noise) : NULL;
 	if (!err)
 		err = noise_create_response(
 			&t->identity, noise, &ephemeral, fresh_index(p), &reply);
 	if (!err) {
-		cookie_add_macs(&p->cookie_maker, &reply, sizeof(reply), now);
+		cookie_add_macs(&p->handshake.cookie_maker, &reply, sizeof(reply), now);
 		k = begin_session(p, now);
 	}
 	if (p)
-		pthread_mutex_unlock(&p->noise_lock);
+		pthread_mutex_unlock(&p->handshake.lock);
 	wg_key_wipe(&ephemeral);
 	if (err == -EEXIST) {
 		tunnel_count(t, TUNNEL_DROP_TIMESTAMP, 1);
@@ -254,17 +259,9 @@ static void take_initiation(struct tunnel *t, const struct queued *e, instant no
 	pthread_mutex_unlock(&p->lock);
 }
 
-static uint32_t le32_at(const uint8_t *at)
-{
-	uint32_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return le32toh(v);
-}
-
 static struct tunnel_peer *peer_of_handshake(struct tunnel *t, const uint8_t *index)
 {
-	const struct handshake_ref *ref = index_lookup(t->indices, le32_at(index));
+	const struct handshake_ref *ref = index_lookup(t->indices, get_le32(index));
 
 	return ref && ref->kind == REF_HANDSHAKE ? ref->peer : NULL;
 }
@@ -279,10 +276,10 @@ static void take_response(struct tunnel *t, const struct queued *e, instant now)
 	memcpy(&m, e->message, sizeof(m));
 	p = peer_of_handshake(t, m.receiver);
 	if (p) {
-		pthread_mutex_lock(&p->noise_lock);
-		if (!noise_consume_response(&t->identity, &p->noise, &m))
+		pthread_mutex_lock(&p->handshake.lock);
+		if (!noise_consume_response(&t->identity, &p->handshake.noise, &m))
 			k = begin_session(p, now);
-		pthread_mutex_unlock(&p->noise_lock);
+		pthread_mutex_unlock(&p->handshake.lock);
 	}
 	if (!k) {
 		tunnel_refuse(t, TUNNEL_DROP_HANDSHAKE, "Received invalid response message");
@@ -297,7 +294,7 @@ static void take_response(struct tunnel *t, const struct queued *e, instant now)
 	atomic_fetch_add_explicit(&p->rx_bytes, e->len, memory_order_relaxed);
 	/* The first message confirms the session to the responder: what waits, or an empty one. */
 	if (install(p, k, now))
-		peer_wish(p, TX_FLUSH | TX_KEEPALIVE);
+		wishes_add(p, WISH_FLUSH | WISH_KEEPALIVE);
 }
 
 static void take_cookie_reply(struct tunnel *t, const struct queued *e, instant now)
@@ -307,7 +304,7 @@ static void take_cookie_reply(struct tunnel *t, const struct queued *e, instant 
 	struct tunnel_peer *p;
 
 	memcpy(&m, e->message, sizeof(m));
-	ref = index_lookup(t->indices, le32_at(m.receiver));
+	ref = index_lookup(t->indices, get_le32(m.receiver));
 	if (!ref) {
 		tunnel_refuse(t, TUNNEL_DROP_UNKNOWN_INDEX,
 			"Received cookie reply for no handshake or session of ours");
@@ -315,12 +312,12 @@ static void take_cookie_reply(struct tunnel *t, const struct queued *e, instant 
 	}
 	p = *ref == REF_HANDSHAKE ? ((const struct handshake_ref *)ref)->peer
 				  : ((const struct keypair *)ref)->peer;
-	pthread_mutex_lock(&p->noise_lock);
-	if (cookie_consume_reply(&p->cookie_maker, &m, now))
+	pthread_mutex_lock(&p->handshake.lock);
+	if (cookie_consume_reply(&p->handshake.cookie_maker, &m, now))
 		peer_tell(p, "Received cookie reply");
 	else
 		tunnel_refuse(t, TUNNEL_DROP_HANDSHAKE, "Received invalid cookie reply");
-	pthread_mutex_unlock(&p->noise_lock);
+	pthread_mutex_unlock(&p->handshake.lock);
 }
 
 static void make_cookie(
@@ -330,9 +327,9 @@ static void make_cookie(
 		uint8_t nonce[WG_COOKIE_NONCE_LEN], secret[WG_HASH_LEN];
 	} fresh;
 
-	tunnel_random(&fresh, sizeof(fresh));
+	randombytes_buf(&fresh, sizeof(fresh));
 	cookie_create_reply(&t->checker, e->message, e->len, &e->from.remote,
-		le32_at(e->message + 4), fresh.nonce, fresh.secret, now, ret);
+		get_le32(e->message + 4), fresh.nonce, fresh.secret, now, ret);
 	handshake_show_checker(t->handshakes, &t->checker);
 	tunnel_tell(t, NULL, "Sending cookie reply");
 	tunnel_count(t, TUNNEL_COOKIES_SENT, 1);
@@ -382,10 +379,8 @@ static bool answer_suspects(struct tunnel *t, instant now)
 		n_out = add_reply(out, n_out, &e->from, &replies[n_replies++]);
 	}
 	pthread_rwlock_unlock(&t->identity_lock);
-	pthread_mutex_lock(&t->send_lock);
 	if (n_out)
-		udp_send(t->udp, out, n_out, NULL);
-	pthread_mutex_unlock(&t->send_lock);
+		sockets_send(t->sockets, out, n_out);
 	return n;
 }
 
@@ -414,7 +409,7 @@ static bool passes_macs(struct tunnel *t, const struct queued *e, instant now)
 
 static void take_message(struct tunnel *t, const struct queued *e, instant now)
 {
-	uint32_t type = le32_at(e->message);
+	uint32_t type = get_le32(e->message);
 
 	pthread_rwlock_rdlock(&t->identity_lock);
 	if (!t->identity.is_set) {
@@ -440,7 +435,7 @@ static bool work(struct tunnel *t)
 	struct queued e;
 	struct tunnel_peer *p;
 	bool is_retry = false, any = false;
-	instant now = tunnel_now();
+	instant now = sys_now();
 
 	p = handshake_next_wish(t->handshakes, &is_retry);
 	if (p) {
@@ -458,16 +453,15 @@ static bool work(struct tunnel *t)
 
 static void wait_for_work(struct tunnel *t)
 {
-	struct pollfd fds[] = {{handshake_fd(t), POLLIN, 0}, {sources_fd(t->sources), POLLIN, 0}};
+	struct pollfd fds[] = {{handshake_queue_fd(t->handshakes), POLLIN, 0},
+		{sources_fd(t->sources), POLLIN, 0}};
 	instant at = sources_deadline(t->sources);
-	int64_t ns = instant_diff(at, tunnel_now());
+	int64_t ns = instant_diff(at, sys_now());
 	struct timespec timeout = {ns > 0 ? ns / NS_PER_S : 0, ns > 0 ? ns % NS_PER_S : 0};
-	uint64_t count;
 
 	ppoll(fds, 2, instant_is_never(at) ? NULL : &timeout, NULL);
 	if (fds[0].revents)
-		while (read(handshake_fd(t), &count, sizeof(count)) < 0 && errno == EINTR)
-			;
+		wake_clear(fds[0].fd);
 	if (fds[1].revents)
 		sources_note(t->sources);
 }

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "tunnel/handshake_queue.h"
 
-#include <errno.h>
+#include "sys/clock.h"
+#include "tunnel/device.h"
+#include "tunnel/packet.h"
+#include "tunnel/peer.h"
+#include "tunnel/wake.h"
+#include "wg/index.h"
+#include "wg/ratelimit.h"
+
 #include <netinet/in.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define SHARE 256 /* of the queue, of one source */
@@ -29,7 +35,7 @@ struct handshake_queue {
 	uint16_t of_source[HANDSHAKE_ROWS][BUCKETS];
 	instant suspected_until[HANDSHAKE_ROWS][BUCKETS];
 	uint8_t bucket_key[crypto_shorthash_KEYBYTES];
-	struct list wishes; /* peers that want an initiation */
+	struct list wishes; /* peers that want an initiation, by initiation_wish.link */
 	instant loaded_until;
 	struct cookie_checker checker; /* a copy */
 	struct ratelimit *ratelimit;   /* the handshake thread's */
@@ -47,10 +53,10 @@ struct handshake_queue *handshake_queue_new(void)
 	q->queue = (struct ring){q->room, WG_MAX_QUEUED_HANDSHAKES, 0, 0};
 	q->suspects = (struct ring){q->room + WG_MAX_QUEUED_HANDSHAKES, MAX_SUSPECTS, 0, 0};
 	q->proven = (struct ring){q->suspects.items + MAX_SUSPECTS, MAX_PROVEN, 0, 0};
-	tunnel_random(q->bucket_key, sizeof(q->bucket_key));
-	tunnel_random(seed, sizeof(seed));
+	randombytes_buf(q->bucket_key, sizeof(q->bucket_key));
+	randombytes_buf(seed, sizeof(seed));
 	q->ratelimit = ratelimit_new(seed);
-	q->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	q->wake = wake_new();
 	if (q->wake >= 0 && q->ratelimit)
 		return q;
 	handshake_queue_free(q);
@@ -69,14 +75,14 @@ void handshake_queue_free(struct handshake_queue *q)
 	free(q);
 }
 
-int handshake_fd(const struct tunnel *t)
+int handshake_queue_fd(const struct handshake_queue *q)
 {
-	return t->handshakes->wake;
+	return q->wake;
 }
 
-void handshake_wake(struct tunnel *t)
+void handshake_queue_wake(struct handshake_queue *q)
 {
-	tunnel_wake(t->handshakes->wake);
+	wake_up(q->wake);
 }
 
 /* --- rings ---------------------------------------------------------------------------------------
@@ -135,25 +141,17 @@ static bool has_its_share(
 	return true;
 }
 
-static uint32_t le32_at(const uint8_t *at)
-{
-	uint32_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return le32toh(v);
-}
-
 /* Only who got our message knows its index; a cookie reply may come for a session's first one too.
  */
 static bool knows_our_index(struct tunnel *t, const uint8_t *message)
 {
-	uint32_t type = le32_at(message);
+	uint32_t type = get_le32(message);
 	size_t at = type == WG_RESPONSE ? 8 : 4;
 	const enum ref_kind *ref;
 
 	if (type == WG_INITIATION)
 		return false;
-	ref = index_lookup(t->indices, le32_at(message + at));
+	ref = index_lookup(t->indices, get_le32(message + at));
 	return ref && (type == WG_COOKIE_REPLY || *ref == REF_HANDSHAKE);
 }
 
@@ -164,7 +162,7 @@ static bool has_proof(struct tunnel *t, const struct cookie_checker *checker,
 	static const uint8_t none[WG_MAC_LEN];
 	struct cookie_checker c = *checker;
 
-	if (le32_at(message) == WG_COOKIE_REPLY ||
+	if (get_le32(message) == WG_COOKIE_REPLY ||
 		!memcmp(message + len - WG_MAC_LEN, none, WG_MAC_LEN))
 		return knows_our_index(t, message);
 	return cookie_check(&c, message, len, &in->from.remote, true, now) == COOKIE_MAC2_GOOD ||
@@ -238,7 +236,7 @@ void handshake_enqueue(
 	is_proven = e;
 	if (!e && !is_suspect)
 		e = add_to_queue(q, rows, now);
-	else if (!e && le32_at(message) != WG_COOKIE_REPLY)
+	else if (!e && get_le32(message) != WG_COOKIE_REPLY)
 		e = ring_add(&q->suspects);
 	if (e) {
 		put(e, in, message, len);
@@ -249,7 +247,7 @@ void handshake_enqueue(
 	if (!e)
 		tunnel_count(t, TUNNEL_DROP_HANDSHAKE, 1);
 	else if (was_empty)
-		tunnel_wake(q->wake);
+		handshake_queue_wake(q);
 }
 
 /* --- and go --------------------------------------------------------------------------------------
@@ -265,7 +263,7 @@ bool handshake_dequeue(struct handshake_queue *q, struct queued *ret)
 	for (unsigned i = 0; from_queue && i < HANDSHAKE_ROWS; i++)
 		q->of_source[i][ret->rows[i]]--;
 	/* What came before its source had its share. */
-	if (from_queue && is_suspected(q, ret->rows, tunnel_now()))
+	if (from_queue && is_suspected(q, ret->rows, sys_now()))
 		ret->needs_cookie = true;
 	pthread_mutex_unlock(&q->lock);
 	return any || from_queue;
@@ -316,23 +314,28 @@ void handshake_show_checker(struct handshake_queue *q, const struct cookie_check
 /* --- wishes --------------------------------------------------------------------------------------
  */
 
+void initiation_wish_init(struct initiation_wish *w)
+{
+	list_init(&w->link);
+}
+
 void handshake_request(struct tunnel_peer *p, bool is_retry)
 {
 	struct handshake_queue *q = p->tunnel->handshakes;
 	bool is_new;
 
 	pthread_mutex_lock(&q->lock);
-	is_new = !p->wants_initiation && !atomic_load_explicit(&p->dead, memory_order_acquire);
+	is_new = !p->initiation.is_there && !atomic_load_explicit(&p->dead, memory_order_acquire);
 	if (is_new) {
-		list_append(&q->wishes, &p->in_handshake);
-		p->initiation_is_retry = is_retry;
-		p->wants_initiation = true;
+		list_append(&q->wishes, &p->initiation.link);
+		p->initiation.is_retry = is_retry;
+		p->initiation.is_there = true;
 	} else if (!is_retry) {
-		p->initiation_is_retry = false;
+		p->initiation.is_retry = false;
 	}
 	pthread_mutex_unlock(&q->lock);
 	if (is_new)
-		tunnel_wake(q->wake);
+		handshake_queue_wake(q);
 }
 
 void handshake_forget(struct tunnel_peer *p)
@@ -340,8 +343,8 @@ void handshake_forget(struct tunnel_peer *p)
 	struct handshake_queue *q = p->tunnel->handshakes;
 
 	pthread_mutex_lock(&q->lock);
-	list_remove(&p->in_handshake);
-	p->wants_initiation = false;
+	list_remove(&p->initiation.link);
+	p->initiation.is_there = false;
 	pthread_mutex_unlock(&q->lock);
 }
 
@@ -351,10 +354,10 @@ struct tunnel_peer *handshake_next_wish(struct handshake_queue *q, bool *is_retr
 
 	pthread_mutex_lock(&q->lock);
 	if (!list_is_empty(&q->wishes)) {
-		p = container_of(q->wishes.next, struct tunnel_peer, in_handshake);
-		list_remove(&p->in_handshake);
-		p->wants_initiation = false;
-		*is_retry = p->initiation_is_retry;
+		p = container_of(q->wishes.next, struct tunnel_peer, initiation.link);
+		list_remove(&p->initiation.link);
+		p->initiation.is_there = false;
+		*is_retry = p->initiation.is_retry;
 	}
 	pthread_mutex_unlock(&q->lock);
 	return p;

@@ -15,9 +15,15 @@
 #ifndef SHUNT_TUNNEL_HANDSHAKE_QUEUE_H
 #define SHUNT_TUNNEL_HANDSHAKE_QUEUE_H
 
-#include "tunnel/internal.h"
+#include "base/list.h"
+#include "tunnel/udp.h"
+#include "wg/cookie.h"
 
 #define HANDSHAKE_ROWS 2
+
+struct tunnel;
+struct tunnel_peer;
+struct handshake_queue;
 
 struct queued {
 	struct udp_endpoint from;
@@ -27,6 +33,30 @@ struct queued {
 	bool is_proven;		       /* it had a token for its cookie or our index */
 	uint8_t message[WG_INITIATION_LEN];
 };
+
+/* A peer's place among those that want an initiation; the queue's lock. */
+struct initiation_wish {
+	struct list link;
+	bool is_there, is_retry;
+};
+
+/* NULL without memory, randomness or a descriptor. */
+struct handshake_queue *handshake_queue_new(void);
+/* Accepts NULL. */
+void handshake_queue_free(struct handshake_queue *q);
+/* Readable when something waits. */
+int handshake_queue_fd(const struct handshake_queue *q);
+void handshake_queue_wake(struct handshake_queue *q);
+
+/* rx: a message of type 1 to 3 with its right length; copied, or dropped and counted. */
+void handshake_enqueue(
+	struct tunnel *t, const struct udp_in *in, const uint8_t *message, size_t len, instant now);
+void initiation_wish_init(struct initiation_wish *w);
+/* Asks the handshake thread for an initiation unless one was sent within REKEY_TIMEOUT. Any thread.
+ */
+void handshake_request(struct tunnel_peer *p, bool is_retry);
+/* The peer is about to be removed. */
+void handshake_forget(struct tunnel_peer *p);
 
 /* All by the handshake thread. */
 /* The next message, those with a proof first; false: none. */

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading and writing the headers of IP, TCP and UDP in place, in network order. */
+/* Reading and writing headers in place: those of IP, TCP and UDP in network order, WireGuard's in
+ * little-endian order. */
 #ifndef SHUNT_TUNNEL_PACKET_H
 #define SHUNT_TUNNEL_PACKET_H
 
+#include <endian.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -40,6 +43,34 @@ static inline void put_be32(uint8_t *at, uint32_t v)
 	at[1] = (uint8_t)(v >> 16);
 	at[2] = (uint8_t)(v >> 8);
 	at[3] = (uint8_t)v;
+}
+
+static inline uint32_t get_le32(const uint8_t *at)
+{
+	uint32_t v;
+
+	memcpy(&v, at, sizeof(v));
+	return le32toh(v);
+}
+
+static inline uint64_t get_le64(const uint8_t *at)
+{
+	uint64_t v;
+
+	memcpy(&v, at, sizeof(v));
+	return le64toh(v);
+}
+
+static inline void put_le32(uint8_t *at, uint32_t v)
+{
+	v = htole32(v);
+	memcpy(at, &v, sizeof(v));
+}
+
+static inline void put_le64(uint8_t *at, uint64_t v)
+{
+	v = htole64(v);
+	memcpy(at, &v, sizeof(v));
 }
 
 /* A checksum as checksum.h gives it: its bytes are in order already. */

@@ -1,33 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-/* What any thread may do to a peer: wish something of tx, ask for an initiation, arm its timer,
- * change its keypairs. */
-#include "tunnel/internal.h"
+#include "tunnel/peer.h"
 
-#include <errno.h>
+#include "tunnel/device.h"
+#include "tunnel/staging.h"
+
 #include <sodium.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-instant tunnel_now(void)
+void peer_init(struct tunnel_peer *p, struct tunnel *t, const wg_key *key)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (instant){ts.tv_sec * NS_PER_S + ts.tv_nsec};
+	p->tunnel = t;
+	cryptokey_owner_init(&p->owner);
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_mutex_init(&p->handshake.lock, NULL);
+	noise_peer_init(&p->handshake.noise, key);
+	cookie_maker_init(&p->handshake.cookie_maker, key);
+	p->handshake.ref = (struct handshake_ref){REF_HANDSHAKE, p};
+	initiation_wish_init(&p->initiation);
+	source_entry_init(&p->source);
+	clock_entry_init(&p->clock);
+	wish_entry_init(&p->wish);
+	timers_init(&p->timers);
+	atomic_store(&p->endpoint_epoch, 1);
 }
 
-void tunnel_random(void *bytes, size_t n)
+void peer_done(struct tunnel_peer *p)
 {
-	randombytes_buf(bytes, n);
-}
-
-void tunnel_wake(int eventfd)
-{
-	uint64_t one = 1;
-
-	while (write(eventfd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
+	staging_drop_all(p->tunnel->staging, &p->tx.staged);
+	noise_peer_done(&p->handshake.noise);
+	pthread_mutex_destroy(&p->handshake.lock);
+	pthread_mutex_destroy(&p->lock);
 }
 
 int64_t peer_jitter(void)
@@ -35,48 +38,15 @@ int64_t peer_jitter(void)
 	return (int64_t)randombytes_uniform((uint32_t)WG_REKEY_TIMEOUT_JITTER);
 }
 
-void peer_wish(struct tunnel_peer *p, unsigned wishes)
-{
-	struct tunnel *t = p->tunnel;
-	bool was_empty;
-
-	pthread_mutex_lock(&t->tx_lock);
-	was_empty = list_is_empty(&t->tx_wishes);
-	/* Who is removed is marked first and taken off the lists then: nobody comes back. */
-	if (atomic_load_explicit(&p->dead, memory_order_acquire)) {
-		was_empty = false;
-	} else {
-		if (!p->wants)
-			list_append(&t->tx_wishes, &p->in_tx);
-		p->wants |= wishes;
-	}
-	pthread_mutex_unlock(&t->tx_lock);
-	if (was_empty)
-		tunnel_wake(t->tx_wake);
-}
-
-void peer_want_initiation(struct tunnel_peer *p, bool is_retry)
-{
-	handshake_request(p, is_retry);
-}
-
 void peer_rearm(struct tunnel_peer *p)
 {
-	struct tunnel *t = p->tunnel;
-	instant at = timers_deadline(&p->timers);
-	bool is_first;
+	if (!atomic_load_explicit(&p->dead, memory_order_relaxed))
+		clock_arm(p->tunnel->clock, &p->clock, timers_deadline(&p->timers));
+}
 
-	/* A deadline that moved further away is found out when the old one comes. */
-	if (atomic_load_explicit(&p->dead, memory_order_relaxed) ||
-		at.ns >= atomic_load_explicit(&p->armed_ns, memory_order_acquire))
-		return;
-	pthread_mutex_lock(&t->clock_lock);
-	is_first = at.ns < heap_deadline(&t->clock_heap).ns;
-	heap_set(&t->clock_heap, &p->timer, at);
-	atomic_store_explicit(&p->armed_ns, at.ns, memory_order_release);
-	pthread_mutex_unlock(&t->clock_lock);
-	if (is_first)
-		tunnel_wake(t->clock_wake);
+void peer_tell(struct tunnel_peer *p, const char *what)
+{
+	tunnel_tell(p->tunnel, &p->handshake.noise.remote_static, what);
 }
 
 void peer_forget_source(struct tunnel_peer *p)
@@ -109,45 +79,6 @@ bool peer_roam(struct tunnel_peer *p, const struct udp_endpoint *from)
 
 /* --- keypairs ------------------------------------------------------------------------------------
  */
-
-static void keypair_free(void *keypair)
-{
-	struct keypair *k = keypair;
-
-	pool_give(k->pool, k);
-}
-
-void keypair_retire(struct tunnel *t, struct keypair *k)
-{
-	if (!k)
-		return;
-	pthread_mutex_lock(&t->map_lock);
-	index_remove(t->indices, k->local_index);
-	qsbr_retire(t->qsbr, k, keypair_free);
-	pthread_mutex_unlock(&t->map_lock);
-	/* So that it is wiped soon. */
-	tunnel_wake(t->clock_wake);
-}
-
-struct keypair *keypair_new(struct tunnel_peer *p)
-{
-	struct tunnel *t = p->tunnel;
-	struct keypair *k = pool_take(t->keypairs);
-
-	if (!k) {
-		pthread_mutex_lock(&t->map_lock);
-		qsbr_reclaim(t->qsbr);
-		pthread_mutex_unlock(&t->map_lock);
-		k = pool_take(t->keypairs);
-	}
-	if (!k)
-		return NULL;
-	memset(k, 0, sizeof(*k));
-	k->kind = REF_KEYPAIR;
-	k->peer = p;
-	k->pool = t->keypairs;
-	return k;
-}
 
 static struct keypair *take_slot(_Atomic(struct keypair *) *slot, struct keypair *with)
 {

@@ -6,13 +6,15 @@
  */
 #include "tunnel/peers.h"
 
+#include "base/map.h"
 #include "base/secret.h"
-#include "tunnel/internal.h"
-#include "tunnel/tunnel.h"
+#include "sys/clock.h"
+#include "tunnel/device.h"
+#include "tunnel/peer.h"
+#include "tunnel/staging.h"
+#include "wg/pool.h"
 
 #include <errno.h>
-#include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define KEYPAIRS_PER_PEER 4
@@ -28,23 +30,6 @@ struct tunnel_peer *tunnel_peer_find(struct tunnel *t, const wg_key *key)
 	return p;
 }
 
-static void init_peer(struct tunnel *t, struct tunnel_peer *p, const wg_key *key)
-{
-	p->tunnel = t;
-	cryptokey_owner_init(&p->owner);
-	p->handshake_ref = (struct handshake_ref){REF_HANDSHAKE, p};
-	pthread_mutex_init(&p->noise_lock, NULL);
-	pthread_mutex_init(&p->lock, NULL);
-	noise_peer_init(&p->noise, key);
-	cookie_maker_init(&p->cookie_maker, key);
-	timers_init(&p->timers);
-	atomic_store(&p->armed_ns, INT64_MAX);
-	atomic_store(&p->endpoint_epoch, 1);
-	list_init(&p->in_tx);
-	list_init(&p->in_handshake);
-	list_init(&p->in_sources);
-}
-
 /* Room for what n peers may need while packets flow: staged packets, and sessions: three a peer,
  * and those that still wait to be reclaimed. */
 static int size_pools(struct tunnel *t, size_t n)
@@ -52,9 +37,7 @@ static int size_pools(struct tunnel *t, size_t n)
 	if (staging_set_peers(t->staging, n) ||
 		pool_set_size(t->keypairs, n * KEYPAIRS_PER_PEER + KEYPAIRS_SPARE))
 		return -ENOMEM;
-	pthread_mutex_lock(&t->clock_lock);
-	heap_reserve(&t->clock_heap, n);
-	pthread_mutex_unlock(&t->clock_lock);
+	clock_reserve(t->clock, n);
 	return 0;
 }
 
@@ -69,27 +52,22 @@ int tunnel_peer_add(struct tunnel *t, const wg_key *key, struct tunnel_peer **re
 	p = secret_alloc(sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	init_peer(t, p, key);
+	peer_init(p, t, key);
 	list_append(&t->peers, &p->in_order);
 	t->n_peers++;
 	pthread_mutex_lock(&t->map_lock);
-	map_put(t->by_key, &p->noise.remote_static, sizeof(p->noise.remote_static), p);
+	map_put(t->by_key, &p->handshake.noise.remote_static,
+		sizeof(p->handshake.noise.remote_static), p);
 	pthread_mutex_unlock(&t->map_lock);
 	peer_tell(p, "Created");
 	*ret = p;
 	return 0;
 }
 
-/* No thread holds it any more. */
 static void free_peer(void *peer)
 {
-	struct tunnel_peer *p = peer;
-
-	staging_drop_all(p->tunnel->staging, &p->staged);
-	noise_peer_done(&p->noise);
-	pthread_mutex_destroy(&p->noise_lock);
-	pthread_mutex_destroy(&p->lock);
-	secret_free(p, sizeof(*p));
+	peer_done(peer);
+	secret_free(peer, sizeof(struct tunnel_peer));
 }
 
 static void unhang(struct tunnel *t, struct tunnel_peer *p)
@@ -102,13 +80,8 @@ static void unhang(struct tunnel *t, struct tunnel_peer *p)
 	handshake_abandon(p);
 	handshake_forget(p);
 	sources_forget(p);
-	pthread_mutex_lock(&t->tx_lock);
-	list_remove(&p->in_tx);
-	p->wants = 0;
-	pthread_mutex_unlock(&t->tx_lock);
-	pthread_mutex_lock(&t->clock_lock);
-	heap_remove(&t->clock_heap, &p->timer);
-	pthread_mutex_unlock(&t->clock_lock);
+	wishes_forget(p);
+	clock_forget(t->clock, &p->clock);
 }
 
 void tunnel_peer_remove(struct tunnel *t, struct tunnel_peer *p)
@@ -116,7 +89,8 @@ void tunnel_peer_remove(struct tunnel *t, struct tunnel_peer *p)
 	list_remove(&p->in_order);
 	t->n_peers--;
 	pthread_mutex_lock(&t->map_lock);
-	map_remove(t->by_key, &p->noise.remote_static, sizeof(p->noise.remote_static));
+	map_remove(t->by_key, &p->handshake.noise.remote_static,
+		sizeof(p->handshake.noise.remote_static));
 	cryptokey_remove_owner(t->table, &p->owner);
 	pthread_mutex_unlock(&t->map_lock);
 	unhang(t, p);
@@ -127,7 +101,7 @@ void tunnel_peer_remove(struct tunnel *t, struct tunnel_peer *p)
 	qsbr_retire(t->qsbr, p, free_peer);
 	pthread_mutex_unlock(&t->map_lock);
 	size_pools(t, t->n_peers);
-	tunnel_wake(t->clock_wake);
+	clock_wake(t->clock);
 }
 
 void tunnel_remove_all_peers(struct tunnel *t)
@@ -138,9 +112,9 @@ void tunnel_remove_all_peers(struct tunnel *t)
 
 void tunnel_peer_set_psk(struct tunnel *t, struct tunnel_peer *p, const wg_key *psk)
 {
-	pthread_mutex_lock(&p->noise_lock);
-	noise_peer_set_psk(&p->noise, psk);
-	pthread_mutex_unlock(&p->noise_lock);
+	pthread_mutex_lock(&p->handshake.lock);
+	noise_peer_set_psk(&p->handshake.noise, psk);
+	pthread_mutex_unlock(&p->handshake.lock);
 }
 
 void tunnel_peer_set_endpoint(struct tunnel *t, struct tunnel_peer *p, const sock_addr *endpoint)
@@ -156,7 +130,7 @@ void tunnel_peer_set_endpoint(struct tunnel *t, struct tunnel_peer *p, const soc
 	atomic_fetch_add_explicit(&p->endpoint_epoch, 1, memory_order_release);
 	pthread_mutex_unlock(&p->lock);
 	if (may_begin)
-		peer_wish(p, TX_KEEPALIVE);
+		wishes_add(p, WISH_KEEPALIVE);
 }
 
 void tunnel_peer_set_keepalive(struct tunnel *t, struct tunnel_peer *p, uint16_t seconds)
@@ -164,11 +138,11 @@ void tunnel_peer_set_keepalive(struct tunnel *t, struct tunnel_peer *p, uint16_t
 	bool send;
 
 	pthread_mutex_lock(&p->lock);
-	send = timers_set_persistent(&p->timers, seconds, tunnel_now()) && t->is_up;
+	send = timers_set_persistent(&p->timers, seconds, sys_now()) && t->is_up;
 	peer_rearm(p);
 	pthread_mutex_unlock(&p->lock);
 	if (send)
-		peer_wish(p, TX_KEEPALIVE);
+		wishes_add(p, WISH_KEEPALIVE);
 }
 
 int tunnel_peer_allow(struct tunnel *t, struct tunnel_peer *p, const ip_prefix *prefix)
@@ -198,7 +172,7 @@ void tunnel_peer_disallow_all(struct tunnel *t, struct tunnel_peer *p)
 void tunnel_peer_configured(struct tunnel *t, struct tunnel_peer *p)
 {
 	if (t->is_up)
-		peer_wish(p, TX_FLUSH);
+		wishes_add(p, WISH_FLUSH);
 }
 
 struct tunnel_peer *tunnel_peer_next(struct tunnel *t, struct tunnel_peer *prev)
@@ -211,10 +185,10 @@ struct tunnel_peer *tunnel_peer_next(struct tunnel *t, struct tunnel_peer *prev)
 void tunnel_peer_get(struct tunnel *t, struct tunnel_peer *p, struct tunnel_peer_info *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	ret->public_key = p->noise.remote_static;
-	pthread_mutex_lock(&p->noise_lock);
-	ret->psk = p->noise.psk;
-	pthread_mutex_unlock(&p->noise_lock);
+	ret->public_key = p->handshake.noise.remote_static;
+	pthread_mutex_lock(&p->handshake.lock);
+	ret->psk = p->handshake.noise.psk;
+	pthread_mutex_unlock(&p->handshake.lock);
 	pthread_mutex_lock(&p->lock);
 	ret->endpoint = p->endpoint.remote;
 	ret->keepalive = (uint16_t)(p->timers.persistent_interval_ns / NS_PER_S);
@@ -242,7 +216,7 @@ void peers_start(struct tunnel *t)
 		pthread_mutex_lock(&p->lock);
 		persistent = p->timers.persistent_interval_ns != 0;
 		pthread_mutex_unlock(&p->lock);
-		peer_wish(p, persistent ? TX_KEEPALIVE | TX_FLUSH : TX_FLUSH);
+		wishes_add(p, persistent ? WISH_KEEPALIVE | WISH_FLUSH : WISH_FLUSH);
 	}
 }
 
@@ -258,7 +232,7 @@ void peers_stop(struct tunnel *t)
 		pthread_mutex_unlock(&p->lock);
 		handshake_abandon(p);
 		handshake_forget(p);
-		peer_wish(p, TX_DROP_STAGED);
+		wishes_add(p, WISH_DROP_STAGED);
 	}
 }
 

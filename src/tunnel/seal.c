@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "tunnel/seal.h"
 
-#include "tunnel/internal.h"
+#include "base/mem.h"
+#include "tunnel/keypair.h"
+#include "tunnel/packet.h"
+#include "tunnel/tun.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,22 +40,15 @@ size_t seal_padded_len(size_t len, unsigned mtu)
 	return len + (padded - last);
 }
 
-static void put_le32(uint8_t *at, uint32_t v)
-{
-	v = htole32(v);
-	memcpy(at, &v, sizeof(v));
-}
-
 void seal_packet(const struct aead_backend *b, struct aead_thread *aead, const struct keypair *k,
 	uint64_t counter, uint8_t *packet, size_t len, size_t padded, uint8_t *at)
 {
 	uint8_t saved[WG_PADDING];
-	uint64_t wire = htole64(counter);
 	struct aead_op op = {&k->send, counter, packet, at + WG_DATA_HEADER_LEN, padded, false};
 
 	put_le32(at, WG_DATA);
 	put_le32(at + 4, k->remote_index);
-	memcpy(at + 8, &wire, sizeof(wire));
+	put_le64(at + 8, counter);
 	memcpy(saved, packet + len, padded - len);
 	memset(packet + len, 0, padded - len);
 	b->seal(aead, &op, 1);

@@ -3,7 +3,9 @@
 
 #include "base/mem.h"
 #include "sys/rtnl.h"
-#include "tunnel/internal.h"
+#include "tunnel/device.h"
+#include "tunnel/handshake_queue.h"
+#include "tunnel/peer.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -20,7 +22,7 @@ struct sources {
 	struct rtnl *rtnl; /* NULL: can't be had */
 	struct rtnl_monitor *news;
 	pthread_mutex_t lock; /* a leaf */
-	struct list asked;    /* peers to be judged */
+	struct list asked;    /* source_entry.link of peers to be judged; lock */
 	/* The handshake thread's. */
 	bool has_news;
 	bool is_looking; /* at all peers, since began */
@@ -59,6 +61,11 @@ void sources_free(struct sources *s)
 /* --- who is to be judged -------------------------------------------------------------------------
  */
 
+void source_entry_init(struct source_entry *e)
+{
+	list_init(&e->link);
+}
+
 static bool hang(struct tunnel_peer *p)
 {
 	struct sources *s = p->tunnel->sources;
@@ -67,8 +74,8 @@ static bool hang(struct tunnel_peer *p)
 	pthread_mutex_lock(&s->lock);
 	was_empty = list_is_empty(&s->asked);
 	/* Who is removed is marked first and taken off the list then. */
-	if (list_is_empty(&p->in_sources) && !atomic_load_explicit(&p->dead, memory_order_acquire))
-		list_append(&s->asked, &p->in_sources);
+	if (list_is_empty(&p->source.link) && !atomic_load_explicit(&p->dead, memory_order_acquire))
+		list_append(&s->asked, &p->source.link);
 	pthread_mutex_unlock(&s->lock);
 	return was_empty;
 }
@@ -76,7 +83,7 @@ static bool hang(struct tunnel_peer *p)
 void sources_ask(struct tunnel_peer *p)
 {
 	if (p->tunnel->sources->rtnl && hang(p))
-		handshake_wake(p->tunnel);
+		handshake_queue_wake(p->tunnel->handshakes);
 }
 
 void sources_forget(struct tunnel_peer *p)
@@ -84,7 +91,7 @@ void sources_forget(struct tunnel_peer *p)
 	struct sources *s = p->tunnel->sources;
 
 	pthread_mutex_lock(&s->lock);
-	list_remove(&p->in_sources);
+	list_remove(&p->source.link);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -94,8 +101,8 @@ static struct tunnel_peer *next_asked(struct sources *s)
 
 	pthread_mutex_lock(&s->lock);
 	if (!list_is_empty(&s->asked)) {
-		p = container_of(s->asked.next, struct tunnel_peer, in_sources);
-		list_remove(&p->in_sources);
+		p = container_of(s->asked.next, struct tunnel_peer, source.link);
+		list_remove(&p->source.link);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return p;

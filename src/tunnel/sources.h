@@ -15,6 +15,7 @@
 #ifndef SHUNT_TUNNEL_SOURCES_H
 #define SHUNT_TUNNEL_SOURCES_H
 
+#include "base/list.h"
 #include "base/time.h"
 #include "tunnel/udp.h"
 
@@ -22,12 +23,18 @@ struct sources;
 struct tunnel;
 struct tunnel_peer;
 
+/* A peer's place among those to be judged; the lock of sources. */
+struct source_entry {
+	struct list link;
+};
+
 /* Negative errno if there are no descriptors; where netlink can't be had everything is a good
  * source. */
 int sources_new(struct sources **ret);
 /* Accepts NULL. */
 void sources_free(struct sources *s);
 
+void source_entry_init(struct source_entry *e);
 /* Any thread: the source of the peer's endpoint is new. */
 void sources_ask(struct tunnel_peer *p);
 /* The peer is about to be removed. */

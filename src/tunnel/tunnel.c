@@ -1,62 +1,58 @@
 /* SPDX-License-Identifier: MIT */
 #include "tunnel/tunnel.h"
 
+#include "base/map.h"
+#include "base/mem.h"
 #include "base/secret.h"
+#include "tunnel/clock.h"
+#include "tunnel/device.h"
 #include "tunnel/duty.h"
-#include "tunnel/internal.h"
+#include "tunnel/handshake.h"
+#include "tunnel/handshake_queue.h"
+#include "tunnel/keypair.h"
 #include "tunnel/peers.h"
+#include "tunnel/rx.h"
+#include "tunnel/sockets.h"
+#include "tunnel/sources.h"
+#include "tunnel/staging.h"
+#include "tunnel/tx.h"
+#include "tunnel/wishes.h"
 #include "tunnel/workers.h"
+#include "wg/cryptokey.h"
+#include "wg/index.h"
+#include "wg/pool.h"
 
-#include <errno.h>
 #include <sodium.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <sys/timerfd.h>
-#include <time.h>
-#include <unistd.h>
 
 #define STACK_OF_DH 4096 /* what a Diffie-Hellman may leave keys in */
 
-/* A lock that thread sanitizers and small critical sections are happy with. */
 static void init_locks(struct tunnel *t)
 {
-	pthread_mutex_init(&t->send_lock, NULL);
 	pthread_mutex_init(&t->config_lock, NULL);
 	pthread_mutex_init(&t->map_lock, NULL);
-	pthread_mutex_init(&t->tx_lock, NULL);
-	pthread_mutex_init(&t->rx_round, NULL);
-	pthread_mutex_init(&t->clock_lock, NULL);
 	pthread_rwlock_init(&t->identity_lock, NULL);
 }
 
 static void destroy_locks(struct tunnel *t)
 {
-	pthread_mutex_destroy(&t->send_lock);
 	pthread_mutex_destroy(&t->config_lock);
 	pthread_mutex_destroy(&t->map_lock);
-	pthread_mutex_destroy(&t->tx_lock);
-	pthread_mutex_destroy(&t->rx_round);
-	pthread_mutex_destroy(&t->clock_lock);
 	pthread_rwlock_destroy(&t->identity_lock);
 }
 
 static uint32_t random32(void *data)
 {
-	uint32_t r;
-
-	tunnel_random(&r, sizeof(r));
-	return r;
+	return randombytes_random();
 }
 
 static int start_threads(struct tunnel *t)
 {
 	static void *(*const bodies[])(void *) = {tx_run, rx_run, handshake_run, clock_run};
-	pthread_t *const threads[] = {
-		&t->tx_thread, &t->rx_thread, &t->handshake_thread, &t->clock_thread};
 
+	_Static_assert(ARRAY_SIZE(bodies) == sizeof(t->threads) / sizeof(t->threads[0]), "");
 	for (; t->n_threads < ARRAY_SIZE(bodies); t->n_threads++) {
-		int err = pthread_create(threads[t->n_threads], NULL, bodies[t->n_threads], t);
+		pthread_t *thread = &t->threads[t->n_threads];
+		int err = pthread_create(thread, NULL, bodies[t->n_threads], t);
 
 		if (err)
 			return -err;
@@ -66,22 +62,42 @@ static int start_threads(struct tunnel *t)
 
 static void end_threads(struct tunnel *t)
 {
-	pthread_t threads[] = {t->tx_thread, t->rx_thread, t->handshake_thread, t->clock_thread};
-
+	if (!t->n_threads)
+		return;
 	atomic_store_explicit(&t->stopping, true, memory_order_release);
-	tunnel_wake(t->tx_wake);
-	tunnel_wake(t->rx_wake);
-	tunnel_wake(t->clock_wake);
-	handshake_wake(t);
+	wishes_wake(t->wishes);
+	sockets_wake(t->sockets);
+	clock_wake(t->clock);
+	handshake_queue_wake(t->handshakes);
 	for (unsigned i = 0; i < t->n_threads; i++)
-		pthread_join(threads[i], NULL);
+		pthread_join(t->threads[i], NULL);
 	t->n_threads = 0;
+}
+
+static bool make_parts(struct tunnel *t, int n_workers)
+{
+	int sources_err = sources_new(&t->sources);
+
+	t->aead = aead_choose(NULL);
+	t->n_workers = n_workers;
+	t->workers = t->aead ? workers_new(t->aead, duty_threads(n_workers)) : NULL;
+	t->sockets = sockets_new(t->log, t->log_data);
+	t->clock = clock_new();
+	t->wishes = wishes_new();
+	t->handshakes = handshake_queue_new();
+	t->staging = staging_new();
+	t->keypairs = pool_new(sizeof(struct keypair), true);
+	t->qsbr = qsbr_new();
+	t->by_key = map_new();
+	t->indices = index_table_new(t->qsbr, random32, NULL);
+	t->table = cryptokey_new(t->qsbr);
+	return !sources_err && t->workers && t->sockets && t->clock && t->wishes && t->handshakes &&
+	       t->staging && t->keypairs && t->qsbr && t->indices && t->table;
 }
 
 struct tunnel *tunnel_new(const struct tun *tun, int n_workers, udp_log_fn *log, void *data)
 {
 	struct tunnel *t = secret_alloc(sizeof(*t));
-	int sources_err;
 
 	if (!t)
 		return NULL;
@@ -90,28 +106,8 @@ struct tunnel *tunnel_new(const struct tun *tun, int n_workers, udp_log_fn *log,
 	t->log_data = data;
 	init_locks(t);
 	list_init(&t->peers);
-	list_init(&t->tx_wishes);
-	heap_init(&t->clock_heap);
-	t->aead = aead_choose(NULL);
-	t->n_workers = n_workers;
-	t->workers = t->aead ? workers_new(t->aead, duty_threads(n_workers)) : NULL;
-	t->udp = udp_new(log, data);
-	t->qsbr = qsbr_new();
-	t->by_key = map_new();
-	t->indices = index_table_new(t->qsbr, random32, NULL);
-	t->table = cryptokey_new(t->qsbr);
-	t->handshakes = handshake_queue_new();
-	sources_err = sources_new(&t->sources);
-	t->staging = staging_new();
-	t->keypairs = pool_new(sizeof(struct keypair), true);
-	t->tx_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	t->rx_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	t->clock_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	t->clock_timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	atomic_store(&t->mtu, TUN_DEFAULT_MTU);
-	if (!t->workers || !t->udp || !t->qsbr || !t->indices || !t->table || !t->handshakes ||
-		sources_err || !t->staging || !t->keypairs || t->tx_wake < 0 || t->rx_wake < 0 ||
-		t->clock_wake < 0 || t->clock_timer < 0 || start_threads(t)) {
+	if (!make_parts(t, n_workers) || start_threads(t)) {
 		t->tun.fd = -1; /* still the caller's */
 		tunnel_free(t);
 		return NULL;
@@ -123,24 +119,20 @@ void tunnel_free(struct tunnel *t)
 {
 	if (!t)
 		return;
-	if (t->handshakes)
-		end_threads(t);
+	end_threads(t);
 	workers_free(t->workers);
 	tunnel_remove_all_peers(t);
 	cryptokey_free(t->table);
 	index_table_free(t->indices);
 	qsbr_free(t->qsbr);
-	staging_free(t->staging);
-	pool_free(t->keypairs);
 	map_free(t->by_key);
-	udp_free(t->udp);
-	handshake_queue_free(t->handshakes);
+	pool_free(t->keypairs);
+	staging_free(t->staging);
 	sources_free(t->sources);
-	heap_done(&t->clock_heap);
-	close(t->tx_wake);
-	close(t->rx_wake);
-	close(t->clock_wake);
-	close(t->clock_timer);
+	handshake_queue_free(t->handshakes);
+	wishes_free(t->wishes);
+	clock_free(t->clock);
+	sockets_free(t->sockets);
 	if (t->tun.fd >= 0)
 		tun_close(&t->tun);
 	noise_identity_done(&t->identity);
@@ -166,16 +158,10 @@ const char *tunnel_aead_name(const struct tunnel *t)
 /* --- up and down ---------------------------------------------------------------------------------
  */
 
-/* The sockets may be closed only while nobody receives on them: rx is asked to let go first. */
 static int bind_sockets(struct tunnel *t, uint16_t *port)
 {
-	int err;
+	int err = sockets_bind(t->sockets, port, t->fwmark);
 
-	rx_pause(t);
-	pthread_mutex_lock(&t->send_lock);
-	err = udp_bind(t->udp, port, t->fwmark);
-	pthread_mutex_unlock(&t->send_lock);
-	rx_resume(t);
 	if (!err)
 		tunnel_tell(t, NULL, "UDP bind has been updated");
 	return err;
@@ -204,11 +190,7 @@ void tunnel_down(struct tunnel *t)
 		return;
 	t->is_up = false;
 	atomic_store_explicit(&t->running, false, memory_order_release);
-	rx_pause(t);
-	pthread_mutex_lock(&t->send_lock);
-	udp_unbind(t->udp);
-	pthread_mutex_unlock(&t->send_lock);
-	rx_resume(t);
+	sockets_unbind(t->sockets);
 	peers_stop(t);
 }
 
@@ -265,11 +247,8 @@ int tunnel_set_listen_port(struct tunnel *t, uint16_t port)
 
 int tunnel_set_fwmark(struct tunnel *t, uint32_t mark)
 {
-	int err;
+	int err = sockets_set_fwmark(t->sockets, mark);
 
-	pthread_mutex_lock(&t->send_lock);
-	err = udp_set_fwmark(t->udp, mark);
-	pthread_mutex_unlock(&t->send_lock);
 	if (err)
 		return err;
 	t->fwmark = mark;
@@ -347,6 +326,6 @@ uint64_t tunnel_counter(struct tunnel *t, enum tunnel_counter c)
 	if (c == TUNNEL_DROP_TUN_QUEUE)
 		return tun_queue_drops(&t->tun);
 	if (c == TUNNEL_DROP_RECEIVE_QUEUE)
-		return udp_receive_drops(t->udp);
+		return sockets_receive_drops(t->sockets);
 	return atomic_load_explicit(&t->counters[c], memory_order_relaxed);
 }

@@ -17,8 +17,9 @@ static ssize_t fuzz_writev(int fd, const struct iovec *iov, int n);
 
 /* What it writes comes here. */
 #define writev(fd, iov, n) fuzz_writev(fd, iov, n)
-#include "../../src/tunnel/rx.c"
+#include "../../src/tunnel/rx_deliver.c"
 #undef writev
+#include "../../src/tunnel/rx.c"
 
 #include "tunnel/tunnel.h"
 #include <arpa/inet.h>
@@ -86,10 +87,7 @@ static void world_make(void)
 	add_peer(1, (const char *const[]){"10.66.0.0/16", "fd66::/16", NULL});
 	w.rx = calloc(1, sizeof(*w.rx));
 	w.rx->t = w.t;
-	w.rx->batch = 1;
-	w.rx->filling = w.rx->batches;
-	w.rx->gro = gro_new(true, true);
-	w.rx->aead = w.t->aead->thread_new(w.t->aead);
+	rx_open_init(&w.rx->opener, w.t, w.t->aead->thread_new(w.t->aead));
 	w.rx->worker = qsbr_register(w.t->qsbr);
 }
 
@@ -204,7 +202,7 @@ static void give_sealed(struct twin_source *s, unsigned how, uint8_t *room)
 
 	memcpy(room, head, sizeof(head));
 	memcpy(room + 8, &wire, sizeof(wire));
-	w.t->aead->seal(w.rx->aead, &op, 1);
+	w.t->aead->seal(w.rx->opener.aead, &op, 1);
 	if (how & 16) {
 		body[len + twin_next(s) % 16] ^= 1;
 		w.expected[TUNNEL_DROP_BAD_TAG]++;
@@ -252,7 +250,7 @@ static void begin(uint64_t *before)
 		__lsan_enable();
 	}
 	qsbr_wake(w.t->qsbr, w.rx->worker);
-	w.rx->now = tunnel_now();
+	w.rx->opener.out.now = sys_now();
 	w.gro = (struct gro_case){0};
 	w.seen_raw = false;
 	w.n_in = 0;
@@ -261,7 +259,7 @@ static void begin(uint64_t *before)
 		before[c] = tunnel_counter(w.t, (enum tunnel_counter)c);
 	for (unsigned i = 0; i < 2; i++) {
 		w.peers[i].counter = 0;
-		w.peers[i].keypair->born = w.rx->now;
+		w.peers[i].keypair->born = w.rx->opener.out.now;
 		w.peers[i].keypair->replay = (struct replay){0};
 	}
 }
@@ -274,7 +272,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t n = 0;
 
 	begin(before);
-	w.rx->is_helped = size % 2; /* by workers, of whom none is awake */
+	w.rx->opener.is_helped = size % 2; /* by workers, of whom none is awake */
 	while (s.left && n < ARRAY_SIZE(rooms)) {
 		unsigned how = twin_next(&s);
 
@@ -285,10 +283,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			give_sealed(&s, how, rooms[n]);
 		n++;
 	}
-	if (w.rx->is_helped)
-		share(w.rx, w.rx->filling);
-	w.rx->pending = w.rx->filling;
-	complete_pending(w.rx);
+	rx_open_turn(&w.rx->opener);
+	rx_open_complete(&w.rx->opener);
 	gro_check_out(&w.gro);
 	check_counters(before);
 	qsbr_sleep(w.t->qsbr, w.rx->worker);

@@ -76,12 +76,12 @@ static inline void hand_make_initiation_at(
 	uint8_t timestamp[WG_TIMESTAMP_LEN];
 	wg_key ephemeral;
 
-	tunnel_random(&ephemeral, sizeof(ephemeral));
+	randombytes_buf(&ephemeral, sizeof(ephemeral));
 	noise_timestamp(unix_s, ns, timestamp);
 	assert_int_equal(noise_create_initiation(&h->identity, &h->noise, &ephemeral, timestamp,
 				 h->next_index++, m),
 		0);
-	cookie_add_macs(&h->maker, m, sizeof(*m), tunnel_now());
+	cookie_add_macs(&h->maker, m, sizeof(*m), sys_now());
 }
 
 static inline void hand_make_initiation(struct hand *h, struct wg_initiation *m)
@@ -105,7 +105,7 @@ static inline bool hand_take_response(struct hand *h, int ms, unsigned *cookies)
 
 	while ((n = hand_receive(h, &m, sizeof(m), ms))) {
 		if (n == WG_COOKIE_REPLY_LEN && m.bytes[0] == WG_COOKIE_REPLY) {
-			assert_true(cookie_consume_reply(&h->maker, &m.cookie, tunnel_now()));
+			assert_true(cookie_consume_reply(&h->maker, &m.cookie, sys_now()));
 			if (cookies)
 				++*cookies;
 			return false;
@@ -218,14 +218,14 @@ static inline void hand_answer(struct hand *h, unsigned after_us)
 		if (n == sizeof(m) && m.type[0] == WG_INITIATION)
 			break;
 	}
-	assert_int_equal(cookie_check(&h->checker, &m, sizeof(m), &h->device, false, tunnel_now()),
+	assert_int_equal(cookie_check(&h->checker, &m, sizeof(m), &h->device, false, sys_now()),
 		COOKIE_MAC1_ONLY);
 	assert_int_equal(
-		noise_consume_initiation(&h->identity, &m, hand_lookup, h, tunnel_now(), &p), 0);
-	tunnel_random(&ephemeral, sizeof(ephemeral));
+		noise_consume_initiation(&h->identity, &m, hand_lookup, h, sys_now(), &p), 0);
+	randombytes_buf(&ephemeral, sizeof(ephemeral));
 	assert_int_equal(
 		noise_create_response(&h->identity, p, &ephemeral, h->next_index++, &reply), 0);
-	cookie_add_macs(&h->maker, &reply, sizeof(reply), tunnel_now());
+	cookie_add_macs(&h->maker, &reply, sizeof(reply), sys_now());
 	assert_int_equal(noise_begin_session(p, &h->session), 0);
 	h->counter = 0;
 	usleep(after_us);

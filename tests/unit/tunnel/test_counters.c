@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every reason to drop a packet has a counter, and it counts. */
 #include "hand_peer.h"
+#include "tunnel/sockets.h"
 
 #include <signal.h>
 
@@ -80,9 +81,9 @@ static void no_session(void **state)
 	/* As if it had lasted too long. No thread writes it after its birth, and rx, which reads
 	 * it, is away. */
 	tunnel_lock(d.t);
-	rx_pause(d.t);
+	sockets_pause(d.t->sockets);
 	k->born = instant_add(k->born, -WG_REJECT_AFTER_TIME);
-	rx_resume(d.t);
+	sockets_resume(d.t->sockets);
 	tunnel_unlock(d.t);
 	hand_send_packet(&h, "10.0.0.2", "10.0.0.1", 30, 1);
 	check_only(TUNNEL_DROP_NO_SESSION, 1);
@@ -184,7 +185,7 @@ static void cookie_for_nobody(void **state)
 {
 	struct wg_cookie_reply m;
 
-	tunnel_random(&m, sizeof(m));
+	randombytes_buf(&m, sizeof(m));
 	memcpy(m.type, (uint8_t[]){WG_COOKIE_REPLY, 0, 0, 0}, 4);
 	hand_send(&h, &m, sizeof(m));
 	check_only(TUNNEL_DROP_UNKNOWN_INDEX, 1);
@@ -216,11 +217,11 @@ static void receive_queue(void **state)
 	uint64_t before;
 
 	tunnel_lock(d.t);
-	rx_pause(d.t);
+	sockets_pause(d.t->sockets);
 	for (unsigned i = 0; i < 1000; i++)
 		hand_send(&h, large, sizeof(large));
 	assert_true(tunnel_counter(d.t, TUNNEL_DROP_RECEIVE_QUEUE) > 0);
-	rx_resume(d.t);
+	sockets_resume(d.t->sockets);
 	before = tunnel_counter(d.t, TUNNEL_DROP_RECEIVE_QUEUE);
 	/* It goes on with other sockets. */
 	assert_int_equal(tunnel_set_listen_port(d.t, 0), 0);

@@ -3,7 +3,8 @@
 #include "unit.h"
 
 #include "../../support/gso_case.h"
-#include "tunnel/internal.h"
+#include "base/mem.h"
+#include "tunnel/keypair.h"
 #include "tunnel/seal.h"
 
 static const struct aead_backend *backend;

@@ -23,6 +23,7 @@
  *	unconfirmed_session_used	the responder sent before the initiator had confirmed
  */
 #include "hand_peer.h"
+#include "tunnel/sockets.h"
 
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -357,7 +358,7 @@ static int without_ipv6(void)
 	if (!forbid_ipv6())
 		return 77;
 	start(NULL);
-	if (udp_fd(d.t->udp, AF_INET6) >= 0)
+	if (udp_fd(sockets_udp(d.t->sockets), AF_INET6) >= 0)
 		return 2;
 	/* An endpoint there is no reason to fall over, either. */
 	uapi_ask(&d,
@@ -405,7 +406,7 @@ static void first_packet_per_rekey_dropped(void **state)
 		pthread_mutex_lock(&p.b_at_a->lock);
 		p.b_at_a->timers.last_handshake_sent = (instant){0};
 		pthread_mutex_unlock(&p.b_at_a->lock);
-		peer_want_initiation(p.b_at_a, false);
+		handshake_request(p.b_at_a, false);
 		for (uint8_t j = 100; j < 120; j++) {
 			host_sends(&p.a, "10.0.0.1", "10.0.0.2", 60, j);
 			host_sends(&p.b, "10.0.0.2", "10.0.0.1", 60, j);
@@ -461,7 +462,7 @@ static void cookie_bound_to_address_only(void **state)
 	struct cookie_checker checker;
 	struct wg_cookie_reply reply;
 	struct wg_initiation m;
-	instant now = tunnel_now();
+	instant now = sys_now();
 
 	cookie_checker_init(&checker, &d.public);
 	hand_make_initiation(&h, &m);

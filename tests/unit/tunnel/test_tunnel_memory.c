@@ -4,6 +4,7 @@
  * growth of this process. Sanitizers have memory of their own; with them it is only run.
  */
 #include "hand_peer.h"
+#include "wg/pool.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1

@@ -11,7 +11,9 @@
 
 #include "unit.h"
 
-#include "tunnel/internal.h"
+#include "sys/clock.h"
+#include "tunnel/device.h"
+#include "tunnel/peer.h"
 #include "tunnel/tunnel.h"
 #include "tunnel/uapi.h"
 
