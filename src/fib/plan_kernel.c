@@ -34,12 +34,18 @@ static bool is_wanted_elsewhere(const route_vec *want, const ip_prefix *dst)
 	return false;
 }
 
+/* What refuses in the mark's table is all that is left of a way whose device is gone. */
+static bool goes_home(const struct want_diff *d, const struct rtnl_route *r)
+{
+	return r->type || has_way(&d->stale, &r->dst, true);
+}
+
 static void plan_missing(
 	const struct want_diff *d, const struct fib_ours *ours, bool gives_up, struct fib_plan *p)
 {
 	for (size_t i = 0; i < d->missing.n; i++) {
 		const struct rtnl_route *r = &d->missing.items[i];
-		bool home = gives_up && !r->type && has_way(&d->stale, &r->dst, true);
+		bool home = gives_up && goes_home(d, r);
 
 		fib_plan_route(p, home ? FIB_AT_ROUTE_HOME : FIB_AT_ROUTE_ADD,
 			home ? FIB_MOVES : FIB_MISSING, ours->facts->ifname, r);
