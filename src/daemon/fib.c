@@ -162,7 +162,6 @@ static void note_journal(struct fib *f, int err)
 
 static void note_conflicts(struct fib *f, const struct fib_plan *p)
 {
-	f->foreign.n = 0;
 	for (size_t i = 0; i < p->conflicts.n; i++) {
 		const struct fib_conflict *c = &p->conflicts.items[i];
 		char prefix[IP_PREFIX_STRLEN], key[WG_KEY_BASE64_LEN];
@@ -173,10 +172,12 @@ static void note_conflicts(struct fib *f, const struct fib_plan *p)
 			"%s is held by a peer that the inventory doesn't name (%s) and was not "
 			"taken from it",
 			ip_prefix_format(&c->prefix, prefix), key);
-		vec_push(&f->foreign, c->prefix);
 	}
-	if (f->foreign.n)
-		qsort(f->foreign.items, f->foreign.n, sizeof(*f->foreign.items), prefix_cmp);
+	/* Who has nobody today may have an owner by the next event, and it isn't taken then either.
+	 */
+	f->foreign.n = 0;
+	for (size_t i = 0; i < p->foreign.n; i++)
+		vec_push(&f->foreign, p->foreign.items[i]);
 }
 
 static void note_leftovers(struct fib *f, const struct fib_plan *p)

@@ -32,7 +32,7 @@ struct fib {
 	struct changes *changes; /* gets in names what a sync changes; NULL: nobody asks */
 	/* What the last sync could not do, for status. */
 	fib_troubles problems;
-	/* Prefixes that were found with foreign peers by the last sync, sorted. */
+	/* What foreign peers owned at the last sync, sorted. */
 	VEC(ip_prefix) foreign;
 };
 

@@ -110,6 +110,7 @@ void fib_plan_done(struct fib_plan *p)
 {
 	vec_done(&p->ops);
 	vec_done(&p->conflicts);
+	vec_done(&p->foreign);
 	vec_done(&p->leftover);
 }
 
@@ -154,6 +155,7 @@ void fib_plan_make(const struct fib_state *is, const struct fib_state *shall,
 		plan_device(have, want, ours, ret);
 	}
 	plan_kernel(is, shall, ours, gives_up, ret);
+	want_sort(&ret->foreign);
 	fib_plan_order(ret);
 }
 

@@ -102,6 +102,7 @@ struct fib_conflict {
 struct fib_plan {
 	VEC(struct fib_op) ops;
 	VEC(struct fib_conflict) conflicts; /* wanted, but a foreign peer's: not taken */
+	prefix_vec foreign; /* all that foreign peers own, wanted or not, by ip_prefix_cmp */
 	route_vec leftover; /* others' routes into a device where nobody carries them */
 };
 

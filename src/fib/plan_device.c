@@ -143,9 +143,17 @@ static void plan_itself(struct work *w)
 	op->u.settings.fwmark = fwmark;
 }
 
-static void plan_gone(struct work *w, const struct device_peer *is)
+static void note_foreign(struct work *w, const struct device_peer *is)
 {
-	if (!is_foreign(w, &is->key))
+	for (size_t i = 0; i < is->n_allowed; i++)
+		vec_push(&w->plan->foreign, is->allowed[i]);
+}
+
+static void plan_unwanted(struct work *w, const struct device_peer *is)
+{
+	if (is_foreign(w, &is->key))
+		note_foreign(w, is);
+	else
 		fib_plan_add(w->plan, FIB_AT_PEER_DEL, FIB_UNWANTED, w->shall->name)->u.peer.key =
 			is->key;
 }
@@ -175,7 +183,7 @@ void plan_device(const struct fib_device *is, const struct fib_device *shall,
 	}
 	for (size_t i = 0; i < is->wg.n_peers; i++)
 		if (!device_state_peer(&shall->wg, &is->wg.peers[i].key))
-			plan_gone(&w, &is->wg.peers[i]);
+			plan_unwanted(&w, &is->wg.peers[i]);
 	map_free(w.owners);
 	map_free(w.wanted);
 }

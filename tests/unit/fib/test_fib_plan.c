@@ -380,6 +380,16 @@ static size_t conflicts_of(const struct model *before, const struct wish *w)
 	return n;
 }
 
+/* All that foreign peers have, also what nobody is to own now: an event may want it later. */
+static size_t foreign_of(const struct model *before, const struct wish *w)
+{
+	size_t n = 0;
+
+	for (int j = 0; j < N_PREFIXES; j++)
+		n += before->owner[j] != NOBODY && is_foreign(w, before->owner[j]);
+	return n;
+}
+
 static void random_plans(void **state)
 {
 	struct chance c = chance_start("plans");
@@ -403,6 +413,7 @@ static void random_plans(void **state)
 		assert_int_equal(fib_do(&io, &plan, &w.state, &is, &failures), 0);
 		assert_int_equal(failures.n, 0);
 		assert_int_equal(plan.conflicts.n, conflicts_of(&before, &w));
+		assert_int_equal(plan.foreign.n, foreign_of(&before, &w));
 		check_peers(&before, &after, &w);
 		check_kernel(&before, &after, &w);
 		check_mirror(&is, &after);
