@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * In which order a plan does things: no prefix is without an owner between two that it has, no
+ * route leads to where nobody owns the prefix yet, and none does any more when the owner goes.
+ */
+#include "model.h"
+
+static void note(struct trie *t, const ip_prefix *p)
+{
+	static char there;
+
+	*trie_slot(t, p) = &there;
+}
+
+void model_plan_begins(struct model *m)
+{
+	if (m->bare && !trie_count(m->bare) && !trie_count(m->routed))
+		return;
+	trie_free(m->bare);
+	trie_free(m->routed);
+	m->bare = trie_new();
+	m->routed = trie_new();
+}
+
+static void violated(struct model *m, const ip_prefix *p, const char *what)
+{
+	char text[IP_PREFIX_STRLEN];
+
+	model_violated(m, "%s %s", ip_prefix_format(p, text), what);
+}
+
+void model_note_bare(struct model *m, const ip_prefix *p)
+{
+	note(m->bare, p);
+}
+
+void model_note_owned(struct model *m, const ip_prefix *p)
+{
+	if (trie_get(m->bare, p))
+		violated(m, p, "had no owner between two of them");
+	if (trie_get(m->routed, p))
+		violated(m, p, "had a route before an owner");
+}
+
+void model_note_routed(struct model *m, const ip_prefix *p)
+{
+	if (m->exists && !trie_get(m->owners, p))
+		note(m->routed, p);
+}
+
+void model_note_unrouted(struct model *m, const ip_prefix *p)
+{
+	if (trie_get(m->bare, p) && !model_has_route(m, p))
+		violated(m, p, "had a route when its owner was gone");
+}
