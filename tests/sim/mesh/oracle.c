@@ -10,7 +10,7 @@
 
 static bool is_in_service(const struct world *w, unsigned n)
 {
-	return w->nodes[n].is_on && w->nodes[n].daemon;
+	return w->nodes[n].is_on && (w->nodes[n].daemon || node_is_client(w, n));
 }
 
 static bool are_peers(const struct world *w, unsigned a, unsigned b)
@@ -18,7 +18,7 @@ static bool are_peers(const struct world *w, unsigned a, unsigned b)
 	return naive_tunnel(w->inv, NAIVE_NONE, a, b);
 }
 
-/* How n must see p. */
+/* How n must see p, if it probes it. */
 static enum live_state expected(const struct world *w, unsigned n, unsigned p)
 {
 	if (!is_in_service(w, p) || !world_line_is_up(w, n, p))
@@ -29,10 +29,10 @@ static enum live_state expected(const struct world *w, unsigned n, unsigned p)
 bool oracle_is_settled(const struct world *w)
 {
 	for (unsigned n = 0; n < w->n_nodes; n++) {
-		if (w->nodes[n].is_on && !w->nodes[n].daemon)
-			return false;
-		if (!w->nodes[n].is_on)
+		if (!w->nodes[n].is_on || node_is_client(w, n))
 			continue;
+		if (!w->nodes[n].daemon)
+			return false;
 		if (node_is_holding(&w->nodes[n]))
 			return false;
 		for (unsigned p = 0; p < w->n_nodes; p++)
@@ -65,17 +65,6 @@ static bool is_better(const struct way *a, const struct way *b)
 	return a->next != b->next ? a->next < b->next : a->origin < b->origin;
 }
 
-static const struct mesh_network *network_of(
-	const struct world *w, unsigned node, const ip_prefix *p)
-{
-	const struct mesh_node *n = &w->inv->nodes[node];
-
-	for (size_t i = 0; i < n->n_networks; i++)
-		if (ip_prefix_eq(&n->networks[i].prefix, p))
-			return &n->networks[i];
-	return NULL;
-}
-
 /* False if it can't be used at all. */
 static bool way_by(const struct world *w, unsigned n, unsigned next, unsigned origin,
 	const struct mesh_network *network, struct way *ret)
@@ -85,6 +74,9 @@ static bool way_by(const struct world *w, unsigned n, unsigned next, unsigned or
 
 	if (!are_peers(w, n, next) ||
 		(transit && (w->inv->nodes[next].role != MESH_HUB || !are_peers(w, next, origin))))
+		return false;
+	/* What is a client's has one way. */
+	if (transit && knows && node_is_client(w, origin))
 		return false;
 	state = expected(w, n, next);
 	*ret = (struct way){
@@ -107,7 +99,7 @@ static struct way best_way(const struct world *w, unsigned n, const ip_prefix *p
 	struct way best = {.next = WORLD_NOBODY}, x;
 
 	for (unsigned origin = 0; origin < w->n_nodes; origin++) {
-		const struct mesh_network *network = network_of(w, origin, p);
+		const struct mesh_network *network = world_carries(w, origin, p);
 
 		for (unsigned next = 0; network && next < w->n_nodes; next++)
 			if (next != n && origin != n && way_by(w, n, next, origin, network, &x) &&
@@ -117,24 +109,63 @@ static struct way best_way(const struct world *w, unsigned n, const ip_prefix *p
 	return best;
 }
 
-/* Rule 7: a way to an origin that is down as seen from here is worse than a cover that lives. What
- * is nobody's is the cover's anyway. The story's one cover is around everything else. */
+/* The longest of those around p that somebody else carries and that has an owner; next is
+ * WORLD_NOBODY if there is none. What the node itself has around p hides all that is wider. */
+static struct way way_around(const struct world *w, unsigned n, const ip_prefix *p, bool to_all)
+{
+	struct way none = {.next = WORLD_NOBODY};
+
+	for (size_t i = 0; i < story_n_shared; i++) {
+		ip_prefix wider = mesh_build_prefix(story_shared[i]);
+		struct way way;
+
+		if (ip_prefix_eq(&wider, p) || !ip_prefix_contains(&wider, p))
+			continue;
+		if (world_carries(w, n, &wider) || (ip_prefix_is_default(&wider) && !to_all))
+			return none;
+		way = best_way(w, n, &wider);
+		if (way.next != WORLD_NOBODY)
+			return way;
+	}
+	return none;
+}
+
+/* A file that doesn't change sends everything one way. */
+static unsigned choose_as_client(const struct world *w, unsigned n)
+{
+	return naive_home(w->inv, n);
+}
+
+/* What a client carries stays with it on its hub, whether it is heard or not: it may be idle. */
+static unsigned client_of(const struct world *w, unsigned n, const ip_prefix *p)
+{
+	for (unsigned c = 0; c < w->n_nodes; c++)
+		if (node_is_client(w, c) && are_peers(w, n, c) && world_carries(w, c, p))
+			return c;
+	return WORLD_NOBODY;
+}
+
+/* Rule 7: a way to an origin that is down as seen from here is worse than a cover that lives, but
+ * for a default route. What is nobody's is the cover's anyway. */
 static unsigned choose(const struct world *w, unsigned n, const ip_prefix *p)
 {
-	struct way way = best_way(w, n, p), cover = {.next = WORLD_NOBODY};
-	ip_prefix all = mesh_build_prefix(STORY_COVER);
+	struct way way, cover;
 
-	if (!ip_prefix_eq(p, &all) && ip_prefix_contains(&all, p) && !network_of(w, n, &all))
-		cover = best_way(w, n, &all);
+	if (node_is_client(w, n))
+		return choose_as_client(w, n);
+	if (client_of(w, n, p) != WORLD_NOBODY)
+		return client_of(w, n, p);
+	way = best_way(w, n, p);
 	if (way.next == WORLD_NOBODY)
-		return cover.next;
+		return way_around(w, n, p, true).next;
+	cover = way_around(w, n, p, false);
 	return way.origin_down && cover.next != WORLD_NOBODY && !cover.origin_down ? cover.next
 										   : way.next;
 }
 
-static unsigned choose_for(const struct world *w, unsigned n, unsigned of)
+static unsigned choose_for(const struct world *w, unsigned n, unsigned of, int family)
 {
-	return choose(w, n, &w->inv->nodes[of].networks[0].prefix);
+	return choose(w, n, world_network(w, of, family));
 }
 
 bool oracle_must_arrive(const struct world *w, unsigned from, const ip_prefix *to)
@@ -144,9 +175,11 @@ bool oracle_must_arrive(const struct world *w, unsigned from, const ip_prefix *t
 	for (unsigned hops = 0; hops <= w->n_nodes; hops++) {
 		unsigned next = choose(w, at, to);
 
-		if (next == WORLD_NOBODY || next == from || choose_for(w, next, from) != at)
+		if (next == WORLD_NOBODY || next == from || !is_in_service(w, next) ||
+			!world_line_is_up(w, at, next) ||
+			choose_for(w, next, from, to->family) != at)
 			return false;
-		if (network_of(w, next, to))
+		if (world_carries(w, next, to))
 			return true;
 		at = next;
 	}
@@ -174,15 +207,6 @@ static bool has_path(const struct world *w, unsigned from, unsigned to)
 	return false;
 }
 
-static ip_addr sample(const ip_prefix *p)
-{
-	ip_addr a = ip_prefix_addr(p);
-
-	a.bytes[3] = p->len < 32 ? 77 : a.bytes[3];
-	a.bytes[2] = p->len < 24 ? 200 : a.bytes[2];
-	return a;
-}
-
 static bool complain(
 	struct world *w, unsigned from, const ip_prefix *to, const char *what, unsigned at)
 {
@@ -193,55 +217,73 @@ static bool complain(
 	return false;
 }
 
+static const char *name_of(const struct world *w, unsigned node)
+{
+	return node == WORLD_NOBODY ? "nobody" : world_name(w, node);
+}
+
 static bool check_flow(struct world *w, unsigned from, const ip_prefix *to)
 {
-	ip_addr src = sample(&w->inv->nodes[from].networks[0].prefix), dst = sample(to);
+	ip_addr src = world_sample_of(world_network(w, from, to->family));
+	ip_addr dst = world_sample_of(to);
 	bool must = oracle_must_arrive(w, from, to);
 	unsigned at;
 	enum fate f = path_try(w, from, &src, &dst, &at);
 
-	if (node_owner(&w->nodes[from], &dst) != choose(w, from, to))
+	if (node_owner(w, from, &dst) != choose(w, from, to)) {
+		world_say(w, "handed to %s, and not to %s", name_of(w, node_owner(w, from, &dst)),
+			name_of(w, choose(w, from, to)));
 		return complain(w, from, to, "handed to another than the rules say", from);
-	if (f == CIRCLES || (must && (f != ARRIVED || !network_of(w, at, to))))
+	}
+	if (f == CIRCLES || (must && (f != ARRIVED || !world_carries(w, at, to))))
 		return complain(w, from, to, fate_name(f), at);
 	return true;
 }
 
 /* A node's own network, which nobody else has. */
-static bool check_pair(struct world *w, unsigned from, unsigned to, bool whole)
+static bool check_pair(struct world *w, unsigned from, unsigned to, int family, bool whole)
 {
-	const ip_prefix *p = &w->inv->nodes[to].networks[0].prefix;
+	const ip_prefix *p = world_network(w, to, family);
 
+	if (!p)
+		return true;
 	if (whole && has_path(w, from, to) && !oracle_must_arrive(w, from, p))
 		return complain(w, from, p, "lost by the rules themselves", from);
 	return check_flow(w, from, p);
 }
 
-/* What several nodes carry. */
+/* What several nodes may carry. */
 static bool check_shared(struct world *w, unsigned from, const char *text)
 {
 	ip_prefix p = mesh_build_prefix(text);
 	bool exists = false;
 
 	for (unsigned i = 0; i < w->n_nodes; i++)
-		exists |= network_of(w, i, &p) != NULL;
-	return !exists || network_of(w, from, &p) || check_flow(w, from, &p);
+		exists |= world_carries(w, i, &p) != NULL;
+	return !exists || world_carries(w, from, &p) || check_flow(w, from, &p);
+}
+
+static bool check_from(struct world *w, unsigned from, bool whole, unsigned *ret_n_checked)
+{
+	bool good = true;
+
+	for (unsigned to = 0; to < w->n_nodes && good; to++)
+		if (from != to && w->nodes[to].is_on) {
+			good = check_pair(w, from, to, AF_INET, whole) &&
+			       check_pair(w, from, to, AF_INET6, whole);
+			++*ret_n_checked;
+		}
+	for (size_t i = 0; i < story_n_shared && good; i++)
+		good = check_shared(w, from, story_shared[i]);
+	return good;
 }
 
 bool oracle_check(struct world *w, unsigned *ret_n_checked)
 {
 	bool whole = oracle_is_whole(w), good = true;
 
-	for (unsigned from = 0; from < w->n_nodes && good; from++) {
-		if (!w->nodes[from].is_on)
-			continue;
-		for (unsigned to = 0; to < w->n_nodes && good; to++)
-			if (from != to && w->nodes[to].is_on) {
-				good = check_pair(w, from, to, whole);
-				++*ret_n_checked;
-			}
-		good = good && check_shared(w, from, STORY_ANYCAST) &&
-		       check_shared(w, from, STORY_COVER);
-	}
+	for (unsigned from = 0; from < w->n_nodes && good; from++)
+		if (w->nodes[from].is_on)
+			good = check_from(w, from, whole, ret_n_checked);
 	return good;
 }

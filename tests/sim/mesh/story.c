@@ -2,6 +2,7 @@
 #include "story.h"
 
 #include "base/mem.h"
+#include "story_mesh.h"
 
 enum happening {
 	POWER,
@@ -12,6 +13,11 @@ enum happening {
 	LOSS,
 	RELOAD,
 	EDIT,
+	UNPLUG,
+	KILL_AMID,
+	REFUSE,
+	FOREIGN,
+	STEAL,
 	NOTHING,
 	N_HAPPENINGS
 };
@@ -20,6 +26,7 @@ struct incident {
 	enum happening what;
 	unsigned a, b;
 	int64_t pause_ns; /* before the next one */
+	unsigned ops;	  /* of KILL_AMID and REFUSE: so many go well before */
 	bool settles;	  /* everything is mended but what is off or cut, and then judged */
 };
 
@@ -27,59 +34,6 @@ struct story {
 	uint64_t seed;
 	VEC(struct incident) incidents;
 };
-
-/* --- the mesh --- */
-
-static const char *text(struct mesh_build *b, const char *kind, unsigned i)
-{
-	return arena_printf(&b->arena, "%s%u", kind, i);
-}
-
-static void add_node(struct mesh_build *b, struct chance *c, enum mesh_role role, const char *name,
-	unsigned edition)
-{
-	unsigned i = (unsigned)b->nodes.n;
-	unsigned node = mesh_build_node(b, name, role, text(b, "10.10.0.", i + 1));
-	struct mesh_node *n = &b->nodes.items[node];
-	unsigned metric = 1 + (chance_below(c, 3) + edition * (i + 1)) % 3;
-
-	n->metric = role == MESH_HUB ? 10 * metric : MESH_METRIC_NONE;
-	n->liveness.hold_ns = (int64_t)(1 + chance_below(c, 5)) * NS_PER_S;
-	mesh_build_network(b, node, arena_printf(&b->arena, "10.20.%u.0/24", i), MESH_METRIC_NONE);
-}
-
-/* Chance is the same for all editions. */
-static void make_edition(struct mesh_build *b, struct chance c, unsigned edition)
-{
-	unsigned hubs = 1 + chance_below(&c, 3), sites = 2 + chance_below(&c, 4);
-	bool linked;
-
-	mesh_build_begin(
-		b, chance_below(&c, 6) ? MESH_HUB_AND_SPOKE : MESH_FULL_MESH, "10.10.0.0/24");
-	for (unsigned i = 0; i < hubs; i++)
-		add_node(b, &c, MESH_HUB, text(b, "hub-", i + 1), edition);
-	for (unsigned i = 0; i < sites; i++)
-		add_node(b, &c, MESH_SPOKE, text(b, "site-", i + 1), edition);
-	linked = chance_below(&c, 3) == edition;
-	if (linked)
-		mesh_build_link(b, hubs, hubs + 1);
-	if (chance_below(&c, 2))
-		for (unsigned i = 0; i < 2; i++)
-			mesh_build_network(b, hubs + i, STORY_ANYCAST,
-				10 * ((chance_below(&c, 3) + edition * i) % 3));
-	if (chance_below(&c, 3) == 0)
-		mesh_build_network(
-			b, chance_below(&c, hubs + sites), STORY_COVER, MESH_METRIC_NONE);
-	mesh_build_end(b);
-}
-
-static void make_mesh(struct world *w, struct chance *c)
-{
-	for (unsigned i = 0; i < WORLD_EDITIONS; i++)
-		make_edition(&w->builds[i], *c, i);
-	for (unsigned i = 0; i < 64; i++) /* past what the editions took */
-		chance_u64(c);
-}
 
 /* --- what happens --- */
 
@@ -90,6 +44,7 @@ static void write_story(struct story *s, unsigned n, struct chance *c, unsigned 
 			.what = (enum happening)chance_below(c, N_HAPPENINGS),
 			.a = chance_below(c, n_nodes),
 			.b = chance_below(c, n_nodes),
+			.ops = chance_below(c, 4) ? chance_below(c, 40) : chance_below(c, 6),
 			.settles = chance_below(c, 4) == 0 || i + 1 == n,
 		};
 
@@ -100,8 +55,6 @@ static void write_story(struct story *s, unsigned n, struct chance *c, unsigned 
 
 static void flip_daemon(struct world *w, unsigned n)
 {
-	if (!w->nodes[n].is_on)
-		return;
 	if (w->nodes[n].daemon)
 		node_kill(w, n);
 	else
@@ -111,8 +64,7 @@ static void flip_daemon(struct world *w, unsigned n)
 static void flip_power(struct world *w, unsigned n)
 {
 	node_power(w, n, !w->nodes[n].is_on);
-	if (w->nodes[n].is_on)
-		node_start(w, n);
+	node_start(w, n);
 }
 
 static void flip_line(struct world *w, unsigned a, unsigned b, bool both)
@@ -133,9 +85,50 @@ static void flip_loss(struct world *w, unsigned a, unsigned b)
 		world_name(w, b), w->loss_permille[a][b]);
 }
 
+/* Its daemon dies before one of the operations that a reload, a start or whatever comes makes. */
+static void kill_amid(struct world *w, unsigned n, unsigned ops)
+{
+	struct world_node *node = &w->nodes[n];
+
+	if (!node->is_on || node_is_client(w, n))
+		return;
+	world_say(w, "(%s's daemon dies before its operation %u from now on)", world_name(w, n),
+		ops + 1);
+	node->model->fuse = ops + 1;
+	if (node->daemon)
+		node_reload(w, n);
+	else
+		node_start(w, n);
+}
+
+static void refuse(struct world *w, unsigned n, unsigned ops)
+{
+	if (!w->nodes[n].is_on || node_is_client(w, n))
+		return;
+	world_say(w, "(%s: operation %u from now on is refused)", world_name(w, n), ops + 1);
+	w->nodes[n].model->fails = ops + 1;
+}
+
 static void happen(struct world *w, const struct incident *x)
 {
 	switch (x->what) {
+	case UNPLUG:
+		node_unplug(w, x->a);
+		break;
+	case KILL_AMID:
+		kill_amid(w, x->a, x->ops);
+		break;
+	case REFUSE:
+		refuse(w, x->a, x->ops);
+		break;
+	case FOREIGN:
+		if (!node_is_client(w, x->a))
+			foreign_arrive(w, x->a);
+		break;
+	case STEAL:
+		if (!node_is_client(w, x->a))
+			foreign_steal(w, x->a, x->b);
+		break;
 	case POWER:
 		flip_power(w, x->a);
 		break;
@@ -151,8 +144,7 @@ static void happen(struct world *w, const struct incident *x)
 			flip_line(w, x->a, x->b, x->what == CUT_BOTH);
 		break;
 	case RELOAD:
-		if (w->nodes[x->a].daemon)
-			node_reload(w, x->a);
+		node_reload(w, x->a);
 		break;
 	case EDIT:
 		world_edit(w);
@@ -170,49 +162,67 @@ static void happen(struct world *w, const struct incident *x)
 
 /* Longer than any hold. */
 #define SETTLE_MAX_NS (200 * NS_PER_S)
+/* Until all that was refused, or taken by others, has been looked at again. */
+#define LOOK_AGAIN_NS (11 * NS_PER_S)
+
+/* Nothing stands in its way any more. */
+static void mend_node(struct world *w, unsigned n)
+{
+	struct world_node *node = &w->nodes[n];
+
+	for (unsigned k = 0; k < w->n_nodes; k++)
+		w->loss_permille[n][k] = 0;
+	if (!node->is_on || node_is_client(w, n))
+		return;
+	node->model->fuse = node->model->fails = 0;
+	if (node->stolen.family)
+		foreign_give_back(w, n);
+	if (!node->daemon)
+		node_start(w, n);
+	else if (node->edition != w->edition)
+		node_reload(w, n);
+}
 
 static bool settle(struct world *w)
 {
 	instant end = instant_add(w->now, SETTLE_MAX_NS);
 
-	for (unsigned i = 0; i < w->n_nodes; i++) {
-		if (w->nodes[i].is_on && !w->nodes[i].daemon)
-			node_start(w, i);
-		else if (w->nodes[i].daemon && w->nodes[i].edition != w->edition)
-			node_reload(w, i);
-		for (unsigned k = 0; k < w->n_nodes; k++)
-			w->loss_permille[i][k] = 0;
-	}
+	for (unsigned i = 0; i < w->n_nodes; i++)
+		mend_node(w, i);
 	world_say(w, "(nothing more happens)");
-	world_run(w, 5 * NS_PER_S);
-	while (!oracle_is_settled(w)) {
+	world_run(w, LOOK_AGAIN_NS);
+	while (!w->has_failed && !oracle_is_settled(w)) {
 		if (instant_before(end, w->now)) {
-			world_say(w, "it never becomes quiet");
+			world_fail(w, "it never becomes quiet");
 			return false;
 		}
 		world_run(w, NS_PER_S);
 	}
 	world_run(w, 10 * WORLD_FIB_NS);
-	return true;
+	return !w->has_failed;
 }
 
 /* Whatever is known by whom: no packet goes round and round. */
 static bool check_no_circles(struct world *w)
 {
+	static const int families[] = {AF_INET, AF_INET6};
+
 	for (unsigned from = 0; from < w->n_nodes; from++)
-		for (unsigned to = 0; to < w->n_nodes; to++) {
-			ip_addr src = ip_prefix_addr(&w->inv->nodes[from].networks[0].prefix);
-			ip_addr dst = ip_prefix_addr(&w->inv->nodes[to].networks[0].prefix);
+		for (unsigned i = 0; i < 2 * w->n_nodes; i++) {
+			const ip_prefix *a = world_network(w, from, families[i % 2]);
+			const ip_prefix *b = world_network(w, i / 2, families[i % 2]);
+			ip_addr src, dst;
 			unsigned at;
 
-			if (from != to && w->nodes[from].is_on &&
-				path_try(w, from, &src, &dst, &at) == CIRCLES) {
-				world_say(w, "from %s to %s a packet circles", world_name(w, from),
-					world_name(w, to));
-				return false;
-			}
+			if (from == i / 2 || !a || !w->nodes[from].is_on)
+				continue;
+			src = ip_prefix_addr(a);
+			dst = ip_prefix_addr(b);
+			if (path_try(w, from, &src, &dst, &at) == CIRCLES)
+				world_fail(w, "from %s to %s a packet circles", world_name(w, from),
+					world_name(w, i / 2));
 		}
-	return true;
+	return !w->has_failed;
 }
 
 /* --- what loses nothing ---
@@ -227,41 +237,58 @@ static bool check_no_circles(struct world *w)
 #define WORD_NS (25 * NS_PER_MS) /* the slowest line, and the FIB */
 
 struct flows {
-	bool watched[WORLD_NODES][WORLD_NODES];
-	int64_t silent_ns[WORLD_NODES][WORLD_NODES];
+	bool watched[2][WORLD_NODES][WORLD_NODES]; /* by family */
+	bool lost[2][WORLD_NODES][WORLD_NODES];	   /* at the last look */
+	int64_t silent_ns[2][WORLD_NODES][WORLD_NODES];
+	int64_t limit_ns;
+	uint64_t seen; /* operations until then, without which nothing changes */
 };
 
-static bool arrives(const struct world *w, unsigned from, unsigned to)
-{
-	ip_addr src = ip_prefix_addr(&w->inv->nodes[from].networks[0].prefix);
-	ip_addr dst = ip_prefix_addr(&w->inv->nodes[to].networks[0].prefix);
-	unsigned at;
+typedef void flow_fn(struct world *w, struct flows *f, unsigned k, unsigned from, unsigned to);
 
-	return w->nodes[from].is_on && path_try(w, from, &src, &dst, &at) == ARRIVED;
+static const int families[] = {AF_INET, AF_INET6};
+
+static void each_flow(struct world *w, struct flows *f, flow_fn *fn)
+{
+	for (unsigned k = 0; k < 2; k++)
+		for (unsigned from = 0; from < w->n_nodes; from++)
+			for (unsigned to = 0; to < w->n_nodes; to++)
+				if (from != to)
+					fn(w, f, k, from, to);
 }
 
-static void choose_flows(const struct world *w, struct flows *f)
+static void choose_flow(struct world *w, struct flows *f, unsigned k, unsigned from, unsigned to)
 {
-	for (unsigned from = 0; from < w->n_nodes; from++)
-		for (unsigned to = 0; to < w->n_nodes; to++)
-			f->watched[from][to] = from != to && arrives(w, from, to);
+	f->watched[k][from][to] = path_arrives(w, from, to, families[k]);
 }
 
-static bool look_at_flows(struct world *w, struct flows *f, int64_t limit_ns)
+static void look_at_flow(struct world *w, struct flows *f, unsigned k, unsigned from, unsigned to)
 {
-	for (unsigned from = 0; from < w->n_nodes; from++)
-		for (unsigned to = 0; to < w->n_nodes; to++) {
-			if (!f->watched[from][to] || arrives(w, from, to))
-				continue;
-			f->silent_ns[from][to] += LOOK_EVERY_NS;
-			if (f->silent_ns[from][to] > limit_ns) {
-				world_say(w, "%s to %s was silent for more than %lld ms",
-					world_name(w, from), world_name(w, to),
-					(long long)(limit_ns / NS_PER_MS));
-				return false;
-			}
-		}
-	return true;
+	f->lost[k][from][to] = f->watched[k][from][to] && !path_arrives(w, from, to, families[k]);
+}
+
+static void count_flow(struct world *w, struct flows *f, unsigned k, unsigned from, unsigned to)
+{
+	if (!f->lost[k][from][to])
+		return;
+	f->silent_ns[k][from][to] += LOOK_EVERY_NS;
+	if (f->silent_ns[k][from][to] > f->limit_ns)
+		world_fail(w, "%s to %s was silent for more than %lld ms", world_name(w, from),
+			world_name(w, to), (long long)(f->limit_ns / NS_PER_MS));
+}
+
+static void look_at_flows(struct world *w, struct flows *f)
+{
+	if (f->seen != w->n_ops)
+		each_flow(w, f, look_at_flow);
+	f->seen = w->n_ops;
+	each_flow(w, f, count_flow);
+}
+
+/* Between two operations a packet is lost at once, however short the moment. */
+static void look_between(struct world *w, void *flows)
+{
+	look_at_flows(w, flows);
 }
 
 static bool any_is_drained(const struct world *w)
@@ -276,28 +303,33 @@ static bool any_is_drained(const struct world *w)
  * says so. */
 static bool is_harmless(const struct world *w, const struct incident *x)
 {
-	return x->what == DRAIN || x->what == RELOAD ||
-	       (x->what == DAEMON && w->nodes[x->a].is_on) ||
+	return x->what == DRAIN || x->what == RELOAD || x->what == FOREIGN ||
+	       ((x->what == DAEMON || x->what == KILL_AMID) && w->nodes[x->a].is_on) ||
 	       (x->what == POWER && !w->nodes[x->a].is_on && !any_is_drained(w));
+}
+
+/* A restart is not an event, wherever the daemon died; and a reload is none. */
+static bool may_lose_nothing(const struct incident *x)
+{
+	return x->what == DAEMON || x->what == RELOAD || x->what == KILL_AMID || x->what == FOREIGN;
 }
 
 static bool watch(struct world *w, const struct incident *x)
 {
-	struct flows f = {0};
-	bool good = true;
-	int64_t limit_ns = x->what == DAEMON || x->what == RELOAD
-				   ? 0
-				   : WORD_NS; /* a restart is not an event */
+	struct flows f = {.limit_ns = may_lose_nothing(x) ? 0 : WORD_NS};
 
-	choose_flows(w, &f);
+	each_flow(w, &f, choose_flow);
+	w->watcher = f.limit_ns ? NULL : look_between;
+	w->watcher_data = &f;
 	happen(w, x);
-	for (int64_t t = 0; t < WATCH_NS && good; t += LOOK_EVERY_NS) {
-		if (t == WATCH_NS / 2 && w->nodes[x->a].is_on && !w->nodes[x->a].daemon)
+	for (int64_t t = 0; t < WATCH_NS && !w->has_failed; t += LOOK_EVERY_NS) {
+		if (t == WATCH_NS / 2)
 			node_start(w, x->a);
-		good = look_at_flows(w, &f, limit_ns);
+		look_at_flows(w, &f);
 		world_run(w, LOOK_EVERY_NS);
 	}
-	return good;
+	w->watcher = NULL;
+	return !w->has_failed;
 }
 
 static bool play(const struct story *s, struct story_figures *figures, struct buf *trace)
@@ -307,7 +339,7 @@ static bool play(const struct story *s, struct story_figures *figures, struct bu
 	unsigned flows = 0;
 	bool good = true, is_quiet = false;
 
-	make_mesh(&w, &c);
+	story_make_mesh(w.builds, WORLD_EDITIONS, &c);
 	world_begin(&w, s->seed);
 	for (unsigned i = 0; i < w.n_nodes; i++)
 		flip_power(&w, i);
@@ -319,13 +351,14 @@ static bool play(const struct story *s, struct story_figures *figures, struct bu
 		else
 			happen(&w, x);
 		world_run(&w, x->pause_ns);
-		good = good && check_no_circles(&w);
+		good = good && !w.has_failed && check_no_circles(&w);
 		if (good && x->settles)
 			good = settle(&w) && oracle_check(&w, &flows);
 		is_quiet = x->settles;
 	}
 	figures->incidents += s->incidents.n;
 	figures->packets += w.n_packets;
+	figures->operations += w.n_ops;
 	figures->flows += flows;
 	figures->simulated_ns += instant_diff(w.now, w.start);
 	if (trace) {
@@ -368,7 +401,7 @@ static unsigned nodes_of(uint64_t seed, struct chance *c)
 	unsigned n;
 
 	*c = (struct chance){seed};
-	make_mesh(&w, c);
+	story_make_mesh(w.builds, WORLD_EDITIONS, c);
 	n = (unsigned)w.builds[0].inv.n_nodes;
 	for (unsigned i = 0; i < WORLD_EDITIONS; i++)
 		mesh_build_done(&w.builds[i]);

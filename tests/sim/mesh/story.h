@@ -9,7 +9,7 @@
 #include "world.h"
 
 struct story_figures {
-	uint64_t incidents, packets, flows;
+	uint64_t incidents, packets, operations, flows;
 	int64_t simulated_ns;
 };
 

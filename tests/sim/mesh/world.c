@@ -6,16 +6,34 @@
 
 #define STEPS_PER_INSTANT 100000
 
-void world_say(struct world *w, const char *fmt, ...)
+static void say(struct world *w, const char *fmt, va_list ap)
 {
 	int64_t us = instant_diff(w->now, w->start) / NS_PER_US;
-	va_list ap;
 
 	buf_printf(&w->trace, "%8lld.%03lld  ", (long long)(us / 1000), (long long)(us % 1000));
-	va_start(ap, fmt);
 	buf_vprintf(&w->trace, fmt, ap);
-	va_end(ap);
 	buf_putc(&w->trace, '\n');
+}
+
+void world_say(struct world *w, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(w, fmt, ap);
+	va_end(ap);
+}
+
+void world_fail(struct world *w, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (w->has_failed)
+		return;
+	va_start(ap, fmt);
+	say(w, fmt, ap);
+	va_end(ap);
+	w->has_failed = true;
 }
 
 const char *world_name(const struct world *w, unsigned node)
@@ -32,8 +50,12 @@ void world_begin(struct world *w, uint64_t seed)
 		w->topologies[i] = mesh_topology_new(&w->builds[i].inv);
 	w->start = w->now = (instant){1000 * NS_PER_S};
 	w->chance = (struct chance){seed};
+	watch_begin(w);
 	for (unsigned i = 0; i < w->n_nodes; i++) {
+		w->nodes[i].w = w;
+		w->nodes[i].index = i;
 		w->nodes[i].node = &w->inv->nodes[i];
+		journal_init(&w->nodes[i].journal);
 		for (unsigned k = 0; k < w->n_nodes; k++)
 			w->delay_ns[i][k] = (int64_t)(1 + (i * 7 + k * 7) % 20) * NS_PER_MS;
 	}
@@ -43,6 +65,9 @@ void world_end(struct world *w)
 {
 	for (unsigned i = 0; i < w->n_nodes; i++)
 		node_power(w, i, false);
+	for (unsigned i = 0; i < w->n_nodes; i++)
+		journal_done(&w->nodes[i].journal);
+	watch_end(w);
 	while (w->flying) {
 		struct world_packet *p = w->flying;
 
@@ -61,6 +86,53 @@ void world_edit(struct world *w)
 	w->edition = (w->edition + 1) % WORLD_EDITIONS;
 	w->inv = &w->builds[w->edition].inv;
 	world_say(w, "(the inventory is edited)");
+}
+
+ip_addr world_uplink(unsigned node, int family)
+{
+	uint8_t v4[4] = {198, 51, 100, (uint8_t)(node + 1)};
+	uint8_t v6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = (uint8_t)(node + 1)};
+
+	return ip_addr_from_bytes(family, family == AF_INET ? v4 : v6);
+}
+
+ip_addr world_sample_of(const ip_prefix *p)
+{
+	ip_addr a = ip_prefix_addr(p);
+
+	if (p->len == ip_family_bits(p->family))
+		return a;
+	if (p->family == AF_INET) {
+		a.bytes[3] = 77;
+		a.bytes[2] = p->len < 24 ? 200 : a.bytes[2];
+	} else {
+		a.bytes[15] = 77;
+		a.bytes[6] = p->len < 64 ? 2 : a.bytes[6];
+	}
+	a.bytes[0] = p->len < 8 ? 0x2a : a.bytes[0];
+	return a;
+}
+
+const struct mesh_network *world_carries(const struct world *w, unsigned node, const ip_prefix *p)
+{
+	const struct mesh_node *n = &w->inv->nodes[node];
+
+	for (size_t i = 0; i < n->n_networks; i++)
+		if (ip_prefix_eq(&n->networks[i].prefix, p))
+			return &n->networks[i];
+	return NULL;
+}
+
+const ip_prefix *world_network(const struct world *w, unsigned node, int family)
+{
+	const struct mesh_node *n = &w->inv->nodes[node];
+
+	/* A node's own ones stand before what it shares. */
+	for (size_t i = 0; i < n->n_networks && i < 2; i++)
+		if (n->networks[i].prefix.family == family &&
+			n->networks[i].prefix.len == (family == AF_INET ? 24 : 64))
+			return &n->networks[i].prefix;
+	return NULL;
 }
 
 bool world_line_is_up(const struct world *w, unsigned a, unsigned b)
@@ -93,20 +165,31 @@ static void fly(struct world *w, const struct world_packet *packet)
 
 void world_send(struct world *w, const struct world_packet *p)
 {
-	const struct world_node *n = &w->nodes[p->from];
-	ip_addr dst = node_address(w, p->to);
-
-	if (n->is_on && n->has_device && node_owner(n, &dst) == p->to)
+	if (path_leaves(w, p->from, p->to))
 		fly(w, p);
+}
+
+#define REKEY_S 120
+
+/* What the device learns of its peer by an authentic packet. */
+static void hear(struct world *w, const struct world_packet *p)
+{
+	struct model_peer *peer =
+		model_peer(w->nodes[p->to].model, &w->inv->nodes[p->from].public_key);
+	int64_t now_s = w->now.ns / NS_PER_S;
+	ip_addr outside = world_uplink(p->from, AF_INET);
+
+	peer->rx_bytes += p->len + 32;
+	peer->endpoint = sock_addr_make(&outside, 51820);
+	if (!peer->handshake_s || now_s - peer->handshake_s >= REKEY_S)
+		peer->handshake_s = now_s;
 }
 
 static void land(struct world *w, const struct world_packet *p)
 {
-	const struct world_node *n = &w->nodes[p->to];
-	ip_addr src = node_address(w, p->from);
-
-	if (!n->is_on || !n->has_device || w->cut[p->from][p->to] || node_owner(n, &src) != p->from)
+	if (!path_enters(w, p->from, p->to))
 		return;
+	hear(w, p);
 	if (p->kind == WORLD_ECHO_REQUEST) {
 		struct world_packet reply = *p;
 
@@ -159,6 +242,8 @@ void world_run(struct world *w, int64_t ns)
 		if (instant_before(w->now, at))
 			w->now = at;
 		step(w);
+		if (w->has_failed)
+			return;
 	}
 	w->now = end;
 }

@@ -1,23 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A whole mesh in one process and in virtual time: every node with its real live core, engine
- * and RIB over a model of a WireGuard device (one owner per prefix, source check) and of the
- *kernel's routes, joined by a network with delay, loss and cuts in one direction.
+ * A whole mesh in one process and in virtual time: every node with its real live core, engine, RIB,
+ * look, want, plan and do over a model of the kernel and of a WireGuard device, joined by a network
+ * with delay, loss and cuts in one direction.
  *
- *	story.c   a seed makes an inventory and what happens in it
- *	world.c   time, and packets in flight between devices
- *	node.c    a machine: device, routes, and the daemon that may run on it
- *	path.c    a data packet, from network to network, as things stand at one instant
- *	oracle.c  what must arrive, by the rules of the docs alone
+ *	story_mesh.c  a seed makes an inventory
+ *	story.c       and what happens in it
+ *	world.c       time, and packets in flight between devices
+ *	model*.c      what a machine's kernel and device hold (model.h)
+ *	node.c        a machine, and the daemon that may run on it (node_*.c)
+ *	client.c      a machine with stock WireGuard, as its file says
+ *	foreign.c     what others put on a machine
+ *	path.c        a data packet, from network to network, as things stand at one instant
+ *	oracle.c      what must arrive, by the rules of the docs alone
+ *	watch.c       what must hold after each single operation
  */
 #ifndef SHUNT_TESTS_SIM_MESH_WORLD_H
 #define SHUNT_TESTS_SIM_MESH_WORLD_H
 
 #include "base/buf.h"
-#include "base/trie.h"
+#include "daemon/journal.h"
 #include "live/live.h"
-#include "mesh/view.h"
+#include "mesh/topology.h"
 #include "mesh_build.h"
+#include "model.h"
 #include "unit.h"
 
 #define WORLD_NODES 12
@@ -25,18 +31,32 @@
 #define WORLD_NOBODY UINT32_MAX
 #define WORLD_FIB_NS (2 * NS_PER_MS) /* from a verdict to a programmed FIB */
 
-struct daemon; /* of node.c */
+struct daemon; /* of node_daemon.h */
+
+struct world;
 
 struct world_node {
+	struct world *w;
+	unsigned index;
 	const struct mesh_node *node;
-	bool is_on;	     /* the machine; its device and routes are gone with it */
-	bool has_device;     /* made by its daemon, outlives it */
-	struct trie *owners; /* of the device: prefix -> node */
-	struct trie *routes; /* of the kernel: to the device, or to the node itself */
+	bool is_on;		/* the machine; its device and routes are gone with it */
+	struct model *model;	/* NULL while it is off */
+	struct journal journal; /* as the state directory has it */
+	bool journal_lags;	/* its last write was refused */
 	struct daemon *daemon;
 	bool is_drained;  /* as the state directory remembers */
 	unsigned edition; /* of the inventory that its daemon runs */
 	unsigned starts;
+	VEC(bool)
+	guarded; /* of the samples: its packets never left in clear since they first didn't */
+	ip_prefix stolen; /* what a foreign peer has taken; family 0: nothing */
+};
+
+/* Somebody's address, and the prefix that it is of. */
+struct world_sample {
+	ip_prefix prefix;
+	ip_addr address;
+	bool is_host; /* an overlay address */
 };
 
 struct world_packet;
@@ -56,7 +76,12 @@ struct world {
 	struct chance chance; /* of the network */
 	struct world_packet *flying;
 	struct buf trace;
-	uint64_t n_packets;
+	uint64_t n_packets, n_ops;
+	VEC(struct world_sample) samples;
+	/* Called after each operation while something is watched more closely; NULL. */
+	void (*watcher)(struct world *w, void *data);
+	void *watcher_data;
+	bool has_failed; /* the trace says how */
 };
 
 enum world_kind { WORLD_BFD, WORLD_ECHO_REQUEST, WORLD_ECHO_REPLY };
@@ -77,6 +102,8 @@ void world_begin(struct world *w, uint64_t seed);
 void world_end(struct world *w);
 /* A line of the trace, at the time that it is. */
 void world_say(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same, and the story has failed. */
+void world_fail(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *world_name(const struct world *w, unsigned node);
 /* Hands a packet to the sender's device; what the tables refuse is gone. */
 void world_send(struct world *w, const struct world_packet *p);
@@ -85,39 +112,88 @@ void world_run(struct world *w, int64_t ns);
 void world_edit(struct world *w);
 bool world_line_is_up(const struct world *w, unsigned a, unsigned b); /* in both directions */
 
-/* What a story may have beside the nodes' own networks: something that several carry, and one
- * around them. */
-#define STORY_ANYCAST "10.20.53.53/32"
-#define STORY_COVER "10.20.0.0/16"
+/* Where the world finds the machine. */
+ip_addr world_uplink(unsigned node, int family);
+/* An address of the prefix that no longer one of the world holds. */
+ip_addr world_sample_of(const ip_prefix *p);
+/* The node's own network of that family, which nobody else has; NULL: it has none. */
+const ip_prefix *world_network(const struct world *w, unsigned node, int family);
+/* NULL if it doesn't carry it. */
+const struct mesh_network *world_carries(const struct world *w, unsigned node, const ip_prefix *p);
+
+/* What a story may have beside the nodes' own networks: something that several carry, one around
+ * them, one that holds the machines' own endpoints, and everything. */
+extern const char *const story_shared[];
+extern const size_t story_n_shared;
+#define STORY_OVERLAY "10.10.0.0/24"
+#define STORY_OVERLAY6 "fd10::/64"
 
 /* --- a machine --- */
 
 void node_power(struct world *w, unsigned node, bool on);
-/* cold: there is no device yet. */
+bool node_is_client(const struct world *w, unsigned node);
 void node_start(struct world *w, unsigned node);
 /* Takes the newest inventory, which may be the one that it has. */
 void node_reload(struct world *w, unsigned node);
 void node_kill(struct world *w, unsigned node);
 void node_drain(struct world *w, unsigned node, bool drained);
+/* Somebody deletes its device. */
+void node_unplug(struct world *w, unsigned node);
+/* The kernel has news. */
+void node_tell(struct world *w, unsigned node);
 void node_receive(struct world *w, unsigned node, const struct world_packet *p);
 instant node_deadline(const struct world_node *n);
 void node_step(struct world *w, unsigned node);
 /* Which node the device hands this address to; WORLD_NOBODY. */
-unsigned node_owner(const struct world_node *n, const ip_addr *a);
+unsigned node_owner(const struct world *w, unsigned node, const ip_addr *a);
+unsigned node_of_key(const struct world *w, const wg_key *key);
 ip_addr node_address(const struct world *w, unsigned node);
 /* The daemon's verdict on a peer, DOWN if there is no daemon. */
 enum live_state node_verdict(const struct world_node *n, unsigned peer);
 bool node_is_holding(const struct world_node *n);
 
+/* As its file says. */
+void client_configure(struct world *w, unsigned node);
+
+/* A peer, routes, an address and a rule that the inventory doesn't know. */
+void foreign_arrive(struct world *w, unsigned node);
+/* A foreign peer takes a network of another node. */
+void foreign_steal(struct world *w, unsigned node, unsigned from);
+/* It goes away again. */
+void foreign_give_back(struct world *w, unsigned node);
+
 /* --- data --- */
 
-enum fate { ARRIVED, NO_ROUTE, LINE_DEAD, WRONG_SOURCE, OWN_SOURCE, CIRCLES };
+enum fate {
+	ARRIVED,
+	NO_ROUTE,
+	IN_CLEAR,
+	TUNNEL_IN_TUNNEL,
+	LINE_DEAD,
+	WRONG_SOURCE,
+	OWN_SOURCE,
+	CIRCLES
+};
 const char *fate_name(enum fate f);
 /* One packet as things stand now; *ret_at is where it ended. */
 enum fate path_try(const struct world *w, unsigned from, const ip_addr *src, const ip_addr *dst,
 	unsigned *ret_at);
+/* From the node's own network to the other's. */
+bool path_arrives(const struct world *w, unsigned from, unsigned to, int family);
+/* Whether a packet between two devices gets onto the line, and off it. */
+bool path_leaves(const struct world *w, unsigned from, unsigned to);
+bool path_enters(const struct world *w, unsigned from, unsigned to);
 
 /* --- what must be --- */
+
+void watch_begin(struct world *w);
+void watch_end(struct world *w);
+/* The machine has just been switched on. */
+void watch_machine(struct world *w, unsigned node);
+/* After an operation. */
+void watch_node(struct world *w, unsigned node);
+/* What one plan does, from here on. */
+void watch_plan(struct world *w, unsigned node);
 
 /* Nobody has reported yet who died or returned, or holds: nothing is promised. */
 bool oracle_is_settled(const struct world *w);

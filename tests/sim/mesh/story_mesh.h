@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The mesh of a story: one to three hubs, some sites, clients of the hubs; one family or both;
+ * maybe an anycast address, a network around all others, a way out into the world, and one that
+ * holds the machines' own endpoints.
+ */
+#ifndef SHUNT_TESTS_SIM_MESH_STORY_MESH_H
+#define SHUNT_TESTS_SIM_MESH_STORY_MESH_H
+
+#include "world.h"
+
+/* n editions of one inventory: the same nodes and networks, other metrics and links. */
+void story_make_mesh(struct mesh_build *builds, unsigned n, struct chance *c);
+
+#endif
