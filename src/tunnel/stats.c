@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "sys/unix.h"
-#include "tunnel/uapi.h"
+#include "tunnel/uapi_socket.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>

@@ -2,6 +2,7 @@
 #include "tunnel/uapi.h"
 
 #include "base/mem.h"
+#include "tunnel/config.h"
 #include "tunnel/events.h"
 #include "tunnel/uapi_get.h"
 #include <errno.h>

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/vec.h"
+#include "tunnel/config.h"
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>

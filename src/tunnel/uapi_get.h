@@ -9,7 +9,8 @@
 #define SHUNT_TUNNEL_UAPI_GET_H
 
 #include "base/buf.h"
-#include "tunnel/config.h"
+
+struct tunnel;
 
 struct uapi_get;
 

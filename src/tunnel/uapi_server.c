@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-#include "tunnel/uapi.h"
+#include "tunnel/uapi_server.h"
 
 #include "base/list.h"
+#include "tunnel/uapi.h"
 #include "tunnel/uapi_get.h"
+#include "tunnel/uapi_socket.h"
 #include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#define SOCKET_DIR "/var/run/wireguard"
 #define MAX_REQUEST ((size_t)256 << 20) /* a million peers, and an end to it */
-#define BACKLOG 64
 #define PAUSE_MS 100
 #define STALL_MS 15000
 
@@ -48,52 +46,6 @@ struct client {
 	bool is_writing, is_reading;
 	size_t left; /* of out, when the timer looked last */
 };
-
-char *uapi_path(const char *name)
-{
-	return mem_printf(SOCKET_DIR "/%s.sock", name);
-}
-
-static bool somebody_listens(const struct sockaddr_un *addr)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* EAGAIN: so many wait for him that no more fit. */
-	bool yes = fd >= 0 &&
-		   (!connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) || errno == EAGAIN);
-
-	if (fd >= 0)
-		close(fd);
-	return yes;
-}
-
-int uapi_bind(const char *name)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	AUTO_FREE char *path = uapi_path(name);
-	mode_t mask;
-	int fd, err = 0;
-
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(addr.sun_path, path, strlen(path) + 1);
-	if (mkdir(SOCKET_DIR, 0755) && errno != EEXIST)
-		return -errno;
-	if (somebody_listens(&addr))
-		return -EADDRINUSE;
-	unlink(path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	mask = umask(077);
-	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, BACKLOG))
-		err = -errno;
-	umask(mask);
-	if (err) {
-		close(fd);
-		return err;
-	}
-	return fd;
-}
 
 /* --- clients -------------------------------------------------------------------------------------
  */
@@ -383,7 +335,7 @@ int uapi_serve(
 	s->fd = fd;
 	s->max_clients = max_clients < UAPI_MAX_CLIENTS ? max_clients : UAPI_MAX_CLIENTS;
 	list_init(&s->clients);
-	err = listen(fd, BACKLOG) ? -errno : uv_poll_init(loop, &s->listener, fd);
+	err = listen(fd, UAPI_BACKLOG) ? -errno : uv_poll_init(loop, &s->listener, fd);
 	if (err) {
 		free(s);
 		return err; /* the caller ends */

@@ -3,6 +3,8 @@
  * away in the middle harms nobody. The server runs in a thread, as in the program. */
 #include "tunnel_fixture.h"
 
+#include "tunnel/uapi_server.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <sys/un.h>
