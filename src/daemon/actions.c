@@ -111,6 +111,9 @@ static void carry_out(struct daemon *d, const struct engine_action *a, outcomes 
 	case ENGINE_REMEMBER_DRAIN:
 		vec_push(ret, remember(d, a));
 		break;
+	case ENGINE_LET_GO:
+		generation_put(a->u.generation);
+		break;
 	case ENGINE_LINE:
 		say(d, &a->u.line);
 		break;

@@ -26,6 +26,7 @@ void engine_free(struct engine *e)
 	endpoints_free(e->endpoints);
 	handshakes_free(e->handshakes);
 	rib_diff_done(&e->diff);
+	engine_feed_done(e);
 	if (e->rib)
 		rib_free(e->rib);
 	generation_put(e->before);
@@ -44,6 +45,12 @@ struct engine_action *engine_emit(
 
 	vec_push(out, a);
 	return &out->items[out->n - 1];
+}
+
+void engine_emit_let_go(const struct engine *e, const struct generation *g, engine_actions *out)
+{
+	if (g)
+		engine_emit(e, ENGINE_LET_GO, out)->u.generation = g;
 }
 
 struct engine_line *engine_emit_line(
@@ -68,6 +75,8 @@ void engine_emit_sync(struct engine *e, const char *why, instant now, engine_act
 
 void engine_ask_sync(struct engine *e, const char *why, instant now, engine_actions *out)
 {
+	if (engine_is_feeding(e))
+		return; /* the one behind it is late enough */
 	if (!e->looks.is_under_way) {
 		engine_emit_sync(e, why, now, out);
 		return;
@@ -81,6 +90,8 @@ void engine_ask_sync(struct engine *e, const char *why, instant now, engine_acti
 
 static void on_time(struct engine *e, instant now, engine_actions *out)
 {
+	if (engine_is_feeding(e))
+		engine_feed(e, now, out);
 	if (!instant_before(now, e->looks.at))
 		engine_emit_sync(e, e->why ? e->why : "drift mended", now, out);
 	if (!instant_before(now, e->check_at)) {
@@ -154,7 +165,9 @@ void engine_step(
 
 instant engine_deadline(const struct engine *e)
 {
-	return instant_min(e->looks.at, e->check_at);
+	instant at = instant_min(e->looks.at, e->check_at);
+
+	return engine_is_feeding(e) ? instant_min(at, e->feed.at) : at;
 }
 
 /* --- what it knows -------------------------------------------------------------------------------

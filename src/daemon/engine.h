@@ -13,8 +13,9 @@
  *	ENGINE_GENERATION, the first    names to resolve; then the owner finds or makes the device
  *	ENGINE_FOUND                    adoption; SYNC, and once that is done PROBE_SET
  *	ENGINE_VERDICTS, from then on   the RIB's step; MOVE
- *	ENGINE_GENERATION, a later one  SYNC, then endpoints that moved, then PROBE_SET
- *	ENGINE_TIME, at engine_deadline SYNC; names of peers that are overdue
+ *	ENGINE_GENERATION, a later one  the RIB is told, a slice at once and others by ENGINE_TIME;
+ *then SYNC, then endpoints that moved, then PROBE_SET ENGINE_TIME, at engine_deadline SYNC; names
+ *of peers that are overdue
  *
  * An action's outcome comes in at any later time, and other events before it. Several MOVEs may be
  * under way, of which outcomes come in their order; one SYNC of the newest generation, which counts
@@ -34,6 +35,9 @@
 #include "device/device.h"
 #include "live/live.h"
 #include "route/rib.h"
+
+/* At most so many prefixes are changed in the RIB by one event, but for the start. */
+#define ENGINE_SLICE 100
 
 enum engine_event_type {
 	ENGINE_GENERATION, /* generation: made from the one in force; the hold on it is taken over
@@ -104,7 +108,8 @@ enum engine_action_type {
 	ENGINE_PROBE_DRAIN,    /* drained: tell the peers */
 	ENGINE_HOLD_CLEAR,     /* our own FIB is programmed: the peers may come back */
 	ENGINE_REMEMBER_DRAIN, /* drained, beyond a restart -> REMEMBERED */
-	ENGINE_LINE,	       /* line: into the log */
+	ENGINE_LET_GO, /* generation: a hold on it that is the owner's now; its end may take long */
+	ENGINE_LINE,   /* line: into the log */
 };
 
 enum engine_line_type {
@@ -165,6 +170,7 @@ struct engine_action {
 			uint64_t rx_bytes;
 		} report;
 		bool drained;
+		const struct generation *generation;
 		struct engine_line line;
 	} u;
 };
@@ -182,6 +188,9 @@ void engine_step(
 	struct engine *e, const struct engine_event *event, instant now, engine_actions *ret);
 /* When ENGINE_TIME is due at the latest; INSTANT_NEVER. */
 instant engine_deadline(const struct engine *e);
+
+/* The RIB hasn't heard of all that the generation in force changes; ENGINE_TIME goes on with it. */
+bool engine_is_feeding(const struct engine *e);
 
 /* --- what it knows, until the next event --- */
 

@@ -71,14 +71,11 @@ static void refine(struct engine *e, const struct device_state *device)
 	map_free(o.of);
 }
 
-static void feed(struct engine *e, const struct generation *before)
+static void feed_all(struct engine *e)
 {
 	struct candidate_events c;
 
-	if (before)
-		candidate_events_of_change(&before->view, &e->gen->view, e->gen->ids, &c);
-	else
-		candidate_events_of_view(&e->gen->view, e->gen->ids, &c);
+	candidate_events_of_view(&e->gen->view, e->gen->ids, &c);
 	rib_step(e->rib, c.events.items, c.events.n, &e->diff); /* a SYNC follows */
 	candidate_events_done(&c);
 }
@@ -95,7 +92,7 @@ void engine_on_found(struct engine *e, const struct device_state *device, unsign
 
 		judge(e, p->id, is_in_use(p, device) ? RIB_UP : RIB_DOWN);
 	}
-	feed(e, NULL);
+	feed_all(e);
 	refine(e, device);
 	engine_emit_sync(e, "start", now, out);
 }
@@ -103,31 +100,23 @@ void engine_on_found(struct engine *e, const struct device_state *device, unsign
 /* --- a later one ---------------------------------------------------------------------------------
  */
 
-/* A new peer is down until it is heard; one that is none any more is judged no more, so that no
- * candidate of it counts as doubtful (nobody uses it as a next hop). */
-static void judge_change(struct engine *e, const struct generation *before)
+/* What was offered or is under way speaks of the other. */
+static void forget_outcomes(struct engine *e)
 {
-	for (size_t i = 0; i < e->gen->n_peers; i++)
-		if (!generation_peer_by_id(before, e->gen->peers[i].id))
-			judge(e, e->gen->peers[i].id, RIB_DOWN);
-	for (size_t i = 0; i < before->n_peers; i++)
-		if (!generation_peer_by_id(e->gen, before->peers[i].id))
-			judge(e, before->peers[i].id, RIB_UP);
-}
-
-/* The device has what an older one said, in part or whole, and what is told of that counts no more.
- */
-static void replace(struct engine *e, const struct generation *before)
-{
-	if (e->is_fresh) {
-		generation_put(before);
-	} else {
-		assert(!e->before);
-		e->before = before;
-	}
-	e->offered.n = e->covered.n = e->late.n = 0; /* they were the other's */
+	e->offered.n = e->covered.n = e->late.n = 0;
 	e->fib = (struct engine_fib){0};
 	e->was_reopened = false;
+}
+
+/* The device has what an older one said, in part or whole. */
+static void keep_if_in_use(struct engine *e, const struct generation *before, engine_actions *out)
+{
+	if (e->is_fresh) {
+		engine_emit_let_go(e, before, out);
+		return;
+	}
+	assert(!e->before);
+	e->before = before;
 }
 
 void engine_on_generation(
@@ -141,10 +130,9 @@ void engine_on_generation(
 	endpoints_set(e->endpoints, fresh, now);
 	engine_resolve_open(e, now, out);
 	if (before) {
-		feed(e, before);
-		judge_change(e, before);
-		replace(e, before);
-		engine_emit_sync(e, "reload", now, out);
+		forget_outcomes(e);
+		engine_feed_change(e, before, now, out);
+		keep_if_in_use(e, before, out);
 	}
 	e->is_fresh = true;
 }

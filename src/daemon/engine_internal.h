@@ -15,10 +15,21 @@ struct engine_fib {
 
 typedef VEC(uint32_t) engine_peers;
 
+/* A generation of which the RIB hasn't heard all yet. */
+struct engine_feed {
+	const struct generation *of;
+	size_t next; /* of its changes */
+};
+
 struct engine {
 	const struct generation *gen;
 	const struct generation *before; /* engine_generation_before */
 	bool is_fresh;			 /* no SYNC of gen has ended yet */
+	struct {
+		VEC(struct engine_feed) queue; /* the eldest first */
+		engine_peers gone;	       /* peers no more, of which the RIB hasn't heard */
+		instant at;		       /* the last slice */
+	} feed;
 	struct rib *rib;
 	struct rib_diff diff; /* of the last step, for the MOVE */
 	struct engine_fib fib;
@@ -43,6 +54,8 @@ struct engine {
 
 struct engine_action *engine_emit(
 	const struct engine *e, enum engine_action_type type, engine_actions *out);
+/* The hold on a generation that isn't in force any more. Accepts NULL. */
+void engine_emit_let_go(const struct engine *e, const struct generation *g, engine_actions *out);
 struct engine_line *engine_emit_line(
 	const struct engine *e, enum engine_line_type type, engine_actions *out);
 void engine_emit_sync(struct engine *e, const char *why, instant now, engine_actions *out);
@@ -65,6 +78,15 @@ void engine_on_generation(
 	struct engine *e, const struct generation *fresh, instant now, engine_actions *out);
 void engine_on_found(struct engine *e, const struct device_state *device, unsigned max_owners,
 	instant now, engine_actions *out);
+
+/* --- the RIB is told of them (engine_feed.c) --- */
+
+/* What makes of before the generation in force: the first slice. */
+void engine_feed_change(
+	struct engine *e, const struct generation *before, instant now, engine_actions *out);
+/* The next slice; behind the last one a SYNC. */
+void engine_feed(struct engine *e, instant now, engine_actions *out);
+void engine_feed_done(struct engine *e);
 
 /* --- the device read back (engine_sync.c) --- */
 

@@ -58,6 +58,9 @@ struct generation *generation_make(const struct generation_parts *parts)
 	mesh_view_build(g->topology, g->self->index, &g->view);
 	make_addresses(g);
 	make_peers(g, parts->read_psk);
+	if (parts->before)
+		candidate_changes_between(
+			&parts->before->view, parts->before->ids, &g->view, g->ids, &g->changes);
 	return g;
 }
 
@@ -84,6 +87,7 @@ static void generation_free(struct generation *g)
 {
 	names_done(&g->names);
 	generation_faults_done(&g->faults);
+	vec_done(&g->changes);
 	map_free(g->by_id);
 	map_free(g->by_key);
 	secret_free(g->peers, (g->n_peers + 1) * sizeof(*g->peers));

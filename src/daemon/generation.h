@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/vec.h"
+#include "daemon/candidates.h"
 #include "daemon/names.h"
 #include "mesh/view.h"
 
@@ -41,7 +42,8 @@ struct generation {
 	ip_prefix
 		*addresses; /* ours with the length of their overlay, as the interface gets them */
 	size_t n_addresses;
-	generation_faults faults; /* of the inventory, those that others can live with */
+	candidate_changes changes; /* of view, against the generation before; the first has none */
+	generation_faults faults;  /* of the inventory, those that others can live with */
 };
 
 /* The key of a file, or negative errno. */

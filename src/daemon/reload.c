@@ -95,6 +95,8 @@ static void put_in_force(
 	d->fib.apart.n = 0;
 	d->report = report;
 	actions_feed(d, &e);
+	while (engine_is_feeding(d->engine))
+		actions_feed_type(d, ENGINE_TIME);
 	d->report = NULL;
 	sync_sysctls(d);
 }

@@ -53,7 +53,8 @@ void forget(struct bench *b);
 /* --- what happens --- */
 
 uint32_t id(struct bench *b, unsigned node);
-void feed(struct bench *b, struct engine_event e);
+void step(struct bench *b, const struct engine_event *e);
+void feed(struct bench *b, struct engine_event e); /* of the generation in force */
 void happens(struct bench *b, enum engine_event_type type);
 void verdict_of(struct bench *b, unsigned node, enum live_state state, uint64_t generation);
 void verdict(struct bench *b, unsigned node, enum live_state state);

@@ -118,7 +118,7 @@ static void test_an_answer_of_an_old_generation_is_nothing(void **state)
 	e.u.resolved.peer = id(b, HUB_A);
 	e.u.resolved.addrs = &a;
 	e.u.resolved.n = 1;
-	engine_step(b->e, &e, b->now, &b->todo);
+	step(b, &e);
 	expect(b, "");
 	resolved(b, SITE_2, "192.0.2.99:51820"); /* no peer of ours */
 	expect(b, "");

@@ -146,7 +146,7 @@ static void outcome_of(struct bench *b, enum engine_event_type type, uint64_t ge
 
 	if (type == ENGINE_SYNCED)
 		e.u.synced.device = &b->device;
-	engine_step(b->e, &e, b->now, &b->todo);
+	step(b, &e);
 }
 
 static void test_a_reload_does_not_wait_for_a_sync(void **state)
@@ -278,7 +278,7 @@ static void test_a_drain_outlives_a_reload(void **state)
 	take_generation(b);
 	forget(b);
 	done.u.remembered.drained = true;
-	engine_step(b->e, &done, b->now, &b->todo);
+	step(b, &done);
 	expect(b, "tell peers: drained\n"
 		  "(6) drained: peers are told to use others where they can\n");
 }

@@ -274,8 +274,7 @@ static void test_a_device_made_anew_for_an_older_generation(void **state)
 	inventory(b);
 	take_generation(b);
 	forget(b);
-	engine_step(b->e, &(struct engine_event){.type = ENGINE_REOPENED, .generation = 1}, b->now,
-		&b->todo);
+	step(b, &(struct engine_event){.type = ENGINE_REOPENED, .generation = 1});
 	expect(b, "reopen the prober\n");
 	sync_fails(b, -ENODEV, "no such device");
 	expect(b, "reopen\n");
