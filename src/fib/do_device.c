@@ -9,7 +9,7 @@
 
 bool op_is_of_device(const struct fib_op *op)
 {
-	return op->stage >= FIB_AT_DEVICE && op->stage <= FIB_AT_PEER_DEL;
+	return op->type == FIB_DEVICE || fib_op_peer(op);
 }
 
 struct work {

@@ -10,8 +10,7 @@ static const enum fib_op_type type_of[] = {
 	[FIB_AT_LINK] = FIB_LINK,
 	[FIB_AT_ADDRESS_ADD] = FIB_ADDRESS_ADD,
 	[FIB_AT_ADDRESS_DEL] = FIB_ADDRESS_DEL,
-	[FIB_AT_ROUTE_HOME] = FIB_ROUTE_ADD,
-	[FIB_AT_RULE_EARLY] = FIB_RULE_DEL,
+	[FIB_AT_ROUTE_PART] = FIB_ROUTE_ADD,
 	[FIB_AT_ROUTE_WITHDRAW] = FIB_ROUTE_DEL,
 	[FIB_AT_DEVICE] = FIB_DEVICE,
 	[FIB_AT_PEER_SET] = FIB_PEER_SET,
@@ -22,6 +21,7 @@ static const enum fib_op_type type_of[] = {
 	[FIB_AT_RULE_ADD] = FIB_RULE_ADD,
 	[FIB_AT_RULE_DEL] = FIB_RULE_DEL,
 	[FIB_AT_ROUTE_DEL] = FIB_ROUTE_DEL,
+	[FIB_AT_UNMARK] = FIB_DEVICE,
 	[FIB_AT_MARK] = FIB_MARK,
 };
 
@@ -143,8 +143,6 @@ static void plan_sysctls(
 void fib_plan_make(const struct fib_state *is, const struct fib_state *shall,
 	const struct fib_ours *ours, struct fib_plan *ret)
 {
-	bool gives_up = ours->n_marks && !ours->facts->mark;
-
 	plan_sysctls(is, shall, ret);
 	for (size_t i = 0; i < shall->devices.n; i++) {
 		const struct fib_device *want = &shall->devices.items[i];
@@ -154,7 +152,7 @@ void fib_plan_make(const struct fib_state *is, const struct fib_state *shall,
 		plan_link(have, want, ours, ret);
 		plan_device(have, want, ours, ret);
 	}
-	plan_kernel(is, shall, ours, gives_up, ret);
+	plan_kernel(is, shall, ours, ret);
 	want_sort(&ret->foreign);
 	fib_plan_order(ret);
 }
@@ -164,7 +162,7 @@ void fib_plan_removal(const struct fib_state *is, const struct fib_ours *ours, s
 	struct fib_state nothing = {0};
 	size_t n = 0;
 
-	plan_kernel(is, &nothing, ours, false, ret);
+	plan_kernel(is, &nothing, ours, ret);
 	for (size_t i = 0; i < ret->ops.n; i++) {
 		const struct fib_op *op = &ret->ops.items[i];
 

@@ -27,10 +27,9 @@ enum fib_stage {
 	FIB_AT_LINK,	    /* routes and addresses stand on a link that is up */
 	FIB_AT_ADDRESS_ADD, /* the new ones first, or a subnet is gone for a moment */
 	FIB_AT_ADDRESS_DEL,
-	FIB_AT_ROUTE_HOME,     /* the mark is given up: back to the main table before it goes */
-	FIB_AT_RULE_EARLY,     /* ... then what asks the mark's table, then the device's mark */
+	FIB_AT_ROUTE_PART,     /* what a route that goes has led into the device until now */
 	FIB_AT_ROUTE_WITHDRAW, /* a route that goes for good, before its owner does */
-	FIB_AT_DEVICE,
+	FIB_AT_DEVICE,	       /* a mark that it gets, before anything goes by it */
 	FIB_AT_PEER_SET,
 	FIB_AT_PREFIX_ADD, /* all additions, each of which is a whole move ... */
 	FIB_AT_PREFIX_DEL, /* ... before any removal */
@@ -39,6 +38,7 @@ enum fib_stage {
 	FIB_AT_RULE_ADD,   /* now that the table has its routes */
 	FIB_AT_RULE_DEL,
 	FIB_AT_ROUTE_DEL, /* what stood in two tables, and what refuses */
+	FIB_AT_UNMARK,	  /* the device, when no rule goes by its mark any more */
 	FIB_AT_MARK,	  /* with the port that the device has by now */
 };
 
@@ -141,9 +141,8 @@ void plan_link(const struct fib_device *is, const struct fib_device *shall,
 	const struct fib_ours *ours, struct fib_plan *p);
 void plan_device(const struct fib_device *is, const struct fib_device *shall,
 	const struct fib_ours *ours, struct fib_plan *p);
-/* gives_up: no mark shall be, and one was. */
 void plan_kernel(const struct fib_state *is, const struct fib_state *shall,
-	const struct fib_ours *ours, bool gives_up, struct fib_plan *p);
+	const struct fib_ours *ours, struct fib_plan *p);
 
 /* What a peer's own settings need: false if nothing. is NULL: it isn't there yet, and gets its
  * endpoint along. Allowed IPs stay empty. The caller wipes change->psk. */

@@ -133,14 +133,20 @@ static void plan_itself(struct work *w)
 		   !(is->has_key && wg_key_eq(&is->public_key, &shall->wg.public_key));
 	bool port = shall->wg.listen_port && shall->wg.listen_port != is->listen_port;
 	bool fwmark = !shall->leave_fwmark && shall->wg.fwmark != is->fwmark;
+	bool unmark = fwmark && !shall->wg.fwmark;
 	struct fib_op *op;
 
-	if (!key && !port && !fwmark)
-		return;
-	op = fib_plan_add(w->plan, FIB_AT_DEVICE, FIB_DIFFERS, shall->name);
-	op->u.settings.key = key;
-	op->u.settings.port = port;
-	op->u.settings.fwmark = fwmark;
+	if (key || port || (fwmark && !unmark)) {
+		op = fib_plan_add(w->plan, FIB_AT_DEVICE, FIB_DIFFERS, shall->name);
+		op->u.settings.key = key;
+		op->u.settings.port = port;
+		op->u.settings.fwmark = fwmark && !unmark;
+	}
+	if (unmark) {
+		op = fib_plan_add(w->plan, FIB_AT_UNMARK, FIB_UNWANTED, shall->name);
+		op->u.settings.key = op->u.settings.port = false;
+		op->u.settings.fwmark = true;
+	}
 }
 
 static void note_foreign(struct work *w, const struct device_peer *is)

@@ -1,78 +1,116 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Routes and rules. Only where a mark is given up do routes go home, and rules go, before the
- * device loses its mark. After the device has its new allowed IPs come the missing routes, then the
- * rules, then what is stale goes.
+ * Routes and rules. After the device has its new allowed IPs come the missing routes, then the
+ * rules, then what is stale goes. What is led into the device before and after is so all the time:
+ *
+ * - What a stale route holds, and a wanted one leads into the device, comes before that one goes: a
+ *   cover is replaced by parts of it. It isn't ahead of its owner, since it was led there already.
+ * - A stale route goes before its owner does, unless something else leads there in the end: then it
+ *   goes when that is there. (A cover goes so whose part needs the mark: the rest of it is behind
+ *   its owner for that moment, which costs packets that are to be lost anyway.)
+ * - Of what goes last, what refuses is first: it would be what is left in its table.
  */
 #include "fib/plan.h"
 
-static bool has_way(const route_vec *list, const ip_prefix *dst, bool apart)
+static size_t first_at(const route_vec *sorted, const ip_prefix *dst)
 {
-	for (size_t i = 0; i < list->n; i++)
-		if (!list->items[i].type && (!apart || list->items[i].table) &&
-			ip_prefix_eq(&list->items[i].dst, dst))
-			return true;
-	return false;
-}
-
-/* want is sorted by destination first. */
-static bool is_wanted_elsewhere(const route_vec *want, const ip_prefix *dst)
-{
-	size_t from = 0, to = want->n;
+	size_t from = 0, to = sorted->n;
 
 	while (from < to) {
 		size_t at = from + (to - from) / 2;
 
-		if (ip_prefix_cmp(&want->items[at].dst, dst) < 0)
+		if (ip_prefix_cmp(&sorted->items[at].dst, dst) < 0)
 			from = at + 1;
 		else
 			to = at;
 	}
-	for (; from < want->n && ip_prefix_eq(&want->items[from].dst, dst); from++)
-		if (!want->items[from].type)
+	return from;
+}
+
+static bool is_asked(const rule_vec *rules, uint32_t table, int family)
+{
+	for (size_t i = 0; i < rules->n; i++)
+		if (rules->items[i].table == table && rules->items[i].family == family)
+			return true;
+	return !table;
+}
+
+/* Exactly that prefix leads into the device; rules: by a table that they ask. NULL: any. */
+static bool leads_there(const route_vec *sorted, const ip_prefix *dst, const rule_vec *rules)
+{
+	for (size_t i = first_at(sorted, dst);
+		i < sorted->n && ip_prefix_eq(&sorted->items[i].dst, dst); i++) {
+		const struct rtnl_route *r = &sorted->items[i];
+
+		if (!r->type && (!rules || is_asked(rules, r->table, dst->family)))
+			return true;
+	}
+	return false;
+}
+
+/* The same, of it or of what holds it. */
+static bool leads(const route_vec *sorted, const ip_prefix *dst, const rule_vec *rules)
+{
+	ip_addr a = ip_prefix_addr(dst);
+
+	for (unsigned len = 0; sorted->n && len <= dst->len; len++) {
+		ip_prefix p = ip_prefix_of(&a, len);
+
+		if (leads_there(sorted, &p, rules))
+			return true;
+	}
+	return false;
+}
+
+/* A part of it leads into the device by a table that not everybody asks yet. */
+static bool has_part_apart(const route_vec *sorted, const ip_prefix *dst)
+{
+	for (size_t i = first_at(sorted, dst);
+		i < sorted->n && ip_prefix_contains(dst, &sorted->items[i].dst); i++)
+		if (!sorted->items[i].type && sorted->items[i].table)
 			return true;
 	return false;
 }
 
-/* What refuses in the mark's table is all that is left of a way whose device is gone. */
-static bool goes_home(const struct want_diff *d, const struct rtnl_route *r)
-{
-	return r->type || has_way(&d->stale, &r->dst, true);
-}
-
-static void plan_missing(
-	const struct want_diff *d, const struct fib_ours *ours, bool gives_up, struct fib_plan *p)
+/* In the main table alone: what would carry the tunnel's own packets waits for the device's mark.
+ */
+static void plan_missing(const struct want_diff *d, const struct fib_state *is,
+	const struct fib_ours *ours, struct fib_plan *p)
 {
 	for (size_t i = 0; i < d->missing.n; i++) {
 		const struct rtnl_route *r = &d->missing.items[i];
-		bool home = gives_up && goes_home(d, r);
+		bool leads_now = !r->type && leads(&d->stale, &r->dst, &is->rules);
+		bool moves = leads_now && leads_there(&d->stale, &r->dst, &is->rules);
 
-		fib_plan_route(p, home ? FIB_AT_ROUTE_HOME : FIB_AT_ROUTE_ADD,
-			home ? FIB_MOVES : FIB_MISSING, ours->facts->ifname, r);
+		fib_plan_route(p, leads_now && !r->table ? FIB_AT_ROUTE_PART : FIB_AT_ROUTE_ADD,
+			moves ? FIB_MOVES : FIB_MISSING, ours->facts->ifname, r);
 	}
 }
 
-static void plan_stale(const struct want_diff *d, const route_vec *want,
-	const struct fib_ours *ours, struct fib_plan *p)
+static void plan_stale(
+	const struct rtnl_route *r, const route_vec *want, const char *ifname, struct fib_plan *p)
 {
-	for (size_t i = 0; i < d->stale.n; i++) {
-		const struct rtnl_route *r = &d->stale.items[i];
-		bool moves = !r->type && is_wanted_elsewhere(want, &r->dst);
-		bool last = moves || rtnl_route_refuses(r);
+	bool moves = !r->type && leads_there(want, &r->dst, NULL);
+	bool last = r->type || leads(want, &r->dst, NULL) || has_part_apart(want, &r->dst);
 
-		fib_plan_route(p, last ? FIB_AT_ROUTE_DEL : FIB_AT_ROUTE_WITHDRAW,
-			moves ? FIB_MOVES : FIB_UNWANTED, ours->facts->ifname, r);
-	}
+	fib_plan_route(p, last ? FIB_AT_ROUTE_DEL : FIB_AT_ROUTE_WITHDRAW,
+		moves ? FIB_MOVES : FIB_UNWANTED, ifname, r);
 }
 
 static void plan_routes(const struct fib_state *is, const struct fib_state *shall,
-	const struct fib_ours *ours, bool gives_up, struct fib_plan *p)
+	const struct fib_ours *ours, struct fib_plan *p)
 {
+	const char *ifname = ours->facts->ifname;
 	struct want_diff d = {0};
 
 	want_diff_routes(is->routes.items, is->routes.n, &shall->routes, ours, &d);
-	plan_missing(&d, ours, gives_up, p);
-	plan_stale(&d, &shall->routes, ours, p);
+	plan_missing(&d, is, ours, p);
+	for (size_t i = 0; i < d.stale.n; i++)
+		if (rtnl_route_refuses(&d.stale.items[i]))
+			plan_stale(&d.stale.items[i], &shall->routes, ifname, p);
+	for (size_t i = 0; i < d.stale.n; i++)
+		if (!rtnl_route_refuses(&d.stale.items[i]))
+			plan_stale(&d.stale.items[i], &shall->routes, ifname, p);
 	for (size_t i = 0; i < d.leftover.n; i++)
 		vec_push(&p->leftover, d.leftover.items[i]);
 	want_diff_done(&d);
@@ -87,7 +125,7 @@ static bool has_rule(const rule_vec *list, const struct rtnl_rule *r)
 }
 
 static void plan_rules(const struct fib_state *is, const struct fib_state *shall,
-	const struct fib_ours *ours, bool gives_up, struct fib_plan *p)
+	const struct fib_ours *ours, struct fib_plan *p)
 {
 	static const int families[] = {AF_INET, AF_INET6};
 	rule_vec have = {0}, stale = {0};
@@ -103,8 +141,7 @@ static void plan_rules(const struct fib_state *is, const struct fib_state *shall
 				vec_push(&have, is->rules.items[i]);
 		want_stale_rules(have.items, have.n, &shall->rules, ours, &stale);
 		for (size_t i = 0; i < stale.n; i++)
-			fib_plan_add(p, gives_up ? FIB_AT_RULE_EARLY : FIB_AT_RULE_DEL,
-				FIB_UNWANTED, ours->facts->ifname)
+			fib_plan_add(p, FIB_AT_RULE_DEL, FIB_UNWANTED, ours->facts->ifname)
 				->u.rule = stale.items[i];
 	}
 	vec_done(&have);
@@ -112,8 +149,8 @@ static void plan_rules(const struct fib_state *is, const struct fib_state *shall
 }
 
 void plan_kernel(const struct fib_state *is, const struct fib_state *shall,
-	const struct fib_ours *ours, bool gives_up, struct fib_plan *p)
+	const struct fib_ours *ours, struct fib_plan *p)
 {
-	plan_routes(is, shall, ours, gives_up, p);
-	plan_rules(is, shall, ours, gives_up, p);
+	plan_routes(is, shall, ours, p);
+	plan_rules(is, shall, ours, p);
 }

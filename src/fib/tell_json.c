@@ -17,8 +17,7 @@ static const char *const stages[] = {
 	[FIB_AT_LINK] = "link",
 	[FIB_AT_ADDRESS_ADD] = "address-add",
 	[FIB_AT_ADDRESS_DEL] = "address-del",
-	[FIB_AT_ROUTE_HOME] = "route-home",
-	[FIB_AT_RULE_EARLY] = "rule-early",
+	[FIB_AT_ROUTE_PART] = "route-part",
 	[FIB_AT_ROUTE_WITHDRAW] = "route-withdraw",
 	[FIB_AT_DEVICE] = "device",
 	[FIB_AT_PEER_SET] = "peer-set",
@@ -29,6 +28,7 @@ static const char *const stages[] = {
 	[FIB_AT_RULE_ADD] = "rule-add",
 	[FIB_AT_RULE_DEL] = "rule-del",
 	[FIB_AT_ROUTE_DEL] = "route-del",
+	[FIB_AT_UNMARK] = "unmark",
 	[FIB_AT_MARK] = "mark",
 };
 

@@ -85,7 +85,7 @@ static void add_kernel(struct fib_plan *p)
 		uint32_t table;
 		uint8_t type;
 	} routes[] = {
-		{FIB_AT_ROUTE_HOME, FIB_MOVES, "10.20.3.0/24", 0, 0},
+		{FIB_AT_ROUTE_PART, FIB_MOVES, "10.20.3.0/24", 0, 0},
 		{FIB_AT_ROUTE_WITHDRAW, FIB_UNWANTED, "fd20:4::/48", 0, 0},
 		{FIB_AT_ROUTE_ADD, FIB_MISSING, "::/0", MARK, 0},
 		{FIB_AT_ROUTE_DEL, FIB_UNWANTED, "10.20.4.0/24", 0, RTN_UNREACHABLE},
@@ -101,7 +101,6 @@ static void add_kernel(struct fib_plan *p)
 
 		fib_plan_route(p, routes[i].stage, routes[i].reason, "wg0", &x);
 	}
-	fib_plan_add(p, FIB_AT_RULE_EARLY, FIB_UNWANTED, "wg0")->u.rule = r;
 	fib_plan_add(p, FIB_AT_RULE_DEL, FIB_UNWANTED, "wg0")->u.rule = r;
 	r = (struct rtnl_rule){.family = AF_INET,
 		.fwmark = MARK,
@@ -126,6 +125,9 @@ static void make_plan(struct fib_plan *p)
 	add_kernel(p);
 	op = fib_plan_add(p, FIB_AT_DEVICE, FIB_DIFFERS, "wg0");
 	op->u.settings.key = op->u.settings.port = op->u.settings.fwmark = true;
+	op = fib_plan_add(p, FIB_AT_UNMARK, FIB_UNWANTED, "wg0");
+	op->u.settings.key = op->u.settings.port = false;
+	op->u.settings.fwmark = true;
 	fib_plan_add(p, FIB_AT_PEER_SET, FIB_MISSING, "wg0")->u.peer.key = hub_b;
 	fib_plan_add(p, FIB_AT_PEER_SET, FIB_DIFFERS, "wg0")->u.peer.key = hub_a;
 	fib_plan_endpoint(p, FIB_MISSING, "wg0", &hub_a, &to);
