@@ -68,7 +68,7 @@ struct asker {
 };
 
 /* fib_void_fn */
-static bool is_void(const struct fib_op *op, void *data)
+static bool is_void(struct fib_op *op, void *data)
 {
 	const struct asker *a = data;
 

@@ -12,8 +12,8 @@
  * So an older plan may meet what a newer order has moved. Everything has a number: an urgent order
  * its own, a job the one from which on it knows nothing (its basis). While anything older is
  * unfinished the core remembers for each prefix and peer the newest order that touched it, and
- * passes over operations of older plans on it: the newer word counts, and it has been done. If that
- * failed, its owner asks for a job.
+ * operations of older plans on it are passed over, or say what it said: the newer word counts. If
+ * that failed, its owner asks for a job.
  */
 #ifndef SHUNT_FIB_CORE_H
 #define SHUNT_FIB_CORE_H

@@ -34,8 +34,9 @@ struct fib_doing {
 	fib_failures failures;	    /* what was not done, an error last */
 };
 
-/* True: the operation isn't to be done any more, and is passed over without a word. */
-typedef bool fib_void_fn(const struct fib_op *op, void *data);
+/* True: the operation isn't to be done any more, and is passed over without a word. It may become
+ * another one on the same device. */
+typedef bool fib_void_fn(struct fib_op *op, void *data);
 
 /*
  * One operation, or some neighbours on one device as one change. is_void may be NULL. 1: there is

@@ -20,6 +20,7 @@ struct word {
 	struct subject of;
 	uint64_t seq;
 	bool there; /* of a route */
+	wg_key to;  /* of an owner; zero: nobody */
 };
 
 struct touched {
@@ -100,9 +101,20 @@ void touched_note(struct touched *t, const struct fib_op *op, uint64_t seq)
 	}
 	w->seq = seq;
 	w->there = op->type == FIB_ROUTE_ADD;
+	if (s.kind == OWNER)
+		w->to = op->u.owner.to;
 }
 
-bool touched_voids(const struct touched *t, const struct fib_op *op, uint64_t seq)
+static bool owner_voids(const struct word *w, struct fib_op *op)
+{
+	if (wg_key_is_zero(&w->to))
+		return true;
+	op->type = FIB_PREFIX_ADD;
+	op->u.owner.to = w->to;
+	return false;
+}
+
+bool touched_voids(const struct touched *t, struct fib_op *op, uint64_t seq)
 {
 	struct subject s;
 	const struct word *w = subject_of(op, &s) ? word_on(t, &s, seq) : NULL;
@@ -110,6 +122,9 @@ bool touched_voids(const struct touched *t, const struct fib_op *op, uint64_t se
 	if (!w)
 		return false;
 	switch (op->type) {
+	case FIB_PREFIX_ADD:
+	case FIB_PREFIX_DEL:
+		return owner_voids(w, op);
 	case FIB_ROUTE_ADD:
 		return !w->there;
 	case FIB_ROUTE_DEL:

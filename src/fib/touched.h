@@ -17,12 +17,14 @@ void touched_free(struct touched *t);
  * nothing. */
 void touched_note(struct touched *t, const struct fib_op *op, uint64_t seq);
 /*
- * The operation of an older plan is not to be done any more: a newer order has given the prefix its
- * owner, has withdrawn the route that the plan would add, or needs the one that the plan would
- * withdraw, or has set the endpoint. What clears away a second route of another table stays to be
- * done.
+ * What newer orders leave to do of an operation of an older plan. True: nothing; one has taken the
+ * prefix from everybody, has withdrawn the route that the plan would add, or needs the one that the
+ * plan would withdraw, or has set the endpoint. What clears away a second route of another table
+ * stays to be done. An owner that one has given the prefix becomes the operation's, and is given
+ * once more: on a device that was made anew the order came to nothing if its peer was still
+ * missing.
  */
-bool touched_voids(const struct touched *t, const struct fib_op *op, uint64_t seq);
+bool touched_voids(const struct touched *t, struct fib_op *op, uint64_t seq);
 size_t touched_count(const struct touched *t);
 void touched_forget(struct touched *t);
 

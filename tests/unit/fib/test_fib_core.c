@@ -17,7 +17,8 @@
 static struct {
 	uint8_t owner[N];
 	bool route[N], other_table[N];
-	int fail_with; /* of the next call; 0: it goes well */
+	uint8_t absent; /* a peer that isn't there (yet): what it is given is passed over */
+	int fail_with;	/* of the next call; 0: it goes well */
 	unsigned changes;
 } world;
 
@@ -75,6 +76,8 @@ static int device_set_here(struct fib_io *io, const struct device_change *c)
 	for (size_t i = 0; !err && i < c->n_peers; i++) {
 		const struct device_peer_change *p = &c->peers[i];
 
+		if (world.absent && p->key.bytes[0] == world.absent)
+			continue;
 		for (size_t k = 0; k < p->n_add; k++)
 			world.owner[index_of(&p->add[k])] = p->key.bytes[0];
 		for (size_t k = 0; k < p->n_del; k++)
@@ -313,6 +316,29 @@ static void the_newer_word_on_an_owner_counts(void **state)
 	assert_int_equal(world.owner[2], 3);
 }
 
+/* The device is another one than the orders are for, and the job fills it. */
+static void an_order_before_its_peer_is_there(void **state)
+{
+	begin_job();
+	world.absent = 3;
+	world.owner[0] = world.owner[1] = NOBODY;
+	for (unsigned i = 0; i < 3; i++)
+		order_owner(i, 3);
+	order_owner(3, NOBODY);
+	run();
+	assert_int_equal(world.owner[0], NOBODY);
+	world.absent = NOBODY;
+	add_owner(&job.plan, 0, NOBODY, 2);
+	add_owner(&job.plan, 1, NOBODY, 3);
+	add_owner(&job.plan, 2, 1, NOBODY);
+	add_owner(&job.plan, 3, NOBODY, 2);
+	prepared();
+	end_job(0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(world.owner[i], 3);
+	assert_int_equal(world.owner[3], NOBODY);
+}
+
 /* Between the announcement and the start of the work, too. */
 static void newer_is_what_its_input_need_not_know(void **state)
 {
@@ -490,6 +516,7 @@ int main(void)
 		CASE(a_job_waits_until_its_input_is_there),
 		CASE(orders_go_before_a_job_is_prepared),
 		CASE(the_newer_word_on_an_owner_counts),
+		CASE(an_order_before_its_peer_is_there),
 		CASE(newer_is_what_its_input_need_not_know),
 		CASE(an_older_order_doesn_t_void),
 		CASE(an_order_in_the_middle_of_a_plan),
