@@ -18,6 +18,7 @@ struct fib_core {
 	struct list small, large; /* orders, first come, first served */
 	struct list jobs;	  /* of them only the first is worked on */
 	struct fib_doing doing;	  /* the first job's plan, while it is DOING */
+	bool has_repeated;	  /* what orders said meanwhile, at its end */
 	struct fib_state is;
 	struct touched *touched;
 	uint64_t last_seq;
@@ -152,6 +153,7 @@ void fib_core_worked(struct fib_core *c, struct fib_job *job)
 	}
 	assert(job->phase == FIB_JOB_PREPARING);
 	job->phase = FIB_JOB_DOING;
+	c->has_repeated = false;
 	vec_done(&c->doing.failures);
 	c->doing = (struct fib_doing){
 		.io = c->io, .plan = &job->plan, .shall = &job->shall, .is = &job->is};
@@ -182,11 +184,34 @@ static void give_back(struct fib_core *c, struct fib_job *job)
 	forget_touched(c);
 }
 
+/* An order for a peer that wasn't there when the job looked came to nothing, without a word, if it
+ * came before the plan had made the peer. */
+static void repeat_owner(const ip_prefix *prefix, const wg_key *to, void *data)
+{
+	struct fib_job *job = data;
+	const struct fib_device *is = &job->is.devices.items[0];
+	static const wg_key nobody;
+
+	if (!device_state_peer(&is->wg, to))
+		fib_plan_owner(&job->plan, is->name, prefix, &nobody, to);
+}
+
+/* True if there is more to do now. */
+static bool repeat_orders(struct fib_core *c, struct fib_job *job)
+{
+	size_t n = job->plan.ops.n;
+
+	if (!job->again && !c->has_repeated && job->is.devices.n)
+		touched_owners(c->touched, job->basis, repeat_owner, job);
+	c->has_repeated = true;
+	return job->plan.ops.n > n;
+}
+
 static void step_plan(struct fib_core *c, struct fib_job *job)
 {
 	int err = do_piece(c, &c->doing, job->basis, false);
 
-	if (err > 0)
+	if (err > 0 || (!err && repeat_orders(c, job)))
 		return;
 	vec_done(&job->failures);
 	job->failures = c->doing.failures;

@@ -134,6 +134,19 @@ bool touched_voids(const struct touched *t, struct fib_op *op, uint64_t seq)
 	}
 }
 
+void touched_owners(const struct touched *t, uint64_t seq, touched_owner_fn *fn, void *data)
+{
+	size_t cursor = 0;
+	void *value;
+
+	while (map_next(t->words, &cursor, NULL, NULL, &value)) {
+		const struct word *w = value;
+
+		if (w->of.kind == OWNER && w->seq > seq && !wg_key_is_zero(&w->to))
+			fn(&w->of.u.prefix, &w->to, data);
+	}
+}
+
 size_t touched_count(const struct touched *t)
 {
 	return map_count(t->words);

@@ -25,6 +25,9 @@ void touched_note(struct touched *t, const struct fib_op *op, uint64_t seq);
  * missing.
  */
 bool touched_voids(const struct touched *t, struct fib_op *op, uint64_t seq);
+typedef void touched_owner_fn(const ip_prefix *prefix, const wg_key *to, void *data);
+/* Those prefixes to which orders newer than seq have given an owner, in no order. */
+void touched_owners(const struct touched *t, uint64_t seq, touched_owner_fn *fn, void *data);
 size_t touched_count(const struct touched *t);
 void touched_forget(struct touched *t);
 

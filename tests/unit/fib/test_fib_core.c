@@ -339,6 +339,30 @@ static void an_order_before_its_peer_is_there(void **state)
 	assert_int_equal(world.owner[3], NOBODY);
 }
 
+/* Nor does the job's plan name the prefix. Who was there when it looked has what it was given. */
+static void an_order_that_the_plan_knows_nothing_of(void **state)
+{
+	struct device_peer there = {.key = key_of(2)};
+
+	begin_job();
+	job.is.devices.items[0].wg.peers = &there;
+	job.is.devices.items[0].wg.n_peers = 1;
+	world.absent = 3;
+	world.owner[0] = NOBODY;
+	order_owner(0, 3);
+	order_owner(1, 2);
+	run();
+	world.absent = NOBODY;
+	add_owner(&job.plan, 2, NOBODY, 2);
+	prepared();
+	run();
+	assert_int_equal(job.plan.ops.n, 2);
+	job.is.devices.items[0].wg = (struct device_state){0};
+	end_job(0);
+	assert_int_equal(world.owner[0], 3);
+	assert_int_equal(world.owner[1], 2);
+}
+
 /* Between the announcement and the start of the work, too. */
 static void newer_is_what_its_input_need_not_know(void **state)
 {
@@ -517,6 +541,7 @@ int main(void)
 		CASE(orders_go_before_a_job_is_prepared),
 		CASE(the_newer_word_on_an_owner_counts),
 		CASE(an_order_before_its_peer_is_there),
+		CASE(an_order_that_the_plan_knows_nothing_of),
 		CASE(newer_is_what_its_input_need_not_know),
 		CASE(an_older_order_doesn_t_void),
 		CASE(an_order_in_the_middle_of_a_plan),
