@@ -105,11 +105,14 @@ void touched_note(struct touched *t, const struct fib_op *op, uint64_t seq)
 		w->to = op->u.owner.to;
 }
 
+/* A removal may have come to nothing, too, if the prefix was somebody else's than was believed. */
 static bool owner_voids(const struct word *w, struct fib_op *op)
 {
-	if (wg_key_is_zero(&w->to))
+	bool goes = wg_key_is_zero(&w->to);
+
+	if (goes && wg_key_is_zero(&op->u.owner.from))
 		return true;
-	op->type = FIB_PREFIX_ADD;
+	op->type = goes ? FIB_PREFIX_DEL : FIB_PREFIX_ADD;
 	op->u.owner.to = w->to;
 	return false;
 }

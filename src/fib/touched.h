@@ -17,12 +17,12 @@ void touched_free(struct touched *t);
  * nothing. */
 void touched_note(struct touched *t, const struct fib_op *op, uint64_t seq);
 /*
- * What newer orders leave to do of an operation of an older plan. True: nothing; one has taken the
- * prefix from everybody, has withdrawn the route that the plan would add, or needs the one that the
- * plan would withdraw, or has set the endpoint. What clears away a second route of another table
- * stays to be done. An owner that one has given the prefix becomes the operation's, and is given
- * once more: on a device that was made anew the order came to nothing if its peer was still
- * missing.
+ * What newer orders leave to do of an operation of an older plan. True: nothing; one has withdrawn
+ * the route that the plan would add, or needs the one that the plan would withdraw, or has set the
+ * endpoint, or has taken the prefix from everybody, and nobody had it when the plan was made. What
+ * clears away a second route of another table stays to be done. An owner that an order has given
+ * the prefix, or taken from it, becomes what the operation does: on a device that was made anew, or
+ * that refused an earlier order, that one may have come to nothing.
  */
 bool touched_voids(const struct touched *t, struct fib_op *op, uint64_t seq);
 typedef void touched_owner_fn(const ip_prefix *prefix, const wg_key *to, void *data);

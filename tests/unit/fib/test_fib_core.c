@@ -339,6 +339,23 @@ static void an_order_before_its_peer_is_there(void **state)
 	assert_int_equal(world.owner[3], NOBODY);
 }
 
+/* The device has refused to give it to whom the order takes it from. */
+static void an_order_that_takes_it_from_another(void **state)
+{
+	struct fib_plan p = {0};
+
+	begin_job();
+	world.owner[0] = 2;
+	add_owner(&p, 0, 1, NOBODY);
+	order(&p);
+	run();
+	assert_int_equal(world.owner[0], 2);
+	add_owner(&job.plan, 0, 2, 1);
+	prepared();
+	end_job(0);
+	assert_int_equal(world.owner[0], NOBODY);
+}
+
 /* Nor does the job's plan name the prefix. Who was there when it looked has what it was given. */
 static void an_order_that_the_plan_knows_nothing_of(void **state)
 {
@@ -542,6 +559,7 @@ int main(void)
 		CASE(the_newer_word_on_an_owner_counts),
 		CASE(an_order_before_its_peer_is_there),
 		CASE(an_order_that_the_plan_knows_nothing_of),
+		CASE(an_order_that_takes_it_from_another),
 		CASE(newer_is_what_its_input_need_not_know),
 		CASE(an_older_order_doesn_t_void),
 		CASE(an_order_in_the_middle_of_a_plan),
