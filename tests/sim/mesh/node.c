@@ -134,14 +134,17 @@ void node_tell(struct world *w, unsigned node)
 		daemon_feed(w->nodes[node].daemon, &(struct engine_event){.type = ENGINE_NEWS});
 }
 
-void node_unplug(struct world *w, unsigned node)
+void node_unplug(struct world *w, unsigned node, bool anew)
 {
 	struct model *m = w->nodes[node].model;
 
 	if (!m || !m->exists || node_is_client(w, node))
 		return;
-	world_say(w, "(%s's device is deleted)", world_name(w, node));
+	world_say(
+		w, "(%s's device is deleted%s)", world_name(w, node), anew ? " and made anew" : "");
 	model_device_delete(m);
+	if (anew)
+		model_device_make(m);
 	w->nodes[node].stolen = (ip_prefix){0};
 	watch_node(w, node);
 	node_tell(w, node);

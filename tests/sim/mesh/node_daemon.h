@@ -5,6 +5,8 @@
  *	node.c         the machine, and what happens to it from outside
  *	node_daemon.c  events in, actions carried out
  *	node_fib.c     those that change the device and the kernel
+ *	node_moves.c   what a step of the RIB comes to
+ *	node_line.c    whether all that is as the RIB wants it
  */
 #ifndef SHUNT_TESTS_SIM_MESH_NODE_DAEMON_H
 #define SHUNT_TESTS_SIM_MESH_NODE_DAEMON_H
@@ -53,5 +55,7 @@ instant daemon_deadline(const struct daemon *d);
 void daemon_step(struct daemon *d);
 void daemon_free(struct daemon *d);
 struct world_node *daemon_self(const struct daemon *d);
+/* A SYNC went well, and nothing has been asked for since. */
+void node_check_line(const struct daemon *d);
 
 #endif

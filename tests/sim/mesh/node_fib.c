@@ -43,6 +43,7 @@ struct node_fib {
 	/* Of the last job that went well: */
 	struct move_facts facts;
 	struct device_state mirror;
+	bool is_doubtful; /* an order was refused, or cut, since the job under way began */
 };
 
 static struct world_node *self(const struct node_fib *f)
@@ -253,6 +254,17 @@ static void take_facts(struct node_fib *f, struct sync_job *j)
 	f->facts.mark = j->shall.mark;
 	f->facts.ifindex = is->devices.items[0].ifindex;
 	know_foreign(f, &j->base.plan);
+	self(f)->is_whole = true;
+}
+
+static void check_line(const struct node_fib *f, const struct sync_job *j)
+{
+	const struct model *m = self(f)->model;
+
+	if (!j->base.err && !j->base.failures.n && !f->awaited.n && !f->is_doubtful &&
+		!m->is_mute && f->facts.ifindex == m->ifindex &&
+		j->generation == engine_generation(f->d->engine)->number)
+		node_check_line(f->d);
 }
 
 static void on_job(struct fib_job *job, void *data)
@@ -271,6 +283,7 @@ static void on_job(struct fib_job *job, void *data)
 		e.u.synced.trouble = strerror(-job->err);
 	}
 	vec_push(&f->done, e);
+	check_line(f, j);
 	free_job(j);
 }
 
@@ -281,7 +294,7 @@ static void on_order(uint64_t seq, const struct fib_plan *plan, int err,
 	struct awaited a = f->awaited.items[0];
 
 	(void)plan;
-	(void)failures;
+	f->is_doubtful |= err || failures->n;
 	assert(a.seq == seq);
 	watch_plan(f->d->w, f->d->node);
 	if (a.outcome.type == ENGINE_MOVED)
@@ -308,7 +321,8 @@ void node_fib_move(struct node_fib *f, const struct engine_action *a)
 	struct engine_event outcome = {.type = ENGINE_MOVED, .generation = a->generation};
 	struct fib_plan plan = {0};
 
-	node_moves_plan(engine_generation(f->d->engine), &f->facts, a->u.move, &plan);
+	f->is_doubtful |=
+		!node_moves_plan(engine_generation(f->d->engine), &f->facts, a->u.move, &plan);
 	order(f, &plan, &outcome);
 }
 
@@ -359,6 +373,7 @@ void node_fib_sync(struct node_fib *f, const struct engine_action *a)
 	struct sync_job *j = mem_zalloc(1, sizeof(*j));
 
 	fib_core_cancel(f->core);
+	f->is_doubtful = false;
 	j->generation = a->generation;
 	j->base.basis = f->seq;
 	fib_core_announce(f->core, &j->base);
@@ -381,8 +396,12 @@ void node_fib_step(struct node_fib *f)
 
 	if (!instant_before(now, f->work_at))
 		work(f);
-	if (!instant_before(now, f->step_at))
-		f->step_at = fib_core_step(f->core) ? in_a_while(f, OPERATION_NS) : INSTANT_NEVER;
+	if (instant_before(now, f->step_at))
+		return;
+	/* Orders go first, and each is a plan of its own. */
+	if (f->awaited.n)
+		watch_plan(f->d->w, f->d->node);
+	f->step_at = fib_core_step(f->core) ? in_a_while(f, OPERATION_NS) : INSTANT_NEVER;
 }
 
 bool node_fib_outcome(struct node_fib *f, struct engine_event *ret)

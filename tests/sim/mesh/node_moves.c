@@ -8,6 +8,7 @@ struct step {
 	const struct move_facts *facts;
 	struct want_facts want;
 	struct fib_plan *plan;
+	bool leaves_out;
 };
 
 static wg_key key_of(const struct step *s, const struct rib_owners *o)
@@ -32,6 +33,7 @@ static void take_turn(const ip_prefix *prefix, const struct rib_turn *t, void *d
 	struct rtnl_route route = want_route(&s->want, prefix);
 	wg_key from = key_of(s, &t->old_owners), to = key_of(s, &t->owners);
 
+	s->leaves_out |= is_foreign(s, prefix);
 	if (!wg_key_eq(&from, &to) && !is_foreign(s, prefix))
 		fib_plan_owner(s->plan, s->want.ifname, prefix, &from, &to);
 	if (t->old_route != t->route && !generation_prefix_is_connected(s->gen, prefix))
@@ -39,7 +41,7 @@ static void take_turn(const ip_prefix *prefix, const struct rib_turn *t, void *d
 			t->route ? FIB_MISSING : FIB_UNWANTED, s->want.ifname, &route);
 }
 
-void node_moves_plan(const struct generation *gen, const struct move_facts *facts,
+bool node_moves_plan(const struct generation *gen, const struct move_facts *facts,
 	const struct rib_diff *diff, struct fib_plan *ret)
 {
 	struct step s = {.gen = gen, .facts = facts, .plan = ret};
@@ -53,4 +55,5 @@ void node_moves_plan(const struct generation *gen, const struct move_facts *fact
 	};
 	rib_diff_each(diff, take_turn, &s);
 	fib_plan_order(ret);
+	return !s.leaves_out;
 }

@@ -12,7 +12,8 @@ struct move_facts {
 	int ifindex;
 };
 
-void node_moves_plan(const struct generation *gen, const struct move_facts *facts,
+/* False: something of it is left out, as it is a foreign peer's. */
+bool node_moves_plan(const struct generation *gen, const struct move_facts *facts,
 	const struct rib_diff *diff, struct fib_plan *ret);
 
 #endif

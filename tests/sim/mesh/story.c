@@ -14,6 +14,7 @@ enum happening {
 	RELOAD,
 	EDIT,
 	UNPLUG,
+	REPLUG,
 	KILL_AMID,
 	REFUSE,
 	FOREIGN,
@@ -113,7 +114,10 @@ static void happen(struct world *w, const struct incident *x)
 {
 	switch (x->what) {
 	case UNPLUG:
-		node_unplug(w, x->a);
+		node_unplug(w, x->a, false);
+		break;
+	case REPLUG:
+		node_unplug(w, x->a, true);
 		break;
 	case KILL_AMID:
 		kill_amid(w, x->a, x->ops);

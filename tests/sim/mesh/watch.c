@@ -59,6 +59,7 @@ void watch_machine(struct world *w, unsigned node)
 	struct world_node *n = &w->nodes[node];
 
 	n->guarded.n = 0;
+	n->is_whole = false;
 	for (size_t i = 0; i < w->samples.n; i++)
 		vec_push(&n->guarded, false);
 }
@@ -67,7 +68,7 @@ static void check_clear(struct world *w, unsigned node)
 {
 	struct world_node *n = &w->nodes[node];
 
-	for (size_t i = 0; i < w->samples.n; i++) {
+	for (size_t i = 0; i < w->samples.n && n->is_whole; i++) {
 		const struct world_sample *s = &w->samples.items[i];
 		struct model_flow f = {.to = s->address};
 		char text[IP_PREFIX_STRLEN];

@@ -47,6 +47,7 @@ struct world_node {
 	bool is_drained;  /* as the state directory remembers */
 	unsigned edition; /* of the inventory that its daemon runs */
 	unsigned starts;
+	bool is_whole; /* a sync has gone well since it was switched on */
 	VEC(bool)
 	guarded; /* of the samples: its packets never left in clear since they first didn't */
 	ip_prefix stolen; /* what a foreign peer has taken; family 0: nothing */
@@ -137,8 +138,8 @@ void node_start(struct world *w, unsigned node);
 void node_reload(struct world *w, unsigned node);
 void node_kill(struct world *w, unsigned node);
 void node_drain(struct world *w, unsigned node, bool drained);
-/* Somebody deletes its device. */
-void node_unplug(struct world *w, unsigned node);
+/* Somebody deletes its device; anew: and makes one, which is empty. */
+void node_unplug(struct world *w, unsigned node, bool anew);
 /* The kernel has news. */
 void node_tell(struct world *w, unsigned node);
 void node_receive(struct world *w, unsigned node, const struct world_packet *p);
