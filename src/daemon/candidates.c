@@ -149,6 +149,19 @@ static bool is_same(const struct rib_event *a, const struct rib_event *b)
 	return true;
 }
 
+/* The order of the prefixes; NULL, behind the end of a list, is the last. */
+static int event_cmp(const struct rib_event *a, const struct rib_event *b)
+{
+	if (!a || !b)
+		return a ? -1 : 1;
+	return ip_prefix_cmp(&a->u.prefix.prefix, &b->u.prefix.prefix);
+}
+
+static const struct rib_event *event_at(const struct candidate_events *c, size_t i)
+{
+	return i < c->events.n ? &c->events.items[i] : NULL;
+}
+
 void candidate_changes_between(const struct mesh_view *before, const uint32_t *ids_before,
 	const struct mesh_view *after, const uint32_t *ids_after, candidate_changes *ret)
 {
@@ -158,14 +171,11 @@ void candidate_changes_between(const struct mesh_view *before, const uint32_t *i
 	candidate_events_of_view(before, ids_before, &old);
 	candidate_events_of_view(after, ids_after, &fresh);
 	while (i < old.events.n || k < fresh.events.n) {
-		const struct rib_event *a = &old.events.items[i], *b = &fresh.events.items[k];
-		int d = i == old.events.n ? 1
-			: k == fresh.events.n
-				? -1
-				: ip_prefix_cmp(&a->u.prefix.prefix, &b->u.prefix.prefix);
+		const struct rib_event *a = event_at(&old, i), *b = event_at(&fresh, k);
+		int d = event_cmp(a, b);
 
 		if (d || !is_same(a, b))
-			vec_push(ret, d < 0 ? a->u.prefix.prefix : b->u.prefix.prefix);
+			vec_push(ret, (d < 0 ? a : b)->u.prefix.prefix);
 		i += d <= 0;
 		k += d >= 0;
 	}

@@ -97,20 +97,25 @@ static void drop_first(struct engine *e, engine_actions *out)
 	memmove(f, f + 1, --e->feed.queue.n * sizeof(*f));
 }
 
+static void feed_prefixes(struct engine *e, const ip_prefix *prefixes, size_t n)
+{
+	struct candidate_events c;
+
+	candidate_events_of_prefixes(&e->gen->view, e->gen->ids, prefixes, n, &c);
+	rib_step(e->rib, c.events.items, c.events.n, &e->diff);
+	candidate_events_done(&c);
+}
+
 /* At most n prefixes of the eldest list; how many they were. */
 static size_t feed_from_first(struct engine *e, size_t n, engine_actions *out)
 {
 	struct engine_feed *f = &e->feed.queue.items[0];
 	size_t left = f->of->changes.n - f->next;
-	struct candidate_events c;
 
 	if (n > left)
 		n = left;
-	candidate_events_of_prefixes(
-		&e->gen->view, e->gen->ids, f->of->changes.items + f->next, n, &c);
 	if (n)
-		rib_step(e->rib, c.events.items, c.events.n, &e->diff);
-	candidate_events_done(&c);
+		feed_prefixes(e, f->of->changes.items + f->next, n);
 	f->next += n;
 	if (n == left)
 		drop_first(e, out);
