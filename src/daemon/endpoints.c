@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/endpoints.h"
 
+#include "base/map.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 
 struct known {
 	const struct mesh_endpoint *name; /* of the generation; NULL: none */
+	char *text;			  /* the same, where somebody must resolve it, or NULL */
 	/* By generations before, if it is another: the last one that the device was known to
 	 * follow, and what it was being given when this one came. AF_UNSPEC: none. */
 	sock_addr before, in_flight_before;
@@ -28,20 +30,32 @@ struct endpoints {
 	struct known *known; /* as gen->peers */
 	sock_addr *addrs;    /* the same; what is wanted on the device */
 	size_t n;
+	struct map *by_text;	      /* text -> the address of the first that has it */
 	const struct generation *gen; /* whose peers these are; NULL: none yet */
 };
 
 struct endpoints *endpoints_new(void)
 {
-	return mem_zalloc(1, sizeof(struct endpoints));
+	struct endpoints *e = mem_zalloc(1, sizeof(*e));
+
+	e->by_text = map_new();
+	return e;
+}
+
+static void forget(struct endpoints *e)
+{
+	for (size_t i = 0; i < e->n; i++)
+		free(e->known[i].text);
+	free(e->known);
+	free(e->addrs);
+	map_free(e->by_text);
 }
 
 void endpoints_free(struct endpoints *e)
 {
 	if (!e)
 		return;
-	free(e->known);
-	free(e->addrs);
+	forget(e);
 	free(e);
 }
 
@@ -75,15 +89,6 @@ static bool is_same(const struct mesh_endpoint *a, const struct mesh_endpoint *b
 /* --- a generation --------------------------------------------------------------------------------
  */
 
-/* The same name as one of the generation before. */
-static sock_addr address_of_old(const struct endpoints *e, const struct mesh_endpoint *name)
-{
-	for (size_t i = 0; i < e->n; i++)
-		if (e->known[i].name && is_same(e->known[i].name, name))
-			return e->addrs[i];
-	return (sock_addr){0};
-}
-
 /* A generation whose place the device never got is passed over: it still has that of the one
  * before. */
 static sock_addr followed(const struct endpoints *e, ptrdiff_t i, const struct known *k)
@@ -112,25 +117,42 @@ static void take_old(const struct endpoints *e, uint32_t peer, struct known *k)
 	k->in_flight_before = e->known[i].in_flight;
 }
 
+/* By its text, or what the same name stood for in the generation before. */
+static void take_name(const struct endpoints *e, const struct mesh_endpoint *name, struct known *k,
+	sock_addr *ret)
+{
+	const sock_addr *old;
+
+	if (!name->host)
+		return;
+	k->name = name;
+	if (numeric(name, ret))
+		return;
+	k->text = mem_printf("%s:%u", name->host, name->port);
+	old = map_get_str(e->by_text, k->text);
+	if (old)
+		*ret = *old;
+}
+
 void endpoints_set(struct endpoints *e, const struct generation *g, instant now)
 {
 	struct known *known = mem_zalloc(g->n_peers + 1, sizeof(*known));
 	sock_addr *addrs = mem_zalloc(g->n_peers + 1, sizeof(*addrs));
+	struct map *by_text = map_new();
 
 	for (size_t i = 0; i < g->n_peers; i++) {
-		const struct mesh_endpoint *name = g->peers[i].view->endpoint;
 		struct known *k = &known[i];
 
-		k->name = name->host ? name : NULL;
 		k->next = now;
 		k->given_at = (instant){INT64_MIN};
 		k->pause_ns = PAUSE_FIRST;
-		if (k->name && !numeric(name, &addrs[i]))
-			addrs[i] = address_of_old(e, name);
+		take_name(e, g->peers[i].view->endpoint, k, &addrs[i]);
+		if (k->text && !map_get_str(by_text, k->text))
+			map_put_str(by_text, k->text, &addrs[i]);
 		take_old(e, g->peers[i].id, k);
 	}
-	free(e->known);
-	free(e->addrs);
+	forget(e);
+	e->by_text = by_text;
 	e->known = known;
 	e->addrs = addrs;
 	e->n = g->n_peers;

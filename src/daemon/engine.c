@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK (1 * NS_PER_S)
-
 struct engine *engine_new(instant now)
 {
 	struct engine *e = mem_zalloc(1, sizeof(*e));
@@ -94,10 +92,8 @@ static void on_time(struct engine *e, instant now, engine_actions *out)
 		engine_feed(e, now, out);
 	if (!instant_before(now, e->looks.at))
 		engine_emit_sync(e, e->why ? e->why : "drift mended", now, out);
-	if (!instant_before(now, e->check_at)) {
+	if (!instant_before(now, e->check_at))
 		engine_check_peers(e, now, out);
-		e->check_at = instant_add(now, CHECK);
-	}
 }
 
 /* Peers are told only what a restart will remember. */

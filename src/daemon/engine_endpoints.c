@@ -5,6 +5,9 @@
 
 /* A session that works has had a handshake within REKEY_AFTER_TIME, or is about to get one. */
 #define HANDSHAKE_OVERDUE (150 * NS_PER_S)
+/* Each peer is looked at so often, and so many at once. */
+#define CHECK (1 * NS_PER_S)
+#define CHECK_SLICE 500
 
 /* A peer that answers its probes works, whatever the age of its handshake; one that doesn't has had
  * no time for it just after our start. */
@@ -123,16 +126,30 @@ void engine_resolve_open(struct engine *e, instant now, engine_actions *out)
 			look_for(e, &e->gen->peers[i], now, out);
 }
 
+static void check_peer(
+	struct engine *e, const struct generation_peer *p, instant now, engine_actions *out)
+{
+	if (!is_overdue(e, p, now))
+		endpoints_working(e->endpoints, p->id);
+	else if (endpoints_is_on_device(e->endpoints, p->id))
+		look_for(e, p, now, out); /* one just made had no time for a handshake */
+}
+
 void engine_check_peers(struct engine *e, instant now, engine_actions *out)
 {
-	for (size_t i = 0; i < e->gen->n_peers; i++) {
-		const struct generation_peer *p = &e->gen->peers[i];
+	size_t end = e->checked + CHECK_SLICE;
 
-		if (!is_overdue(e, p, now))
-			endpoints_working(e->endpoints, p->id);
-		else if (endpoints_is_on_device(e->endpoints, p->id))
-			look_for(e, p, now, out); /* one just made had no time for a handshake */
-	}
+	if (!e->checked)
+		e->check_began = now;
+	if (end > e->gen->n_peers)
+		end = e->gen->n_peers;
+	for (; e->checked < end; e->checked++)
+		check_peer(e, &e->gen->peers[e->checked], now, out);
+	e->check_at = now;
+	if (e->checked < e->gen->n_peers)
+		return;
+	e->checked = 0;
+	e->check_at = instant_add(e->check_began, CHECK);
 }
 
 void engine_on_resolved(

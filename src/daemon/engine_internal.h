@@ -42,7 +42,9 @@ struct engine {
 	struct looks looks;
 	const char *why; /* the next look: for the log */
 	instant started_at;
-	instant check_at;		     /* whether peers are overdue */
+	instant check_at;		     /* whether peers are overdue: the next slice */
+	instant check_began;		     /* the round */
+	size_t checked;			     /* in this round */
 	bool is_probing;		     /* the start is over */
 	bool is_hold_over;		     /* the prober waits for HOLD_CLEAR */
 	bool was_reopened;		     /* since the last SYNC that went well */
@@ -103,7 +105,7 @@ void engine_on_resolved(
 	struct engine *e, const struct engine_event *event, instant now, engine_actions *out);
 void engine_on_endpoint_set(
 	struct engine *e, const struct engine_event *event, instant now, engine_actions *out);
-/* Peers that are overdue are looked for. */
+/* Peers that are overdue are looked for, a slice of them at once. */
 void engine_check_peers(struct engine *e, instant now, engine_actions *out);
 /* What waited for a SYNC: moved: also peers that the generation before had elsewhere. */
 void engine_set_endpoints(struct engine *e, bool moved, instant now, engine_actions *out);

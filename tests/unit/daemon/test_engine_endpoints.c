@@ -417,6 +417,31 @@ static void test_a_place_that_was_on_its_way_to_the_device(void **state)
 		  "probe hub-a=down hub-b=down\n");
 }
 
+/* --- many peers ----------------------------------------------------------------------------------
+ */
+
+/* So that no event keeps others waiting. */
+static void test_a_round_of_many_peers_takes_turns(void **state)
+{
+	struct bench *b = *state;
+	char address[IP_PREFIX_STRLEN];
+	unsigned turns = 0;
+
+	for (unsigned i = 0; i < 1200; i++) {
+		snprintf(address, sizeof(address), "10.8.%u.%u", i >> 8, i & 255);
+		mesh_build_node(
+			b->build, arena_printf(&b->build->arena, "hub-%u", i), MESH_HUB, address);
+	}
+	start(b);
+	for (; instant_before(engine_deadline(b->e), at(1001)); turns++)
+		happens(b, ENGINE_TIME);
+	assert_true(turns > 1 && turns < 10);
+	b->now = at(1001.5); /* late, and yet in time afterwards */
+	while (instant_before(engine_deadline(b->e), at(1002)))
+		happens(b, ENGINE_TIME);
+	assert_int_equal(engine_deadline(b->e).ns, at(1002.5).ns);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +466,7 @@ int main(void)
 		TEST(a_place_that_the_device_never_got_is_passed_over),
 		TEST(a_place_that_the_device_never_got_and_that_stays),
 		TEST(a_place_that_was_on_its_way_to_the_device),
+		TEST(a_round_of_many_peers_takes_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
