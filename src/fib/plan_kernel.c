@@ -12,6 +12,20 @@
  */
 #include "fib/plan.h"
 
+/* Routes to be searched. */
+struct ways {
+	const route_vec *sorted;
+	const rule_vec *rules; /* routes count whose table these ask; NULL: all */
+	bool lens[2][129];     /* of IPv4 and of IPv6: there are prefixes so long */
+};
+
+static void ways_of(struct ways *w, const route_vec *sorted, const rule_vec *rules)
+{
+	*w = (struct ways){.sorted = sorted, .rules = rules};
+	for (size_t i = 0; i < sorted->n; i++)
+		w->lens[sorted->items[i].dst.family == AF_INET6][sorted->items[i].dst.len] = true;
+}
+
 static size_t first_at(const route_vec *sorted, const ip_prefix *dst)
 {
 	size_t from = 0, to = sorted->n;
@@ -35,28 +49,34 @@ static bool is_asked(const rule_vec *rules, uint32_t table, int family)
 	return !table;
 }
 
-/* Exactly that prefix leads into the device; rules: by a table that they ask. NULL: any. */
-static bool leads_there(const route_vec *sorted, const ip_prefix *dst, const rule_vec *rules)
+/* Exactly that prefix leads into the device. */
+static bool leads_there(const struct ways *w, const ip_prefix *dst)
 {
+	const route_vec *sorted = w->sorted;
+
 	for (size_t i = first_at(sorted, dst);
 		i < sorted->n && ip_prefix_eq(&sorted->items[i].dst, dst); i++) {
 		const struct rtnl_route *r = &sorted->items[i];
 
-		if (!r->type && (!rules || is_asked(rules, r->table, dst->family)))
+		if (!r->type && (!w->rules || is_asked(w->rules, r->table, dst->family)))
 			return true;
 	}
 	return false;
 }
 
-/* The same, of it or of what holds it. */
-static bool leads(const route_vec *sorted, const ip_prefix *dst, const rule_vec *rules)
+/* It or what holds it. */
+static bool leads(const struct ways *w, const ip_prefix *dst)
 {
+	const bool *lens = w->lens[dst->family == AF_INET6];
 	ip_addr a = ip_prefix_addr(dst);
 
-	for (unsigned len = 0; sorted->n && len <= dst->len; len++) {
-		ip_prefix p = ip_prefix_of(&a, len);
+	for (unsigned len = 0; len <= dst->len; len++) {
+		ip_prefix p;
 
-		if (leads_there(sorted, &p, rules))
+		if (!lens[len])
+			continue;
+		p = ip_prefix_of(&a, len);
+		if (leads_there(w, &p))
 			return true;
 	}
 	return false;
@@ -74,43 +94,50 @@ static bool has_part_apart(const route_vec *sorted, const ip_prefix *dst)
 
 /* In the main table alone: what would carry the tunnel's own packets waits for the device's mark.
  */
-static void plan_missing(const struct want_diff *d, const struct fib_state *is,
+static void plan_missing(const struct want_diff *d, const rule_vec *rules,
 	const struct fib_ours *ours, struct fib_plan *p)
 {
+	struct ways now;
+
+	ways_of(&now, &d->stale, rules);
 	for (size_t i = 0; i < d->missing.n; i++) {
 		const struct rtnl_route *r = &d->missing.items[i];
-		bool leads_now = !r->type && leads(&d->stale, &r->dst, &is->rules);
-		bool moves = leads_now && leads_there(&d->stale, &r->dst, &is->rules);
+		bool leads_now = !r->type && leads(&now, &r->dst);
+		bool moves = leads_now && leads_there(&now, &r->dst);
 
 		fib_plan_route(p, leads_now && !r->table ? FIB_AT_ROUTE_PART : FIB_AT_ROUTE_ADD,
 			moves ? FIB_MOVES : FIB_MISSING, ours->facts->ifname, r);
 	}
 }
 
-static void plan_stale(
-	const struct rtnl_route *r, const route_vec *want, const char *ifname, struct fib_plan *p)
+static void plan_stale(const struct want_diff *d, const route_vec *want, bool refuses,
+	const struct fib_ours *ours, struct fib_plan *p)
 {
-	bool moves = !r->type && leads_there(want, &r->dst, NULL);
-	bool last = r->type || leads(want, &r->dst, NULL) || has_part_apart(want, &r->dst);
+	struct ways then;
 
-	fib_plan_route(p, last ? FIB_AT_ROUTE_DEL : FIB_AT_ROUTE_WITHDRAW,
-		moves ? FIB_MOVES : FIB_UNWANTED, ifname, r);
+	ways_of(&then, want, NULL);
+	for (size_t i = 0; i < d->stale.n; i++) {
+		const struct rtnl_route *r = &d->stale.items[i];
+		bool moves, last;
+
+		if (rtnl_route_refuses(r) != refuses)
+			continue;
+		moves = !r->type && leads_there(&then, &r->dst);
+		last = refuses || leads(&then, &r->dst) || has_part_apart(want, &r->dst);
+		fib_plan_route(p, last ? FIB_AT_ROUTE_DEL : FIB_AT_ROUTE_WITHDRAW,
+			moves ? FIB_MOVES : FIB_UNWANTED, ours->facts->ifname, r);
+	}
 }
 
 static void plan_routes(const struct fib_state *is, const struct fib_state *shall,
 	const struct fib_ours *ours, struct fib_plan *p)
 {
-	const char *ifname = ours->facts->ifname;
 	struct want_diff d = {0};
 
 	want_diff_routes(is->routes.items, is->routes.n, &shall->routes, ours, &d);
-	plan_missing(&d, is, ours, p);
-	for (size_t i = 0; i < d.stale.n; i++)
-		if (rtnl_route_refuses(&d.stale.items[i]))
-			plan_stale(&d.stale.items[i], &shall->routes, ifname, p);
-	for (size_t i = 0; i < d.stale.n; i++)
-		if (!rtnl_route_refuses(&d.stale.items[i]))
-			plan_stale(&d.stale.items[i], &shall->routes, ifname, p);
+	plan_missing(&d, &is->rules, ours, p);
+	plan_stale(&d, &shall->routes, true, ours, p);
+	plan_stale(&d, &shall->routes, false, ours, p);
 	for (size_t i = 0; i < d.leftover.n; i++)
 		vec_push(&p->leftover, d.leftover.items[i]);
 	want_diff_done(&d);
