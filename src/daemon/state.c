@@ -16,8 +16,8 @@
 #define JOURNAL_NEW "journal.new"
 
 struct state {
-	int run_fd, state_fd, lock_fd;
-	bool drained;
+	int run_fd, state_fd, lock_fd; /* its own, the same as long as it lives */
+	bool drained;		       /* of who says so: as the file has it */
 	/* Of who writes the journal: */
 	struct journal journal;
 	bool unwritten; /* the file lags behind the journal */

@@ -8,10 +8,11 @@
 #include "base/key.h"
 #include "fib/want.h"
 
-/* What is ours though it doesn't say whose it is. */
+/* What is ours though it doesn't say whose it is. Borrows all that it points at from who made it.
+ */
 struct fib_ours {
-	const struct want_facts *facts;
-	const uint32_t *marks; /* tables that are or were ours */
+	const struct want_facts *facts; /* as they shall be */
+	const uint32_t *marks;		/* tables that are or were ours */
 	size_t n_marks;
 	/* Each answers for what we made earlier, or carry; NULL: none. */
 	bool (*has_peer)(const wg_key *key, void *data);
@@ -19,14 +20,14 @@ struct fib_ours {
 	bool (*has_backstop)(const ip_prefix *p, void *data); /* we made it */
 	bool (*has_prefix)(const ip_prefix *p, void *data);   /* carried now, or lately */
 	bool (*is_carried)(const ip_prefix *p, void *data);   /* now */
-	void *data;
+	void *data;					      /* theirs */
 };
 
 /* The numbered table is ours now, or was. */
 bool diff_is_own_table(const struct fib_ours *ours, uint32_t table);
 
 struct want_diff {
-	route_vec missing;
+	route_vec missing;  /* copies, like all of it; sorted as what they come from */
 	route_vec stale;    /* ours, to be removed after missing was added */
 	route_vec leftover; /* others' routes into the device where nobody carries them */
 };

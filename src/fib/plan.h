@@ -99,14 +99,16 @@ struct fib_conflict {
 	wg_key foreign_owner;
 };
 
+/* Of who has the plan, all of it copies: it outlives what it was made from. Who does it marks
+ * operations as done and changes nothing else. */
 struct fib_plan {
-	VEC(struct fib_op) ops;
+	VEC(struct fib_op) ops;		    /* in their order */
 	VEC(struct fib_conflict) conflicts; /* wanted, but a foreign peer's: not taken */
 	prefix_vec foreign; /* all that foreign peers own, wanted or not, by ip_prefix_cmp */
 	route_vec leftover; /* others' routes into a device where nobody carries them */
 };
 
-/* *ret is for fib_plan_done. Both states outlive nothing: operations hold copies. */
+/* *ret is for fib_plan_done. */
 void fib_plan_make(const struct fib_state *is, const struct fib_state *shall,
 	const struct fib_ours *ours, struct fib_plan *ret);
 /* The part of it that is left to do when the device is taken down: our rules and the routes that

@@ -19,6 +19,7 @@
 #define FIB_SYSCTL_PATH_MAX 96
 #define FIB_NFT_TABLE_MAX (IFNAMSIZ + 8)
 
+/* All of it is its own, and fib_state_done releases it. */
 struct fib_device {
 	char name[IFNAMSIZ];
 	int ifindex;		/* the kernel's */
@@ -44,6 +45,7 @@ struct fib_sysctl {
 
 typedef VEC(struct fib_sysctl) fib_sysctls;
 
+/* Likewise. Of one thread at a time: who gives it away keeps nothing of it. */
 struct fib_state {
 	VEC(struct fib_device) devices; /* by name */
 	route_vec routes;    /* into the devices, whoever's, and those of ours that refuse; by

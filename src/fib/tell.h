@@ -18,9 +18,9 @@ struct fib_counts fib_tell_counts(const struct fib_plan *p);
 
 /* Names of peers by their public keys, and where the lines go. */
 struct fib_teller {
-	const char *(*name)(const wg_key *key, void *data); /* never NULL */
-	void (*line)(const char *text, void *data);
-	void *data;
+	const char *(*name)(const wg_key *key, void *data); /* never NULL; borrowed for the call */
+	void (*line)(const char *text, void *data);	    /* the text ends with the call */
+	void *data;					    /* theirs */
 };
 
 /* What the plan makes of the devices, before it is done: settings, peers, and one line for each

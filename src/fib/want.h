@@ -51,6 +51,7 @@ struct want_prefix {
 	bool release; /* may leave by another line when nobody carries it */
 };
 
+/* Borrows all that it points at from who made it. */
 struct want_facts {
 	const struct want_prefix *carried; /* in ip_prefix_cmp order */
 	size_t n_carried;
@@ -60,7 +61,7 @@ struct want_facts {
 	size_t n_apart;
 	uint32_t mark;		/* of the device and of the table; 0 if there are none apart */
 	uint32_t overlay_table; /* where the overlay is refused */
-	int ifindex;
+	int ifindex;		/* of the device that all this is about */
 	const char *ifname;
 };
 
