@@ -4,6 +4,7 @@
 #include "fib/touched.h"
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 struct order {
 	struct list of_core;
@@ -18,7 +19,7 @@ struct fib_core {
 	struct list small, large; /* orders, first come, first served */
 	struct list jobs;	  /* of them only the first is worked on */
 	struct fib_doing doing;	  /* the first job's plan, while it is DOING */
-	bool has_repeated;	  /* what orders said meanwhile, at its end */
+	bool has_repeated;	  /* what orders have said meanwhile */
 	struct fib_state is;
 	struct touched *touched;
 	uint64_t last_seq;
@@ -184,34 +185,62 @@ static void give_back(struct fib_core *c, struct fib_job *job)
 	forget_touched(c);
 }
 
+struct repetition {
+	const struct fib_device *is; /* as looked at */
+	struct fib_plan plan;
+};
+
 /* An order for a peer that wasn't there when the job looked came to nothing, without a word, if it
  * came before the plan had made the peer. */
 static void repeat_owner(const ip_prefix *prefix, const wg_key *to, void *data)
 {
-	struct fib_job *job = data;
-	const struct fib_device *is = &job->is.devices.items[0];
+	struct repetition *r = data;
 	static const wg_key nobody;
 
-	if (!device_state_peer(&is->wg, to))
-		fib_plan_owner(&job->plan, is->name, prefix, &nobody, to);
+	if (!device_state_peer(&r->is->wg, to))
+		fib_plan_owner(&r->plan, r->is->name, prefix, &nobody, to);
 }
 
-/* True if there is more to do now. */
-static bool repeat_orders(struct fib_core *c, struct fib_job *job)
+/* Goes on with these first. */
+static void insert(struct fib_plan *plan, size_t at, const struct fib_plan *these)
 {
-	size_t n = job->plan.ops.n;
+	size_t n = these->ops.n, size = sizeof(*plan->ops.items);
 
-	if (!job->again && !c->has_repeated && job->is.devices.n)
-		touched_owners(c->touched, job->basis, repeat_owner, job);
+	if (!n)
+		return;
+	vec_reserve(&plan->ops, plan->ops.n + n);
+	memmove(&plan->ops.items[at + n], &plan->ops.items[at], (plan->ops.n - at) * size);
+	memcpy(&plan->ops.items[at], these->ops.items, n * size);
+	plan->ops.n += n;
+}
+
+/* All peers are there, and no route leads to them yet. */
+static bool is_peopled(const struct fib_core *c, const struct fib_job *job)
+{
+	size_t at = c->doing.at;
+
+	return at == job->plan.ops.n || job->plan.ops.items[at].stage >= FIB_AT_ROUTE_ADD;
+}
+
+static void repeat_orders(struct fib_core *c, struct fib_job *job)
+{
+	struct repetition r = {.is = job->is.devices.items};
+
+	if (c->has_repeated || job->again || !job->is.devices.n || !is_peopled(c, job))
+		return;
 	c->has_repeated = true;
-	return job->plan.ops.n > n;
+	touched_owners(c->touched, job->basis, repeat_owner, &r);
+	insert(&job->plan, c->doing.at, &r.plan);
+	fib_plan_done(&r.plan);
 }
 
 static void step_plan(struct fib_core *c, struct fib_job *job)
 {
-	int err = do_piece(c, &c->doing, job->basis, false);
+	int err;
 
-	if (err > 0 || (!err && repeat_orders(c, job)))
+	repeat_orders(c, job);
+	err = do_piece(c, &c->doing, job->basis, false);
+	if (err > 0)
 		return;
 	vec_done(&job->failures);
 	job->failures = c->doing.failures;

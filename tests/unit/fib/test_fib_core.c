@@ -371,9 +371,15 @@ static void an_order_that_the_plan_knows_nothing_of(void **state)
 	run();
 	world.absent = NOBODY;
 	add_owner(&job.plan, 2, NOBODY, 2);
+	add_route(&job.plan, FIB_AT_ROUTE_ADD, 0, 0);
 	prepared();
+	assert_true(fib_core_step(core));
+	assert_true(fib_core_step(core));
+	assert_int_equal(world.owner[0], 3); /* before the route */
+	assert_false(world.route[0]);
 	run();
-	assert_int_equal(job.plan.ops.n, 2);
+	assert_true(world.route[0]);
+	assert_int_equal(job.plan.ops.n, 3);
 	job.is.devices.items[0].wg = (struct device_state){0};
 	end_job(0);
 	assert_int_equal(world.owner[0], 3);
