@@ -92,10 +92,11 @@ void client_configure(struct world *w, unsigned node)
 	peer->keepalive = KEEPALIVE;
 	set_addresses(w, node);
 	set_rules(m);
-	for (unsigned i = 0; i < w->n_nodes; i++) {
-		const struct mesh_node *other = &w->inv->nodes[i];
+	for (unsigned i = 0; i < w->n_nodes * WORLD_EDITIONS; i++) {
+		const struct mesh_inventory *inv = &w->builds[i % WORLD_EDITIONS].inv;
+		const struct mesh_node *other = &inv->nodes[i / WORLD_EDITIONS];
 
-		if (i == node)
+		if (other->index == node)
 			continue;
 		give_addresses(w, other, m);
 		for (size_t k = 0; k < other->n_networks; k++)

@@ -3,6 +3,7 @@
 #include "node_daemon.h"
 
 #include "base/mem.h"
+#include "fib/want.h"
 
 ip_addr node_address(const struct world *w, unsigned node)
 {
@@ -46,14 +47,19 @@ static void after_operation(struct model *m, void *data)
 
 static struct model *make_machine(struct world *w, unsigned node)
 {
-	const struct mesh_node *n = w->nodes[node].node;
 	ip_addr uplink[2] = {world_uplink(node, AF_INET), world_uplink(node, AF_INET6)};
-	AUTO_FREE ip_prefix *own = mem_zalloc(n->n_networks + 1, sizeof(*own));
+	prefix_vec own = {0};
 	struct model *m;
 
-	for (size_t i = 0; i < n->n_networks; i++)
-		own[i] = n->networks[i].prefix;
-	m = model_new(uplink, 2, own, n->n_networks);
+	/* What is behind it is there before the inventory says so. */
+	for (unsigned i = 0; i < WORLD_EDITIONS; i++) {
+		const struct mesh_node *n = &w->builds[i].inv.nodes[node];
+
+		for (size_t k = 0; k < n->n_networks; k++)
+			vec_push(&own, n->networks[k].prefix);
+	}
+	m = model_new(uplink, 2, own.items, own.n);
+	vec_done(&own);
 	m->after = after_operation;
 	m->data = &w->nodes[node];
 	return m;

@@ -3,12 +3,15 @@
 
 #define N_FAMILIES 2
 #define ENDPOINTS "198.51.100.0/24" /* holds world_uplink's */
+#define PASSING "10.21.0.0/24"	    /* of one edition only, and another in IPv6 */
+#define PASSING6 "fd21::/64"
 
 const char *const story_shared[] = {"10.20.53.53/32", "fd20:0:0:53::53/128", "10.20.0.0/16",
-	"fd20::/48", ENDPOINTS, "0.0.0.0/0", "::/0"};
+	"fd20::/48", ENDPOINTS, PASSING, PASSING6, "0.0.0.0/0", "::/0"};
 const size_t story_n_shared = ARRAY_SIZE(story_shared);
 static const char *const anycast[N_FAMILIES] = {"10.20.53.53/32", "fd20:0:0:53::53/128"};
 static const char *const cover[N_FAMILIES] = {"10.20.0.0/16", "fd20::/48"};
+static const char *const passing[N_FAMILIES] = {PASSING, PASSING6};
 static const char *const everything[N_FAMILIES] = {"0.0.0.0/0", "::/0"};
 
 /* What all editions have. */
@@ -112,6 +115,7 @@ static struct shape shape_of(struct chance *c)
 static void make_edition(struct mesh_build *b, struct chance c, unsigned edition)
 {
 	struct shape s = shape_of(&c);
+	unsigned passer;
 
 	mesh_build_begin(b, s.is_full ? MESH_FULL_MESH : MESH_HUB_AND_SPOKE, STORY_OVERLAY);
 	if (s.families > 1)
@@ -126,6 +130,9 @@ static void make_edition(struct mesh_build *b, struct chance c, unsigned edition
 		add_everywhere(b, chance_below(&c, s.hubs + s.sites), cover, &s, MESH_METRIC_NONE);
 	if (chance_below(&c, 3) == 0)
 		add_way_out(b, &c, &s, edition);
+	passer = chance_below(&c, 2 * (s.hubs + s.sites));
+	if (passer < s.hubs + s.sites && edition == passer % 2)
+		add_everywhere(b, passer, passing, &s, MESH_METRIC_NONE);
 	if (chance_below(&c, 4) == 0)
 		mesh_build_network(
 			b, chance_below(&c, s.hubs + s.sites), ENDPOINTS, MESH_METRIC_NONE);

@@ -9,7 +9,8 @@
 
 #include "world.h"
 
-/* n editions of one inventory: the same nodes and networks, other metrics and links. */
+/* n editions of one inventory: the same nodes, other metrics and links, and one network
+ * that comes or goes. */
 void story_make_mesh(struct mesh_build *builds, unsigned n, struct chance *c);
 
 #endif

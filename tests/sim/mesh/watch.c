@@ -32,13 +32,24 @@ static void add_sample(struct world *w, const ip_prefix *p, bool is_host)
 		vec_push(&w->samples, s);
 }
 
+/* What a reload takes away may leave as it likes. */
+static bool is_in_all_editions(const struct world *w, unsigned node, const ip_prefix *p)
+{
+	bool is = true;
+
+	for (unsigned i = 0; i < WORLD_EDITIONS; i++)
+		is &= mesh_carries(&w->builds[i].inv, node, p) != NULL;
+	return is;
+}
+
 void watch_begin(struct world *w)
 {
 	for (unsigned n = 0; n < w->n_nodes; n++) {
 		const struct mesh_node *node = &w->inv->nodes[n];
 
 		for (size_t i = 0; i < node->n_networks; i++)
-			add_sample(w, &node->networks[i].prefix, false);
+			if (is_in_all_editions(w, n, &node->networks[i].prefix))
+				add_sample(w, &node->networks[i].prefix, false);
 		for (size_t i = 0; i < node->n_addresses; i++) {
 			ip_prefix host = ip_prefix_host(&node->addresses[i].addr);
 

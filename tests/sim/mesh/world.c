@@ -113,14 +113,20 @@ ip_addr world_sample_of(const ip_prefix *p)
 	return a;
 }
 
-const struct mesh_network *world_carries(const struct world *w, unsigned node, const ip_prefix *p)
+const struct mesh_network *mesh_carries(
+	const struct mesh_inventory *inv, unsigned node, const ip_prefix *p)
 {
-	const struct mesh_node *n = &w->inv->nodes[node];
+	const struct mesh_node *n = &inv->nodes[node];
 
 	for (size_t i = 0; i < n->n_networks; i++)
 		if (ip_prefix_eq(&n->networks[i].prefix, p))
 			return &n->networks[i];
 	return NULL;
+}
+
+const struct mesh_network *world_carries(const struct world *w, unsigned node, const ip_prefix *p)
+{
+	return mesh_carries(w->inv, node, p);
 }
 
 const ip_prefix *world_network(const struct world *w, unsigned node, int family)

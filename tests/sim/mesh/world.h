@@ -119,7 +119,9 @@ ip_addr world_uplink(unsigned node, int family);
 ip_addr world_sample_of(const ip_prefix *p);
 /* The node's own network of that family, which nobody else has; NULL: it has none. */
 const ip_prefix *world_network(const struct world *w, unsigned node, int family);
-/* NULL if it doesn't carry it. */
+/* NULL if it doesn't carry it; world_: by the newest inventory. */
+const struct mesh_network *mesh_carries(
+	const struct mesh_inventory *inv, unsigned node, const ip_prefix *p);
 const struct mesh_network *world_carries(const struct world *w, unsigned node, const ip_prefix *p);
 
 /* What a story may have beside the nodes' own networks: something that several carry, one around
