@@ -48,8 +48,11 @@ void model_note_routed(struct model *m, const ip_prefix *p)
 		note(m->routed, p);
 }
 
+/* Where a wider route leads there all the same, a wider owner has it. */
 void model_note_unrouted(struct model *m, const ip_prefix *p)
 {
-	if (trie_get(m->bare, p) && !model_has_route(m, p))
+	struct model_flow f = {.to = ip_prefix_addr(p)};
+
+	if (trie_get(m->bare, p) && !model_has_route(m, p) && model_way(m, &f) != MODEL_TUNNEL)
 		violated(m, p, "had a route when its owner was gone");
 }
