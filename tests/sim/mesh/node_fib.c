@@ -43,7 +43,9 @@ struct node_fib {
 	/* Of the last job that went well: */
 	struct move_facts facts;
 	struct device_state mirror;
-	bool is_doubtful; /* an order was refused, or cut, since the job under way began */
+	/* Since the job under way began: */
+	bool is_doubtful; /* an order was refused */
+	bool leaves_out;  /* a move was cut by what was known before it */
 };
 
 static struct world_node *self(const struct node_fib *f)
@@ -262,7 +264,7 @@ static void check_line(const struct node_fib *f, const struct sync_job *j)
 	const struct model *m = self(f)->model;
 
 	if (!j->base.err && !j->base.failures.n && !f->awaited.n && !f->is_doubtful &&
-		!m->is_mute && f->facts.ifindex == m->ifindex &&
+		!f->leaves_out && !m->is_mute && f->facts.ifindex == m->ifindex &&
 		j->generation == engine_generation(f->d->engine)->number)
 		node_check_line(f->d);
 }
@@ -278,6 +280,7 @@ static void on_job(struct fib_job *job, void *data)
 	if (!job->err) {
 		take_facts(f, j);
 		e.u.synced.device = &f->mirror;
+		e.u.synced.again = f->leaves_out;
 		e.u.synced.wall_ns = f->d->w->now.ns;
 	} else {
 		e.u.synced.trouble = strerror(-job->err);
@@ -321,8 +324,7 @@ void node_fib_move(struct node_fib *f, const struct engine_action *a)
 	struct engine_event outcome = {.type = ENGINE_MOVED, .generation = a->generation};
 	struct fib_plan plan = {0};
 
-	f->is_doubtful |=
-		!node_moves_plan(engine_generation(f->d->engine), &f->facts, a->u.move, &plan);
+	f->leaves_out |= !node_moves_plan(f->d->engine, &f->facts, a->u.move, &plan);
 	order(f, &plan, &outcome);
 }
 
@@ -373,7 +375,7 @@ void node_fib_sync(struct node_fib *f, const struct engine_action *a)
 	struct sync_job *j = mem_zalloc(1, sizeof(*j));
 
 	fib_core_cancel(f->core);
-	f->is_doubtful = false;
+	f->is_doubtful = f->leaves_out = false;
 	j->generation = a->generation;
 	j->base.basis = f->seq;
 	fib_core_announce(f->core, &j->base);

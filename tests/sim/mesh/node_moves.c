@@ -4,7 +4,7 @@
 #include "route/decision.h"
 
 struct step {
-	const struct generation *gen;
+	const struct generation *gen, *before;
 	const struct move_facts *facts;
 	struct want_facts want;
 	struct fib_plan *plan;
@@ -27,13 +27,27 @@ static bool is_foreign(const struct step *s, const ip_prefix *p)
 	return false;
 }
 
+static int by_prefix(const void *key, const void *candidate)
+{
+	return ip_prefix_cmp(key, &((const struct mesh_candidate *)candidate)->prefix);
+}
+
+/* The journal doesn't name yet what came with the last reload; the sync does that, and gives it. */
+static bool is_unnamed(const struct step *s, const ip_prefix *p)
+{
+	return s->before && !bsearch(p, s->before->view.candidates, s->before->view.n_candidates,
+				    sizeof(*s->before->view.candidates), by_prefix);
+}
+
 static void take_turn(const ip_prefix *prefix, const struct rib_turn *t, void *data)
 {
 	struct step *s = data;
 	struct rtnl_route route = want_route(&s->want, prefix);
 	wg_key from = key_of(s, &t->old_owners), to = key_of(s, &t->owners);
 
-	s->leaves_out |= is_foreign(s, prefix);
+	s->leaves_out |= is_foreign(s, prefix) || is_unnamed(s, prefix);
+	if (is_unnamed(s, prefix))
+		return;
 	if (!wg_key_eq(&from, &to) && !is_foreign(s, prefix))
 		fib_plan_owner(s->plan, s->want.ifname, prefix, &from, &to);
 	if (t->old_route != t->route && !generation_prefix_is_connected(s->gen, prefix))
@@ -41,10 +55,12 @@ static void take_turn(const ip_prefix *prefix, const struct rib_turn *t, void *d
 			t->route ? FIB_MISSING : FIB_UNWANTED, s->want.ifname, &route);
 }
 
-bool node_moves_plan(const struct generation *gen, const struct move_facts *facts,
+bool node_moves_plan(const struct engine *e, const struct move_facts *facts,
 	const struct rib_diff *diff, struct fib_plan *ret)
 {
-	struct step s = {.gen = gen, .facts = facts, .plan = ret};
+	const struct generation *gen = engine_generation(e);
+	struct step s = {
+		.gen = gen, .before = engine_generation_before(e), .facts = facts, .plan = ret};
 
 	s.want = (struct want_facts){
 		.apart = facts->apart.items,

@@ -3,7 +3,7 @@
 #ifndef SHUNT_TESTS_SIM_MESH_NODE_MOVES_H
 #define SHUNT_TESTS_SIM_MESH_NODE_MOVES_H
 
-#include "daemon/generation.h"
+#include "daemon/engine.h"
 #include "fib/plan.h"
 
 struct move_facts {
@@ -12,8 +12,8 @@ struct move_facts {
 	int ifindex;
 };
 
-/* False: something of it is left out, as it is a foreign peer's. */
-bool node_moves_plan(const struct generation *gen, const struct move_facts *facts,
+/* False: something of it is left out, as it is a foreign peer's, or not ours yet. */
+bool node_moves_plan(const struct engine *e, const struct move_facts *facts,
 	const struct rib_diff *diff, struct fib_plan *ret);
 
 #endif
