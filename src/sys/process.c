@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -125,6 +126,11 @@ static int sysctl_open(const char *path, int flags)
 	buf_printf(&full, "/proc/sys/%s", path);
 	fd = open(buf_str(&full), flags | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+void process_set_nice(enum process_nice nice)
+{
+	(void)setpriority(PRIO_PROCESS, 0, (int)nice);
 }
 
 int sysctl_read_int(const char *path, int *ret)

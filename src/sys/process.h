@@ -27,6 +27,11 @@ void process_forget_start(void);
  * nothing where there is none. Waits for nobody. */
 void process_notify(const char *state);
 
+/* How the calling thread stands to others: what a move waits for, and bulk work. Without the right
+ * to go first, so be it. */
+enum process_nice { PROCESS_NICE_URGENT = -10, PROCESS_NICE_BULK = 0 };
+void process_set_nice(enum process_nice nice);
+
 /* Reads /proc/sys/<path>; 0 and the number, or negative errno. */
 int sysctl_read_int(const char *path, int *ret);
 int sysctl_write_int(const char *path, int value);
