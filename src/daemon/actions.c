@@ -3,52 +3,108 @@
 
 #include "daemon/log.h"
 #include "daemon/peers.h"
+#include "daemon/reload.h"
 #include "daemon/sync.h"
+#include "daemon/turns.h"
 #include "sys/clock.h"
+#include "sys/process.h"
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef VEC(struct engine_event) outcomes;
+
+/* --- what goes to the FIB thread -----------------------------------------------------------------
+ */
 
 static struct engine_event outcome_of(const struct engine_action *a, enum engine_event_type type)
 {
 	return (struct engine_event){.type = type, .generation = a->generation};
 }
 
-static struct engine_event move(struct daemon *d, const struct engine_action *a)
+static void order(struct daemon *d, struct fib_plan *plan, const struct daemon_order *what)
 {
-	struct engine_event done = outcome_of(a, ENGINE_MOVED);
+	struct daemon_order o = *what;
 
-	d->fib.gen = d->gen;
-	done.u.err = fib_apply(&d->fib, a->u.move);
-	return done;
+	o.seq = fib_thread_order(d->fib_thread, plan);
+	vec_push(&d->orders, o);
 }
 
-static struct engine_event set_endpoint(struct daemon *d, const struct engine_action *a)
+static void move(struct daemon *d, const struct engine_action *a)
+{
+	struct turns_facts facts = {
+		.gen = d->gen,
+		.max_owners = d->device.max_owners,
+		.want = {.apart = d->fib.apart.items,
+			.n_apart = d->fib.apart.n,
+			.mark = d->fib.fwmark,
+			.ifindex = d->fib.ifindex,
+			.ifname = d->gen->self->interface},
+		.foreign = d->fib.foreign.items,
+		.n_foreign = d->fib.foreign.n,
+	};
+	struct fib_plan plan = {0};
+
+	turns_plan(&facts, a->u.move, &plan);
+	order(d, &plan, &(struct daemon_order){.outcome = outcome_of(a, ENGINE_MOVED)});
+}
+
+static void set_endpoint(struct daemon *d, const struct engine_action *a)
 {
 	const struct generation_peer *p = generation_peer_by_id(d->gen, a->u.endpoint.peer);
-	struct engine_event done = outcome_of(a, ENGINE_ENDPOINT_SET);
+	struct daemon_order o = {.outcome = outcome_of(a, ENGINE_ENDPOINT_SET),
+		.endpoint_before = a->u.endpoint.before};
+	struct fib_plan plan = {0};
 
-	done.u.endpoint_set.peer = a->u.endpoint.peer;
-	done.u.endpoint_set.endpoint = a->u.endpoint.endpoint;
-	d->fib.gen = d->gen;
-	done.u.endpoint_set.err =
-		fib_set_endpoint(&d->fib, &p->node->public_key, &a->u.endpoint.endpoint);
-	if (d->report && !done.u.endpoint_set.err) {
-		changes_endpoint(&d->report->changes, p->node->name, &a->u.endpoint.before,
-			&a->u.endpoint.endpoint);
-		d->report->counts.endpoints_set++;
-	}
-	return done;
+	o.outcome.u.endpoint_set.peer = a->u.endpoint.peer;
+	o.outcome.u.endpoint_set.endpoint = a->u.endpoint.endpoint;
+	fib_plan_endpoint(&plan, FIB_DIFFERS, d->gen->self->interface, &p->node->public_key,
+		&a->u.endpoint.endpoint);
+	d->endpoint_orders++;
+	order(d, &plan, &o);
 }
 
-static struct engine_event remember(struct daemon *d, const struct engine_action *a)
+static struct daemon_order take_order(struct daemon *d, uint64_t seq)
 {
-	struct engine_event done = outcome_of(a, ENGINE_REMEMBERED);
+	size_t i = 0;
+	struct daemon_order o;
 
-	done.u.remembered.drained = a->u.drained;
-	done.u.remembered.err = d->remember_error = state_set_drained(d->state, a->u.drained);
-	return done;
+	while (d->orders.items[i].seq != seq)
+		i++;
+	o = d->orders.items[i];
+	d->orders.n--;
+	memmove(&d->orders.items[i], &d->orders.items[i + 1],
+		(d->orders.n - i) * sizeof(*d->orders.items));
+	return o;
+}
+
+/* Of the generation in force. */
+static void report_endpoint(struct daemon *d, const struct daemon_order *o)
+{
+	const struct generation_peer *p =
+		generation_peer_by_id(d->gen, o->outcome.u.endpoint_set.peer);
+
+	if (p && o->outcome.generation == d->gen->number)
+		reload_on_endpoint(d->reload, p->node->name, &o->endpoint_before,
+			&o->outcome.u.endpoint_set.endpoint);
+}
+
+void actions_on_order_done(uint64_t seq, int err, fib_troubles *troubles, void *daemon)
+{
+	struct daemon *d = daemon;
+	struct daemon_order o = take_order(d, seq);
+
+	fib_troubles_move(&d->fib.problems, troubles);
+	if (o.outcome.type == ENGINE_ENDPOINT_SET) {
+		d->endpoint_orders--;
+		o.outcome.u.endpoint_set.err = err;
+		if (!err)
+			report_endpoint(d, &o);
+	} else {
+		o.outcome.u.err = err;
+	}
+	actions_feed(d, &o.outcome);
+	reload_settle(d->reload);
 }
 
 static void resolve(struct daemon *d, const struct engine_action *a)
@@ -56,6 +112,33 @@ static void resolve(struct daemon *d, const struct engine_action *a)
 	struct resolver_tag tag = {a->u.resolve.peer, a->generation};
 
 	resolver_ask(d->resolver, &tag, a->u.resolve.host, a->u.resolve.port);
+}
+
+struct letting_go {
+	uv_work_t req;
+	const struct generation *generation;
+};
+
+static void release(uv_work_t *req)
+{
+	process_set_nice(PROCESS_NICE_BULK);
+	generation_put(container_of(req, struct letting_go, req)->generation);
+}
+
+static void after_release(uv_work_t *req, int status)
+{
+	free(container_of(req, struct letting_go, req));
+}
+
+/* A large one takes its time. */
+static void let_go(struct daemon *d, const struct generation *g)
+{
+	struct letting_go *l = mem_zalloc(1, sizeof(*l));
+	int err;
+
+	l->generation = g;
+	err = uv_queue_work(&d->loop, &l->req, release, after_release);
+	assert(!err); /* it fails only without a function */
 }
 
 static void say(const struct daemon *d, const struct engine_line *l)
@@ -78,16 +161,16 @@ static void carry_out(struct daemon *d, const struct engine_action *a, outcomes 
 		return;
 	switch (a->type) {
 	case ENGINE_MOVE:
-		vec_push(ret, move(d, a));
+		move(d, a);
 		break;
 	case ENGINE_SYNC:
-		vec_push(ret, sync_device(d, a));
+		sync_begin(d, a);
 		break;
 	case ENGINE_REOPEN:
-		vec_push(ret, sync_reopen(d, a));
+		sync_reopen(d, a);
 		break;
 	case ENGINE_SET_ENDPOINT:
-		vec_push(ret, set_endpoint(d, a));
+		set_endpoint(d, a);
 		break;
 	case ENGINE_RESOLVE:
 		resolve(d, a);
@@ -109,10 +192,10 @@ static void carry_out(struct daemon *d, const struct engine_action *a, outcomes 
 		prober_hold_clear(d->prober);
 		break;
 	case ENGINE_REMEMBER_DRAIN:
-		vec_push(ret, remember(d, a));
+		remember_drained(d->remember, d->state, a->u.drained, a->generation);
 		break;
 	case ENGINE_LET_GO:
-		generation_put(a->u.generation);
+		let_go(d, a->u.generation);
 		break;
 	case ENGINE_LINE:
 		say(d, &a->u.line);
@@ -176,10 +259,13 @@ void actions_feed_type(struct daemon *d, enum engine_event_type type)
 	actions_feed(d, &(struct engine_event){.type = type});
 }
 
-int actions_drain(struct daemon *d, bool drained)
+void actions_on_remembered(struct daemon *d, bool drained, uint64_t generation, int err)
 {
-	actions_feed(d, &(struct engine_event){.type = ENGINE_DRAIN, .u.drained = drained});
-	return d->remember_error;
+	struct engine_event e = {.type = ENGINE_REMEMBERED, .generation = generation};
+
+	e.u.remembered.drained = drained;
+	e.u.remembered.err = err;
+	actions_feed(d, &e);
 }
 
 void actions_on_resolved(const struct resolver_tag *tag, const char *host, const sock_addr *addrs,

@@ -14,7 +14,7 @@ static void refresh(void *data, control_ready_fn *ready, void *arg)
 {
 	struct daemon *d = data;
 
-	device_reader_ask(d->reader, d->fib.device, instant_diff(sys_now(), d->mirror_at),
+	device_reader_ask(d->reader, &d->device.at, instant_diff(sys_now(), d->mirror_at),
 		&(struct device_question){DEVICE_AGE, ready, arg});
 }
 
@@ -76,27 +76,30 @@ static const char *name(void *data, uint32_t peer)
 static void drain(void *data, bool drained, control_drained_fn *done, void *arg)
 {
 	struct daemon *d = data;
-	int err = actions_drain(d, drained);
+
+	vec_push(&d->drainers, ((struct daemon_drainer){done, arg}));
+	actions_feed(d, &(struct engine_event){.type = ENGINE_DRAIN, .u.drained = drained});
+}
+
+void asked_on_remembered(struct daemon *d, int err)
+{
+	struct daemon_drainer first = d->drainers.items[0];
 	AUTO_BUF why = {0};
 
+	d->drainers.n--;
+	memmove(&d->drainers.items[0], &d->drainers.items[1], d->drainers.n * sizeof(first));
 	if (err)
 		buf_printf(&why, "the state directory %s doesn't take it: %s",
 			d->options->state_dir, strerror(-err));
 	forget_snapshot(d);
-	done(err ? buf_str(&why) : NULL, arg);
+	first.done(err ? buf_str(&why) : NULL, first.arg);
 }
 
 static void reload(void *data, control_reloaded_fn *done, void *arg)
 {
 	struct daemon *d = data;
-	AUTO_BUF why = {0};
-	json_t *counts = NULL, *changes = NULL;
-	int err = daemon_reload(d, &why, &counts, &changes);
 
-	forget_snapshot(d);
-	done(err ? buf_str(&why) : NULL, counts, changes, arg);
-	json_decref(counts);
-	json_decref(changes);
+	reload_ask(d->reload, done, arg);
 }
 
 const struct control_source asked_source = {

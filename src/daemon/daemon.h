@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shuntd: the wiring, as its parts see it. Two threads: the prober's, which keeps time, and this
- * one, which runs libuv's loop and does all else. Events flow one way:
+ * shuntd: the wiring, as its parts see it. Three threads that keep time: the prober's, this one,
+ * which runs libuv's loop, and the FIB thread, which alone changes device and kernel; what takes
+ * long (reading the device, an inventory, the disk) is in threads of libuv's. Events flow one way:
  *
  *	prober (verdicts) ─┐
- *	inventory (reload) ─┼─> engine ──> actions ──> device, kernel, prober, log
+ *	inventory (reload) ─┼─> engine ──> actions ──> FIB thread, prober, log
  *	control (drain)   ─┤      ^            │
  *	monitor, time     ─┘      └── outcomes ┘
  *
- * run.c starts and ends it, actions.c carries out what the engine decides. Nothing that the thread
- * does changes a verdict, so a slow device delays a move and nothing else.
+ * run.c starts and ends it, actions.c carries out what the engine decides. Nothing that the loop
+ * does changes a verdict, and nothing that takes long keeps a move from the device.
  */
 #ifndef SHUNT_DAEMON_DAEMON_H
 #define SHUNT_DAEMON_DAEMON_H
@@ -17,10 +18,14 @@
 #include "control/requests.h"
 #include "daemon/device_reader.h"
 #include "daemon/engine.h"
-#include "daemon/fib.h"
+#include "daemon/fib_facts.h"
+#include "daemon/fib_thread.h"
 #include "daemon/foreign_look.h"
 #include "daemon/problem_log.h"
+#include "daemon/remember.h"
 #include "daemon/session_keys.h"
+#include "daemon/sync_task.h"
+#include "fib/kernel_io.h"
 #include "prober/prober.h"
 #include "sys/resolver.h"
 
@@ -36,12 +41,28 @@ struct daemon_options {
 	bool verbose;
 };
 
-/* What a reload does, for who asked for it. */
-struct daemon_report {
-	int err; /* of the sync */
-	struct fib_counts counts;
-	struct changes changes;
+/* What is known of the device without asking it. */
+struct daemon_device {
+	struct device_address at;
+	enum device_kind kind;
+	char name[64];
+	unsigned max_owners;
 };
+
+/* Under way with the FIB thread. */
+struct daemon_order {
+	uint64_t seq;
+	struct engine_event outcome; /* but for its err */
+	sock_addr endpoint_before;   /* of an endpoint that is being set */
+};
+
+/* Who waits for a drain to be remembered. */
+struct daemon_drainer {
+	control_drained_fn *done;
+	void *arg;
+};
+
+struct reload;
 
 /* What was wrong when it was last asked. */
 struct daemon_problems {
@@ -53,17 +74,36 @@ struct daemon_problems {
 struct daemon {
 	const struct daemon_options *options;
 	uv_loop_t loop;
+	/* Takes an event, from whoever began what has ended now: actions_feed. */
+	void (*feed)(struct daemon *d, const struct engine_event *event);
 	struct engine *engine;
 	const struct generation *gen; /* the engine's */
 	struct rib *rib;	      /* the engine's */
-	struct state *state;
+	struct state *state;	      /* of a SYNC's thread: its journal */
 	struct interface_lock *interface_lock;
-	struct fib fib; /* owns device and rtnl */
+
+	struct kernel_io io;	       /* the FIB thread's, once that runs: device and rtnetlink */
+	struct fib_thread *fib_thread; /* NULL before the start and after the end */
+	struct daemon_device device;
+	const struct look_io *look; /* where a SYNC reads */
+	struct fib_facts fib;
+	VEC(struct daemon_order) orders; /* of the FIB thread, in their order */
+	unsigned endpoint_orders;	 /* of them */
+	unsigned syncs;			 /* with the FIB thread; all but one are given up */
+	struct sync_task *gathering;	 /* the newest, while its input is copied */
+	uv_idle_t gather_idle;
+	bool is_reopening; /* the device is being made anew */
+
+	struct rtnl *rtnl; /* the loop's own, for small questions */
+	struct nft *nft;   /* the same; NULL: not opened yet */
 	struct rtnl_monitor *monitor;
 	struct foreign_look *foreign; /* routes of others that take ours' packets */
 	struct resolver *resolver;
 	struct prober *prober;		   /* NULL until the device was brought into line once */
 	struct session_keys *session_keys; /* of the prober's peers */
+	struct remember *remember;
+	VEC(struct daemon_drainer) drainers; /* in the order of what they asked for */
+	struct reload *reload;
 	struct control *control;
 	struct control_desk *desk;	 /* answers what comes over it */
 	struct snapshot *snapshot;	 /* the last that was made for it; NULL: none */
@@ -78,11 +118,9 @@ struct daemon {
 	struct handshakes *handshakes;
 	instant mirror_at;
 	instant started_at;
-	struct daemon_report *report;	 /* of the reload that is under way; NULL: none is */
 	VEC(struct live_event) standing; /* how all peers stood when they were last asked for */
-	char trouble[512];		 /* why the last sync failed */
+	char trouble[512];		 /* why the last SYNC failed */
 	int start_error;		 /* of the prober; 0: none */
-	int remember_error;		 /* of the last drain or its end */
 	bool is_feeding;
 	bool cold_start; /* the device was made by us, now */
 	bool stopping;
@@ -92,9 +130,15 @@ struct daemon {
 	int exit_status;
 };
 
-/* Takes what the device said just now. */
-void daemon_take_mirror(struct daemon *d, struct device_state *fresh);
+/* Takes what the device said, not before that moment. */
+void daemon_take_mirror(struct daemon *d, struct device_state *fresh, instant began);
 /* The same, unless something younger is there; device_reader_fn with the daemon as data. */
 void daemon_take_reading(struct device_state *fresh, instant began, void *daemon);
+/* Another device from now on, or the first; the FIB thread closes the one before. */
+void daemon_take_device(struct daemon *d, struct device *device);
+/* A SYNC or what comes with it is under way. */
+bool daemon_is_syncing(const struct daemon *d);
+/* With --set-sysctl: what the generation and a new interface need. */
+void daemon_set_sysctls(const struct daemon *d);
 
 #endif

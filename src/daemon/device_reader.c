@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "sys/clock.h"
+#include "sys/process.h"
 #include <stdlib.h>
 
 struct device_reader {
@@ -30,6 +31,7 @@ static void work(uv_work_t *req)
 	struct job *j = container_of(req, struct job, req);
 	struct device *d = NULL;
 
+	process_set_nice(PROCESS_NICE_BULK);
 	j->began = sys_now();
 	j->err = device_open_at(&j->at, &d);
 	if (!j->err)
@@ -91,12 +93,13 @@ void device_reader_free(struct device_reader *r)
 		free(r);
 }
 
-static bool begin(struct device_reader *r, const struct device *d)
+static bool begin(struct device_reader *r, const struct device_address *at)
 {
 	struct job *j = mem_zalloc(1, sizeof(*j));
 
 	j->owner = r;
-	if (device_address(d, &j->at) || uv_queue_work(r->loop, &j->req, work, done)) {
+	j->at = *at;
+	if (uv_queue_work(r->loop, &j->req, work, done)) {
 		free(j);
 		return false;
 	}
@@ -104,10 +107,10 @@ static bool begin(struct device_reader *r, const struct device *d)
 	return true;
 }
 
-void device_reader_ask(struct device_reader *r, const struct device *d, int64_t age_ns,
+void device_reader_ask(struct device_reader *r, const struct device_address *at, int64_t age_ns,
 	const struct device_question *q)
 {
-	bool is_read = r->loop && age_ns >= q->max_age_ns && (r->busy || begin(r, d));
+	bool is_read = r->loop && age_ns >= q->max_age_ns && (r->busy || begin(r, at));
 
 	if (!q->ready)
 		return;

@@ -28,7 +28,7 @@ struct device_reader *device_reader_new(uv_loop_t *loop, device_reader_fn *take,
 void device_reader_free(struct device_reader *r);
 /* Reads the device unless what is known of it is young enough, or somebody reads it already. Who
  * waits is called when it was read or couldn't be, at once if nothing has to be read. */
-void device_reader_ask(struct device_reader *r, const struct device *d, int64_t age_ns,
+void device_reader_ask(struct device_reader *r, const struct device_address *at, int64_t age_ns,
 	const struct device_question *q);
 /* How long the last reading took. */
 int64_t device_reader_took(const struct device_reader *r);

@@ -59,7 +59,7 @@ static instant peek(struct diagnosis *g, instant now)
 		return INSTANT_NEVER;
 	if (instant_before(now, g->peek_at))
 		return g->peek_at;
-	device_reader_ask(d->reader, d->fib.device, instant_diff(now, d->mirror_at),
+	device_reader_ask(d->reader, &d->device.at, instant_diff(now, d->mirror_at),
 		&(struct device_question){PEEK / 2, NULL, NULL});
 	return g->peek_at = instant_add(now, cost > PEEK ? cost : PEEK);
 }

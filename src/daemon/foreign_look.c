@@ -4,6 +4,7 @@
 #include "daemon/kernel_table.h"
 #include "daemon/shadows.h"
 #include "sys/clock.h"
+#include "sys/process.h"
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -24,7 +25,7 @@ struct foreign_look {
 struct job {
 	uv_work_t req;
 	struct foreign_look *owner;
-	VEC(struct want_prefix) carried;
+	struct shall_rib rib;
 	prefix_vec overlays, own, apart;
 	VEC(ip_addr) endpoints;
 	struct want_facts want;
@@ -35,7 +36,7 @@ struct job {
 
 static void job_free(struct job *j)
 {
-	vec_done(&j->carried);
+	shall_rib_done(&j->rib);
 	vec_done(&j->overlays);
 	vec_done(&j->own);
 	vec_done(&j->apart);
@@ -93,6 +94,7 @@ static void work(uv_work_t *req)
 	struct job *j = container_of(req, struct job, req);
 	instant from = sys_now();
 
+	process_set_nice(PROCESS_NICE_BULK);
 	j->err = look(j);
 	j->took_ns = instant_diff(sys_now(), from);
 }
@@ -179,14 +181,6 @@ static void done(uv_work_t *req, int status)
 /* --- the question --------------------------------------------------------------------------------
  */
 
-static int copy_carried(const struct rib_answer *a, void *data)
-{
-	struct job *j = data;
-
-	vec_push(&j->carried, (struct want_prefix){a->prefix, a->route, a->on_dead == RIB_RELEASE});
-	return 0;
-}
-
 static void copy_own(struct job *j, const struct generation *g)
 {
 	for (size_t i = 0; i < g->self->n_networks; i++)
@@ -199,35 +193,36 @@ static void copy_own(struct job *j, const struct generation *g)
 	}
 }
 
-static void copy_endpoints(struct job *j, const struct fib *f, const struct device_state *mirror)
+static void copy_endpoints(struct job *j, const struct foreign_facts *f)
 {
 	for (size_t i = 0; i < f->gen->n_peers; i++)
 		if (f->endpoints[i].sa.sa_family != AF_UNSPEC)
 			vec_push(&j->endpoints, sock_addr_ip(&f->endpoints[i]));
-	for (size_t i = 0; i < mirror->n_peers; i++)
-		if (mirror->peers[i].endpoint.sa.sa_family != AF_UNSPEC)
-			vec_push(&j->endpoints, sock_addr_ip(&mirror->peers[i].endpoint));
+	for (size_t i = 0; i < f->mirror->n_peers; i++)
+		if (f->mirror->peers[i].endpoint.sa.sa_family != AF_UNSPEC)
+			vec_push(&j->endpoints, sock_addr_ip(&f->mirror->peers[i].endpoint));
 }
 
-static struct job *job_new(const struct fib *f, const struct device_state *mirror)
+static struct job *job_new(const struct foreign_facts *f)
 {
 	struct job *j = mem_zalloc(1, sizeof(*j));
 
-	rib_walk(f->rib, copy_carried, j);
+	j->rib = *f->rib;
+	*f->rib = (struct shall_rib){0};
 	copy_own(j, f->gen);
-	copy_endpoints(j, f, mirror);
-	for (size_t i = 0; i < f->apart.n; i++)
-		vec_push(&j->apart, f->apart.items[i]);
+	copy_endpoints(j, f);
+	for (size_t i = 0; i < f->fib->apart.n; i++)
+		vec_push(&j->apart, f->fib->apart.items[i]);
 	j->want = (struct want_facts){
-		.carried = j->carried.items,
-		.n_carried = j->carried.n,
+		.carried = j->rib.prefixes.items,
+		.n_carried = j->rib.prefixes.n,
 		.overlays = j->overlays.items,
 		.n_overlays = j->overlays.n,
 		.apart = j->apart.items,
 		.n_apart = j->apart.n,
-		.mark = f->fwmark,
+		.mark = f->fib->fwmark,
 		.overlay_table = kernel_overlay_table(f->gen->self->interface),
-		.ifindex = f->ifindex,
+		.ifindex = f->fib->ifindex,
 	};
 	return j;
 }
@@ -252,8 +247,7 @@ void foreign_look_free(struct foreign_look *l)
 	free(l);
 }
 
-bool foreign_look_begin(
-	struct foreign_look *l, const struct fib *f, const struct device_state *mirror)
+bool foreign_look_begin(struct foreign_look *l, const struct foreign_facts *f)
 {
 	instant now = sys_now();
 	struct job *j;
@@ -262,7 +256,7 @@ bool foreign_look_begin(
 		return true;
 	if (l->busy || instant_before(now, l->next))
 		return instant_diff(l->next, now) > SOON;
-	j = job_new(f, mirror);
+	j = job_new(f);
 	j->owner = l;
 	l->busy = !uv_queue_work(l->loop, &j->req, work, done);
 	if (!l->busy)

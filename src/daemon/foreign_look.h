@@ -7,7 +7,10 @@
 #ifndef SHUNT_DAEMON_FOREIGN_LOOK_H
 #define SHUNT_DAEMON_FOREIGN_LOOK_H
 
-#include "daemon/fib.h"
+#include "daemon/fib_facts.h"
+#include "daemon/generation.h"
+#include "daemon/shall.h"
+#include "device/device.h"
 #include <uv.h>
 
 struct foreign_look;
@@ -15,10 +18,17 @@ struct foreign_look;
 struct foreign_look *foreign_look_new(uv_loop_t *loop);
 /* A look that is under way ends by itself. Accepts NULL. */
 void foreign_look_free(struct foreign_look *l);
-/* Looks again, if it may by now; of what f and the device have a copy is made. False: not now, but
- * ask again soon. */
-bool foreign_look_begin(
-	struct foreign_look *l, const struct fib *f, const struct device_state *mirror);
+struct foreign_facts {
+	const struct generation *gen;
+	struct shall_rib *rib;	    /* prefixes: taken over */
+	const sock_addr *endpoints; /* in the order of gen->peers */
+	const struct fib_facts *fib;
+	const struct device_state *mirror;
+};
+
+/* Looks again, if it may by now; the facts are used up or copied. False: not now, but ask again
+ * soon. */
+bool foreign_look_begin(struct foreign_look *l, const struct foreign_facts *f);
 /* What the last look found. Valid until the loop runs again. */
 size_t foreign_look_troubles(const struct foreign_look *l, const struct fib_trouble **ret);
 

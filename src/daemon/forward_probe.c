@@ -44,8 +44,7 @@ static void add_network(path_list *paths, const struct daemon *d, const ip_prefi
 
 	/* An address of the node's own (an anycast service, say) isn't forwarded to. */
 	if (ip_prefix_is_default(p) || p->len == ip_family_bits(p->family) ||
-		rtnl_route_get(d->fib.rtnl, &first, d->fib.fwmark, &r) ||
-		r.ifindex == d->fib.ifindex)
+		rtnl_route_get(d->rtnl, &first, d->fib.fwmark, &r) || r.ifindex == d->fib.ifindex)
 		return;
 	add_path(paths, d, p->family, (unsigned)r.ifindex);
 }

@@ -86,7 +86,7 @@ static const char *own_network_trouble(const struct daemon *d, const ip_prefix *
 {
 	ip_addr first = ip_prefix_addr(p);
 	struct rtnl_route r;
-	int err = rtnl_route_get(d->fib.rtnl, &first, d->fib.fwmark, &r);
+	int err = rtnl_route_get(d->rtnl, &first, d->fib.fwmark, &r);
 
 	if (err)
 		return err == -ENETUNREACH ? "no route leads to it" : NULL;

@@ -1,26 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/reload.h"
 
-#include "daemon/actions.h"
 #include "daemon/generation_load.h"
 #include "daemon/listen_port.h"
 #include "daemon/log.h"
-#include "daemon/sync.h"
 #include "sys/process.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-static int same_interface(const struct daemon *d, const struct generation *fresh, struct buf *why)
-{
-	if (!strcmp(d->gen->self->interface, fresh->self->interface))
-		return 0;
-	buf_printf(why,
-		"%s's interface is %s in the new inventory and %s now: restart shuntd for that",
-		fresh->self->name, fresh->self->interface, d->gen->self->interface);
-	return -EINVAL;
-}
+struct asker {
+	control_reloaded_fn *done;
+	void *arg;
+};
+
+typedef VEC(struct asker) askers;
+
+enum phase { IDLE, LOADING, IN_FORCE };
+
+/* What the thread works on: nothing that others have. */
+struct loading {
+	uv_work_t req;
+	struct reload *owner;
+	const char *file, *node;
+	const struct generation *before; /* a reference */
+	const struct generation *fresh;
+	struct buf why;
+	int err;
+};
+
+struct reload {
+	struct daemon *daemon; /* NULL: nobody wants to know any more */
+	enum phase phase;
+	askers asked, waiting; /* for what is under way; for the next */
+	/* Of what is in force: */
+	unsigned mtu_before;
+	bool is_synced;
+	int err; /* of the last SYNC */
+	struct fib_counts counts;
+	struct changes changes;
+};
+
+static void begin(struct reload *r);
+
+/* --- the answer ----------------------------------------------------------------------------------
+ */
 
 #define COUNTS(X)           \
 	X(settings_changed) \
@@ -57,6 +83,168 @@ static json_t *names_json(const struct changes *c)
 	return lines;
 }
 
+/* Who is told may ask again. */
+static void tell(askers *who, const char *why, json_t *counts, json_t *names)
+{
+	askers now = *who;
+
+	*who = (askers){0};
+	for (size_t i = 0; i < now.n; i++)
+		if (now.items[i].done)
+			now.items[i].done(why, counts, names, now.items[i].arg);
+	vec_done(&now);
+}
+
+/* why: NULL if it went well. */
+static void end(struct reload *r, const char *why)
+{
+	json_t *counts = counts_json(&r->counts), *names = names_json(&r->changes);
+
+	changes_done(&r->changes);
+	r->changes = (struct changes){0};
+	r->phase = IDLE;
+	snapshot_put(r->daemon->snapshot); /* it speaks of before */
+	r->daemon->snapshot = NULL;
+	process_notify("READY=1");
+	tell(&r->asked, why, counts, names);
+	json_decref(counts);
+	json_decref(names);
+	if (r->waiting.n)
+		begin(r);
+}
+
+/* --- in force ------------------------------------------------------------------------------------
+ */
+
+/* The device program knows nothing of it: it is the interface's. */
+static void report_mtu(struct reload *r)
+{
+	unsigned now = r->daemon->gen->self->mtu;
+
+	if (r->mtu_before == now)
+		return;
+	r->counts.settings_changed++;
+	changes_add(&r->changes, "MTU: %u -> %u", r->mtu_before, now);
+}
+
+/* From here on the new generation counts, whatever the device says. */
+static void put_in_force(struct reload *r, const struct generation *fresh)
+{
+	struct daemon *d = r->daemon;
+	struct engine_event e = {.type = ENGINE_GENERATION, .u.generation = fresh};
+
+	r->phase = IN_FORCE;
+	r->is_synced = false;
+	r->err = 0;
+	r->counts = (struct fib_counts){0};
+	r->mtu_before = d->gen->self->mtu;
+	d->fib.apart.n = 0;
+	d->feed(d, &e);
+	daemon_set_sysctls(d);
+}
+
+bool reload_is_told(const struct reload *r)
+{
+	return r->phase == IN_FORCE;
+}
+
+void reload_on_synced(
+	struct reload *r, int err, const struct fib_counts *counts, struct changes *changes)
+{
+	/* One that failed may be followed by one of the device made anew. */
+	if (r->phase != IN_FORCE || (r->is_synced && !r->err))
+		return;
+	r->is_synced = true;
+	r->err = err;
+	r->counts = *counts;
+	changes_done(&r->changes);
+	r->changes = *changes;
+	*changes = (struct changes){0};
+	r->changes.before = NULL;
+}
+
+void reload_on_endpoint(
+	struct reload *r, const char *peer, const sock_addr *before, const sock_addr *after)
+{
+	if (r->phase != IN_FORCE || !r->is_synced)
+		return;
+	changes_endpoint(&r->changes, peer, before, after);
+	r->counts.endpoints_set++;
+}
+
+void reload_settle(struct reload *r)
+{
+	struct daemon *d = r->daemon;
+	AUTO_BUF why = {0};
+
+	if (r->phase != IN_FORCE || !r->is_synced || daemon_is_syncing(d))
+		return;
+	report_mtu(r);
+	log_info("reloaded %s: %zu peers", d->options->file, d->gen->n_peers);
+	if (r->err) {
+		buf_printf(&why,
+			"the new inventory is in force, but the device refused a part of it (%s); "
+			"trying again",
+			strerror(-r->err));
+		log_error("%s", buf_str(&why));
+	}
+	end(r, r->err ? buf_str(&why) : NULL);
+}
+
+/* --- loading -------------------------------------------------------------------------------------
+ */
+
+static int same_interface(const struct daemon *d, const struct generation *fresh, struct buf *why)
+{
+	if (!strcmp(d->gen->self->interface, fresh->self->interface))
+		return 0;
+	buf_printf(why,
+		"%s's interface is %s in the new inventory and %s now: restart shuntd for that",
+		fresh->self->name, fresh->self->interface, d->gen->self->interface);
+	return -EINVAL;
+}
+
+static int judge(const struct daemon *d, struct loading *l)
+{
+	int err = l->err;
+
+	if (!err)
+		err = same_interface(d, l->fresh, &l->why);
+	if (!err && l->fresh->self->listen_port != d->gen->self->listen_port)
+		err = listen_port_check(l->fresh, d->mirror.listen_port, &l->why);
+	return err;
+}
+
+static void load(uv_work_t *req)
+{
+	struct loading *l = container_of(req, struct loading, req);
+
+	process_set_nice(PROCESS_NICE_BULK);
+	l->err = generation_load(l->file, l->node, l->before, &l->fresh, &l->why);
+}
+
+static void after_load(uv_work_t *req, int status)
+{
+	struct loading *l = container_of(req, struct loading, req);
+	struct reload *r = l->owner;
+
+	if (status && !l->err)
+		l->err = status;
+	if (!r->daemon) {
+		generation_put(l->fresh);
+		free(r);
+	} else if (judge(r->daemon, l)) {
+		log_error("the new inventory is refused, the old one stays: %s", buf_str(&l->why));
+		generation_put(l->fresh);
+		end(r, buf_str(&l->why));
+	} else {
+		put_in_force(r, l->fresh);
+	}
+	generation_put(l->before);
+	buf_done(&l->why);
+	free(l);
+}
+
 static void notify_reloading(void)
 {
 	char text[64];
@@ -68,85 +256,54 @@ static void notify_reloading(void)
 	process_notify(text);
 }
 
-static int load(struct daemon *d, const struct generation **ret, struct buf *why)
+static void begin(struct reload *r)
 {
-	const struct generation *fresh = NULL;
-	int err = generation_load(
-		d->options->file, d->options->node, engine_generation(d->engine), &fresh, why);
-
-	if (!err)
-		err = same_interface(d, fresh, why);
-	if (!err && fresh->self->listen_port != d->gen->self->listen_port)
-		err = listen_port_check(fresh, d->mirror.listen_port, why);
-	if (err) {
-		generation_put(fresh);
-		return err;
-	}
-	*ret = fresh;
-	return 0;
-}
-
-/* From here on the new generation is in force, whatever the device says. */
-static void put_in_force(
-	struct daemon *d, const struct generation *fresh, struct daemon_report *report)
-{
-	struct engine_event e = {.type = ENGINE_GENERATION, .u.generation = fresh};
-
-	d->fib.apart.n = 0;
-	d->report = report;
-	actions_feed(d, &e);
-	while (engine_is_feeding(d->engine))
-		actions_feed_type(d, ENGINE_TIME);
-	d->report = NULL;
-	sync_sysctls(d);
-}
-
-/* The device program knows nothing of it: it is the interface's. */
-static void report_mtu(struct daemon_report *report, unsigned before, unsigned now)
-{
-	if (before == now)
-		return;
-	report->counts.settings_changed++;
-	changes_add(&report->changes, "MTU: %u -> %u", before, now);
-}
-
-static int reload(struct daemon *d, struct buf *why, json_t **counts, json_t **names)
-{
-	struct daemon_report report = {0};
-	unsigned mtu = d->gen->self->mtu;
-	const struct generation *fresh;
-	int err = load(d, &fresh, why);
-
-	if (err) {
-		log_error("the new inventory is refused, the old one stays: %s", buf_str(why));
-		return err;
-	}
-	put_in_force(d, fresh, &report);
-	report_mtu(&report, mtu, d->gen->self->mtu);
-	*counts = counts_json(&report.counts);
-	*names = names_json(&report.changes);
-	changes_done(&report.changes);
-	log_info("reloaded %s: %zu peers", d->options->file, d->gen->n_peers);
-	if (report.err) {
-		buf_printf(why,
-			"the new inventory is in force, but the device refused a part of it (%s); "
-			"trying again",
-			strerror(-report.err));
-		log_error("%s", buf_str(why));
-	}
-	return report.err;
-}
-
-int daemon_reload(struct daemon *d, struct buf *why, json_t **counts, json_t **names)
-{
+	struct loading *l = mem_zalloc(1, sizeof(*l));
+	struct daemon *d = r->daemon;
 	int err;
 
-	if (d->stopping) {
-		buf_puts(why, "shuntd is about to end");
-		return -ECANCELED;
-	}
+	r->phase = LOADING;
+	r->asked = r->waiting;
+	r->waiting = (askers){0};
 	notify_reloading();
-	err = reload(d, why, counts, names);
-	process_notify("READY=1");
-	return err;
+	l->owner = r;
+	l->file = d->options->file;
+	l->node = d->options->node;
+	l->before = generation_get(d->gen);
+	err = uv_queue_work(&d->loop, &l->req, load, after_load);
+	assert(!err); /* it fails only without a function */
+}
+
+struct reload *reload_new(struct daemon *d)
+{
+	struct reload *r = mem_zalloc(1, sizeof(*r));
+
+	r->daemon = d;
+	return r;
+}
+
+void reload_free(struct reload *r)
+{
+	static const char why[] = "shuntd is about to end";
+
+	if (!r)
+		return;
+	r->daemon = NULL;
+	tell(&r->asked, why, NULL, NULL);
+	tell(&r->waiting, why, NULL, NULL);
+	changes_done(&r->changes);
+	if (r->phase != LOADING) /* else after_load() does it */
+		free(r);
+}
+
+void reload_ask(struct reload *r, control_reloaded_fn *done, void *arg)
+{
+	if (r->daemon->stopping) {
+		if (done)
+			done("shuntd is about to end", NULL, NULL, arg);
+		return;
+	}
+	vec_push(&r->waiting, ((struct asker){done, arg}));
+	if (r->phase == IDLE)
+		begin(r);
 }

@@ -13,6 +13,7 @@
 #include "daemon/problems.h"
 #include "daemon/reload.h"
 #include "daemon/sync.h"
+#include "daemon/takedown.h"
 #include "sys/clock.h"
 #include "sys/descriptors.h"
 #include "sys/process.h"
@@ -21,7 +22,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 /*
@@ -105,8 +105,9 @@ static void on_stop_timer(uv_timer_t *t)
 	struct daemon *d = t->data;
 	int err;
 
-	fib_remove(&d->fib);
-	err = device_destroy(d->fib.device);
+	fib_thread_stop(d->fib_thread);
+	takedown_kernel(d);
+	err = device_destroy(d->io.device);
 	if (err)
 		log_error("%s can't be taken down: %s", d->gen->self->interface, strerror(-err));
 	else
@@ -137,12 +138,9 @@ static void on_stop_signal(uv_signal_t *s, int signum)
 
 static void on_sighup(uv_signal_t *s, int signum)
 {
-	AUTO_BUF why = {0};
-	json_t *counts = NULL, *names = NULL;
+	struct daemon *d = s->data;
 
-	daemon_reload(s->data, &why, &counts, &names);
-	json_decref(counts);
-	json_decref(names);
+	reload_ask(d->reload, NULL, NULL);
 }
 
 static int refuse(const struct buf *why, int status)
@@ -161,19 +159,12 @@ static int check_privileges(struct buf *why)
 	return 0;
 }
 
-/*
- * A move must not wait for bulk work, but a start may: the traffic that goes on meanwhile comes
- * first. Without the right to it, so be it.
- */
-static void set_urgent(bool urgent)
-{
-	setpriority(PRIO_PROCESS, 0, urgent ? -10 : 0);
-}
-
 static int open_netlink(struct daemon *d, struct buf *why)
 {
-	int err = rtnl_open(&d->fib.rtnl);
+	int err = rtnl_open(&d->rtnl);
 
+	if (!err)
+		err = rtnl_open(&d->io.rtnl);
 	if (!err)
 		err = rtnl_monitor_open(&d->monitor);
 	if (err)
@@ -190,32 +181,35 @@ static int open_device(struct daemon *d, struct buf *why)
 		.patience_ms = DYING_MS,
 	};
 	char text[512] = "";
+	struct device *device;
 	int err;
 
-	set_urgent(true); /* so is the data plane that it may start */
-	err = device_open(&o, &d->fib.device, &d->cold_start, text, sizeof(text));
-	set_urgent(false);
+	process_set_nice(PROCESS_NICE_URGENT); /* so is the data plane that it may start */
+	err = device_open(&o, &device, &d->cold_start, text, sizeof(text));
+	process_set_nice(PROCESS_NICE_BULK);
+	if (!err)
+		daemon_take_device(d, device);
 	if (err)
 		buf_printf(why, "can't use the interface %s: %s", o.ifname,
 			text[0] ? text : strerror(-err));
 	else
-		log_info("%s %s (%s)", d->cold_start ? "made" : "adopted", o.ifname,
-			device_name(d->fib.device));
+		log_info(
+			"%s %s (%s)", d->cold_start ? "made" : "adopted", o.ifname, d->device.name);
 	return err;
 }
 
 /* What was adopted may have been about to end. */
 static int read_device(struct daemon *d, struct device_state *ret, struct buf *why)
 {
-	int err = device_get(d->fib.device, ret);
+	int err = device_get(d->io.device, ret);
 
 	if (err == -ENODEV || err == -ECONNRESET) {
-		device_close(d->fib.device);
-		d->fib.device = NULL;
+		device_close(d->io.device);
+		d->io.device = NULL;
 		err = open_device(d, why);
 		if (err)
 			return err;
-		err = device_get(d->fib.device, ret);
+		err = device_get(d->io.device, ret);
 	}
 	if (err)
 		buf_printf(why, "can't read the device %s: %s", d->gen->self->interface,
@@ -244,6 +238,22 @@ static void tell_start_error(const struct daemon *d, struct buf *why)
 			engine_trouble(d->engine));
 }
 
+/* Until the device is in line, and the prober runs; or something stands in the way. */
+static int begin(struct daemon *d, const struct engine_event *found, struct buf *why)
+{
+	struct fib_thread_hooks hooks = {actions_on_order_done, sync_on_task_done, d};
+	int err = fib_thread_start(&d->loop, &hooks, &d->io.io, &d->fib_thread);
+
+	if (err) {
+		buf_printf(why, "can't start a thread: %s", strerror(-err));
+		return err;
+	}
+	actions_feed(d, found);
+	while (!d->prober && !d->start_error && !engine_trouble(d->engine))
+		uv_run(&d->loop, UV_RUN_ONCE);
+	return 0;
+}
+
 /* What is on the device stays as it is until the sessions have had their say. */
 int daemon_first_sync(struct daemon *d, struct buf *why)
 {
@@ -255,8 +265,8 @@ int daemon_first_sync(struct daemon *d, struct buf *why)
 		return err;
 	err = listen_port_check(d->gen, found.listen_port, why);
 	if (!err) {
-		e.u.found.max_owners = device_max_owners(d->fib.device);
-		actions_feed(d, &e);
+		e.u.found.max_owners = d->device.max_owners;
+		err = begin(d, &e, why);
 	}
 	device_state_done(&found);
 	if (!err && !d->prober) {
@@ -403,9 +413,7 @@ static int start(struct daemon *d, struct buf *why)
 		err = open_device(d, why);
 	if (err)
 		return err;
-	d->fib.state = d->state;
-	d->fib.gen = d->gen; /* what undo_start goes by */
-	sync_sysctls(d);
+	daemon_set_sysctls(d);
 	err = drop_privileges(why);
 	if (err)
 		return err;
@@ -428,44 +436,70 @@ static bool end_loop(struct daemon *d)
 	return uv_loop_close(&d->loop) == 0;
 }
 
-/* False if a thread of libuv is still at work. */
-static bool stop(struct daemon *d)
+/* Whoever asked for something gets an answer. */
+static void refuse_askers(struct daemon *d)
 {
-	bool ended;
+	reload_free(d->reload);
+	for (size_t i = 0; i < d->drainers.n; i++)
+		d->drainers.items[i].done("shuntd is about to end", d->drainers.items[i].arg);
+	vec_done(&d->drainers);
+}
 
+/* False if a thread of libuv is still at work. */
+static bool stop_threads(struct daemon *d)
+{
+	d->stopping = true;
+	refuse_askers(d);
 	control_close(d->control);
 	device_reader_free(d->reader);
 	control_desk_free(d->desk);
 	diagnosis_stop(d->diagnosis);
 	resolver_free(d->resolver);
 	foreign_look_free(d->foreign);
-	ended = end_loop(d);
+	remember_free(d->remember);
+	fib_thread_stop(d->fib_thread);
+	return end_loop(d) && fib_thread_free(d->fib_thread);
+}
+
+/* False if that thread may use what would be freed: the program ends without it. */
+static bool stop(struct daemon *d)
+{
+	bool ended = stop_threads(d);
+
 	prober_stop(d->prober);
+	if (!ended)
+		return false;
 	session_keys_free(d->session_keys);
-	device_close(d->fib.device);
+	kernel_io_done(&d->io);
+	device_close(d->io.device);
 	rtnl_monitor_close(d->monitor);
-	rtnl_close(d->fib.rtnl);
+	rtnl_close(d->io.rtnl);
+	rtnl_close(d->rtnl);
 	snapshot_put(d->snapshot);
 	json_decref(d->problems.list);
 	problem_log_done(&d->problem_log);
 	device_state_done(&d->mirror);
 	handshakes_free(d->handshakes);
 	bfd_filter_free(d->bfd_filter);
-	fib_done(&d->fib);
+	vec_done(&d->fib.apart);
+	vec_done(&d->fib.foreign);
+	fib_troubles_done(&d->fib.problems);
+	vec_done(&d->orders);
 	engine_free(d->engine);
 	state_close(d->state);
 	interface_lock_release(d->interface_lock);
 	vec_done(&d->standing);
-	return ended;
+	return true;
 }
 
 /* A device that nobody had before shall not stay half made. */
 static void undo_start(struct daemon *d)
 {
-	if (!d->cold_start || !d->fib.device)
+	if (!d->cold_start || !d->io.device)
 		return;
-	fib_remove(&d->fib);
-	device_destroy(d->fib.device);
+	fib_thread_stop(d->fib_thread);
+	takedown_kernel(d);
+	device_destroy(d->io.device);
 }
 
 static int check_files(struct buf *why)
@@ -496,8 +530,19 @@ static int init_loop(struct daemon *d, struct buf *why)
 	uv_timer_init(&d->loop, &d->engine_timer);
 	uv_timer_init(&d->loop, &d->second_timer);
 	uv_timer_init(&d->loop, &d->stop_timer);
+	uv_idle_init(&d->loop, &d->gather_idle);
 	d->engine_timer.data = d->second_timer.data = d->stop_timer.data = d;
+	d->gather_idle.data = d;
 	return 0;
+}
+
+/* remember_fn */
+static void on_remembered(bool drained, uint64_t generation, int err, void *data)
+{
+	struct daemon *d = data;
+
+	actions_on_remembered(d, drained, generation, err);
+	asked_on_remembered(d, err);
 }
 
 struct daemon *daemon_new(const struct daemon_options *o, struct buf *why)
@@ -510,7 +555,12 @@ struct daemon *daemon_new(const struct daemon_options *o, struct buf *why)
 		free(d);
 		return NULL;
 	}
+	d->feed = actions_feed;
+	d->look = &look_io_kernel;
+	kernel_io_init(&d->io, NULL, NULL);
 	d->engine = engine_new(d->started_at);
+	d->remember = remember_new(&d->loop, on_remembered, d);
+	d->reload = reload_new(d);
 	d->resolver = resolver_new(&d->loop, actions_on_resolved, d);
 	d->handshakes = handshakes_new();
 	d->reader = device_reader_new(&d->loop, daemon_take_reading, d);
@@ -531,7 +581,8 @@ int daemon_run(const struct daemon_options *o)
 		status = refuse(&why, 1);
 		undo_start(d);
 	} else {
-		set_urgent(true);
+		process_set_nice(PROCESS_NICE_URGENT);
+		fib_thread_set_urgent(d->fib_thread);
 		process_notify("READY=1");
 		if (secret_lock_was_refused())
 			log_warning("keys can't all be locked in memory (see ulimit -l, or "

@@ -5,15 +5,15 @@
 #include <assert.h>
 #include <stdio.h>
 
-void shall_rib_add(struct shall_rib *r, const struct rib_answer *a)
+void shall_rib_add(struct shall_rib *r, const struct rib_desire *d)
 {
 	uint32_t at = (uint32_t)r->prefixes.n;
 
-	assert(!at || ip_prefix_cmp(&r->prefixes.items[at - 1].prefix, &a->prefix) < 0);
+	assert(!at || ip_prefix_cmp(&r->prefixes.items[at - 1].prefix, &d->prefix) < 0);
 	vec_push(&r->prefixes,
-		((struct want_prefix){a->prefix, a->route, a->on_dead == RIB_RELEASE}));
-	for (unsigned i = 0; i < a->owners.n; i++)
-		vec_push(&r->owners, ((struct shall_owner){at, a->owners.peer[i]}));
+		((struct want_prefix){d->prefix, d->route, d->on_dead == RIB_RELEASE}));
+	for (unsigned i = 0; i < d->owners.n; i++)
+		vec_push(&r->owners, ((struct shall_owner){at, d->owners.peer[i]}));
 }
 
 void shall_rib_done(struct shall_rib *r)

@@ -33,7 +33,7 @@ struct shall_rib {
 };
 
 /* The next one of a walk. */
-void shall_rib_add(struct shall_rib *r, const struct rib_answer *a);
+void shall_rib_add(struct shall_rib *r, const struct rib_desire *d);
 /* Leaves it empty. */
 void shall_rib_done(struct shall_rib *r);
 

@@ -138,8 +138,8 @@ static void take_self(struct snapshot *s, struct daemon *d)
 	s->inventory = arena_strdup(&s->arena, d->options->file);
 	s->uptime_ns = instant_diff(s->at, d->started_at);
 	s->interface = arena_strdup(&s->arena, self->interface);
-	s->device_kind = device_kind_of(d->fib.device) == DEVICE_KERNEL ? "kernel" : "uapi";
-	s->device_name = arena_strdup(&s->arena, device_name(d->fib.device));
+	s->device_kind = d->device.kind == DEVICE_KERNEL ? "kernel" : "uapi";
+	s->device_name = arena_strdup(&s->arena, d->device.name);
 	s->listen_port = d->mirror.listen_port;
 	s->drained = state_is_drained(d->state);
 	prober_self(d->prober, &is_drained, &s->holding);

@@ -17,7 +17,7 @@
 
 struct state {
 	int run_fd, state_fd, lock_fd; /* its own, the same as long as it lives */
-	bool drained;		       /* of who says so: as the file has it */
+	_Atomic bool drained;	       /* of who says so, as the file has it; others read it */
 	/* Of who writes the journal: */
 	struct journal journal;
 	bool unwritten; /* the file lags behind the journal */

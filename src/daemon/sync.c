@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/sync.h"
 
-#include "daemon/health.h"
 #include "daemon/log.h"
+#include "daemon/reload.h"
 #include "sys/clock.h"
+#include "sys/process.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+/* So many prefixes are copied in one turn of the loop. */
+#define GATHER_SLICE 2000
 
 static void log_counts(const char *what, const struct fib_counts *c)
 {
@@ -35,87 +40,218 @@ static void log_counts(const char *what, const struct fib_counts *c)
 		if (parts[i].count && n < sizeof(text))
 			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%u %s", n ? ", " : "",
 				parts[i].count, parts[i].name);
-	log_info("%s: %s", what, text);
+	if (n)
+		log_info("%s: %s", what, text);
 }
 
-void sync_sysctls(struct daemon *d)
-{
-	AUTO_BUF why = {0};
+/* --- the device made anew ------------------------------------------------------------------------
+ */
 
-	if (d->options->set_sysctl && health_mend(d->gen, &why))
-		log_error("%s", buf_str(&why));
-}
-
-/* The device is gone: make it anew. */
-struct engine_event sync_reopen(struct daemon *d, const struct engine_action *a)
-{
-	struct engine_event done = {.type = ENGINE_REOPENED, .generation = a->generation};
-	struct device_options o = {
-		.kind = d->options->kind,
-		.ifname = d->gen->self->interface,
-		.userspace = d->options->userspace,
-	};
+struct reopening {
+	uv_work_t req;
+	struct daemon *daemon;
+	uint64_t generation;
+	struct device_options options;
+	char ifname[IFNAMSIZ];
 	struct device *fresh;
 	bool created;
+	int err;
+	char trouble[512];
+};
 
-	done.u.synced.err = device_open(&o, &fresh, &created, d->trouble, sizeof(d->trouble));
-	if (done.u.synced.err) {
-		done.u.synced.trouble = d->trouble;
-		return done;
-	}
-	device_close(d->fib.device);
-	d->fib.device = fresh;
-	log_warning(
-		"%s was gone and has been %s", o.ifname, created ? "made anew" : "taken up again");
-	sync_sysctls(d);
-	return done;
+/* It may have to start a program, and to wait until that is there; which carries packets. */
+static void reopen(uv_work_t *req)
+{
+	struct reopening *r = container_of(req, struct reopening, req);
+
+	process_set_nice(PROCESS_NICE_URGENT);
+	r->err = device_open(&r->options, &r->fresh, &r->created, r->trouble, sizeof(r->trouble));
 }
 
-/* What changes a reload has to tell. */
-static int bring_into_line(struct daemon *d, struct device_state *mirror, struct fib_counts *counts)
+static void after_reopen(uv_work_t *req, int status)
 {
-	const struct generation *before = engine_generation_before(d->engine);
-	struct daemon_report *r = before ? d->report : NULL;
+	struct reopening *r = container_of(req, struct reopening, req);
+	struct daemon *d = r->daemon;
+	struct engine_event done = {.type = ENGINE_REOPENED, .generation = r->generation};
+
+	if (d->stopping) {
+		device_close(r->fresh);
+		free(r);
+		return;
+	}
+	d->is_reopening = false;
+	done.u.synced.err = status ? status : r->err;
+	done.u.synced.trouble = r->trouble;
+	if (!done.u.synced.err) {
+		daemon_take_device(d, r->fresh);
+		log_warning("%s was gone and has been %s", r->ifname,
+			r->created ? "made anew" : "taken up again");
+		daemon_set_sysctls(d);
+	}
+	d->feed(d, &done);
+	free(r);
+}
+
+void sync_reopen(struct daemon *d, const struct engine_action *a)
+{
+	struct reopening *r = mem_zalloc(1, sizeof(*r));
 	int err;
 
-	d->fib.gen = d->gen;
-	d->fib.rib = d->rib;
-	d->fib.endpoints = endpoints_of_peers(engine_endpoints(d->engine));
-	if (r) {
-		r->changes.before = before;
-		d->fib.changes = &r->changes;
-	}
-	err = fib_sync(&d->fib, mirror, counts);
-	d->fib.changes = NULL;
-	if (r) {
-		r->changes.before = NULL;
-		r->err = err;
-		r->counts = *counts;
-	}
-	return err;
+	r->daemon = d;
+	r->generation = a->generation;
+	snprintf(r->ifname, sizeof(r->ifname), "%s", d->gen->self->interface);
+	r->options = (struct device_options){
+		.kind = d->options->kind,
+		.ifname = r->ifname,
+		.userspace = d->options->userspace,
+	};
+	d->is_reopening = true;
+	err = uv_queue_work(&d->loop, &r->req, reopen, after_reopen);
+	assert(!err); /* it fails only without a function */
 }
 
-struct engine_event sync_device(struct daemon *d, const struct engine_action *a)
-{
-	struct engine_event done = {.type = ENGINE_SYNCED, .generation = a->generation};
-	struct device_state mirror = {0};
-	struct fib_counts counts = {0};
-	int err = bring_into_line(d, &mirror, &counts);
+/* --- the task begun ------------------------------------------------------------------------------
+ */
 
-	done.u.synced.err = err;
-	if (err) {
-		device_state_done(&mirror);
-		snprintf(d->trouble, sizeof(d->trouble), "%s",
-			err == -EADDRINUSE ? "a port or an address is taken by another program"
-					   : strerror(-err));
-		done.u.synced.trouble = d->trouble;
-		return done;
-	}
-	if (!fib_counts_are_zero(&counts))
-		log_counts(a->u.sync, &counts);
-	daemon_take_mirror(d, &mirror);
-	done.u.synced.device = &d->mirror;
-	done.u.synced.wall_ns = sys_wall_ns();
-	done.u.synced.again = !foreign_look_begin(d->foreign, &d->fib, &d->mirror);
-	return done;
+static struct sync_task *task_of(const struct daemon *d, const struct engine_action *a)
+{
+	const sock_addr *endpoints = endpoints_of_peers(engine_endpoints(d->engine));
+	const struct generation *before = engine_generation_before(d->engine);
+	struct sync_task *t = sync_task_new();
+
+	t->why = a->u.sync;
+	t->gen = generation_get(d->gen);
+	if (before && reload_is_told(d->reload))
+		t->before = generation_get(before);
+	t->changes.before = t->before;
+	t->endpoints = mem_zalloc(d->gen->n_peers + 1, sizeof(*t->endpoints));
+	memcpy(t->endpoints, endpoints, d->gen->n_peers * sizeof(*t->endpoints));
+	for (size_t i = 0; i < d->fib.apart.n; i++)
+		vec_push(&t->apart, d->fib.apart.items[i]);
+	t->mark = d->fib.fwmark;
+	t->state = d->state;
+	t->at = d->device.at;
+	t->look = d->look;
+	return t;
+}
+
+/* False: that was all, and it goes. */
+static bool gather(struct daemon *d)
+{
+	struct sync_task *t = d->gathering;
+
+	if (sync_task_gather(t, d->rib, GATHER_SLICE))
+		return true;
+	d->gathering = NULL;
+	fib_thread_go(d->fib_thread, &t->task);
+	return false;
+}
+
+static void on_gather(uv_idle_t *h)
+{
+	struct daemon *d = h->data;
+
+	if (!d->gathering || !gather(d))
+		uv_idle_stop(h);
+}
+
+void sync_begin(struct daemon *d, const struct engine_action *a)
+{
+	if (d->syncs)
+		fib_thread_cancel(d->fib_thread);
+	d->gathering = task_of(d, a);
+	d->syncs++;
+	fib_thread_announce(d->fib_thread, &d->gathering->task);
+	if (gather(d))
+		uv_idle_start(&d->gather_idle, on_gather);
+}
+
+/* --- what came of it -----------------------------------------------------------------------------
+ */
+
+static bool is_same(const prefix_vec *a, const prefix_vec *b)
+{
+	for (size_t i = 0; a->n == b->n && i < a->n; i++)
+		if (!ip_prefix_eq(&a->items[i], &b->items[i]))
+			return false;
+	return a->n == b->n;
+}
+
+/* What events are planned by from now on; true if an event meanwhile went by something else. */
+static bool take_facts(struct daemon *d, struct sync_task *t)
+{
+	bool changed = d->fib.ifindex != t->ifindex || d->fib.fwmark != t->shall.mark ||
+		       !is_same(&d->fib.apart, &t->shall.apart);
+
+	d->fib.ifindex = t->ifindex;
+	d->fib.fwmark = t->shall.mark;
+	vec_done(&d->fib.apart);
+	d->fib.apart = t->shall.apart;
+	t->shall.apart = (prefix_vec){0};
+	vec_done(&d->fib.foreign);
+	d->fib.foreign = t->foreign;
+	t->foreign = (prefix_vec){0};
+	return changed && fib_thread_last(d->fib_thread) > t->task.job.basis;
+}
+
+static bool look_for_foreign(struct daemon *d, struct sync_task *t)
+{
+	return foreign_look_begin(d->foreign,
+		&(struct foreign_facts){t->gen, &t->rib, t->endpoints, &d->fib, &d->mirror});
+}
+
+static void take_success(struct daemon *d, struct sync_task *t, struct engine_event *done)
+{
+	bool missed = take_facts(d, t);
+
+	for (size_t i = 0; i < t->shall.lines.n; i++)
+		log_info("%s", t->shall.lines.items[i]);
+	log_counts(t->why, &t->counts);
+	daemon_take_mirror(d, &t->mirror, t->began);
+	t->mirror = (struct device_state){0};
+	done->u.synced.device = &d->mirror;
+	done->u.synced.wall_ns = sys_wall_ns();
+	done->u.synced.again = !look_for_foreign(d, t) || missed;
+}
+
+static void take_failure(struct daemon *d, int err, struct engine_event *done)
+{
+	snprintf(d->trouble, sizeof(d->trouble), "%s",
+		err == -EADDRINUSE ? "a port or an address is taken by another program"
+				   : strerror(-err));
+	done->u.synced.err = err;
+	done->u.synced.trouble = d->trouble;
+}
+
+static void take(struct daemon *d, struct sync_task *t)
+{
+	struct engine_event done = {.type = ENGINE_SYNCED, .generation = t->gen->number};
+	int err = t->task.job.err;
+
+	sync_task_conclude(t);
+	fib_troubles_done(&d->fib.problems);
+	fib_troubles_move(&d->fib.problems, &t->troubles);
+	if (err)
+		take_failure(d, err, &done);
+	else
+		take_success(d, t, &done);
+	if (t->before)
+		reload_on_synced(d->reload, err, &t->counts, &t->changes);
+	d->feed(d, &done);
+}
+
+/* Who ends, and what is of an older generation, leaves the device as it is and says nothing. */
+void sync_on_task_done(struct fib_task *task, void *daemon)
+{
+	struct sync_task *t = container_of(task, struct sync_task, task);
+	struct daemon *d = daemon;
+
+	d->syncs--;
+	if (d->gathering == t)
+		d->gathering = NULL;
+	if (task->job.err != -ECANCELED && !d->stopping)
+		take(d, t);
+	sync_task_free(t);
+	if (!d->stopping)
+		reload_settle(d->reload);
 }

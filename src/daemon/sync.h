@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The device and the kernel read back and brought into line, when the engine says so. */
+/* The device and the kernel read back and brought into line, when the engine says so: its task
+ * (sync_task.h) begun, and what came of it taken over. */
 #ifndef SHUNT_DAEMON_SYNC_H
 #define SHUNT_DAEMON_SYNC_H
 
 #include "daemon/daemon.h"
 
-/* Carries out an ENGINE_SYNC, and logs what it changed. The outcome borrows d->mirror and
- * d->trouble. */
-struct engine_event sync_device(struct daemon *d, const struct engine_action *a);
-/* Carries out an ENGINE_REOPEN; the outcome borrows d->trouble. */
-struct engine_event sync_reopen(struct daemon *d, const struct engine_action *a);
-/* With --set-sysctl: what the generation and a new interface need. */
-void sync_sysctls(struct daemon *d);
+/* Begins an ENGINE_SYNC; one of an older generation is given up. Its outcome is fed when it is
+ * there. */
+void sync_begin(struct daemon *d, const struct engine_action *a);
+/* Begins an ENGINE_REOPEN, likewise. */
+void sync_reopen(struct daemon *d, const struct engine_action *a);
+/* fib_thread_hooks.task_done with the daemon as data. */
+void sync_on_task_done(struct fib_task *task, void *daemon);
 
 #endif

@@ -166,12 +166,13 @@ static int do_ops(struct fib_doing *w, struct fib_op *ops, size_t n)
 
 int fib_do_piece(struct fib_doing *w, fib_void_fn *is_void, void *data)
 {
-	struct fib_op *ops = &w->plan->ops.items[w->at];
+	struct fib_op *ops;
 	size_t n, kept;
 	int err = 0;
 
 	if (w->at == w->plan->ops.n)
 		return 0;
+	ops = &w->plan->ops.items[w->at];
 	n = op_is_of_device(ops) ? neighbours(w->plan, w->at) : 1;
 	kept = without_void(ops, n, is_void, data);
 	if (kept)

@@ -4,7 +4,9 @@
 #define SHUNT_FIB_TELL_H
 
 #include "base/buf.h"
+#include "fib/do.h"
 #include "fib/plan.h"
+#include "fib/trouble.h"
 
 struct fib_counts {
 	unsigned settings_changed; /* of the device itself: key, port, mark */
@@ -32,6 +34,9 @@ void fib_tell(const struct fib_plan *p, const struct fib_state *is, const struct
  * that mends it, malloc'd, or NULL. */
 char *fib_tell_failure(
 	const struct fib_op *op, int err, const struct fib_state *shall, char **ret_fix);
+/* The same of all failures of a plan, behind those of ret. shall: NULL as for fib_doing. */
+void fib_tell_failures(const struct fib_plan *p, const fib_failures *failures,
+	const struct fib_state *shall, fib_troubles *ret);
 /* The same of another's route into the device that leads to nobody. */
 char *fib_tell_leftover(const struct rtnl_route *r, const char *ifname, char **ret_fix);
 

@@ -113,6 +113,21 @@ char *fib_tell_failure(
 	}
 }
 
+void fib_tell_failures(const struct fib_plan *p, const fib_failures *failures,
+	const struct fib_state *shall, fib_troubles *ret)
+{
+	static const struct fib_state nothing;
+
+	for (size_t i = 0; i < failures->n; i++) {
+		const struct fib_failure *x = &failures->items[i];
+		char *fix, *what = fib_tell_failure(
+				   &p->ops.items[x->op], x->err, shall ? shall : &nothing, &fix);
+
+		if (what)
+			vec_push(ret, ((struct fib_trouble){what, fix}));
+	}
+}
+
 char *fib_tell_leftover(const struct rtnl_route *r, const char *ifname, char **ret_fix)
 {
 	AUTO_BUF fix = {0};

@@ -124,13 +124,28 @@ static void kernel_close(void *data)
 
 static struct rtnl *fake_rtnl(void)
 {
-	static struct kernel kernel;
-	static struct rtnl rtnl;
-	const struct nl_io io = {kernel_send, kernel_recv, NULL, kernel_close, &kernel};
+	struct kernel *kernel = mem_zalloc(1, sizeof(*kernel));
+	struct rtnl *rtnl = mem_zalloc(1, sizeof(*rtnl));
+	const struct nl_io io = {kernel_send, kernel_recv, NULL, kernel_close, kernel};
 
-	rtnl.nl = nl_new(&io);
-	return &rtnl;
+	rtnl->nl = nl_new(&io);
+	return rtnl;
 }
+
+/* Who changes device and kernel, and who looks at them, are of two threads. */
+static struct kernel_io looking;
+
+static int open_look(const struct device_address *at, struct fib_io **ret)
+{
+	*ret = &looking.io;
+	return 0;
+}
+
+static void close_look(struct fib_io *io)
+{
+}
+
+static const struct look_io look = {open_look, close_look};
 
 /* --- the daemon --- */
 
@@ -210,9 +225,11 @@ static struct daemon *start(void)
 	assert(d);
 	assert(!daemon_take_inventory(d, &why));
 	assert(!state_open(d->options->run_dir, d->options->state_dir, &d->state, &why));
-	d->fib.device = &device;
-	d->fib.rtnl = fake_rtnl();
-	d->fib.state = d->state;
+	kernel_io_init(&looking, &device, fake_rtnl());
+	daemon_take_device(d, &device);
+	d->io.rtnl = fake_rtnl();
+	d->rtnl = fake_rtnl();
+	d->look = &look;
 	assert(!daemon_first_sync(d, &why));
 	return d;
 }

@@ -342,9 +342,9 @@ void node_fib_endpoint(struct node_fib *f, const struct engine_action *a)
 	order(f, &plan, &outcome);
 }
 
-static int add_wanted(const struct rib_answer *a, void *data)
+static int add_wanted(const struct rib_desire *d, void *data)
 {
-	shall_rib_add(data, a);
+	shall_rib_add(data, d);
 	return 0;
 }
 
@@ -358,7 +358,7 @@ static void fill_input(struct node_fib *f, struct sync_job *j)
 		gen->n_peers * sizeof(*j->endpoints));
 	for (size_t i = 0; i < f->facts.apart.n; i++)
 		vec_push(&j->apart, f->facts.apart.items[i]);
-	rib_walk(engine_rib(e), add_wanted, &j->rib);
+	rib_desires_after(engine_rib(e), NULL, SIZE_MAX, add_wanted, &j->rib);
 	j->input = (struct shall_input){
 		.gen = generation_get(gen),
 		.rib = &j->rib,

@@ -109,7 +109,7 @@ static int end(void **state)
  */
 static void wants(struct bench *b, const char *prefix, int peer)
 {
-	struct rib_answer a = {.prefix = mesh_build_prefix(prefix), .route = true};
+	struct rib_desire a = {.prefix = mesh_build_prefix(prefix), .route = true};
 
 	if (peer != NOBODY) {
 		a.owners.n = 1;

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* The difference of one step of the RIB as a plan: what an event moves at once. Pure. */
+#ifndef SHUNT_DAEMON_TURNS_H
+#define SHUNT_DAEMON_TURNS_H
+
+#include "daemon/generation.h"
+#include "fib/plan.h"
+#include "route/rib.h"
+
+/* Borrowed; as the last SYNC found and decided it. */
+struct turns_facts {
+	const struct generation *gen;
+	unsigned max_owners; /* per prefix, of the device */
+	struct want_facts want;
+	const ip_prefix *foreign; /* sorted: what foreign peers own, which stays theirs */
+	size_t n_foreign;
+};
+
+/* In the order to be done; *ret is for fib_plan_done. */
+void turns_plan(const struct turns_facts *facts, const struct rib_diff *diff, struct fib_plan *ret);
+
+#endif
