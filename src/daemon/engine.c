@@ -12,6 +12,7 @@ struct engine *engine_new(instant now)
 	looks_init(&e->looks);
 	e->endpoints = endpoints_new();
 	e->handshakes = handshakes_new();
+	e->feed.slice = ENGINE_SLICE;
 	e->started_at = now;
 	e->check_at = INSTANT_NEVER;
 	return e;
@@ -34,6 +35,12 @@ void engine_free(struct engine *e)
 	vec_done(&e->late);
 	vec_done(&e->probes);
 	free(e);
+}
+
+void engine_set_slice(struct engine *e, size_t n)
+{
+	assert(n);
+	e->feed.slice = n;
 }
 
 struct engine_action *engine_emit(

@@ -36,7 +36,8 @@
 #include "live/live.h"
 #include "route/rib.h"
 
-/* At most so many prefixes are changed in the RIB by one event, but for the start. */
+/* At most so many prefixes are changed in the RIB by one event, but for the start: a fraction of a
+ * millisecond. */
 #define ENGINE_SLICE 100
 
 enum engine_event_type {
@@ -182,6 +183,9 @@ struct engine;
 struct engine *engine_new(instant now);
 /* Accepts NULL. */
 void engine_free(struct engine *e);
+
+/* Slices of n prefixes in place of ENGINE_SLICE: for who wants to see what comes between. */
+void engine_set_slice(struct engine *e, size_t n);
 
 /* Takes one event; ret gets what is to be done, behind what it has. */
 void engine_step(

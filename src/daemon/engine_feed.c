@@ -126,7 +126,7 @@ void engine_feed(struct engine *e, instant now, engine_actions *out)
 {
 	assert(engine_is_feeding(e));
 	e->feed.at = now;
-	for (size_t n = ENGINE_SLICE; n && engine_is_feeding(e);)
+	for (size_t n = e->feed.slice; n && engine_is_feeding(e);)
 		n -= feed_from_first(e, n, out);
 	if (engine_is_feeding(e))
 		return;

@@ -28,7 +28,8 @@ struct engine {
 	struct {
 		VEC(struct engine_feed) queue; /* the eldest first */
 		engine_peers gone;	       /* peers no more, of which the RIB hasn't heard */
-		instant at;		       /* the last slice */
+		size_t slice;		       /* of so many prefixes */
+		instant at;		       /* the last one */
 	} feed;
 	struct rib *rib;
 	struct rib_diff diff; /* of the last step, for the MOVE */

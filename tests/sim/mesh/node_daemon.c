@@ -6,6 +6,9 @@
 #include <errno.h>
 
 #define RESOLVED_AFTER (30 * NS_PER_MS)
+/* Of a reload; as if there were very many prefixes. */
+#define SLICE_PREFIXES 3
+#define SLICE_AFTER (20 * NS_PER_MS)
 
 /* Peers are numbers of the engine's own. */
 static unsigned node_of(const struct daemon *d, uint32_t peer)
@@ -264,6 +267,7 @@ void daemon_load(struct daemon *d)
 	daemon_self(d)->edition = d->w->edition;
 	e.u.generation = make_generation(d);
 	daemon_feed(d, &e);
+	d->slice_at = instant_add(d->w->now, SLICE_AFTER);
 }
 
 static void find_device(struct daemon *d)
@@ -285,6 +289,7 @@ void daemon_start(struct daemon *d)
 
 	d->random = d->node * 1000 + ++n->starts;
 	d->engine = engine_new(d->w->now);
+	engine_set_slice(d->engine, SLICE_PREFIXES);
 	d->cold_start = open_device(d);
 	model_io_init(&d->io, n->model);
 	d->fib = node_fib_new(d);
@@ -307,9 +312,16 @@ void daemon_free(struct daemon *d)
 /* --- time ----------------------------------------------------------------------------------------
  */
 
-instant daemon_deadline(const struct daemon *d)
+static instant engine_turn(const struct daemon *d)
 {
 	instant at = engine_deadline(d->engine);
+
+	return engine_is_feeding(d->engine) ? instant_max(at, d->slice_at) : at;
+}
+
+instant daemon_deadline(const struct daemon *d)
+{
+	instant at = engine_turn(d);
 
 	if (d->live)
 		at = instant_min(at, live_deadline(d->live));
@@ -369,6 +381,8 @@ void daemon_step(struct daemon *d)
 		take_pending(d);
 	while (d->asked.n && !instant_before(now, d->asked.items[0].at))
 		take_resolved(d);
-	if (!instant_before(now, engine_deadline(d->engine)))
+	if (!instant_before(now, engine_turn(d))) {
 		daemon_feed(d, &(struct engine_event){.type = ENGINE_TIME});
+		d->slice_at = instant_add(now, SLICE_AFTER);
+	}
 }

@@ -42,6 +42,7 @@ struct daemon {
 	VEC(struct pending) pending; /* in order */
 	VEC(struct asked) asked;     /* in order */
 	VEC(struct live_event) standing;
+	instant slice_at; /* the RIB hears more of a reload */
 	struct model_io io;
 	struct node_fib *fib;
 };
