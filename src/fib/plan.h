@@ -9,7 +9,7 @@
  * moment and in none never. Whatever is foreign is in no operation: peers, allowed IPs, addresses,
  * routes and rules that neither the inventory nor the journal names.
  *
- * An event is planned the same way as everything: from the owners before and after (fib_plan_turn).
+ * An event is planned the same way as everything: from the owners before and after.
  *
  * A prefix moves by being added to its new owner. The removal from the old one is never asked for,
  * since it would have nothing left to remove. Should two peers that shall be name one prefix, the
@@ -37,7 +37,7 @@ enum fib_stage {
 	FIB_AT_ROUTE_ADD,  /* now that the device knows whose it is */
 	FIB_AT_RULE_ADD,   /* now that the table has its routes */
 	FIB_AT_RULE_DEL,
-	FIB_AT_ROUTE_DEL, /* what stood in two tables, and what refuses */
+	FIB_AT_ROUTE_DEL, /* what stood in two tables, what a cover leads by now, what refuses */
 	FIB_AT_UNMARK,	  /* the device, when no rule goes by its mark any more */
 	FIB_AT_MARK,	  /* with the port that the device has by now */
 };
