@@ -3,31 +3,15 @@
 #include "base/mem.h"
 #include "prober/prober_internal.h"
 #include "sys/clock.h"
+#include "sys/wake.h"
 #include <errno.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
-
-void prober_signal_fd(int fd)
-{
-	uint64_t one = 1;
-
-	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-}
-
-void prober_clear_fd(int fd)
-{
-	uint64_t count;
-
-	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
-		;
-}
 
 /* What the core wants; it calls under the lock. */
 
@@ -67,7 +51,7 @@ static void on_event(const struct live_event *e, void *data)
 
 	vec_push(&p->events, *e);
 	if (p->events.n - p->events_taken == 1)
-		prober_signal_fd(p->readable);
+		wake_up(p->readable);
 }
 
 static uint64_t on_chance(void *data)
@@ -95,8 +79,8 @@ static int open_fds(struct prober *p)
 
 	p->epoll = epoll_create1(EPOLL_CLOEXEC);
 	p->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-	p->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	p->readable = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	p->wake = wake_new();
+	p->readable = wake_new();
 	if (p->epoll < 0 || p->timer < 0 || p->wake < 0 || p->readable < 0)
 		return -errno;
 	r = watch(p, &p->timer);
@@ -186,7 +170,7 @@ void prober_stop(struct prober *p)
 	pthread_mutex_lock(&p->lock);
 	p->stopping = true;
 	pthread_mutex_unlock(&p->lock);
-	prober_signal_fd(p->wake);
+	wake_up(p->wake);
 	pthread_join(p->thread, NULL);
 	free_all(p);
 }
@@ -257,7 +241,7 @@ void prober_set_peers(struct prober *p, const struct live_peer_config *peers, si
 		set_peer(p, &peers[i], sys_now());
 	remove_old_peers(p, sys_now());
 	pthread_mutex_unlock(&p->lock);
-	prober_signal_fd(p->wake);
+	wake_up(p->wake);
 }
 
 void prober_handshake(struct prober *p, uint32_t peer, int64_t handshake_age_ns, uint64_t rx_bytes)
@@ -265,7 +249,7 @@ void prober_handshake(struct prober *p, uint32_t peer, int64_t handshake_age_ns,
 	pthread_mutex_lock(&p->lock);
 	live_on_handshake(p->live, peer, handshake_age_ns, rx_bytes, sys_now());
 	pthread_mutex_unlock(&p->lock);
-	prober_signal_fd(p->wake);
+	wake_up(p->wake);
 }
 
 void prober_bfd_lost(struct prober *p, uint32_t peer)
@@ -280,7 +264,7 @@ void prober_drain(struct prober *p, bool drained)
 	pthread_mutex_lock(&p->lock);
 	live_drain(p->live, drained, sys_now());
 	pthread_mutex_unlock(&p->lock);
-	prober_signal_fd(p->wake);
+	wake_up(p->wake);
 }
 
 void prober_hold_clear(struct prober *p)
@@ -288,7 +272,7 @@ void prober_hold_clear(struct prober *p)
 	pthread_mutex_lock(&p->lock);
 	live_hold_clear(p->live, sys_now());
 	pthread_mutex_unlock(&p->lock);
-	prober_signal_fd(p->wake);
+	wake_up(p->wake);
 }
 
 void prober_reopen(struct prober *p)
@@ -296,7 +280,7 @@ void prober_reopen(struct prober *p)
 	pthread_mutex_lock(&p->lock);
 	p->reopen = true;
 	pthread_mutex_unlock(&p->lock);
-	prober_signal_fd(p->wake);
+	wake_up(p->wake);
 }
 
 int prober_fd(const struct prober *p)
@@ -317,7 +301,7 @@ size_t prober_events(struct prober *p, struct live_event *ret, size_t max)
 	p->events_taken += n;
 	if (p->events_taken == p->events.n) {
 		p->events.n = p->events_taken = 0;
-		prober_clear_fd(p->readable);
+		wake_clear(p->readable);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return n;

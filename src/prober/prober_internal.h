@@ -34,31 +34,35 @@ struct packet_queue {
 };
 
 struct prober {
+	/* Made at the start, and never changed. */
 	char ifname[IF_NAMESIZE];
-	unsigned ifindex; /* 0: not there */
 	pthread_t thread;
-	int epoll, timer, wake, readable;
-	unsigned excess; /* packets of this round that came to nothing; the thread's */
+	int epoll, timer; /* the thread's */
+	int wake;	  /* any thread's, for it to look up */
+	int readable;	  /* the owner's, while events wait */
 
-	pthread_mutex_t lock;
-	bool stopping, reopen;
+	/* The thread's. */
+	unsigned ifindex; /* 0: not there */
+	unsigned excess;  /* packets of this round that came to nothing */
+
+	pthread_mutex_t lock; /* of all that follows */
+	bool stopping;	      /* the owner wishes it, and the next */
+	bool reopen;
 	struct live *live;
-	uint64_t generation; /* of the set of peers */
-	struct map *by_peer;
-	struct list targets, locals;
-	bool has_stale_locals;
-	instant retry_at; /* the earliest of the locals' */
-	struct packet_queue out;
-	VEC(struct live_event) events;
-	size_t events_taken;
-	int error;
+	uint64_t generation;	       /* of the set of peers */
+	struct map *by_peer;	       /* targets by number */
+	struct list targets;	       /* target.link */
+	struct list locals;	       /* prober_local.link; the thread takes off */
+	bool has_stale_locals;	       /* there may be some of an older generation */
+	instant retry_at;	       /* the earliest of the locals' */
+	struct packet_queue out;       /* the core's, for the thread to send */
+	VEC(struct live_event) events; /* the core's, for the owner to take */
+	size_t events_taken;	       /* of them, from the front */
+	int error;		       /* the last of a socket, and its sentence; 0: none */
 	char error_text[160];
-	struct prober_stats stats;
+	struct prober_stats stats; /* the thread counts */
 };
 
-/* An eventfd is told, or emptied (timers too). */
-void prober_signal_fd(int fd);
-void prober_clear_fd(int fd);
 /* Closes and frees what no peer uses, unless something queued refers to it; under the lock. */
 void prober_drop_locals(struct prober *p, instant now);
 /* The thread's body; data is the prober. */

@@ -9,6 +9,7 @@
 #include "prober/bfd_datagram.h"
 #include "prober/prober_internal.h"
 #include "sys/clock.h"
+#include "sys/wake.h"
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -153,9 +154,9 @@ static void receive_all(struct prober *p)
 
 	for (int i = 0; i < n; i++) {
 		if (events[i].data.ptr == &p->timer)
-			prober_clear_fd(p->timer);
+			wake_clear(p->timer);
 		else if (events[i].data.ptr == &p->wake)
-			prober_clear_fd(p->wake);
+			wake_clear(p->wake);
 		else
 			receive(p, events[i].data.ptr);
 	}

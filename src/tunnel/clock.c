@@ -3,11 +3,11 @@
 
 #include "base/mem.h"
 #include "sys/clock.h"
+#include "sys/wake.h"
 #include "tunnel/device.h"
 #include "tunnel/handshake.h"
 #include "tunnel/handshake_queue.h"
 #include "tunnel/peer.h"
-#include "tunnel/wake.h"
 #include "tunnel/wishes.h"
 
 #include <poll.h>

@@ -2,10 +2,10 @@
 #include "tunnel/handshake_queue.h"
 
 #include "sys/clock.h"
+#include "sys/wake.h"
 #include "tunnel/device.h"
 #include "tunnel/packet.h"
 #include "tunnel/peer.h"
-#include "tunnel/wake.h"
 #include "wg/index.h"
 #include "wg/ratelimit.h"
 

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "sys/clock.h"
+#include "sys/wake.h"
 #include "tunnel/device.h"
 #include "tunnel/duty.h"
 #include "tunnel/handshake_queue.h"
@@ -15,7 +16,6 @@
 #include "tunnel/packet.h"
 #include "tunnel/rx_open.h"
 #include "tunnel/sockets.h"
-#include "tunnel/wake.h"
 #include "wg/index.h"
 
 #include <poll.h>

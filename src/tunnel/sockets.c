@@ -2,7 +2,7 @@
 #include "tunnel/sockets.h"
 
 #include "base/mem.h"
-#include "tunnel/wake.h"
+#include "sys/wake.h"
 
 #include <pthread.h>
 #include <sched.h>

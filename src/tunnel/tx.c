@@ -7,13 +7,13 @@
 #include "tunnel/tx.h"
 
 #include "sys/clock.h"
+#include "sys/wake.h"
 #include "tunnel/device.h"
 #include "tunnel/duty.h"
 #include "tunnel/icmp.h"
 #include "tunnel/inner.h"
 #include "tunnel/peer.h"
 #include "tunnel/tx_seal.h"
-#include "tunnel/wake.h"
 #include "tunnel/workers.h"
 
 #include <errno.h>

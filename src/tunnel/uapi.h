@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The UAPI (the cross-platform interface of WireGuard): requests of key=value lines, ended by an
- * empty line, over a stream socket that `wg` and others know. uapi_answer is the language without
- * the socket (uapi_socket.h), and the server of its clients (uapi_server.h).
+ * empty line, over a stream socket that `wg` and others know. uapi_answer is the language
+ * alone: the socket is uapi_socket.h's, and its clients are uapi_server.h's.
  */
 #ifndef SHUNT_TUNNEL_UAPI_H
 #define SHUNT_TUNNEL_UAPI_H

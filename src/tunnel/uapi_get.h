@@ -11,7 +11,6 @@
 #include "base/buf.h"
 
 struct tunnel;
-
 struct uapi_get;
 
 /* Copies the device as it is now; NULL if the request (len bytes, its empty line included) is no

@@ -2,9 +2,9 @@
 #include "tunnel/wishes.h"
 
 #include "base/mem.h"
+#include "sys/wake.h"
 #include "tunnel/device.h"
 #include "tunnel/peer.h"
-#include "tunnel/wake.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tunnel/wake.h"
+#include "sys/wake.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Descriptors by which threads wake one another out of poll (eventfd). */
-#ifndef SHUNT_TUNNEL_WAKE_H
-#define SHUNT_TUNNEL_WAKE_H
+#ifndef SHUNT_SYS_WAKE_H
+#define SHUNT_SYS_WAKE_H
 
 /* The caller closes it; -1 and errno if there is none to be had. */
 int wake_new(void);
