@@ -20,7 +20,7 @@ KNOWS = {
     "fib": {"base", "sys", "route", "device"},
     "prober": {"base", "live", "sys"},
     "tunnel": {"base", "wg", "sys"},
-    "control": {"base", "mesh", "route", "live"},
+    "control": {"base", "sys", "mesh", "route", "live"},
     "daemon": {"base", "control", "sys", "mesh", "route", "live", "prober", "device", "fib"},
     "cli": {"base", "sys", "mesh"},
 }

@@ -2,6 +2,8 @@
 #include "control/control.h"
 
 #include "base/list.h"
+#include "sys/listener.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,18 +16,17 @@
 /* Of all answers that wait to be read. */
 #define MAX_UNREAD ((size_t)64 << 20)
 #define MAX_ACCEPTED 16 /* at once; other events have their turn */
-#define PAUSE_MS 200
 
 struct control {
-	int fd; /* listens */
-	uv_poll_t poll;
-	uv_timer_t pause; /* until the next try, when nobody can be let in */
-	unsigned open_handles, max_clients;
-	size_t unread;
+	uv_loop_t *loop;
+	struct listener *listener;
+	unsigned references; /* who is open, and each answer that isn't written */
+	unsigned max_clients;
+	size_t unread; /* bytes of answers that aren't written */
 	char *path;
 	control_fn *answer;
 	void *data;
-	struct list clients; /* those that said something lately are the last */
+	struct list clients; /* client.link; those that said something lately are the last */
 	unsigned n_clients;
 };
 
@@ -48,7 +49,7 @@ struct control_call {
 struct answer {
 	uv_write_t req;
 	struct client *client;
-	struct control *control; /* outlives it */
+	struct control *control; /* a reference */
 	char *text;
 	size_t n;
 };
@@ -153,9 +154,20 @@ static void make_room(struct control *control, const struct client *for_whom, si
 	}
 }
 
+/* libuv hands back what isn't written at the end last of all. */
+static void control_put(struct control *c)
+{
+	if (--c->references)
+		return;
+	assert(!c->unread && !c->n_clients);
+	free(c->path);
+	free(c);
+}
+
 static void answer_free(struct answer *a)
 {
 	a->control->unread -= a->n;
+	control_put(a->control);
 	free(a->text);
 	free(a);
 }
@@ -173,6 +185,7 @@ static void client_send(struct client *c, char *reply)
 	out.base = a->text = reply;
 	a->client = c;
 	a->control = c->control;
+	a->control->references++;
 	make_room(c->control, c, a->n);
 	a->control->unread += a->n;
 	if (uv_write(&a->req, (uv_stream_t *)&c->pipe, &out, 1, written)) {
@@ -285,14 +298,15 @@ static void close_most_idle(struct control *control)
 	}
 }
 
-static void let_in(struct control *control, int fd)
+static void let_in(int fd, void *data)
 {
+	struct control *control = data;
 	struct client *c = mem_zalloc(1, sizeof(*c));
 
 	if (control->n_clients >= control->max_clients)
 		close_most_idle(control);
 	list_init(&c->link);
-	uv_pipe_init(control->poll.loop, &c->pipe, 0);
+	uv_pipe_init(control->loop, &c->pipe, 0);
 	c->control = control;
 	list_append(&control->clients, &c->link);
 	control->n_clients++;
@@ -304,57 +318,14 @@ static void let_in(struct control *control, int fd)
 	}
 }
 
-static void on_connection(uv_poll_t *poll, int status, int events);
-
-static void listen_again(uv_timer_t *t)
+/* The machine has no file for one more: a client that sits there gives its own. */
+static bool on_want_of_files(void *data)
 {
-	struct control *c = t->data;
+	struct control *c = data;
+	bool has_any = c->n_clients;
 
-	uv_poll_start(&c->poll, UV_READABLE, on_connection);
-}
-
-/* The machine has no file for it: a client that sits there gives its own, else all wait a little,
- * or the loop would spin. */
-static void on_want_of_files(struct control *c)
-{
-	if (c->n_clients) {
-		close_most_idle(c);
-		return;
-	}
-	uv_poll_stop(&c->poll);
-	uv_timer_start(&c->pause, listen_again, PAUSE_MS, 0);
-}
-
-static bool is_passing(int error)
-{
-	return error == EINTR || error == ECONNABORTED;
-}
-
-static void on_connection(uv_poll_t *poll, int status, int events)
-{
-	struct control *c = poll->data;
-
-	for (int i = 0; i < MAX_ACCEPTED; i++) {
-		int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-		if (fd >= 0) {
-			let_in(c, fd);
-		} else if (!is_passing(errno)) {
-			if (errno != EAGAIN)
-				on_want_of_files(c);
-			return;
-		}
-	}
-}
-
-static void handle_closed(uv_handle_t *h)
-{
-	struct control *c = h->data;
-
-	if (--c->open_handles)
-		return;
-	free(c->path);
-	free(c);
+	close_most_idle(c);
+	return has_any;
 }
 
 /* A listening socket of mode 0600 in the place of whatever has that name; or negative errno. */
@@ -382,28 +353,41 @@ static int listen_at(const char *path)
 	return err ? err : fd;
 }
 
-int control_open(
-	uv_loop_t *loop, const struct control_options *o, struct control **ret, struct buf *why)
+static struct control *control_new(uv_loop_t *loop, const struct control_options *o)
 {
-	struct control *c;
-	int fd = listen_at(o->path);
+	struct control *c = mem_zalloc(1, sizeof(*c));
 
-	if (fd < 0) {
-		buf_printf(why, "can't listen on %s: %s", o->path, strerror(-fd));
-		return fd;
-	}
-	c = mem_zalloc(1, sizeof(*c));
-	c->fd = fd;
+	c->loop = loop;
+	c->references = 1;
 	c->path = mem_strdup(o->path);
 	c->answer = o->answer;
 	c->data = o->data;
 	c->max_clients = o->max_clients;
 	list_init(&c->clients);
-	uv_poll_init(loop, &c->poll, fd);
-	uv_timer_init(loop, &c->pause);
-	c->poll.data = c->pause.data = c;
-	c->open_handles = 2;
-	uv_poll_start(&c->poll, UV_READABLE, on_connection);
+	return c;
+}
+
+int control_open(
+	uv_loop_t *loop, const struct control_options *o, struct control **ret, struct buf *why)
+{
+	struct listener_calls calls = {
+		.accepted = let_in, .starved = on_want_of_files, .most = MAX_ACCEPTED};
+	struct control *c;
+	int fd = listen_at(o->path), err;
+
+	if (fd < 0) {
+		buf_printf(why, "can't listen on %s: %s", o->path, strerror(-fd));
+		return fd;
+	}
+	c = control_new(loop, o);
+	calls.data = c;
+	err = listener_start(loop, fd, &calls, &c->listener);
+	if (err) {
+		buf_printf(why, "can't listen on %s: %s", o->path, strerror(-err));
+		close(fd);
+		control_put(c);
+		return err;
+	}
 	*ret = c;
 	return 0;
 }
@@ -415,7 +399,6 @@ void control_close(struct control *c)
 	list_for_each (pos, &c->clients)
 		client_close(container_of(pos, struct client, link));
 	unlink(c->path);
-	uv_close((uv_handle_t *)&c->poll, handle_closed);
-	uv_close((uv_handle_t *)&c->pause, handle_closed);
-	close(c->fd);
+	listener_stop(c->listener);
+	control_put(c);
 }

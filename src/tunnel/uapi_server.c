@@ -2,6 +2,7 @@
 #include "tunnel/uapi_server.h"
 
 #include "base/list.h"
+#include "sys/listener.h"
 #include "tunnel/uapi.h"
 #include "tunnel/uapi_get.h"
 #include "tunnel/uapi_socket.h"
@@ -14,19 +15,16 @@
 #include <unistd.h>
 
 #define MAX_REQUEST ((size_t)256 << 20) /* a million peers, and an end to it */
-#define PAUSE_MS 100
 #define STALL_MS 15000
 
 struct uapi_server {
-	int fd;		    /* that listens */
-	uv_poll_t listener; /* accepts by itself: libuv's would ask without end for what can't be
-			       had */
-	uv_timer_t pause;   /* then it listens again */
+	uv_loop_t *loop;
+	struct listener *listener;
 	uv_timer_t stall_timer;
 	uv_idle_t maker;    /* of long answers, a piece in each round of the loop */
-	unsigned n_handles; /* of the four, not closed yet */
+	unsigned n_handles; /* of the two, not closed yet */
 	struct tunnel *tunnel;
-	struct list clients; /* who was heard of last is last */
+	struct list clients; /* client.link; who was heard of last is last */
 	unsigned n_clients, max_clients;
 };
 
@@ -252,13 +250,16 @@ static void close_oldest(struct uapi_server *s)
 		client_close(container_of(s->clients.next, struct client, link));
 }
 
-/* Takes over fd. */
-static void take_client(struct uapi_server *s, int fd)
+/* Idle ones don't keep out who has something to say. */
+static void take_client(int fd, void *server)
 {
+	struct uapi_server *s = server;
 	struct client *c = mem_zalloc(1, sizeof(*c));
 
+	if (s->n_clients == s->max_clients)
+		close_oldest(s);
 	c->in.is_secret = true;
-	if (uv_pipe_init(s->listener.loop, &c->pipe, 0)) {
+	if (uv_pipe_init(s->loop, &c->pipe, 0)) {
 		close(fd);
 		free(c);
 		return;
@@ -274,33 +275,11 @@ static void take_client(struct uapi_server *s, int fd)
 	}
 }
 
-static void listen_on(uv_timer_t *pause);
-
-/* One at a time: what is handed in meanwhile is heard in between. */
-static void connected(uv_poll_t *listener, int status, int events)
+/* Never at once: who goes on asking would close one client after the other. */
+static bool on_want_of_files(void *server)
 {
-	struct uapi_server *s = container_of(listener, struct uapi_server, listener);
-	int fd;
-
-	/* Idle ones don't keep out who has something to say. */
-	if (s->n_clients == s->max_clients)
-		close_oldest(s);
-	fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd >= 0) {
-		take_client(s, fd);
-	} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-		/* No descriptor for one who goes on asking. */
-		close_oldest(s);
-		uv_poll_stop(&s->listener);
-		uv_timer_start(&s->pause, listen_on, PAUSE_MS, 0);
-	}
-}
-
-static void listen_on(uv_timer_t *pause)
-{
-	struct uapi_server *s = container_of(pause, struct uapi_server, pause);
-
-	uv_poll_start(&s->listener, UV_READABLE, connected);
+	close_oldest(server);
+	return false;
 }
 
 /* --- the server ----------------------------------------------------------------------------------
@@ -310,46 +289,32 @@ static void handle_closed(uv_handle_t *h)
 {
 	struct uapi_server *s = h->data;
 
-	if (--s->n_handles)
-		return;
-	close(s->fd);
-	free(s);
-}
-
-static void close_server(struct uapi_server *s)
-{
-	uv_close((uv_handle_t *)&s->listener, handle_closed);
-	uv_close((uv_handle_t *)&s->pause, handle_closed);
-	uv_close((uv_handle_t *)&s->stall_timer, handle_closed);
-	uv_close((uv_handle_t *)&s->maker, handle_closed);
+	if (!--s->n_handles)
+		free(s);
 }
 
 int uapi_serve(
 	uv_loop_t *loop, int fd, struct tunnel *t, unsigned max_clients, struct uapi_server **ret)
 {
 	struct uapi_server *s = mem_zalloc(1, sizeof(*s));
+	/* One in a turn: what is handed in meanwhile is heard in between. */
+	const struct listener_calls calls = {take_client, on_want_of_files, s, 1};
 	int err;
 
 	assert(max_clients > 0);
+	s->loop = loop;
 	s->tunnel = t;
-	s->fd = fd;
 	s->max_clients = max_clients < UAPI_MAX_CLIENTS ? max_clients : UAPI_MAX_CLIENTS;
 	list_init(&s->clients);
-	err = listen(fd, UAPI_BACKLOG) ? -errno : uv_poll_init(loop, &s->listener, fd);
+	err = listen(fd, UAPI_BACKLOG) ? -errno : listener_start(loop, fd, &calls, &s->listener);
 	if (err) {
 		free(s);
 		return err; /* the caller ends */
 	}
-	uv_timer_init(loop, &s->pause);
 	uv_timer_init(loop, &s->stall_timer);
 	uv_idle_init(loop, &s->maker);
-	s->listener.data = s->pause.data = s->stall_timer.data = s->maker.data = s;
-	s->n_handles = 4;
-	err = uv_poll_start(&s->listener, UV_READABLE, connected);
-	if (err) {
-		close_server(s);
-		return err;
-	}
+	s->stall_timer.data = s->maker.data = s;
+	s->n_handles = 2;
 	*ret = s;
 	return 0;
 }
@@ -360,5 +325,7 @@ void uapi_stop(struct uapi_server *s)
 		return;
 	list_for_each (at, &s->clients)
 		client_close(container_of(at, struct client, link));
-	close_server(s);
+	listener_stop(s->listener);
+	uv_close((uv_handle_t *)&s->stall_timer, handle_closed);
+	uv_close((uv_handle_t *)&s->maker, handle_closed);
 }
