@@ -381,32 +381,39 @@ unsigned prober_ttl(struct msghdr *m)
 	return ttl < 0 ? 0 : (unsigned)ttl;
 }
 
-size_t prober_receive(const struct prober_socket *s, struct prober_input ret[static PROBER_BATCH])
-{
-	struct mmsghdr messages[PROBER_BATCH];
-	struct iovec parts[PROBER_BATCH];
-	sock_addr from[PROBER_BATCH];
+/* What a message to be received points at. */
+struct slot {
+	struct iovec data;
+	sock_addr from;
 	union {
 		struct cmsghdr align;
 		uint8_t bytes[CMSG_SPACE(sizeof(int))];
-	} control[PROBER_BATCH];
+	} control;
+};
+
+size_t prober_receive(const struct prober_socket *s, struct prober_input ret[static PROBER_BATCH])
+{
+	struct mmsghdr messages[PROBER_BATCH];
+	struct slot slots[PROBER_BATCH];
 	int n;
 
 	for (size_t i = 0; i < PROBER_BATCH; i++) {
-		parts[i] = (struct iovec){ret[i].bytes, sizeof(ret[i].bytes)};
+		struct slot *slot = &slots[i];
+
+		slot->data = (struct iovec){ret[i].bytes, sizeof(ret[i].bytes)};
 		messages[i].msg_hdr = (struct msghdr){
-			.msg_name = &from[i],
-			.msg_namelen = sizeof(from[i]),
-			.msg_iov = &parts[i],
+			.msg_name = &slot->from,
+			.msg_namelen = sizeof(slot->from),
+			.msg_iov = &slot->data,
 			.msg_iovlen = 1,
-			.msg_control = &control[i],
-			.msg_controllen = sizeof(control[i]),
+			.msg_control = &slot->control,
+			.msg_controllen = sizeof(slot->control),
 		};
 	}
 	n = s->fd < 0 ? -1
 		      : recvmmsg(s->fd, messages, PROBER_BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	for (int i = 0; i < n; i++) {
-		ret[i].src = sock_addr_ip(&from[i]);
+		ret[i].src = sock_addr_ip(&slots[i].from);
 		ret[i].ttl = prober_ttl(&messages[i].msg_hdr);
 		ret[i].len = messages[i].msg_len;
 	}

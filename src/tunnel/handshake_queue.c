@@ -26,14 +26,19 @@ struct ring {
 	unsigned size, head, n;
 };
 
+/* Of the sources that fall into it. */
+struct bucket {
+	unsigned n; /* in the queue */
+	instant suspected_until;
+};
+
 struct handshake_queue {
 	pthread_mutex_t lock; /* handshake_lock: of all in here */
 	int wake;
 	struct ring queue, suspects, proven;
 	struct queued room[WG_MAX_QUEUED_HANDSHAKES + MAX_SUSPECTS + MAX_PROVEN];
-	/* A source has a counter in each row; those who share one hardly share the other too. */
-	uint16_t of_source[HANDSHAKE_ROWS][BUCKETS];
-	instant suspected_until[HANDSHAKE_ROWS][BUCKETS];
+	/* A source has a bucket in each row; those who share one hardly share the other too. */
+	struct bucket buckets[HANDSHAKE_ROWS][BUCKETS];
 	uint8_t bucket_key[crypto_shorthash_KEYBYTES];
 	struct list wishes; /* peers that want an initiation, by initiation_wish.link */
 	instant loaded_until;
@@ -124,7 +129,7 @@ static bool is_suspected(
 	const struct handshake_queue *q, const uint16_t rows[HANDSHAKE_ROWS], instant now)
 {
 	for (unsigned i = 0; i < HANDSHAKE_ROWS; i++)
-		if (now.ns >= q->suspected_until[i][rows[i]].ns)
+		if (now.ns >= q->buckets[i][rows[i]].suspected_until.ns)
 			return false;
 	return true;
 }
@@ -134,10 +139,10 @@ static bool has_its_share(
 	struct handshake_queue *q, const uint16_t rows[HANDSHAKE_ROWS], instant now)
 {
 	for (unsigned i = 0; i < HANDSHAKE_ROWS; i++)
-		if (q->of_source[i][rows[i]] < SHARE)
+		if (q->buckets[i][rows[i]].n < SHARE)
 			return is_suspected(q, rows, now);
 	for (unsigned i = 0; i < HANDSHAKE_ROWS; i++)
-		q->suspected_until[i][rows[i]] = instant_add(now, NS_PER_S);
+		q->buckets[i][rows[i]].suspected_until = instant_add(now, NS_PER_S);
 	return true;
 }
 
@@ -187,7 +192,7 @@ static struct queued *add_to_queue(
 		return NULL;
 	memcpy(e->rows, rows, sizeof(e->rows));
 	for (unsigned i = 0; i < HANDSHAKE_ROWS; i++)
-		q->of_source[i][rows[i]]++;
+		q->buckets[i][rows[i]].n++;
 	if (q->queue.n >= WG_UNDER_LOAD_AT)
 		q->loaded_until = instant_add(now, NS_PER_S);
 	return e;
@@ -261,7 +266,7 @@ bool handshake_dequeue(struct handshake_queue *q, struct queued *ret)
 	any = ring_take(&q->proven, ret);
 	from_queue = !any && ring_take(&q->queue, ret);
 	for (unsigned i = 0; from_queue && i < HANDSHAKE_ROWS; i++)
-		q->of_source[i][ret->rows[i]]--;
+		q->buckets[i][ret->rows[i]].n--;
 	/* What came before its source had its share. */
 	if (from_queue && is_suspected(q, ret->rows, sys_now()))
 		ret->needs_cookie = true;

@@ -28,7 +28,7 @@ struct handshake_queue;
 struct queued {
 	struct udp_endpoint from;
 	uint16_t len;
-	uint16_t rows[HANDSHAKE_ROWS]; /* its source's counters */
+	uint16_t rows[HANDSHAKE_ROWS]; /* its source's buckets */
 	bool needs_cookie;	       /* its source has had its share */
 	bool is_proven;		       /* it had a token for its cookie or our index */
 	uint8_t message[WG_INITIATION_LEN];

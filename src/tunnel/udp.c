@@ -18,18 +18,23 @@
 #define PORT_TRIES 100
 #define CONTROL_OUT 128
 
-struct udp {
-	udp_log_fn *log;
-	void *data;
-	_Atomic int fd4, fd6;
-	bool gso4, gso6;       /* UDP_SEGMENT works, as far as is known */
-	uint64_t drops_before; /* of sockets that were closed */
+struct udp_slot {
+	struct iovec data;
 	union {
 		char bytes[CONTROL_OUT];
 		struct cmsghdr align;
-	} control[UDP_BATCH];
+	} control;
+};
+
+struct udp {
+	udp_log_fn *log; /* may be NULL */
+	void *log_data;
+	_Atomic int fd4, fd6;  /* -1: none; who binds writes */
+	bool gso4, gso6;       /* UDP_SEGMENT works, as far as is known; who sends */
+	uint64_t drops_before; /* of sockets that were closed; who binds */
+	/* One call's messages, as sendmmsg takes them, and what each of them points at. */
 	struct mmsghdr messages[UDP_BATCH];
-	struct iovec iovecs[UDP_BATCH];
+	struct udp_slot slots[UDP_BATCH];
 };
 
 struct udp *udp_new(udp_log_fn *log, void *data)
@@ -39,7 +44,7 @@ struct udp *udp_new(udp_log_fn *log, void *data)
 	if (!u)
 		return NULL;
 	u->log = log;
-	u->data = data;
+	u->log_data = data;
 	atomic_store(&u->fd4, -1);
 	atomic_store(&u->fd6, -1);
 	return u;
@@ -293,15 +298,16 @@ static void add_source(struct control *c, const struct udp_endpoint *e)
 static void fill_message(struct udp *u, size_t i, const struct udp_out *o)
 {
 	struct msghdr *m = &u->messages[i].msg_hdr;
-	struct control c = {u->control[i].bytes, 0};
+	struct udp_slot *slot = &u->slots[i];
+	struct control c = {slot->control.bytes, 0};
 	bool v4 = o->to.remote.sa.sa_family == AF_INET;
 	int tos = o->tos;
 
-	u->iovecs[i] = (struct iovec){(void *)(uintptr_t)o->data, o->len};
+	slot->data = (struct iovec){(void *)(uintptr_t)o->data, o->len};
 	*m = (struct msghdr){
 		.msg_name = (void *)(uintptr_t)&o->to.remote.sa,
 		.msg_namelen = sock_addr_len(&o->to.remote),
-		.msg_iov = &u->iovecs[i],
+		.msg_iov = &slot->data,
 		.msg_iovlen = 1,
 	};
 	add_source(&c, &o->to);
@@ -387,7 +393,7 @@ static void note_gso_failure(struct udp *u, bool v4, int err)
 		"UDP segmentation offload fails on %s (%s); going on without it",
 		v4 ? "IPv4" : "IPv6", strerror(err));
 	if (u->log)
-		u->log(line, u->data);
+		u->log(line, u->log_data);
 }
 
 /* One message that sendmmsg refused. */

@@ -16,16 +16,21 @@
 #define RECEIVE_LEAST 4
 #define CONTROL_IN 192
 
-struct udp_receiver {
-	uint8_t *memory;
-	size_t want; /* messages of the next call */
-	struct mmsghdr messages[UDP_BATCH];
-	struct iovec iovecs[UDP_BATCH];
-	sock_addr from[UDP_BATCH];
+struct slot {
+	struct iovec data;
+	sock_addr from;
 	union {
 		char bytes[CONTROL_IN];
 		struct cmsghdr align;
-	} control[UDP_BATCH];
+	} control;
+};
+
+struct udp_receiver {
+	uint8_t *memory;
+	size_t want; /* messages of the next call */
+	/* As recvmmsg takes them, what each of them points at, and what the caller gets of it. */
+	struct mmsghdr messages[UDP_BATCH];
+	struct slot slots[UDP_BATCH];
 	struct udp_in in[UDP_BATCH];
 };
 
@@ -33,14 +38,16 @@ struct udp_receiver {
 static void prepare(struct udp_receiver *r, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		r->iovecs[i] = (struct iovec){r->memory + i * DATAGRAM_STRIDE, DATAGRAM_MAX};
+		struct slot *s = &r->slots[i];
+
+		s->data = (struct iovec){r->memory + i * DATAGRAM_STRIDE, DATAGRAM_MAX};
 		r->messages[i].msg_hdr = (struct msghdr){
-			.msg_name = &r->from[i],
-			.msg_namelen = sizeof(r->from[i]),
-			.msg_iov = &r->iovecs[i],
+			.msg_name = &s->from,
+			.msg_namelen = sizeof(s->from),
+			.msg_iov = &s->data,
 			.msg_iovlen = 1,
-			.msg_control = r->control[i].bytes,
-			.msg_controllen = sizeof(r->control[i].bytes),
+			.msg_control = s->control.bytes,
+			.msg_controllen = sizeof(s->control.bytes),
 		};
 	}
 }
@@ -111,11 +118,14 @@ static void read_control(const struct cmsghdr *c, struct udp_in *in)
 static void read_message(struct udp_receiver *r, size_t i, struct udp_in *in)
 {
 	struct msghdr *m = &r->messages[i].msg_hdr;
+	struct slot *s = &r->slots[i];
 
+	/* The kernel writes an address of its family's length. */
+	memset((char *)&s->from + m->msg_namelen, 0, sizeof(s->from) - m->msg_namelen);
 	*in = (struct udp_in){
-		.data = r->iovecs[i].iov_base,
+		.data = s->data.iov_base,
 		.len = m->msg_flags & MSG_TRUNC ? 0 : r->messages[i].msg_len,
-		.from = {.remote = r->from[i]},
+		.from = {.remote = s->from},
 	};
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
 		read_control(c, in);
@@ -153,8 +163,6 @@ size_t udp_receive(struct udp *u, int family, struct udp_receiver *r, const stru
 	if (n <= 0)
 		return 0;
 	for (int i = 0; i < n; i++) {
-		memset((char *)&r->from[i] + r->messages[i].msg_hdr.msg_namelen, 0,
-			sizeof(r->from[i]) - r->messages[i].msg_hdr.msg_namelen);
 		read_message(r, (size_t)i, &r->in[i]);
 		bytes += r->in[i].len;
 	}
