@@ -105,7 +105,7 @@ static void forget_outcomes(struct engine *e)
 {
 	e->offered.n = e->covered.n = e->late.n = 0;
 	e->fib = (struct engine_fib){0};
-	e->was_reopened = false;
+	e->was_reopened = e->awaits_reopened = false;
 	e->checked = 0;
 }
 

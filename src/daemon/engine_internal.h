@@ -48,6 +48,8 @@ struct engine {
 	size_t checked;			     /* in this round */
 	bool is_probing;		     /* the start is over */
 	bool is_hold_over;		     /* the prober waits for HOLD_CLEAR */
+	bool is_reopening;		     /* a REOPEN is under way, of whichever generation */
+	bool awaits_reopened;		     /* it is what the SYNC that is under way waits for */
 	bool was_reopened;		     /* since the last SYNC that went well */
 	char trouble[512];		     /* of the last failure */
 	VEC(struct live_peer_config) probes; /* of the last PROBE_SET */

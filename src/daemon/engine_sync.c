@@ -75,18 +75,27 @@ static void finish(struct engine *e, bool well, instant now, engine_actions *out
 	go_on(e, well, now, out);
 }
 
+/* Once a turn: one that goes again at once is tried again later. A device that is being made for
+ * the generation before serves this one, too. True: its outcome is waited for. */
+static bool reopen(struct engine *e, engine_actions *out)
+{
+	if (e->was_reopened)
+		return false;
+	e->was_reopened = e->awaits_reopened = true;
+	e->fib.was_in_line = false;
+	if (!e->is_reopening)
+		engine_emit(e, ENGINE_REOPEN, out);
+	e->is_reopening = true;
+	return true;
+}
+
 void engine_on_synced(
 	struct engine *e, const struct engine_event *event, instant now, engine_actions *out)
 {
 	int err = event->u.synced.err;
 
-	/* Once a turn: one that goes again at once is tried again later. */
-	if (err == -ENODEV && !e->was_reopened) {
-		e->was_reopened = true;
-		e->fib.was_in_line = false;
-		engine_emit(e, ENGINE_REOPEN, out);
+	if (err == -ENODEV && reopen(e, out))
 		return;
-	}
 	if (!err)
 		take_device(e, event->u.synced.device, event->u.synced.wall_ns, now, out);
 	else
@@ -96,19 +105,20 @@ void engine_on_synced(
 		looks_on_doubt(&e->looks, now);
 }
 
-/* With a newer generation in force its SYNC is under way, and tells how the device stands. */
+/* Nobody waits for it after a reload, whose own SYNC tells how the device stands. */
 void engine_on_reopened(
 	struct engine *e, const struct engine_event *event, instant now, engine_actions *out)
 {
-	bool is_old = event->generation != e->gen->number;
 	bool well = !event->u.synced.err;
+	bool awaited = e->awaits_reopened;
 
-	if (!well && !is_old) {
+	e->is_reopening = e->awaits_reopened = false;
+	if (awaited && well)
+		engine_emit_sync(e, "made anew", now, out);
+	if (awaited && !well) {
 		note_trouble(e, ENGINE_LINE_NOT_REOPENED, event->u.synced.trouble, out);
 		finish(e, false, now, out);
 	}
-	if (well && !is_old)
-		engine_emit_sync(e, "made anew", now, out);
 	if (well && e->is_probing)
 		engine_emit(e, ENGINE_PROBE_REOPEN, out);
 }

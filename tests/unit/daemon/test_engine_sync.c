@@ -280,6 +280,40 @@ static void test_a_device_made_anew_for_an_older_generation(void **state)
 	expect(b, "reopen\n");
 }
 
+/* And nobody makes two of them. */
+static void test_a_device_that_is_being_made_is_not_made_twice(void **state)
+{
+	struct bench *b = *state;
+	struct engine_event done = {.type = ENGINE_REOPENED, .generation = 1};
+
+	start(b);
+	until_sync(b);
+	sync_fails(b, -ENODEV, "no such device");
+	inventory(b);
+	take_generation(b);
+	forget(b);
+	sync_fails(b, -ENODEV, "no such device");
+	expect(b, "");
+	step(b, &done);
+	expect(b, "sync: made anew\nreopen the prober\n");
+	synced(b);
+	expect(b, "probe hub-a=down hub-b=down\n");
+	until_sync(b);
+	sync_fails(b, -ENODEV, "no such device");
+	inventory(b);
+	take_generation(b);
+	sync_fails(b, -ENODEV, "no such device");
+	forget(b);
+	done.generation = 2;
+	done.u.synced.err = -EPERM;
+	done.u.synced.trouble = "may not";
+	step(b, &done);
+	expect(b, "(3) wg0 can't be made again: may not\nprobe hub-a=down hub-b=down\n");
+	until_sync(b);
+	sync_fails(b, -ENODEV, "no such device");
+	expect(b, "reopen\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +332,7 @@ int main(void)
 		TEST(a_move_refused_meanwhile_needs_another),
 		TEST(a_device_may_be_long_in_the_making),
 		TEST(a_device_made_anew_for_an_older_generation),
+		TEST(a_device_that_is_being_made_is_not_made_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
