@@ -359,6 +359,8 @@ static const struct fib_io_ops model_ops = {
 	.sysctl_set = model_sysctl_set,
 };
 
+static struct fib_io io = {&model_ops};
+
 /* What a look would find. */
 static inline void look_at(const struct model *m, struct fib_state *ret)
 {
@@ -386,6 +388,98 @@ static inline void look_at(const struct model *m, struct fib_state *ret)
 		snprintf(s.path, sizeof(s.path), "%s", sysctls[i]);
 		vec_push(&ret->sysctls, s);
 	}
+}
+
+static inline struct model copy_of(const struct model *m)
+{
+	struct model copy = *m;
+
+	copy.routes = (route_vec){0};
+	copy.rules = (rule_vec){0};
+	for (size_t i = 0; i < m->routes.n; i++)
+		vec_push(&copy.routes, m->routes.items[i]);
+	for (size_t i = 0; i < m->rules.n; i++)
+		vec_push(&copy.rules, m->rules.items[i]);
+	return copy;
+}
+
+static inline void model_done(struct model *m)
+{
+	vec_done(&m->routes);
+	vec_done(&m->rules);
+}
+
+/* The mirror is what a look would find. */
+static inline void check_mirror(const struct fib_state *is, const struct model *m)
+{
+	struct fib_state found = {0};
+	const struct fib_device *a = &is->devices.items[0], *b;
+
+	look_at(m, &found);
+	b = &found.devices.items[0];
+	assert_int_equal(a->up, b->up);
+	assert_int_equal(a->mtu, b->mtu);
+	assert_memory_equal(&a->mark, &b->mark, sizeof(a->mark));
+	assert_int_equal(a->wg.listen_port, b->wg.listen_port);
+	assert_int_equal(a->wg.fwmark, b->wg.fwmark);
+	assert_int_equal(a->addresses.n, b->addresses.n);
+	for (size_t i = 0; i < a->addresses.n; i++)
+		assert_true(ip_prefix_eq(&a->addresses.items[i], &b->addresses.items[i]));
+	assert_int_equal(a->wg.n_peers, b->wg.n_peers);
+	for (size_t i = 0; i < a->wg.n_peers; i++) {
+		const struct device_peer *x = &a->wg.peers[i], *y = &b->wg.peers[i];
+
+		assert_true(wg_key_eq(&x->key, &y->key) && wg_key_eq(&x->psk, &y->psk));
+		assert_int_equal(x->has_psk, y->has_psk);
+		assert_int_equal(x->keepalive, y->keepalive);
+		assert_int_equal(x->endpoint.sa.sa_family, y->endpoint.sa.sa_family);
+		assert_int_equal(x->n_allowed, y->n_allowed);
+		for (size_t k = 0; k < x->n_allowed; k++)
+			assert_true(ip_prefix_eq(&x->allowed[k], &y->allowed[k]));
+	}
+	assert_int_equal(is->routes.n, found.routes.n);
+	for (size_t i = 0; i < found.routes.n; i++)
+		assert_int_equal(want_route_cmp(&is->routes.items[i], &found.routes.items[i]), 0);
+	assert_int_equal(is->rules.n, found.rules.n);
+	for (size_t i = 0; i < found.rules.n; i++)
+		assert_true(rtnl_rule_is(&is->rules.items[i], &found.rules.items[i]));
+	for (int i = 0; i < N_SYSCTLS; i++)
+		assert_int_equal(is->sysctls.items[i].value, m->sysctl[i]);
+	fib_state_done(&found);
+}
+
+static inline unsigned count_of(const struct fib_counts *c)
+{
+	return c->peers_added + c->peers_removed + c->prefixes_added + c->prefixes_moved +
+	       c->prefixes_removed + c->routes_added + c->routes_removed + c->addresses_added +
+	       c->addresses_removed + c->settings_changed + c->endpoints_set;
+}
+
+static inline int prefix_order(const void *a, const void *b)
+{
+	return ip_prefix_cmp(a, b);
+}
+
+static inline int prepare(void **state)
+{
+	char text[IP_PREFIX_STRLEN];
+	wg_key secret;
+
+	for (int i = 0; i < N_PEERS; i++) {
+		wg_key_generate(&secret);
+		keys[i] = wg_key_public(&secret);
+	}
+	for (int j = 0; j < N_PREFIXES; j++) {
+		snprintf(text, sizeof(text), j % 2 ? "fd00:%d::/32" : "10.%d.0.0/16", j);
+		if (!ip_prefix_parse(&prefixes[j], text))
+			return -1;
+	}
+	qsort(prefixes, N_PREFIXES, sizeof(*prefixes), prefix_order);
+	for (int i = 0; i < N_ADDRESSES; i++) {
+		addresses[i] = (ip_prefix){.family = AF_INET, .len = 24, .bytes = {10, 10, 0}};
+		addresses[i].bytes[3] = (uint8_t)(i + 1);
+	}
+	return 0;
 }
 
 #endif

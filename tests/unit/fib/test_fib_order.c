@@ -65,7 +65,6 @@ struct story {
 	const char *fault;
 };
 
-static struct fib_io io = {&model_ops};
 static const uint32_t marks[] = {MARK};
 
 /* --- what is ours -------------------------------------------------------------------------------
@@ -187,28 +186,11 @@ static void make_after(struct story *s)
 	};
 }
 
-static void copy_model(const struct model *from, struct model *ret)
-{
-	*ret = *from;
-	ret->routes = (route_vec){0};
-	ret->rules = (rule_vec){0};
-	for (size_t i = 0; i < from->routes.n; i++)
-		vec_push(&ret->routes, from->routes.items[i]);
-	for (size_t i = 0; i < from->rules.n; i++)
-		vec_push(&ret->rules, from->rules.items[i]);
-}
-
-static void model_done(struct model *m)
-{
-	vec_done(&m->routes);
-	vec_done(&m->rules);
-}
-
 static void story_begin(struct story *s)
 {
 	make_before(s);
 	make_after(s);
-	copy_model(&s->then, &s->now);
+	s->now = copy_of(&s->then);
 	world = &s->now;
 }
 
@@ -571,18 +553,6 @@ static void orders_that_are_wrong(void **state)
 			fail_msg("nobody finds stages %d and %d behind stage %d", cases[i].late,
 				cases[i].too, cases[i].early);
 	}
-}
-
-static int prepare(void **state)
-{
-	wg_key secret;
-
-	watched = NULL; /* the checks are these here */
-	for (int i = 0; i < N_PEERS; i++) {
-		wg_key_generate(&secret);
-		keys[i] = wg_key_public(&secret);
-	}
-	return 0;
 }
 
 int main(void)
