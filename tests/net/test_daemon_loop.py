@@ -154,8 +154,7 @@ def test_rules_of_an_earlier_version_go(bereft):
     node.ip("rule add from 10.30.5.0/24 iif wg0 priority 32508 goto 32699 protocol 213")
     for family, network in ((4, "10.30.0.0/16"), (6, "fd30::/64")):
         node.ip(f"-{family} rule add from {network} iif wg0 priority 32564 blackhole protocol 213")
-    assert len(source_rules(node)) == 3
-    bereft.daemons["hub-a"].ask("reload")
+    bereft.daemons["hub-a"].ask("reload")  # it may have seen them already
     assert not source_rules(node) and "nop" not in node.ip("rule show")
     assert "from 10.30.0.0/16 iif wg9" in node.ip("rule show"), "not ours"
     node.ip(foreign.replace("add", "del"))
