@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/actions.h"
 
+#include "daemon/discard.h"
 #include "daemon/log.h"
 #include "daemon/peers.h"
 #include "daemon/reload.h"
 #include "daemon/sync.h"
 #include "daemon/turns.h"
 #include "sys/clock.h"
-#include "sys/process.h"
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef VEC(struct engine_event) outcomes;
@@ -114,31 +113,9 @@ static void resolve(struct daemon *d, const struct engine_action *a)
 	resolver_ask(d->resolver, &tag, a->u.resolve.host, a->u.resolve.port);
 }
 
-struct letting_go {
-	uv_work_t req;
-	const struct generation *generation;
-};
-
-static void release(uv_work_t *req)
+static void put_generation(void *generation)
 {
-	process_set_nice(PROCESS_NICE_BULK);
-	generation_put(container_of(req, struct letting_go, req)->generation);
-}
-
-static void after_release(uv_work_t *req, int status)
-{
-	free(container_of(req, struct letting_go, req));
-}
-
-/* A large one takes its time. */
-static void let_go(struct daemon *d, const struct generation *g)
-{
-	struct letting_go *l = mem_zalloc(1, sizeof(*l));
-	int err;
-
-	l->generation = g;
-	err = uv_queue_work(&d->loop, &l->req, release, after_release);
-	assert(!err); /* it fails only without a function */
+	generation_put(generation);
 }
 
 static void say(const struct daemon *d, const struct engine_line *l)
@@ -195,7 +172,7 @@ static void carry_out(struct daemon *d, const struct engine_action *a, outcomes 
 		remember_drained(d->remember, d->state, a->u.drained, a->generation);
 		break;
 	case ENGINE_LET_GO:
-		let_go(d, a->u.generation);
+		discard(&d->loop, put_generation, (void *)(uintptr_t)a->u.generation);
 		break;
 	case ENGINE_LINE:
 		say(d, &a->u.line);

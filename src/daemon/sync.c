@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/sync.h"
 
+#include "daemon/discard.h"
 #include "daemon/log.h"
 #include "daemon/reload.h"
 #include "sys/clock.h"
@@ -11,7 +12,7 @@
 #include <string.h>
 
 /* So many prefixes are copied in one turn of the loop. */
-#define GATHER_SLICE 2000
+#define GATHER_SLICE 500
 
 static void log_counts(const char *what, const struct fib_counts *c)
 {
@@ -240,6 +241,11 @@ static void take(struct daemon *d, struct sync_task *t)
 	d->feed(d, &done);
 }
 
+static void free_task(void *task)
+{
+	sync_task_free(task);
+}
+
 /* Who ends, and what is of an older generation, leaves the device as it is and says nothing. */
 void sync_on_task_done(struct fib_task *task, void *daemon)
 {
@@ -251,7 +257,10 @@ void sync_on_task_done(struct fib_task *task, void *daemon)
 		d->gathering = NULL;
 	if (task->job.err != -ECANCELED && !d->stopping)
 		take(d, t);
-	sync_task_free(t);
+	if (d->stopping)
+		sync_task_free(t);
+	else
+		discard(&d->loop, free_task, t);
 	if (!d->stopping)
 		reload_settle(d->reload);
 }

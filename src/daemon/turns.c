@@ -79,6 +79,7 @@ void turns_plan(const struct turns_facts *facts, const struct rib_diff *diff, st
 {
 	struct turning t = {facts, ret};
 
+	vec_reserve(&ret->ops, rib_diff_count(diff));
 	rib_diff_each(diff, take, &t);
 	fib_plan_order(ret);
 }

@@ -20,7 +20,7 @@ struct fib_failure {
 typedef VEC(struct fib_failure) fib_failures;
 
 /* So many operations on a device are one change at most: what others wait for. */
-#define FIB_CHUNK 512
+#define FIB_CHUNK 128
 
 /* A plan on its way. Zeroed but for what it is about; the caller releases failures. */
 struct fib_doing {

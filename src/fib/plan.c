@@ -100,9 +100,17 @@ static int by_stage(const void *a, const void *b)
 	return (x->seq > y->seq) - (x->seq < y->seq);
 }
 
+static bool is_ordered(const struct fib_plan *p)
+{
+	for (size_t i = 1; i < p->ops.n; i++)
+		if (by_stage(&p->ops.items[i - 1], &p->ops.items[i]) > 0)
+			return false;
+	return true;
+}
+
 void fib_plan_order(struct fib_plan *p)
 {
-	if (p->ops.n)
+	if (!is_ordered(p))
 		qsort(p->ops.items, p->ops.n, sizeof(*p->ops.items), by_stage);
 }
 
