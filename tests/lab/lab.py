@@ -149,9 +149,11 @@ def labs():
         with contextlib.suppress(OSError, ValueError):
             with open(os.path.join(LABS, name, "owner"), encoding="ascii") as f:
                 owner = f.read().split()
+        pid = name.rpartition("-")[2]
         if os.path.exists(os.path.join(LABS, name, "kept")):
             found[name] = "kept"
-        elif owner and process_start(owner[0]) == owner[1]:
+        elif process_start(owner[0]) == owner[1] if owner else process_start(pid):
+            # Without an owner's word the one who has its number is about to give it.
             found[name] = "running"
         else:
             found[name] = "abandoned"
@@ -197,8 +199,12 @@ class Lab:
         return self
 
     def _found(self):
-        os.makedirs(LABS, mode=0o755, exist_ok=True)
-        os.mkdir(self.folder, mode=0o700)
+        while True:
+            os.makedirs(LABS, mode=0o755, exist_ok=True)
+            # Whoever was alone here before may take the folder of all away meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                os.mkdir(self.folder, mode=0o700)
+                break
         made = []
         for path in MOUNT_POINTS:
             if not os.path.isdir(path):
