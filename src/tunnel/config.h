@@ -37,6 +37,8 @@ void tunnel_peer_set_keepalive(struct tunnel *t, struct tunnel_peer *p, uint16_t
 int tunnel_peer_allow(struct tunnel *t, struct tunnel_peer *p, const ip_prefix *prefix);
 /* Only if this peer owns it. */
 void tunnel_peer_disallow(struct tunnel *t, struct tunnel_peer *p, const ip_prefix *prefix);
+/* What isn't allowed anew until tunnel_peer_configured goes then, and his place in every set too;
+ * what is stays his without a gap. */
 void tunnel_peer_disallow_all(struct tunnel *t, struct tunnel_peer *p);
 /* After a section that may have made the peer reachable: sends what is staged. */
 void tunnel_peer_configured(struct tunnel *t, struct tunnel_peer *p);

@@ -10,8 +10,11 @@
 
 void peer_init(struct tunnel_peer *p, struct tunnel *t, const wg_key *key)
 {
+	uint64_t salt;
+
+	memcpy(&salt, key, sizeof(salt));
 	p->tunnel = t;
-	cryptokey_owner_init(&p->owner);
+	cryptokey_owner_init(&p->owner, salt);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_mutex_init(&p->handshake.lock, NULL);
 	noise_peer_init(&p->handshake.noise, key);

@@ -165,12 +165,15 @@ void tunnel_peer_disallow(struct tunnel *t, struct tunnel_peer *p, const ip_pref
 void tunnel_peer_disallow_all(struct tunnel *t, struct tunnel_peer *p)
 {
 	pthread_mutex_lock(&t->map_lock);
-	cryptokey_remove_owner(t->table, &p->owner);
+	cryptokey_replace_begin(&p->owner);
 	pthread_mutex_unlock(&t->map_lock);
 }
 
 void tunnel_peer_configured(struct tunnel *t, struct tunnel_peer *p)
 {
+	pthread_mutex_lock(&t->map_lock);
+	cryptokey_replace_end(t->table, &p->owner);
+	pthread_mutex_unlock(&t->map_lock);
 	if (t->is_up)
 		wishes_add(p, WISH_FLUSH);
 }
@@ -201,7 +204,7 @@ void tunnel_peer_get(struct tunnel *t, struct tunnel_peer *p, struct tunnel_peer
 int tunnel_peer_walk_allowed(struct tunnel *t, struct tunnel_peer *p,
 	int (*fn)(const ip_prefix *p, void *data), void *data)
 {
-	return cryptokey_walk_owner(&p->owner, fn, data);
+	return cryptokey_walk(&p->owner.own, fn, data);
 }
 
 /* --- all of them ---------------------------------------------------------------------------------

@@ -77,7 +77,9 @@ static void end_threads(struct tunnel *t)
 static bool make_parts(struct tunnel *t, int n_workers)
 {
 	int sources_err = sources_new(&t->sources);
+	uint64_t seed;
 
+	randombytes_buf(&seed, sizeof(seed));
 	t->aead = aead_choose(NULL);
 	t->n_workers = n_workers;
 	t->workers = t->aead ? workers_new(t->aead, duty_threads(n_workers)) : NULL;
@@ -90,7 +92,7 @@ static bool make_parts(struct tunnel *t, int n_workers)
 	t->qsbr = qsbr_new();
 	t->by_key = map_new();
 	t->indices = index_table_new(t->qsbr, random32, NULL);
-	t->table = cryptokey_new(t->qsbr);
+	t->table = cryptokey_new(t->qsbr, seed);
 	return !sources_err && t->workers && t->sockets && t->clock && t->wishes && t->handshakes &&
 	       t->staging && t->keypairs && t->qsbr && t->indices && t->table;
 }

@@ -18,8 +18,8 @@
  * slots are a new node in the place of the old one. Each change of the trie is one store (release)
  * to one slot, and every node that was ever in the trie goes on leading to whatever stays in it: a
  * lookup under way finds each prefix that is there before and after the change. What went out is
- * retired. A prefix that changes owner is not touched but for its owner. All changes are in
- * cryptokey_change.c.
+ * retired. A prefix that changes hands is not touched but for its hold. All changes are in
+ * cryptokey_change.c; those of owners, who have no part in the trie, in cryptokey_set.c.
  *
  * IPv4 prefixes of DIRECT bits and more hang on an array, indexed by these bits; shorter ones on a
  * trie from the top, where a lookup goes on if the first finds nothing. With half a million
@@ -31,21 +31,45 @@
  * change is many stores, and a lookup in the middle may be wrong), counting bits by the instruction
  * for it where there is one (no gain beyond the noise).
  */
+#include "wg/cryptokey_choice.h"
 #include "wg/cryptokey_trie.h"
+#include "wg/flow.h"
 
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* --- lookups -------------------------------------------------------------------------------------
+/* --- searches ------------------------------------------------------------------------------------
  */
 
-/* The owner to whom an address within the prefix goes; NULL: nobody. */
-INLINE struct cryptokey_owner *choose(const struct cryptokey_entry *e, struct key k)
+/* What is looked for, and what was found so far. */
+struct search {
+	const uint8_t *packet; /* NULL: only an address is known */
+	size_t len;
+	uint64_t seed;
+	bool from_relay;
+	const struct cryptokey_owner *from; /* who sent it */
+
+	struct cryptokey_owner *owner;
+	struct cryptokey_owner *fallback; /* the longest match's preferred owner */
+	bool is_by_flow;
+	bool is_kept;	/* a usable relay was left out */
+	bool has_relay; /* one was, usable or not, where there is nobody else */
+	enum cryptokey_verdict verdict;
+};
+
+/* True: the search ends here. */
+typedef bool consider_fn(struct search *s, hold h);
+
+INLINE bool consider(
+	struct search *s, const struct cryptokey_entry *e, struct key k, consider_fn *fn)
 {
+	hold h;
+
 	if (!agree(key_of(e), k, e->len))
-		return NULL;
-	return atomic_load_explicit(&e->claims[0].owner, memory_order_acquire);
+		return false;
+	h = hold_of(e);
+	return h && fn(s, h);
 }
 
 struct candidates {
@@ -53,24 +77,23 @@ struct candidates {
 	uint64_t here;
 };
 
-INLINE struct cryptokey_owner *choose_of_node(const struct candidates *c, struct key k)
+INLINE bool consider_node(
+	struct search *s, const struct candidates *c, struct key k, consider_fn *fn)
 {
-	struct cryptokey_owner *o = NULL;
-
-	for (uint64_t left = c->here; left && !o;) {
+	for (uint64_t left = c->here; left;) {
 		unsigned best = 63 - (unsigned)__builtin_clzll(left);
 		unsigned at = c->node->n_below + rank(c->node->here, best);
 
-		o = choose(entry_of(load(&c->node->slots[at])), k);
+		if (consider(s, entry_of(load(&c->node->slots[at])), k, fn))
+			return true;
 		left ^= UINT64_C(1) << best;
 	}
-	return o;
+	return false;
 }
 
-INLINE struct cryptokey_owner *lookup_from(ref r, struct key k)
+INLINE bool search_from(struct search *s, ref r, struct key k, consider_fn *fn)
 {
 	struct candidates found[LEVELS];
-	struct cryptokey_owner *o = NULL;
 	unsigned n_found = 0;
 
 	while (is_node(r)) {
@@ -81,45 +104,160 @@ INLINE struct cryptokey_owner *lookup_from(ref r, struct key k)
 		n_found += found[n_found].here != 0;
 		r = n->below >> b & 1 ? load(&n->slots[rank(n->below, b)]) : 0;
 	}
-	if (r)
-		o = choose(entry_of(r), k);
-	while (!o && n_found)
-		o = choose_of_node(&found[--n_found], k);
-	return o;
+	if (r && consider(s, entry_of(r), k, fn))
+		return true;
+	while (n_found)
+		if (consider_node(s, &found[--n_found], k, fn))
+			return true;
+	return false;
 }
 
-struct cryptokey_owner *cryptokey_lookup4(const struct cryptokey_table *t, const void *addr)
+INLINE bool search4(
+	const struct cryptokey_table *t, struct search *s, const void *addr, consider_fn *fn)
 {
-	struct cryptokey_owner *o;
 	uint32_t bits;
 	struct key k;
 
 	memcpy(&bits, addr, sizeof(bits));
 	k = (struct key){(uint64_t)be32toh(bits) << 32, 0};
-	o = lookup_from(load(&t->direct4[k.hi >> (64 - DIRECT)]), k);
-	return o ? o : lookup_from(load(&t->root4), k);
+	return search_from(s, load(&t->direct4[k.hi >> (64 - DIRECT)]), k, fn) ||
+	       search_from(s, load(&t->root4), k, fn);
 }
 
-struct cryptokey_owner *cryptokey_lookup6(const struct cryptokey_table *t, const void *addr)
+INLINE bool search6(
+	const struct cryptokey_table *t, struct search *s, const void *addr, consider_fn *fn)
 {
 	struct key k;
 
 	memcpy(&k, addr, sizeof(k));
 	k.hi = be64toh(k.hi);
 	k.lo = be64toh(k.lo);
-	return lookup_from(load(&t->root6), k);
+	return search_from(s, load(&t->root6), k, fn);
+}
+
+/* --- sending -------------------------------------------------------------------------------------
+ */
+
+static uint64_t hash_of(const struct search *s)
+{
+	return s->packet ? flow_hash(s->packet, s->len, s->seed) : 0;
+}
+
+/* Somebody isn't up, or mustn't be sent to. */
+static __attribute__((noinline)) bool send_by_group(
+	struct search *s, const struct cryptokey_choice *c)
+{
+	struct choice_group g = choice_group(c, s->from_relay);
+
+	if (g.bits) {
+		s->is_by_flow = g.bits & (g.bits - 1);
+		s->owner = choice_pick(c, g.bits, s->is_by_flow ? hash_of(s) : 0);
+		return s->owner;
+	}
+	s->is_kept |= g.without_relay;
+	s->has_relay |= s->from_relay && choice_preferred(c, false);
+	if (!s->fallback)
+		s->fallback = choice_preferred(c, s->from_relay);
+	return false;
+}
+
+static __attribute__((noinline)) bool send_by_set(struct search *s, const struct cryptokey_set *set)
+{
+	const struct cryptokey_choice *c = atomic_load_explicit(&set->choice, memory_order_acquire);
+
+	if (!c)
+		return false;
+	s->is_by_flow = choice_is_by_flow(c);
+	s->owner = choice_first(c, s->from_relay, s->is_by_flow ? hash_of(s) : 0);
+	return s->owner || send_by_group(s, c);
+}
+
+INLINE bool send_by(struct search *s, hold h)
+{
+	if (is_shared(h))
+		return send_by_set(s, set_of(h));
+	s->owner = owner_of(h);
+	return true;
+}
+
+/* Nobody was usable. */
+static struct cryptokey_answer second_best(const struct search *s)
+{
+	if (s->is_kept || (s->has_relay && !s->fallback))
+		return (struct cryptokey_answer){.is_refused = true};
+	return (struct cryptokey_answer){.owner = s->fallback};
+}
+
+struct cryptokey_answer cryptokey_choose(
+	const struct cryptokey_table *t, const uint8_t *packet, size_t len, bool from_relay)
+{
+	struct search s = {.packet = packet, .len = len, .seed = t->seed, .from_relay = from_relay};
+	bool is_found = packet[0] >> 4 == 4 ? search4(t, &s, packet + 16, send_by)
+					    : search6(t, &s, packet + 24, send_by);
+
+	if (is_found)
+		return (struct cryptokey_answer){.owner = s.owner, .is_by_flow = s.is_by_flow};
+	return second_best(&s);
+}
+
+struct cryptokey_owner *cryptokey_lookup4(const struct cryptokey_table *t, const void *addr)
+{
+	struct search s = {.packet = NULL};
+
+	return search4(t, &s, addr, send_by) ? s.owner : s.fallback;
+}
+
+struct cryptokey_owner *cryptokey_lookup6(const struct cryptokey_table *t, const void *addr)
+{
+	struct search s = {.packet = NULL};
+
+	return search6(t, &s, addr, send_by) ? s.owner : s.fallback;
+}
+
+/* --- receiving -----------------------------------------------------------------------------------
+ */
+
+static __attribute__((noinline)) bool receive_by_set(
+	struct search *s, const struct cryptokey_set *set)
+{
+	const struct cryptokey_choice *c = atomic_load_explicit(&set->choice, memory_order_acquire);
+
+	s->verdict = c ? choice_accept(c, s->from) : CRYPTOKEY_PASS;
+	return s->verdict != CRYPTOKEY_PASS;
+}
+
+INLINE bool receive_by(struct search *s, hold h)
+{
+	if (is_shared(h))
+		return receive_by_set(s, set_of(h));
+	s->verdict = owner_of(h) == s->from ? CRYPTOKEY_ACCEPT : CRYPTOKEY_REFUSE;
+	return true;
+}
+
+enum cryptokey_verdict cryptokey_accept(
+	const struct cryptokey_table *t, const uint8_t *packet, const struct cryptokey_owner *from)
+{
+	struct search s = {.from = from, .verdict = CRYPTOKEY_PASS};
+
+	if (packet[0] >> 4 == 4)
+		search4(t, &s, packet + 12, receive_by);
+	else
+		search6(t, &s, packet + 8, receive_by);
+	return s.verdict;
 }
 
 /* --- the table -----------------------------------------------------------------------------------
  */
 
-struct cryptokey_table *cryptokey_new(struct qsbr *q)
+struct cryptokey_table *cryptokey_new(struct qsbr *q, uint64_t seed)
 {
 	struct cryptokey_table *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return NULL;
 	t->qsbr = q;
+	t->seed = seed;
+	list_init(&t->sets);
 	t->direct4 = calloc(N_DIRECT, sizeof(*t->direct4));
 	if (!t->direct4) {
 		free(t);
@@ -152,6 +290,12 @@ void cryptokey_free(struct cryptokey_table *t)
 		free_below(load(&t->direct4[i]));
 	free_below(load(&t->root4));
 	free_below(load(&t->root6));
+	list_for_each (at, &t->sets) {
+		struct cryptokey_set *set = container_of(at, struct cryptokey_set, in_table);
+
+		free(atomic_load_explicit(&set->choice, memory_order_acquire));
+		free(set);
+	}
 	free(t->direct4);
 	free(t);
 }
@@ -161,14 +305,8 @@ size_t cryptokey_count(const struct cryptokey_table *t)
 	return t->n;
 }
 
-/* --- owners --------------------------------------------------------------------------------------
+/* --- prefixes ------------------------------------------------------------------------------------
  */
-
-void cryptokey_owner_init(struct cryptokey_owner *o)
-{
-	list_init(&o->entries);
-	o->n_entries = 0;
-}
 
 ip_prefix cryptokey_prefix(const struct cryptokey_entry *e)
 {
@@ -180,10 +318,10 @@ ip_prefix cryptokey_prefix(const struct cryptokey_entry *e)
 	return p;
 }
 
-int cryptokey_walk_owner(
-	const struct cryptokey_owner *o, int (*fn)(const ip_prefix *p, void *data), void *data)
+int cryptokey_walk(
+	const struct cryptokey_set *s, int (*fn)(const ip_prefix *p, void *data), void *data)
 {
-	list_for_each (at, &o->entries) {
+	list_for_each (at, &s->entries) {
 		ip_prefix p = cryptokey_prefix(entry_in_list(at));
 		int err = fn(&p, data);
 

@@ -229,32 +229,32 @@ static struct cryptokey_entry *new_entry(const struct wanted *w)
 	}
 	e->is_v6 = w->is_v6;
 	e->len = (uint8_t)w->len;
-	e->n_claims = 1;
 	return e;
 }
 
-static struct cryptokey_owner *owner_of(const struct cryptokey_entry *e)
+static bool is_being_replaced(hold h)
 {
-	return atomic_load_explicit(&e->claims[0].owner, memory_order_relaxed);
+	return h && !is_shared(h) && owner_of(h)->is_replacing;
 }
 
-/* Who held the entry, if anybody, loses it; o may be NULL. */
-static void give(struct cryptokey_table *t, struct cryptokey_entry *e, struct cryptokey_owner *o)
+/* Who held the entry, if anybody, loses it; h may be nobody. */
+static void give(struct cryptokey_table *t, struct cryptokey_entry *e, hold h)
 {
-	struct claim *c = &e->claims[0];
-	struct cryptokey_owner *old = owner_of(e);
+	hold old = hold_of(e);
 
-	if (old == o)
+	/* What is left of a replacement goes at its end, so what was said anew is hung elsewhere.
+	 */
+	if (old == h && !is_being_replaced(h))
 		return;
-	atomic_store_explicit(&c->owner, o, memory_order_release);
+	atomic_store_explicit(&e->hold, h, memory_order_release);
 	if (old) {
-		list_remove(&c->in_owner);
-		old->n_entries--;
+		list_remove(&e->in_set);
+		set_of(old)->n_entries--;
 		t->n--;
 	}
-	if (o) {
-		list_append(&o->entries, &c->in_owner);
-		o->n_entries++;
+	if (h) {
+		list_append(&set_of(h)->entries, &e->in_set);
+		set_of(h)->n_entries++;
 		t->n++;
 	}
 }
@@ -262,7 +262,7 @@ static void give(struct cryptokey_table *t, struct cryptokey_entry *e, struct cr
 /* --- changes -------------------------------------------------------------------------------------
  */
 
-static void retire(struct cryptokey_table *t, void *what)
+void cryptokey_retire(struct cryptokey_table *t, void *what)
 {
 	qsbr_retire(t->qsbr, what, free);
 	t->n_retired++;
@@ -296,7 +296,7 @@ static bool put(struct cryptokey_table *t, const struct spot *s, const struct wa
 		n = copy_with(s->node, s->number, entry);
 		if (n) {
 			publish(s->holder, ref_of(n));
-			retire(t, s->node);
+			cryptokey_retire(t, s->node);
 		}
 	} else if (load(s->slot)) {
 		n = join(load(s->slot), w, entry);
@@ -309,22 +309,22 @@ static bool put(struct cryptokey_table *t, const struct spot *s, const struct wa
 	return n;
 }
 
-int cryptokey_insert(struct cryptokey_table *t, const ip_prefix *p, struct cryptokey_owner *o)
+int cryptokey_give(struct cryptokey_table *t, const ip_prefix *p, hold h)
 {
 	struct wanted w = want(p);
 	struct spot s = find(root_of(t, &w), &w);
 	struct cryptokey_entry *e;
 
 	if (s.slot && is_it(load(s.slot), &w)) {
-		give(t, entry_of(load(s.slot)), o);
+		give(t, entry_of(load(s.slot)), h);
 		return 0;
 	}
 	e = new_entry(&w);
 	if (!e)
 		return -ENOMEM;
-	give(t, e, o);
+	give(t, e, h);
 	if (!put(t, &s, &w, (ref)e)) {
-		give(t, e, NULL);
+		give(t, e, 0);
 		free(memory_of(e));
 		return -ENOMEM;
 	}
@@ -349,7 +349,7 @@ static bool take_out(struct cryptokey_table *t, const struct spot *s)
 			return false;
 		publish(s->holder, ref_of(n));
 	}
-	retire(t, old);
+	cryptokey_retire(t, old);
 	return true;
 }
 
@@ -359,30 +359,51 @@ static void remove_at(struct cryptokey_table *t, const struct spot *s)
 	struct cryptokey_entry *e = entry_of(load(s->slot));
 
 	if (take_out(t, s)) {
-		give(t, e, NULL);
-		retire(t, memory_of(e));
+		give(t, e, 0);
+		cryptokey_retire(t, memory_of(e));
 		reclaim_sometimes(t);
 	} else {
-		give(t, e, NULL);
+		give(t, e, 0);
 	}
 }
 
-bool cryptokey_remove(struct cryptokey_table *t, const ip_prefix *p, struct cryptokey_owner *o)
+/* NULL: it isn't there. */
+static struct cryptokey_entry *entry_at(const struct spot *s, const struct wanted *w)
+{
+	return s->slot && is_it(load(s->slot), w) ? entry_of(load(s->slot)) : NULL;
+}
+
+bool cryptokey_take(struct cryptokey_table *t, const ip_prefix *p, hold h)
 {
 	struct wanted w = want(p);
 	struct spot s = find(root_of(t, &w), &w);
+	struct cryptokey_entry *e = entry_at(&s, &w);
 
-	if (!s.slot || !is_it(load(s.slot), &w) || owner_of(entry_of(load(s.slot))) != o)
+	if (!e || hold_of(e) != h)
 		return false;
 	remove_at(t, &s);
 	return true;
 }
 
-void cryptokey_remove_owner(struct cryptokey_table *t, struct cryptokey_owner *o)
+void cryptokey_take_all(struct cryptokey_table *t, struct list *entries, hold h)
 {
-	list_for_each (at, &o->entries) {
+	list_for_each (at, entries) {
 		ip_prefix p = cryptokey_prefix(entry_in_list(at));
 
-		cryptokey_remove(t, &p, o);
+		cryptokey_take(t, &p, h);
 	}
+}
+
+struct cryptokey_set *cryptokey_holder(
+	struct cryptokey_table *t, const ip_prefix *p, bool *ret_is_strict)
+{
+	struct wanted w = want(p);
+	struct spot s = find(root_of(t, &w), &w);
+	struct cryptokey_entry *e = entry_at(&s, &w);
+	hold h = e ? hold_of(e) : 0;
+
+	if (!h)
+		return NULL;
+	*ret_is_strict = !is_shared(h);
+	return set_of(h);
 }

@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 #include "wg/cryptokey.h"
-#include <stdatomic.h>
 
 #define STEP 6
 #define DIRECT 18 /* a multiple of STEP */
@@ -19,23 +18,20 @@ struct key {
 	uint64_t hi, lo;
 };
 
-/* One owner's hold of an entry. */
-struct claim {
-	struct list in_owner;
-	_Atomic(struct cryptokey_owner *) owner; /* NULL: could not be removed */
-};
+/* Whose a prefix is: a set, with the lowest bit set if the prefix is shared; or 0, nobody's (it
+ * could not be removed). */
+typedef uintptr_t hold;
 
-/*
- * A prefix. For several owners there will be an entry with several claims (and each then knows its
- * place), in the slot by one store; choose() is where one of them is chosen.
- */
+/* A prefix. That it is strict stands in the hold, so that it moves whole by one store. */
 struct cryptokey_entry {
+	struct list in_set;
+	_Atomic hold hold;
+	uint32_t v4;
 	uint8_t len;
 	bool is_v6; /* then it is in an entry6 */
-	uint8_t n_claims;
-	uint32_t v4;
-	struct claim claims[1];
 };
+
+_Static_assert(sizeof(struct cryptokey_entry) <= 32, "two to a line");
 
 struct entry6 {
 	struct key key;
@@ -55,6 +51,8 @@ struct cryptokey_table {
 	_Atomic ref root4, root6;
 	_Atomic ref *direct4;
 	struct qsbr *qsbr;
+	uint64_t seed;
+	struct list sets;
 	size_t n;
 	unsigned n_retired;
 };
@@ -74,6 +72,38 @@ INLINE struct node *node_of(ref r)
 INLINE struct cryptokey_entry *entry_of(ref r)
 {
 	return (struct cryptokey_entry *)r;
+}
+
+INLINE bool is_shared(hold h)
+{
+	return h & 1;
+}
+
+INLINE hold strict_hold(struct cryptokey_owner *o)
+{
+	return (hold)&o->own;
+}
+
+INLINE hold shared_hold(struct cryptokey_set *s)
+{
+	return (hold)s | 1;
+}
+
+/* Not of nobody's. */
+INLINE struct cryptokey_set *set_of(hold h)
+{
+	return (struct cryptokey_set *)(h & ~(hold)1);
+}
+
+/* Of a strict one. */
+INLINE struct cryptokey_owner *owner_of(hold h)
+{
+	return container_of((struct cryptokey_set *)h, struct cryptokey_owner, own);
+}
+
+INLINE hold hold_of(const struct cryptokey_entry *e)
+{
+	return atomic_load_explicit(&e->hold, memory_order_acquire);
 }
 
 INLINE ref load(const _Atomic ref *slot)
@@ -126,7 +156,7 @@ INLINE bool agree(struct key a, struct key b, unsigned len)
 
 static inline struct cryptokey_entry *entry_in_list(struct list *at)
 {
-	return container_of(at, struct cryptokey_entry, claims[0].in_owner);
+	return container_of(at, struct cryptokey_entry, in_set);
 }
 
 /* What was allocated for it. */
@@ -137,5 +167,13 @@ static inline void *memory_of(struct cryptokey_entry *e)
 
 /* The prefix as others write it. */
 ip_prefix cryptokey_prefix(const struct cryptokey_entry *e);
+
+/* cryptokey_change.c: gives a prefix to whom the hold says, or takes it away if it is his. */
+int cryptokey_give(struct cryptokey_table *t, const ip_prefix *p, hold h);
+bool cryptokey_take(struct cryptokey_table *t, const ip_prefix *p, hold h);
+/* Takes all entries of the list away, which are all of that hold. */
+void cryptokey_take_all(struct cryptokey_table *t, struct list *entries, hold h);
+/* No lookup finds it any more: freed when no thread holds it. */
+void cryptokey_retire(struct cryptokey_table *t, void *what);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The cryptokey table while each allocation in turn fails: an insertion that can't be is told and
- * changes nothing, a removal always succeeds. */
+/* The cryptokey table while each allocation in turn fails: an insertion or a definition that can't
+ * be is told and changes nothing, a removal always succeeds. */
 #include "../unit/unit.h"
 #include "base/mem.h"
 #include "wg/cryptokey.h"
@@ -79,7 +79,7 @@ static void check(const struct scene *s)
 		n += s->owner[i] >= 0;
 	}
 	assert_int_equal(cryptokey_count(s->t), n);
-	assert_int_equal(s->owners[0].n_entries + s->owners[1].n_entries, n);
+	assert_int_equal(s->owners[0].own.n_entries + s->owners[1].own.n_entries, n);
 }
 
 /* True if none of its allocations failed. */
@@ -110,13 +110,13 @@ static bool play(int64_t nth)
 	struct scene s = {.q = qsbr_new()};
 	bool failed;
 
-	s.t = cryptokey_new(s.q);
+	s.t = cryptokey_new(s.q, 1);
 	for (size_t i = 0; i < N; i++) {
 		assert_true(ip_prefix_parse(&s.p[i], prefixes[i]));
 		s.owner[i] = -1;
 	}
-	cryptokey_owner_init(&s.owners[0]);
-	cryptokey_owner_init(&s.owners[1]);
+	cryptokey_owner_init(&s.owners[0], 0);
+	cryptokey_owner_init(&s.owners[1], 1);
 	fail_in = nth;
 	for (size_t i = 0; i < N; i++)
 		insert(&s, i * 7 % N, 0);
@@ -146,6 +146,112 @@ static void each_allocation_fails_once(void **state)
 	assert_true(nth > 20);
 }
 
+/* --- sets ----------------------------------------------------------------------------------------
+ */
+
+#define EQUALS 3
+
+struct shared {
+	struct qsbr *q;
+	struct cryptokey_table *t;
+	struct cryptokey_owner owners[EQUALS];
+	struct cryptokey_set *set;
+	ip_prefix p[2];
+};
+
+static struct shared shared_new(void)
+{
+	struct shared s = {.q = qsbr_new()};
+
+	s.t = cryptokey_new(s.q, 1);
+	assert_true(ip_prefix_parse(&s.p[0], "10.0.0.0/8"));
+	assert_true(ip_prefix_parse(&s.p[1], "2001:db8::/32"));
+	return s;
+}
+
+/* Equals as many as there are; true if none of its allocations failed. */
+static bool define(struct shared *s, size_t n)
+{
+	struct cryptokey_member m[EQUALS], before[CRYPTOKEY_MAX_OWNERS],
+		after[CRYPTOKEY_MAX_OWNERS];
+	size_t n_before = cryptokey_set_members(s->set, before);
+	int err;
+
+	for (size_t i = 0; i < n; i++)
+		m[i] = (struct cryptokey_member){&s->owners[i], 0, 1, false};
+	err = cryptokey_set_define(s->t, s->set, m, n);
+	assert_true(err == 0 || err == -ENOMEM);
+	assert_int_equal(cryptokey_set_members(s->set, after), err ? n_before : n);
+	return !err;
+}
+
+static bool bind_both(struct shared *s)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		size_t n = cryptokey_count(s->t);
+		int err = cryptokey_bind(s->t, &s->p[i], s->set);
+
+		assert_true(err == 0 || err == -ENOMEM);
+		assert_int_equal(cryptokey_count(s->t), n + !err);
+		if (err)
+			return false;
+	}
+	return true;
+}
+
+/* Who is removed is in no set, and nobody is sent to him, whether there was memory or not. */
+static void remove_each(struct shared *s)
+{
+	for (unsigned i = 0; i < EQUALS; i++) {
+		struct cryptokey_member m[CRYPTOKEY_MAX_OWNERS];
+		size_t n = cryptokey_set_members(s->set, m);
+		bool was_in = s->owners[i].n_sets;
+		struct cryptokey_owner *now;
+
+		cryptokey_remove_owner(s->t, &s->owners[i]);
+		assert_int_equal(s->owners[i].n_sets, 0);
+		assert_int_equal(cryptokey_set_members(s->set, m), n - was_in);
+		now = cryptokey_lookup4(s->t, s->p[0].bytes);
+		assert_ptr_not_equal(now, &s->owners[i]);
+		if (cryptokey_count(s->t) && n > was_in)
+			assert_non_null(now);
+	}
+}
+
+static bool play_shared(int64_t nth)
+{
+	struct shared s = shared_new();
+	bool failed;
+
+	for (unsigned i = 0; i < EQUALS; i++)
+		cryptokey_owner_init(&s.owners[i], i);
+	fail_in = nth;
+	s.set = cryptokey_set_new(s.t, NULL);
+	if (s.set) {
+		if (define(&s, EQUALS) && bind_both(&s))
+			define(&s, 2);
+		define(&s, EQUALS);
+		remove_each(&s);
+		cryptokey_set_remove(s.t, s.set);
+	}
+	failed = fail_in < 0;
+	fail_in = -1;
+	assert_int_equal(cryptokey_count(s.t), 0);
+	assert_null(cryptokey_set_next(s.t, NULL));
+	cryptokey_free(s.t);
+	qsbr_free(s.q);
+	return failed;
+}
+
+static void each_allocation_of_a_set_fails_once(void **state)
+{
+	int64_t nth = 0;
+
+	while (play_shared(nth))
+		nth++;
+	assert_true(nth > 6);
+}
+
 static void no_table_without_memory(void **state)
 {
 	for (int64_t nth = 0; nth < 3; nth++) {
@@ -154,7 +260,7 @@ static void no_table_without_memory(void **state)
 		fail_in = nth;
 		q = qsbr_new();
 		if (q)
-			cryptokey_free(cryptokey_new(q));
+			cryptokey_free(cryptokey_new(q, 1));
 		qsbr_free(q);
 		assert_true(fail_in < 0);
 	}
@@ -164,6 +270,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_allocation_fails_once),
+		cmocka_unit_test(each_allocation_of_a_set_fails_once),
 		cmocka_unit_test(no_table_without_memory),
 	};
 

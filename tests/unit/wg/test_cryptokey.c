@@ -16,9 +16,9 @@ static struct scene scene_new(struct cryptokey_owner *owners, size_t n)
 {
 	struct scene s = {.q = qsbr_new()};
 
-	s.t = cryptokey_new(s.q);
+	s.t = cryptokey_new(s.q, 1);
 	for (size_t i = 0; i < n; i++)
-		cryptokey_owner_init(&owners[i]);
+		cryptokey_owner_init(&owners[i], i);
 	return s;
 }
 
@@ -136,10 +136,10 @@ static void moves_to_the_new_owner(void **state)
 
 	insert(&s, "10.0.0.0/8", &o[0]);
 	insert(&s, "10.0.0.0/8", &o[0]);
-	assert_int_equal(o[0].n_entries, 1);
+	assert_int_equal(o[0].own.n_entries, 1);
 	insert(&s, "10.99.0.1/8", &o[1]); /* host bits are masked */
-	assert_int_equal(o[0].n_entries, 0);
-	assert_int_equal(o[1].n_entries, 1);
+	assert_int_equal(o[0].own.n_entries, 0);
+	assert_int_equal(o[1].own.n_entries, 1);
 	assert_int_equal(cryptokey_count(s.t), 1);
 	assert_ptr_equal(whose(&s, "10.1.1.1"), &o[1]);
 	assert_false(take(&s, "10.0.0.0/8", &o[0]));
@@ -266,8 +266,8 @@ static void check_owners(struct scene *s, const struct twin *w, struct cryptokey
 	for (unsigned i = 0; i < OWNERS; i++) {
 		const void *data[] = {w, &i};
 
-		n += owners[i].n_entries;
-		assert_int_equal(cryptokey_walk_owner(&owners[i], check_owned, data), 0);
+		n += owners[i].own.n_entries;
+		assert_int_equal(cryptokey_walk(&owners[i].own, check_owned, data), 0);
 	}
 	assert_int_equal(n, w->n);
 	assert_int_equal(cryptokey_count(s->t), w->n);
