@@ -33,6 +33,7 @@ static void move(struct daemon *d, const struct engine_action *a)
 {
 	struct turns_facts facts = {
 		.gen = d->gen,
+		.before = engine_generation_before(d->engine),
 		.max_owners = d->device.max_owners,
 		.want = {.apart = d->fib.apart.items,
 			.n_apart = d->fib.apart.n,
@@ -44,7 +45,7 @@ static void move(struct daemon *d, const struct engine_action *a)
 	};
 	struct fib_plan plan = {0};
 
-	turns_plan(&facts, a->u.move, &plan);
+	d->fib.moves_cut |= !turns_plan(&facts, a->u.move, &plan);
 	order(d, &plan, &(struct daemon_order){.outcome = outcome_of(a, ENGINE_MOVED)});
 }
 

@@ -14,6 +14,7 @@ struct fib_facts {
 	 * Whoever changes the inventory forgets them, and the SYNC finds them anew. */
 	prefix_vec apart;
 	prefix_vec foreign;    /* sorted: what foreign peers own */
+	bool moves_cut;	       /* since the last SYNC began: turns_plan left something out */
 	fib_troubles problems; /* what could not be done, for status */
 };
 

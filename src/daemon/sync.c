@@ -160,6 +160,7 @@ void sync_begin(struct daemon *d, const struct engine_action *a)
 {
 	if (d->syncs)
 		fib_thread_cancel(d->fib_thread);
+	d->fib.moves_cut = false;
 	d->gathering = task_of(d, a);
 	d->syncs++;
 	fib_thread_announce(d->fib_thread, &d->gathering->task);
@@ -178,7 +179,8 @@ static bool is_same(const prefix_vec *a, const prefix_vec *b)
 	return a->n == b->n;
 }
 
-/* What events are planned by from now on; true if an event meanwhile went by something else. */
+/* What events are planned by from now on; true if an event meanwhile went by something else, or not
+ * as far as it should. */
 static bool take_facts(struct daemon *d, struct sync_task *t)
 {
 	bool changed = d->fib.ifindex != t->ifindex || d->fib.fwmark != t->shall.mark ||
@@ -192,7 +194,7 @@ static bool take_facts(struct daemon *d, struct sync_task *t)
 	vec_done(&d->fib.foreign);
 	d->fib.foreign = t->foreign;
 	t->foreign = (prefix_vec){0};
-	return changed && fib_thread_last(d->fib_thread) > t->task.job.basis;
+	return d->fib.moves_cut || (changed && fib_thread_last(d->fib_thread) > t->task.job.basis);
 }
 
 static bool look_for_foreign(struct daemon *d, struct sync_task *t)

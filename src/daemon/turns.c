@@ -7,6 +7,7 @@
 struct turning {
 	const struct turns_facts *facts;
 	struct fib_plan *plan;
+	bool is_cut;
 };
 
 static int prefix_cmp(const void *a, const void *b)
@@ -17,6 +18,20 @@ static int prefix_cmp(const void *a, const void *b)
 static bool is_with_foreigner(const struct turns_facts *f, const ip_prefix *p)
 {
 	return f->n_foreign && bsearch(p, f->foreign, f->n_foreign, sizeof(*p), prefix_cmp);
+}
+
+static int by_prefix(const void *prefix, const void *candidate)
+{
+	return ip_prefix_cmp(prefix, &((const struct mesh_candidate *)candidate)->prefix);
+}
+
+/* Who dies with it on the device would not know it for ours. */
+static bool is_unnamed(const struct turns_facts *f, const ip_prefix *p)
+{
+	const struct mesh_view *v = f->before ? &f->before->view : NULL;
+
+	return v && !(v->n_candidates && bsearch(p, v->candidates, v->n_candidates,
+						 sizeof(*v->candidates), by_prefix));
 }
 
 /* Zero for a peer that left with the last reload: the SYNC removes it whole. */
@@ -67,7 +82,13 @@ static void take(const ip_prefix *prefix, const struct rib_turn *turn, void *dat
 	const struct turns_facts *f = t->facts;
 	struct rtnl_route route = want_route(&f->want, prefix);
 
-	if (!is_with_foreigner(f, prefix)) /* adding it would take it away */
+	if (is_unnamed(f, prefix)) {
+		t->is_cut = true;
+		return;
+	}
+	if (is_with_foreigner(f, prefix)) /* adding it would take it away */
+		t->is_cut = true;
+	else
 		plan_owners(t, prefix, turn);
 	if (turn->old_route == turn->route || generation_prefix_is_connected(f->gen, prefix))
 		return;
@@ -75,11 +96,12 @@ static void take(const ip_prefix *prefix, const struct rib_turn *turn, void *dat
 		turn->route ? FIB_MISSING : FIB_UNWANTED, f->want.ifname, &route);
 }
 
-void turns_plan(const struct turns_facts *facts, const struct rib_diff *diff, struct fib_plan *ret)
+bool turns_plan(const struct turns_facts *facts, const struct rib_diff *diff, struct fib_plan *ret)
 {
-	struct turning t = {facts, ret};
+	struct turning t = {.facts = facts, .plan = ret};
 
 	vec_reserve(&ret->ops, rib_diff_count(diff));
 	rib_diff_each(diff, take, &t);
 	fib_plan_order(ret);
+	return !t.is_cut;
 }

@@ -10,13 +10,17 @@
 /* Borrowed; as the last SYNC found and decided it. */
 struct turns_facts {
 	const struct generation *gen;
+	/* The one that the last SYNC was of, while that of gen is under way; else NULL. What it
+	 * doesn't have the journal doesn't name yet, and a SYNC that does gives it an owner. */
+	const struct generation *before;
 	unsigned max_owners; /* per prefix, of the device */
 	struct want_facts want;
 	const ip_prefix *foreign; /* sorted: what foreign peers own, which stays theirs */
 	size_t n_foreign;
 };
 
-/* In the order to be done; *ret is for fib_plan_done. */
-void turns_plan(const struct turns_facts *facts, const struct rib_diff *diff, struct fib_plan *ret);
+/* In the order to be done; *ret is for fib_plan_done. False: something is left out, as it is a
+ * foreign peer's as far as is known, or not ours yet; a look tells more. */
+bool turns_plan(const struct turns_facts *facts, const struct rib_diff *diff, struct fib_plan *ret);
 
 #endif

@@ -5,7 +5,6 @@
  *	node.c         the machine, and what happens to it from outside
  *	node_daemon.c  events in, actions carried out
  *	node_fib.c     those that change the device and the kernel
- *	node_moves.c   what a step of the RIB comes to
  *	node_line.c    whether all that is as the RIB wants it
  */
 #ifndef SHUNT_TESTS_SIM_MESH_NODE_DAEMON_H

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "node_fib.h"
 
+#include "daemon/fib_facts.h"
 #include "daemon/shall.h"
+#include "daemon/turns.h"
 #include "fib/core.h"
 #include "fib/look.h"
 #include "node_daemon.h"
-#include "node_moves.h"
 #include <errno.h>
 
 /* What one operation takes, and each part of the worker's; at most. */
@@ -41,11 +42,10 @@ struct node_fib {
 	size_t n_told;
 	struct journal journal; /* as its memory has it */
 	/* Of the last job that went well: */
-	struct move_facts facts;
+	struct fib_facts facts;
 	struct device_state mirror;
 	/* Since the job under way began: */
 	bool is_doubtful; /* an order was refused */
-	bool leaves_out;  /* a move was cut by what was known before it */
 };
 
 static struct world_node *self(const struct node_fib *f)
@@ -253,7 +253,7 @@ static void take_facts(struct node_fib *f, struct sync_job *j)
 	vec_done(&f->facts.apart);
 	f->facts.apart = j->shall.apart;
 	j->shall.apart = (prefix_vec){0};
-	f->facts.mark = j->shall.mark;
+	f->facts.fwmark = j->shall.mark;
 	f->facts.ifindex = is->devices.items[0].ifindex;
 	know_foreign(f, &j->base.plan);
 	self(f)->is_whole = true;
@@ -264,7 +264,7 @@ static void check_line(const struct node_fib *f, const struct sync_job *j)
 	const struct model *m = self(f)->model;
 
 	if (!j->base.err && !j->base.failures.n && !f->awaited.n && !f->is_doubtful &&
-		!f->leaves_out && !m->is_mute && f->facts.ifindex == m->ifindex &&
+		!f->facts.moves_cut && !m->is_mute && f->facts.ifindex == m->ifindex &&
 		j->generation == engine_generation(f->d->engine)->number)
 		node_check_line(f->d);
 }
@@ -280,7 +280,7 @@ static void on_job(struct fib_job *job, void *data)
 	if (!job->err) {
 		take_facts(f, j);
 		e.u.synced.device = &f->mirror;
-		e.u.synced.again = f->leaves_out;
+		e.u.synced.again = f->facts.moves_cut;
 		e.u.synced.wall_ns = f->d->w->now.ns;
 	} else {
 		e.u.synced.trouble = strerror(-job->err);
@@ -322,9 +322,22 @@ static void order(struct node_fib *f, struct fib_plan *plan, const struct engine
 void node_fib_move(struct node_fib *f, const struct engine_action *a)
 {
 	struct engine_event outcome = {.type = ENGINE_MOVED, .generation = a->generation};
+	const struct generation *gen = engine_generation(f->d->engine);
+	struct turns_facts facts = {
+		.gen = gen,
+		.before = engine_generation_before(f->d->engine),
+		.max_owners = 1,
+		.want = {.apart = f->facts.apart.items,
+			.n_apart = f->facts.apart.n,
+			.mark = f->facts.fwmark,
+			.ifindex = f->facts.ifindex,
+			.ifname = gen->self->interface},
+		.foreign = f->facts.foreign.items,
+		.n_foreign = f->facts.foreign.n,
+	};
 	struct fib_plan plan = {0};
 
-	f->leaves_out |= !node_moves_plan(f->d->engine, &f->facts, a->u.move, &plan);
+	f->facts.moves_cut |= !turns_plan(&facts, a->u.move, &plan);
 	order(f, &plan, &outcome);
 }
 
@@ -366,7 +379,7 @@ static void fill_input(struct node_fib *f, struct sync_job *j)
 		.journal = &f->journal,
 		.apart = j->apart.items,
 		.n_apart = j->apart.n,
-		.mark = f->facts.mark,
+		.mark = f->facts.fwmark,
 	};
 }
 
@@ -375,7 +388,7 @@ void node_fib_sync(struct node_fib *f, const struct engine_action *a)
 	struct sync_job *j = mem_zalloc(1, sizeof(*j));
 
 	fib_core_cancel(f->core);
-	f->is_doubtful = f->leaves_out = false;
+	f->is_doubtful = f->facts.moves_cut = false;
 	j->generation = a->generation;
 	j->base.basis = f->seq;
 	fib_core_announce(f->core, &j->base);
