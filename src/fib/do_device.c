@@ -113,6 +113,23 @@ static void take_endpoint(const struct fib_op *op, struct device_peer_change *c)
 	c->endpoint = op->u.endpoint.to;
 }
 
+/* There may be two of them: a mark that goes is cleared last. */
+static void take_own(const struct work *w, const struct fib_op *op, struct device_change *c)
+{
+	if (op->u.settings.key) {
+		c->set_private_key = true;
+		c->private_key = w->shall->private_key;
+	}
+	if (op->u.settings.port) {
+		c->set_listen_port = true;
+		c->listen_port = w->shall->wg.listen_port;
+	}
+	if (op->u.settings.fwmark) {
+		c->set_fwmark = true;
+		c->fwmark = w->shall->wg.fwmark;
+	}
+}
+
 static void take_rest(struct work *w, struct device_change *c)
 {
 	for (size_t i = 0; i < w->n; i++) {
@@ -125,12 +142,7 @@ static void take_rest(struct work *w, struct device_change *c)
 		} else if (op->type == FIB_PEER_DEL) {
 			change_of(w, &op->u.peer.key)->remove = true;
 		} else if (op->type == FIB_DEVICE) {
-			c->set_private_key = op->u.settings.key;
-			c->private_key = w->shall->private_key;
-			c->set_listen_port = op->u.settings.port;
-			c->listen_port = w->shall->wg.listen_port;
-			c->set_fwmark = op->u.settings.fwmark;
-			c->fwmark = w->shall->wg.fwmark;
+			take_own(w, op, c);
 		}
 	}
 }

@@ -41,6 +41,33 @@ static void a_move_is_one_addition(void **state)
 	fib_state_done(&shall);
 }
 
+/* Two operations on the device itself, in one change. */
+static void a_port_beside_a_mark_that_goes(void **state)
+{
+	struct model m = {.up = true, .mtu = 1420, .port = 1, .fwmark = MARK};
+	struct fib_state is = {0}, shall = device_with(0, NOBODY);
+	struct want_facts facts = {.ifname = "wg0"};
+	struct fib_ours ours = {.facts = &facts};
+	struct fib_plan plan = {0};
+	fib_failures failures = {0};
+
+	for (int j = 0; j < N_PREFIXES; j++)
+		m.owner[j] = NOBODY;
+	world = &m;
+	watched = NULL;
+	look_at(&m, &is);
+	shall.devices.items[0].wg.listen_port = 2;
+	fib_plan_make(&is, &shall, &ours, &plan);
+	assert_int_equal(plan.ops.n, 2);
+	assert_int_equal(fib_do(&io, &plan, &shall, &is, &failures), 0);
+	assert_int_equal(m.port, 2);
+	assert_int_equal(m.fwmark, 0);
+	check_mirror(&is, &m);
+	fib_plan_done(&plan);
+	fib_state_done(&is);
+	fib_state_done(&shall);
+}
+
 /* With nothing that shall be; of a peer that is there, or nothing happens. */
 static void an_endpoint_alone(void **state)
 {
@@ -208,6 +235,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_move_is_one_addition),
+		cmocka_unit_test(a_port_beside_a_mark_that_goes),
 		cmocka_unit_test(an_endpoint_alone),
 		cmocka_unit_test(parking_peer_goes),
 		cmocka_unit_test(a_prefix_wanted_twice_rests),
