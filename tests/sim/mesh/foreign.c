@@ -66,6 +66,7 @@ void foreign_arrive(struct world *w, unsigned node)
 
 	if (!m)
 		return;
+	m->n_tampered++;
 	world_say(w, "(somebody else is at work on %s)", world_name(w, node));
 	rule(m, "192.168.0.0/16", 1000);
 	rule(m, "fd77::/16", 32690);
@@ -95,6 +96,7 @@ void foreign_steal(struct world *w, unsigned node, unsigned from)
 		return;
 	thief = foreign_peer(n->model, 2);
 	thief->is_new = true;
+	n->model->n_tampered++;
 	n->stolen = *p;
 	*trie_slot(n->model->owners, p) = thief;
 	world_say(w, "(a foreign peer of %s takes what is %s's)", world_name(w, node),
@@ -110,7 +112,9 @@ void foreign_give_back(struct world *w, unsigned node)
 	if (n->stolen.family)
 		world_say(w, "(the foreign peer of %s is removed)", world_name(w, node));
 	n->stolen = (ip_prefix){0};
-	if (thief)
+	if (thief) {
 		model_peer_remove(n->model, thief);
+		n->model->n_tampered++;
+	}
 	node_tell(w, node);
 }

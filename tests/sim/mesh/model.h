@@ -92,8 +92,8 @@ struct model {
 	unsigned fails;	     /* so many operations from now on one is refused; 0: none is */
 	void (*after)(struct model *m, void *data); /* each operation that changed something */
 	void *data;
-	uint64_t n_ops;
-	char *violation; /* the first one; NULL: none */
+	uint64_t n_ops, n_tampered; /* n_tampered: changes by others */
+	char *violation;	    /* the first one; NULL: none */
 };
 
 /* own: prefixes behind the machine, which lead inside, and not into the uplink if one of them is a

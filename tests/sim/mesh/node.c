@@ -149,6 +149,7 @@ void node_unplug(struct world *w, unsigned node, bool anew)
 	world_say(
 		w, "(%s's device is deleted%s)", world_name(w, node), anew ? " and made anew" : "");
 	model_device_delete(m);
+	m->n_tampered++;
 	if (anew)
 		model_device_make(m);
 	w->nodes[node].stolen = (ip_prefix){0};

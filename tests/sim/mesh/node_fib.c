@@ -21,7 +21,8 @@ struct sync_job {
 	struct shall_rib rib;
 	sock_addr *endpoints;
 	prefix_vec apart;
-	bool is_looked; /* at all there is, and not yet compared */
+	uint64_t n_tampered; /* by others, when it was looked */
+	bool is_looked;	     /* at all there is, and not yet compared */
 	struct shall shall;
 };
 
@@ -147,6 +148,7 @@ static void look(struct node_fib *f, struct sync_job *j)
 	struct fib_question q = {0};
 
 	forget_work(j);
+	j->n_tampered = self(f)->model->n_tampered;
 	if (bring_up(f, j) || j->base.err)
 		return;
 	shall_ask(&j->input, &q);
@@ -264,7 +266,7 @@ static void check_line(const struct node_fib *f, const struct sync_job *j)
 	const struct model *m = self(f)->model;
 
 	if (!j->base.err && !j->base.failures.n && !f->awaited.n && !f->is_doubtful &&
-		!f->facts.moves_cut && !m->is_mute && f->facts.ifindex == m->ifindex &&
+		!f->facts.moves_cut && !m->is_mute && j->n_tampered == m->n_tampered &&
 		j->generation == engine_generation(f->d->engine)->number)
 		node_check_line(f->d);
 }
