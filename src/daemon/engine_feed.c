@@ -64,7 +64,7 @@ static void judge_new(struct engine *e, const struct generation *before)
 		uint32_t peer = e->gen->peers[i].id;
 
 		if (!generation_peer_by_id(before, peer) && !was_gone(e, peer))
-			judge(&j, peer, RIB_DOWN);
+			judge(&j, peer, engine_unheard(&e->gen->peers[i]));
 	}
 	judge_all(e, &j);
 }

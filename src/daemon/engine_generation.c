@@ -80,8 +80,8 @@ static void feed_all(struct engine *e)
 	candidate_events_done(&c);
 }
 
-/* Whom the device uses is up until the sessions have had their say, all others are down until they
- * are heard. */
+/* Whom the device uses is up until the sessions have had their say, all others that are probed are
+ * down until they are heard. */
 void engine_on_found(struct engine *e, const struct device_state *device, unsigned max_owners,
 	instant now, engine_actions *out)
 {
@@ -90,7 +90,7 @@ void engine_on_found(struct engine *e, const struct device_state *device, unsign
 	for (size_t i = 0; i < e->gen->n_peers; i++) {
 		const struct generation_peer *p = &e->gen->peers[i];
 
-		judge(e, p->id, is_in_use(p, device) ? RIB_UP : RIB_DOWN);
+		judge(e, p->id, is_in_use(p, device) ? RIB_UP : engine_unheard(p));
 	}
 	feed_all(e);
 	refine(e, device);

@@ -70,6 +70,9 @@ void engine_ask_sync(struct engine *e, const char *why, instant now, engine_acti
 /* --- verdicts (engine_verdicts.c) --- */
 
 enum live_probe engine_probe_of(const struct generation_peer *p);
+/* What counts of a peer until it is heard, or found in use. Whom nobody probes (another hub's
+ * client) will never be heard: down, it would put what comes from it by way of others in doubt. */
+enum rib_state engine_unheard(const struct generation_peer *p);
 void engine_on_verdicts(
 	struct engine *e, const struct engine_event *event, instant now, engine_actions *out);
 void engine_on_moved(struct engine *e, int err, instant now, engine_actions *out);

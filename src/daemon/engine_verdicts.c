@@ -35,6 +35,11 @@ enum live_probe engine_probe_of(const struct generation_peer *p)
 	}
 }
 
+enum rib_state engine_unheard(const struct generation_peer *p)
+{
+	return engine_probe_of(p) == LIVE_PROBE_NONE ? RIB_UP : RIB_DOWN;
+}
+
 static struct live_peer_config probe_config(const struct engine *e, const struct generation_peer *p)
 {
 	return (struct live_peer_config){
