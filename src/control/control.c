@@ -48,7 +48,7 @@ struct control_call {
 
 struct answer {
 	uv_write_t req;
-	struct client *client;
+	struct client *client;	 /* outlives it too: libuv's handle is in there */
 	struct control *control; /* a reference */
 	char *text;
 	size_t n;

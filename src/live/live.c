@@ -18,16 +18,16 @@
 #include <stdlib.h>
 
 struct live {
-	const struct live_ops *ops;
+	const struct live_ops *ops; /* the caller's, and their data */
 	void *data;
-	struct self self;
+	struct self self; /* what we say */
 	instant born;
-	uint32_t sequence; /* of authentication, when born */
-	instant grace_end;
-	struct list peers;
-	size_t signallers;
-	struct map *by_number, *by_address, *by_discriminator;
-	struct heap timers;
+	uint32_t sequence;				       /* of authentication, when born */
+	instant grace_end;				       /* of peers that were adopted */
+	struct list peers;				       /* peer.link; owns them */
+	size_t signallers;				       /* of them */
+	struct map *by_number, *by_address, *by_discriminator; /* peers */
+	struct heap timers;				       /* peer.timer */
 };
 
 struct live *live_new(
