@@ -21,6 +21,7 @@
 #define IDLE_LIMIT 2048 /* with a margin below 4,096 */
 #define PEERS (SANITIZED ? 100 : 1000)
 #define SESSION_LIMIT 6144 /* with a margin below 8,192 */
+#define GROWTH_LIMIT (512 * 1024)
 
 static size_t resident(void)
 {
@@ -133,22 +134,24 @@ static void with_sessions(void **state)
 	device_stop(&d);
 }
 
-/* Configured and taken away again and again it doesn't grow. */
+/* Configured and taken away again and again it doesn't grow. How much waits to be reclaimed differs
+ * from round to round, by how busy the machine is; what is lost only adds up. */
 static void again_and_again(void **state)
 {
+	ssize_t before = 0, grown = 0;
 	struct device d;
-	size_t before = 0;
 
 	device_start(&d, true);
-	for (unsigned i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < 8 || (i < 64 && grown >= GROWTH_LIMIT); i++) {
 		configure(&d, 2000);
 		assert_int_equal(uapi_ask(&d, "set=1\nreplace_peers=true\n\n", NULL), 0);
 		if (i == 3)
-			before = resident();
+			before = (ssize_t)resident();
+		grown = (ssize_t)resident() - before;
 	}
-	print_message("grew by %zd KB\n", (ssize_t)(resident() - before) / 1024);
+	print_message("grew by %zd KB\n", grown / 1024);
 	if (!SANITIZED)
-		assert_true((ssize_t)(resident() - before) < 512 * 1024);
+		assert_true(grown < GROWTH_LIMIT);
 	device_stop(&d);
 }
 
