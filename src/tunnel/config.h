@@ -8,6 +8,7 @@
 #define SHUNT_TUNNEL_CONFIG_H
 
 #include "base/key.h"
+#include "base/list.h"
 #include "base/prefix.h"
 #include <time.h>
 
@@ -15,7 +16,11 @@ struct tunnel;
 struct tunnel_peer;
 
 void tunnel_lock(struct tunnel *t);
+/* For calls that change nothing. */
+void tunnel_lock_to_read(struct tunnel *t);
 void tunnel_unlock(struct tunnel *t);
+/* How often tunnel_lock was called: what was read under another lock is still so if this is. */
+uint64_t tunnel_changes(const struct tunnel *t);
 
 /* Zero: removes the key. Removes a peer of the same public key; expires all sending keypairs. */
 int tunnel_set_private_key(struct tunnel *t, const wg_key *key);
@@ -61,11 +66,14 @@ struct tunnel_peer_info {
 };
 
 void tunnel_get(struct tunnel *t, struct tunnel_info *ret);
+size_t tunnel_n_peers(const struct tunnel *t);
 /* Peers in the order they were made; NULL after the last, or first of all (prev NULL). */
 struct tunnel_peer *tunnel_peer_next(struct tunnel *t, struct tunnel_peer *prev);
 void tunnel_peer_get(struct tunnel *t, struct tunnel_peer *p, struct tunnel_peer_info *ret);
-int tunnel_peer_walk_allowed(struct tunnel *t, struct tunnel_peer *p,
-	int (*fn)(const ip_prefix *p, void *data), void *data);
+/* The next of its allowed IPs into ret, at most max of them; how many, 0 after the last. *at is
+ * NULL at first and says where it goes on, as long as nothing changes. */
+size_t tunnel_peer_allowed(
+	const struct tunnel_peer *p, const struct list **at, ip_prefix *ret, size_t max);
 
 /* Why packets were dropped, and what else is counted; names are stable (`shunt-wg --stats`, the
  * UAPI's extension key). */

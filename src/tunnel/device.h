@@ -49,7 +49,8 @@ struct tunnel {
 	udp_log_fn *log; /* may be NULL */
 	void *log_data;
 
-	pthread_mutex_t config_lock; /* tunnel_lock: of the next seven */
+	pthread_mutex_t config_lock; /* tunnel_lock: of the next eight */
+	uint64_t n_changes;	     /* times that it was taken to change something */
 	struct list peers;	     /* tunnel_peer.in_order */
 	size_t n_peers;
 	bool is_up;

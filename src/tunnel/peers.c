@@ -178,6 +178,11 @@ void tunnel_peer_configured(struct tunnel *t, struct tunnel_peer *p)
 		wishes_add(p, WISH_FLUSH);
 }
 
+size_t tunnel_n_peers(const struct tunnel *t)
+{
+	return t->n_peers;
+}
+
 struct tunnel_peer *tunnel_peer_next(struct tunnel *t, struct tunnel_peer *prev)
 {
 	struct list *next = prev ? prev->in_order.next : t->peers.next;
@@ -201,10 +206,10 @@ void tunnel_peer_get(struct tunnel *t, struct tunnel_peer *p, struct tunnel_peer
 	ret->tx_bytes = atomic_load_explicit(&p->tx_bytes, memory_order_relaxed);
 }
 
-int tunnel_peer_walk_allowed(struct tunnel *t, struct tunnel_peer *p,
-	int (*fn)(const ip_prefix *p, void *data), void *data)
+size_t tunnel_peer_allowed(
+	const struct tunnel_peer *p, const struct list **at, ip_prefix *ret, size_t max)
 {
-	return cryptokey_walk(&p->owner.own, fn, data);
+	return cryptokey_list(&p->owner.own, at, ret, max);
 }
 
 /* --- all of them ---------------------------------------------------------------------------------

@@ -145,11 +145,22 @@ void tunnel_free(struct tunnel *t)
 void tunnel_lock(struct tunnel *t)
 {
 	pthread_mutex_lock(&t->config_lock);
+	t->n_changes++;
+}
+
+void tunnel_lock_to_read(struct tunnel *t)
+{
+	pthread_mutex_lock(&t->config_lock);
 }
 
 void tunnel_unlock(struct tunnel *t)
 {
 	pthread_mutex_unlock(&t->config_lock);
+}
+
+uint64_t tunnel_changes(const struct tunnel *t)
+{
+	return t->n_changes;
 }
 
 const char *tunnel_aead_name(const struct tunnel *t)

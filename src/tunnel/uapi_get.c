@@ -4,12 +4,16 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "tunnel/config.h"
+#include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PIECE_LINES 512
+#define PIECE_PREFIXES 4096
+#define PREFIXES_PER_PEER 8 /* that a peer takes the time of */
+#define TRIES 4		    /* the last one in one piece */
 
 /* The allowed IPs of all stand in one row, peer after peer; this one's end before allowed_end. */
 struct peer_copy {
@@ -17,11 +21,22 @@ struct peer_copy {
 	size_t allowed_end;
 };
 
+/* Where the copy goes on, and of what it is one. */
+struct copying {
+	unsigned tries; /* begun */
+	uint64_t changes;
+	struct tunnel_peer *peer; /* the last one that is copied, or under way; NULL: none yet */
+	bool is_in_peer;	  /* some of its allowed IPs are missing */
+	const struct list *at;	  /* of its allowed IPs */
+};
+
 struct uapi_get {
+	struct tunnel *tunnel; /* NULL: the copy is whole */
+	struct copying copying;
 	struct tunnel_info device;
 	uint64_t counters[TUNNEL_COUNTERS];
 	struct peer_copy *peers;
-	size_t n_peers;
+	size_t n_peers, room;
 	VEC(ip_prefix) allowed;
 	int error; /* that the answer ends with */
 
@@ -34,39 +49,84 @@ struct uapi_get {
 /* --- the copy ------------------------------------------------------------------------------------
  */
 
-static int copy_allowed(const ip_prefix *p, void *data)
+/* Those that are written are wiped already. */
+static void drop_peers(struct uapi_get *g)
 {
-	struct uapi_get *g = data;
-
-	vec_push(&g->allowed, *p);
-	return 0;
+	if (g->peer < g->n_peers)
+		sodium_memzero(&g->peers[g->peer], (g->n_peers - g->peer) * sizeof(*g->peers));
+	free(g->peers);
+	g->peers = NULL;
+	g->n_peers = g->room = 0;
+	g->allowed.n = 0;
 }
 
-static size_t count_peers(struct tunnel *t)
+static void begin_copy(struct uapi_get *g)
 {
-	size_t n = 0;
+	drop_peers(g);
+	g->copying = (struct copying){
+		.tries = g->copying.tries + 1, .changes = tunnel_changes(g->tunnel)};
+	tunnel_get(g->tunnel, &g->device);
+	for (int c = 0; c < TUNNEL_COUNTERS; c++)
+		g->counters[c] = tunnel_counter(g->tunnel, (enum tunnel_counter)c);
+	/* In one piece from the first: keys are not to be left behind where it stood before. */
+	g->room = tunnel_n_peers(g->tunnel);
+	g->peers = mem_zalloc(g->room + 1, sizeof(*g->peers));
+}
 
-	for (struct tunnel_peer *p = NULL; (p = tunnel_peer_next(t, p));)
-		n++;
+/* False: there are no more. */
+static bool copy_next_peer(struct uapi_get *g)
+{
+	struct tunnel_peer *p = tunnel_peer_next(g->tunnel, g->copying.peer);
+
+	if (!p)
+		return false;
+	assert(g->n_peers < g->room);
+	tunnel_peer_get(g->tunnel, p, &g->peers[g->n_peers++].info);
+	g->copying.peer = p;
+	g->copying.is_in_peer = true;
+	g->copying.at = NULL;
+	return true;
+}
+
+/* Of the peer under way; how many. */
+static size_t copy_allowed(struct uapi_get *g, size_t max)
+{
+	size_t n;
+
+	vec_reserve(&g->allowed, g->allowed.n + max);
+	n = tunnel_peer_allowed(
+		g->copying.peer, &g->copying.at, &g->allowed.items[g->allowed.n], max);
+	g->allowed.n += n;
+	g->peers[g->n_peers - 1].allowed_end = g->allowed.n;
+	g->copying.is_in_peer = n == max;
 	return n;
 }
 
-static void copy_device(struct uapi_get *g, struct tunnel *t)
+/* True: the copy is whole. */
+static bool copy_piece(struct uapi_get *g)
 {
-	tunnel_lock(t);
-	tunnel_get(t, &g->device);
-	for (int c = 0; c < TUNNEL_COUNTERS; c++)
-		g->counters[c] = tunnel_counter(t, (enum tunnel_counter)c);
-	/* In one piece from the first: keys are not to be left behind where it stood before. */
-	g->peers = mem_zalloc(count_peers(t) + 1, sizeof(*g->peers));
-	for (struct tunnel_peer *p = NULL; (p = tunnel_peer_next(t, p));) {
-		struct peer_copy *copy = &g->peers[g->n_peers++];
-
-		tunnel_peer_get(t, p, &copy->info);
-		tunnel_peer_walk_allowed(t, p, copy_allowed, g);
-		copy->allowed_end = g->allowed.n;
+	for (size_t n = 0; n < PIECE_PREFIXES;) {
+		if (!g->copying.is_in_peer && !copy_next_peer(g))
+			return true;
+		n += PREFIXES_PER_PEER + copy_allowed(g, PIECE_PREFIXES - n);
 	}
+	return false;
+}
+
+static void copy_more(struct uapi_get *g)
+{
+	struct tunnel *t = g->tunnel;
+	bool is_whole;
+
+	tunnel_lock_to_read(t);
+	if (!g->copying.tries || g->copying.changes != tunnel_changes(t))
+		begin_copy(g);
+	do
+		is_whole = copy_piece(g);
+	while (!is_whole && g->copying.tries == TRIES);
 	tunnel_unlock(t);
+	if (is_whole)
+		g->tunnel = NULL;
 }
 
 struct uapi_get *uapi_get_begin(struct tunnel *t, const char *text, size_t len)
@@ -76,8 +136,8 @@ struct uapi_get *uapi_get_begin(struct tunnel *t, const char *text, size_t len)
 	if (len < 6 || strncmp(text, "get=1\n", 6))
 		return NULL;
 	g = mem_zalloc(1, sizeof(*g));
+	g->tunnel = t;
 	g->error = len > 7 ? EINVAL : 0; /* a get takes no lines */
-	copy_device(g, t);
 	return g;
 }
 
@@ -85,8 +145,7 @@ void uapi_get_free(struct uapi_get *g)
 {
 	if (!g)
 		return;
-	sodium_memzero(g->peers, (g->n_peers + 1) * sizeof(*g->peers));
-	free(g->peers);
+	drop_peers(g);
 	vec_done(&g->allowed);
 	sodium_memzero(g, sizeof(*g));
 	free(g);
@@ -144,7 +203,7 @@ static void add_allowed(const ip_prefix *p, struct buf *out)
 /* Writes some of the peer that is next or under way; how many lines, about. */
 static unsigned add_some(struct uapi_get *g, unsigned max, struct buf *out)
 {
-	const struct peer_copy *p = &g->peers[g->peer];
+	struct peer_copy *p = &g->peers[g->peer];
 	unsigned lines = 0;
 
 	if (!g->is_in_peer) {
@@ -155,6 +214,7 @@ static unsigned add_some(struct uapi_get *g, unsigned max, struct buf *out)
 	for (; g->prefix < p->allowed_end && lines < max; lines++)
 		add_allowed(&g->allowed.items[g->prefix++], out);
 	if (g->prefix == p->allowed_end) {
+		sodium_memzero(&p->info, sizeof(p->info));
 		g->is_in_peer = false;
 		g->peer++;
 	}
@@ -165,6 +225,10 @@ bool uapi_get_more(struct uapi_get *g, struct buf *out)
 {
 	unsigned lines = 0;
 
+	if (g->tunnel) {
+		copy_more(g);
+		return true;
+	}
 	if (!g->is_begun)
 		add_device(g, out);
 	g->is_begun = true;

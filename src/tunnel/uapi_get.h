@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The answer to get=1, in two steps: what the device has is copied at once, under its lock, which
- * takes some 3 ms with a hundred thousand prefixes; the text is made of the copy
- * afterwards, piece by piece, which takes ten times as long. So an answer shows one moment, and
- * other requests get in between.
+ * The answer to get=1, in pieces, so that other requests get in between: first what the device has
+ * is copied under its lock, then the text is made of the copy. A set between two pieces of the copy
+ * makes it begin anew; after a few of these it is made in one piece, or it might never be whole. So
+ * an answer shows one moment.
  */
 #ifndef SHUNT_TUNNEL_UAPI_GET_H
 #define SHUNT_TUNNEL_UAPI_GET_H
@@ -13,10 +13,10 @@
 struct tunnel;
 struct uapi_get;
 
-/* Copies the device as it is now; NULL if the request (len bytes, its empty line included) is no
- * get. */
+/* NULL if the request (len bytes, its empty line included) is no get. */
 struct uapi_get *uapi_get_begin(struct tunnel *t, const char *text, size_t len);
-/* Appends the next piece of the answer, some hundreds of lines; false if that was the last. */
+/* Copies some thousands of prefixes, or else appends the next piece of the answer, some hundreds of
+ * lines; false if that was the last. The device is to outlive the last one. */
 bool uapi_get_more(struct uapi_get *g, struct buf *out);
 /* Wipes the keys. Accepts NULL. */
 void uapi_get_free(struct uapi_get *g);

@@ -16,6 +16,8 @@
 
 #define MAX_REQUEST ((size_t)256 << 20) /* a million peers, and an end to it */
 #define STALL_MS 15000
+/* Of a long answer, sent at once: to grow and to wipe more takes its time. */
+#define PART 65536
 
 struct uapi_server {
 	uv_loop_t *loop;
@@ -38,7 +40,7 @@ struct client {
 	struct uapi_server *server; /* NULL: closing */
 	struct buf in;
 	size_t searched;      /* of in, for the empty line */
-	struct uapi_get *get; /* what of its answer isn't written to out yet; NULL: nothing */
+	struct uapi_get *get; /* what of its answer isn't made yet; NULL: nothing */
 	uv_write_t write;
 	struct buf out;
 	bool is_writing, is_reading;
@@ -75,6 +77,7 @@ static void heard_of(struct client *c)
 }
 
 static void take_requests(struct client *c);
+static void make_on(uv_idle_t *maker);
 
 static void written(uv_write_t *req, int status)
 {
@@ -89,7 +92,10 @@ static void written(uv_write_t *req, int status)
 		return;
 	}
 	heard_of(c);
-	take_requests(c);
+	if (c->get)
+		uv_idle_start(&c->server->maker, make_on);
+	else
+		take_requests(c);
 }
 
 /* Whoever doesn't take any of its answer for so long is gone, or might as well be. */
@@ -132,18 +138,19 @@ static void send_answer(struct client *c)
 		uv_timer_start(&s->stall_timer, look_for_stalled, STALL_MS, STALL_MS);
 }
 
-static void make_on(uv_idle_t *maker);
-
-/* Sends it once it is whole; until then others have their turn between two pieces. */
+/* Others have their turn between two pieces. */
 static void make_answer(struct client *c)
 {
-	if (uapi_get_more(c->get, &c->out)) {
-		uv_idle_start(&c->server->maker, make_on);
-		return;
+	bool is_whole = !uapi_get_more(c->get, &c->out);
+
+	if (is_whole) {
+		uapi_get_free(c->get);
+		c->get = NULL;
 	}
-	uapi_get_free(c->get);
-	c->get = NULL;
-	send_answer(c);
+	if (is_whole || c->out.n >= PART)
+		send_answer(c);
+	else
+		uv_idle_start(&c->server->maker, make_on);
 }
 
 static void make_on(uv_idle_t *maker)
@@ -153,7 +160,7 @@ static void make_on(uv_idle_t *maker)
 	list_for_each (at, &s->clients) {
 		struct client *c = container_of(at, struct client, link);
 
-		if (!c->get)
+		if (!c->get || c->is_writing)
 			continue;
 		make_answer(c);
 		return;

@@ -330,3 +330,16 @@ int cryptokey_walk(
 	}
 	return 0;
 }
+
+size_t cryptokey_list(
+	const struct cryptokey_set *s, const struct list **at, ip_prefix *ret, size_t max)
+{
+	struct list *next = *at ? (*at)->next : s->entries.next;
+	size_t n = 0;
+
+	for (; n < max && next != &s->entries; next = next->next) {
+		ret[n++] = cryptokey_prefix(entry_in_list(next));
+		*at = next;
+	}
+	return n;
+}

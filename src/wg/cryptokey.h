@@ -139,6 +139,10 @@ size_t cryptokey_count(const struct cryptokey_table *t);
  * is returned. */
 int cryptokey_walk(
 	const struct cryptokey_set *s, int (*fn)(const ip_prefix *p, void *data), void *data);
+/* The same in pieces: the next prefixes into ret, at most max of them; how many, 0 after the last.
+ * *at is NULL at first and says where it goes on, for as long as the table isn't changed. */
+size_t cryptokey_list(
+	const struct cryptokey_set *s, const struct list **at, ip_prefix *ret, size_t max);
 
 /* --- lookups: any thread that is a qsbr worker and awake. Answers are valid until its next
  *     quiescent state. --- */

@@ -334,27 +334,23 @@ static void hundred_thousand(void **state)
 	buf_done(&text);
 }
 
-/* Sets that come while a long answer is made get in between, and the answer still shows one moment:
- * what a set did is in it whole or not at all. */
+/* Sets that come while a long answer is made and sent get in between, and the answer still shows
+ * one moment: what a set did is in it whole or not at all. */
 static void set_between(void **state)
 {
 	enum { PEERS = 100000, SETS = 20 };
 	struct buf text = {0};
 	int reader = client(), mover = client();
-	unsigned n_before = 0, n_seen = 0;
+	unsigned n_seen = 0;
 
 	configure_many(PEERS);
 	say(reader, "get=1\n\n");
 	for (unsigned i = 0; i < SETS; i++) {
-		struct pollfd p = {reader, POLLIN, 0};
-
+		/* More than a socket holds: it can't be there whole. */
 		say(mover, "set=1\nfwmark=77\npublic_key=" KEY_A "\n\n");
 		assert_true(hear(mover, &text));
 		assert_string_equal(text.data, "errno=0\n\n");
-		n_before += poll(&p, 1, 0) == 0;
 	}
-	/* One may have been read before the get. */
-	assert_in_range(n_before, 3, SETS);
 	assert_true(hear(reader, &text));
 	assert_memory_equal(text.data + text.n - 9, "errno=0\n\n", 9);
 	for (const char *at = text.data, *end = at + text.n; at < end;
