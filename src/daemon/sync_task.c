@@ -165,7 +165,9 @@ static int prepare_with(struct sync_task *t, struct fib_io *io)
 	if (err)
 		return err;
 	t->ifindex = link.ifindex;
-	job->again = plan_bring_up(t, &link);
+	/* Once: what doesn't come up then is no reason to leave the rest. */
+	job->again = !t->is_brought_up && plan_bring_up(t, &link);
+	t->is_brought_up = true;
 	if (job->again)
 		return 0;
 	err = look(t, io);

@@ -39,6 +39,7 @@ struct sync_task {
 	struct device_address at;
 	const struct look_io *look;
 	/* What came of it. */
+	bool is_brought_up; /* the link was asked to come up, if it had to be */
 	struct shall_input in;
 	struct shall shall;
 	int journal_error;
