@@ -10,10 +10,12 @@
 #include "base/key.h"
 #include "base/list.h"
 #include "base/prefix.h"
+#include "wg/cryptokey.h"
 #include <time.h>
 
 struct tunnel;
 struct tunnel_peer;
+struct tunnel_owners;
 
 void tunnel_lock(struct tunnel *t);
 /* For calls that change nothing. */
@@ -48,12 +50,58 @@ void tunnel_peer_disallow_all(struct tunnel *t, struct tunnel_peer *p);
 /* After a section that may have made the peer reachable: sends what is staged. */
 void tunnel_peer_configured(struct tunnel *t, struct tunnel_peer *p);
 
+/* What the control plane knows of it; until it is told otherwise: up. */
+void tunnel_peer_set_level(struct tunnel *t, struct tunnel_peer *p, enum cryptokey_level level);
+/* It gets what is sent to groups, and may speak link-local; until it is told otherwise: no. */
+void tunnel_peer_set_multicast(struct tunnel *t, struct tunnel_peer *p, bool is_on);
+/* Its address in fe80::/64, nobody else's any more; NULL: none. -EINVAL: it isn't of there, or
+ * fe80:: itself. */
+int tunnel_peer_set_link_local(struct tunnel *t, struct tunnel_peer *p, const ip_addr *a);
+/* Whether the device hands anything on to groups, and link-local; until it is told otherwise: no.
+ */
+void tunnel_set_multicast(struct tunnel *t, bool is_on);
+
+/* --- prefixes with several owners (wg/cryptokey.h): each set of owners has a number --- */
+
+struct tunnel_owner {
+	struct tunnel_peer *peer;
+	uint16_t rank, weight;
+	bool is_relay;
+};
+
+/* NULL: no set has this number. */
+struct tunnel_owners *tunnel_owners_find(struct tunnel *t, uint32_t number);
+/* Makes it, without owners; the number is free. -ENOMEM. */
+int tunnel_owners_add(struct tunnel *t, uint32_t number, struct tunnel_owners **ret);
+/* Its owners are these n from now on, in one step for all its prefixes. -EINVAL (more than
+ * CRYPTOKEY_MAX_OWNERS, or one twice) or -ENOMEM: nothing changed. */
+int tunnel_owners_define(
+	struct tunnel *t, struct tunnel_owners *s, const struct tunnel_owner *owners, size_t n);
+/* Its prefixes go with it. */
+void tunnel_owners_remove(struct tunnel *t, struct tunnel_owners *s);
+/* The prefix is this set's, whoever had it. -ENOMEM. */
+int tunnel_owners_bind(struct tunnel *t, struct tunnel_owners *s, const ip_prefix *prefix);
+/* Only if this set has it. */
+void tunnel_owners_unbind(struct tunnel *t, struct tunnel_owners *s, const ip_prefix *prefix);
+
+/* Sets in the order they were made; NULL after the last, or first of all (prev NULL). */
+struct tunnel_owners *tunnel_owners_next(struct tunnel *t, struct tunnel_owners *prev);
+uint32_t tunnel_owners_number(const struct tunnel_owners *s);
+/* By rank; how many. */
+size_t tunnel_owners_get(
+	const struct tunnel_owners *s, struct tunnel_owner ret[static CRYPTOKEY_MAX_OWNERS]);
+/* Under whom its prefixes are shown; NULL: nobody. */
+struct tunnel_peer *tunnel_owners_preferred(const struct tunnel_owners *s);
+int tunnel_owners_walk(
+	const struct tunnel_owners *s, int (*fn)(const ip_prefix *p, void *data), void *data);
+
 /* What get=1 tells. */
 struct tunnel_info {
 	bool has_private_key;
 	wg_key private_key; /* wipe after use */
 	uint16_t listen_port;
 	uint32_t fwmark;
+	bool has_multicast;
 };
 
 struct tunnel_peer_info {
@@ -63,6 +111,10 @@ struct tunnel_peer_info {
 	uint16_t keepalive;
 	uint64_t rx_bytes, tx_bytes;
 	struct timespec last_handshake; /* wall clock; zero: never */
+	enum cryptokey_level level;
+	bool answers; /* as the device sees it; strict prefixes don't care */
+	bool has_multicast;
+	ip_addr link_local; /* AF_UNSPEC: none */
 };
 
 void tunnel_get(struct tunnel *t, struct tunnel_info *ret);

@@ -49,10 +49,12 @@ struct tunnel {
 	udp_log_fn *log; /* may be NULL */
 	void *log_data;
 
-	pthread_mutex_t config_lock; /* tunnel_lock: of the next eight */
+	pthread_mutex_t config_lock; /* tunnel_lock: of the next ten */
 	uint64_t n_changes;	     /* times that it was taken to change something */
 	struct list peers;	     /* tunnel_peer.in_order */
 	size_t n_peers;
+	struct map *owners; /* tunnel_owners by number */
+	bool has_multicast;
 	bool is_up;
 	unsigned gso_max_size;	      /* of the interface, as we set it last; 0: not yet */
 	_Atomic uint16_t listen_port; /* read by handshake */

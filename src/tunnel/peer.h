@@ -23,6 +23,7 @@ struct tunnel_peer {
 	struct cryptokey_owner owner; /* map_lock */
 	struct tunnel *tunnel;
 	struct list in_order; /* of tunnel.peers; tunnel_lock */
+	ip_addr link_local;   /* AF_UNSPEC: none; tunnel_lock */
 
 	/* Each its unit's. */
 	struct handshake_peer handshake;

@@ -202,6 +202,10 @@ void tunnel_peer_get(struct tunnel *t, struct tunnel_peer *p, struct tunnel_peer
 	ret->keepalive = (uint16_t)(p->timers.persistent_interval_ns / NS_PER_S);
 	ret->last_handshake = p->last_handshake;
 	pthread_mutex_unlock(&p->lock);
+	ret->level = atomic_load_explicit(&p->owner.level, memory_order_relaxed);
+	ret->answers = atomic_load_explicit(&p->owner.answers, memory_order_relaxed);
+	ret->has_multicast = atomic_load_explicit(&p->owner.multicast, memory_order_relaxed);
+	ret->link_local = p->link_local;
 	ret->rx_bytes = atomic_load_explicit(&p->rx_bytes, memory_order_relaxed);
 	ret->tx_bytes = atomic_load_explicit(&p->tx_bytes, memory_order_relaxed);
 }

@@ -10,6 +10,7 @@
 #include "tunnel/handshake.h"
 #include "tunnel/handshake_queue.h"
 #include "tunnel/keypair.h"
+#include "tunnel/owners.h"
 #include "tunnel/peers.h"
 #include "tunnel/rx.h"
 #include "tunnel/sockets.h"
@@ -91,10 +92,11 @@ static bool make_parts(struct tunnel *t, int n_workers)
 	t->keypairs = pool_new(sizeof(struct keypair), true);
 	t->qsbr = qsbr_new();
 	t->by_key = map_new();
+	t->owners = map_new();
 	t->indices = index_table_new(t->qsbr, random32, NULL);
 	t->table = cryptokey_new(t->qsbr, seed);
 	return !sources_err && t->workers && t->sockets && t->clock && t->wishes && t->handshakes &&
-	       t->staging && t->keypairs && t->qsbr && t->indices && t->table;
+	       t->staging && t->keypairs && t->qsbr && t->owners && t->indices && t->table;
 }
 
 struct tunnel *tunnel_new(const struct tun *tun, int n_workers, udp_log_fn *log, void *data)
@@ -124,6 +126,7 @@ void tunnel_free(struct tunnel *t)
 	end_threads(t);
 	workers_free(t->workers);
 	tunnel_remove_all_peers(t);
+	owners_free(t);
 	cryptokey_free(t->table);
 	index_table_free(t->indices);
 	qsbr_free(t->qsbr);
@@ -300,6 +303,7 @@ void tunnel_get(struct tunnel *t, struct tunnel_info *ret)
 	ret->private_key = t->identity.private_key;
 	ret->listen_port = t->listen_port;
 	ret->fwmark = t->fwmark;
+	ret->has_multicast = t->has_multicast;
 }
 
 /* --- counters ------------------------------------------------------------------------------------
