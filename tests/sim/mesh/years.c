@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Whole meshes in virtual time for as long as it is told: `bench/years` runs it. One line of JSON
- *at the end; a story that fails is printed, shortened, and ends it with 1.
+ * at the end; a story that fails is printed, shortened, and ends it with 1.
  *
  *	years SECONDS [FIRST-SEED]
  */
@@ -31,10 +31,11 @@ static int fail_with(uint64_t seed, const struct buf *trace)
 static void report(const struct story_figures *f, uint64_t stories, double cpu)
 {
 	printf("{\"stories\": %" PRIu64 ", \"incidents\": %" PRIu64 ", \"packets\": %" PRIu64
-	       ", \"flows\": %" PRIu64 ", \"simulated_hours\": %.1f, \"cpu_seconds\": %.1f, "
+	       ", \"operations\": %" PRIu64 ", \"flows\": %" PRIu64
+	       ", \"simulated_hours\": %.1f, \"cpu_seconds\": %.1f, "
 	       "\"incidents_per_cpu_hour\": %.0f}\n",
-		stories, f->incidents, f->packets, f->flows, (double)f->simulated_ns / 3.6e12, cpu,
-		(double)f->incidents / cpu * 3600);
+		stories, f->incidents, f->packets, f->operations, f->flows,
+		(double)f->simulated_ns / 3.6e12, cpu, (double)f->incidents / cpu * 3600);
 }
 
 int main(int argc, char **argv)
