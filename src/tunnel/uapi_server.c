@@ -85,6 +85,7 @@ static void written(uv_write_t *req, int status)
 
 	c->is_writing = false;
 	buf_wipe(&c->out);
+	c->out.is_secret = true;
 	if (!c->server)
 		return;
 	if (status < 0) {
@@ -172,7 +173,6 @@ static void answer(struct client *c, const char *text, size_t len)
 {
 	struct tunnel *t = c->server->tunnel;
 
-	c->out.is_secret = true;
 	c->get = uapi_get_begin(t, text, len);
 	if (c->get)
 		make_answer(c);
@@ -265,7 +265,7 @@ static void take_client(int fd, void *server)
 
 	if (s->n_clients == s->max_clients)
 		close_oldest(s);
-	c->in.is_secret = true;
+	c->in.is_secret = c->out.is_secret = true;
 	if (uv_pipe_init(s->loop, &c->pipe, 0)) {
 		close(fd);
 		free(c);
