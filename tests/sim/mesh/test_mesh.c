@@ -12,8 +12,8 @@
 #define INCIDENTS 30
 
 /* Stories that went wrong once. */
-static const uint64_t found[] = {
-	2721562830067772489, 9382338568958263828U, 12375796275222541635U, 11591480612564014050U};
+static const uint64_t found[] = {2721562830067772489, 9382338568958263828U, 12375796275222541635U,
+	11591480612564014050U, 7303097600114283813};
 
 static void play_one(uint64_t seed, struct story_figures *f)
 {
