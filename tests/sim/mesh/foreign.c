@@ -114,6 +114,7 @@ void foreign_give_back(struct world *w, unsigned node)
 	n->stolen = (ip_prefix){0};
 	if (thief) {
 		model_peer_remove(n->model, thief);
+		model_plan_begins(n->model); /* no plan has done that */
 		n->model->n_tampered++;
 	}
 	node_tell(w, node);

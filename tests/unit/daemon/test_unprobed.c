@@ -43,6 +43,9 @@ static void take(struct engine *e, struct mesh_build *b, instant now)
 	parts.self = &b->inv.nodes[HUB_B];
 	event.u.generation = generation_make(&parts);
 	engine_step(e, &event, now, &todo);
+	for (size_t i = 0; i < todo.n; i++)
+		if (todo.items[i].type == ENGINE_LET_GO)
+			generation_put(todo.items[i].u.generation);
 	vec_done(&todo);
 }
 
