@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Five timers, an instant each, INSTANT_NEVER while they aren't pending:
+ * Six timers, an instant each, INSTANT_NEVER while they aren't pending:
  *
  *	retransmit_handshake	armed by an initiation, ended by a finished handshake: tries again
  *	send_keepalive		armed by data received, ended by anything sent: answers emptily, so
@@ -9,6 +9,8 @@
  *				the session may be dead at the other end
  *	zero_keys		armed by a session: no key outlives three times its validity
  *	persistent_keepalive	armed by anything in either direction, if there is an interval
+ *	seek			armed once it is lost and while it is sought: tries for ever, since
+ *				what is sent to others in its place asks it for no session
  *
  * The second and the third are never moved while they are pending: a stream of data in one
  * direction can't put off the answer. Keepalives are not data, hence never answered.
@@ -22,6 +24,8 @@
 /* The last moment at which a session that only receives can be replaced in time. */
 #define REKEY_ON_RECEIVE_AFTER (WG_REJECT_AFTER_TIME - WG_KEEPALIVE_TIMEOUT - WG_REKEY_TIMEOUT)
 
+#define GIVEN_UP (WG_MAX_HANDSHAKE_TRIES + 2) /* handshake_attempts, until it is asked for anew */
+
 static void stop_all(struct timers *t)
 {
 	t->retransmit_handshake = INSTANT_NEVER;
@@ -29,6 +33,7 @@ static void stop_all(struct timers *t)
 	t->new_handshake = INSTANT_NEVER;
 	t->zero_keys = INSTANT_NEVER;
 	t->persistent_keepalive = INSTANT_NEVER;
+	t->seek = INSTANT_NEVER;
 }
 
 void timers_init(struct timers *t)
@@ -40,9 +45,11 @@ void timers_init(struct timers *t)
 void timers_stop(struct timers *t)
 {
 	int64_t interval_ns = t->persistent_interval_ns;
+	bool is_sought = t->is_sought;
 
 	timers_init(t);
 	t->persistent_interval_ns = interval_ns;
+	t->is_sought = is_sought;
 }
 
 bool timers_set_persistent(struct timers *t, unsigned seconds, instant now)
@@ -56,6 +63,20 @@ bool timers_set_persistent(struct timers *t, unsigned seconds, instant now)
 		t->persistent_keepalive = instant_min(
 			t->persistent_keepalive, instant_add(now, t->persistent_interval_ns));
 	return was_off && seconds;
+}
+
+static bool is_seeking(const struct timers *t)
+{
+	return t->is_lost && t->is_sought;
+}
+
+void timers_set_sought(struct timers *t, bool is_sought, instant now)
+{
+	t->is_sought = is_sought;
+	if (!is_seeking(t))
+		t->seek = INSTANT_NEVER;
+	else if (instant_is_never(t->seek))
+		t->seek = now;
 }
 
 /* --- events --------------------------------------------------------------------------------------
@@ -93,8 +114,14 @@ void timers_any_authenticated_traversal(struct timers *t, instant now)
 
 void timers_handshake_initiated(struct timers *t, instant now, int64_t jitter_ns)
 {
+	instant again = instant_add(now, WG_REKEY_TIMEOUT + jitter_ns);
+
 	t->last_handshake_sent = now;
-	t->retransmit_handshake = instant_add(now, WG_REKEY_TIMEOUT + jitter_ns);
+	if (is_seeking(t))
+		t->seek = again;
+	/* What seeks goes on by itself after the others have given up. */
+	if (!is_seeking(t) || t->handshake_attempts < GIVEN_UP)
+		t->retransmit_handshake = again;
 }
 
 void timers_handshake_responded(struct timers *t, instant now)
@@ -107,6 +134,10 @@ void timers_handshake_complete(struct timers *t)
 	t->retransmit_handshake = INSTANT_NEVER;
 	t->handshake_attempts = 0;
 	t->sent_lastminute_handshake = false;
+	t->had_session = true;
+	t->unanswered = 0;
+	t->is_lost = false;
+	t->seek = INSTANT_NEVER;
 }
 
 void timers_session_derived(struct timers *t, instant now)
@@ -123,6 +154,7 @@ instant timers_deadline(const struct timers *t)
 
 	first = instant_min(first, t->new_handshake);
 	first = instant_min(first, t->zero_keys);
+	first = instant_min(first, t->seek);
 	return instant_min(first, t->persistent_keepalive);
 }
 
@@ -135,15 +167,35 @@ static bool take(instant *timer, instant now)
 	return true;
 }
 
+static unsigned unanswered(struct timers *t, instant now)
+{
+	t->unanswered++;
+	if (!t->had_session || t->is_lost || t->unanswered < WG_LOST_AFTER)
+		return 0;
+	t->is_lost = true;
+	timers_set_sought(t, t->is_sought, instant_add(now, WG_REKEY_TIMEOUT));
+	return TIMERS_LOST;
+}
+
 static unsigned no_response(struct timers *t, instant now)
 {
 	if (t->handshake_attempts > WG_MAX_HANDSHAKE_TRIES) {
+		t->handshake_attempts = GIVEN_UP;
 		t->send_keepalive = INSTANT_NEVER;
 		if (instant_is_never(t->zero_keys))
 			t->zero_keys = instant_add(now, ZERO_KEYS_AFTER);
 		return TIMERS_GIVE_UP;
 	}
 	t->handshake_attempts++;
+	return TIMERS_SEND_INITIATION | TIMERS_RETRY | TIMERS_CLEAR_SOURCE;
+}
+
+/* Not beside a handshake that is under way. */
+static unsigned seek_is_due(struct timers *t, instant now)
+{
+	t->seek = instant_add(now, WG_REKEY_TIMEOUT);
+	if (!instant_is_never(t->retransmit_handshake))
+		return 0;
 	return TIMERS_SEND_INITIATION | TIMERS_RETRY | TIMERS_CLEAR_SOURCE;
 }
 
@@ -160,8 +212,12 @@ unsigned timers_expire(struct timers *t, instant now)
 {
 	unsigned due = 0;
 
-	if (take(&t->retransmit_handshake, now))
+	if (take(&t->retransmit_handshake, now)) {
+		due |= unanswered(t, now);
 		due |= no_response(t, now);
+	}
+	if (take(&t->seek, now))
+		due |= seek_is_due(t, now);
 	if (take(&t->send_keepalive, now))
 		due |= keepalive_is_due(t, now);
 	if (take(&t->new_handshake, now)) {

@@ -21,7 +21,16 @@ struct timers {
 	int64_t persistent_interval_ns; /* 0: off */
 	instant last_handshake_sent; /* ns 0: never; limits own initiations to one per REKEY_TIMEOUT
 				      */
+	/* Whether it answers, and what is done about it if not. */
+	bool had_session;
+	unsigned unanswered; /* initiations in a row since the last session */
+	bool is_lost;	     /* it had a session, and WG_LOST_AFTER of them went unanswered */
+	bool is_sought;	     /* while it is lost, initiations go on, by the next */
+	instant seek;
 };
+
+/* One alone may be lost by chance. */
+#define WG_LOST_AFTER 2
 
 /* What timers_expire found due; bits. Wipe and drop first, send then. */
 enum timers_due {
@@ -32,6 +41,7 @@ enum timers_due {
 	TIMERS_ZERO_KEYS = 16,	    /* wipe all keypairs and the handshake */
 	TIMERS_PERSISTENT = 32,	    /* send a keepalive for the sake of the interval */
 	TIMERS_CLEAR_SOURCE = 64,   /* no answer came: forget the sticky source address */
+	TIMERS_LOST = 128,	    /* it doesn't answer any more: is_lost */
 };
 
 void timers_init(struct timers *t);
@@ -40,6 +50,8 @@ void timers_stop(struct timers *t);
 /* 0: off. Returns true if a keepalive should be sent at once (off -> on); only if the device is up,
  * and it is sending it that starts the interval. */
 bool timers_set_persistent(struct timers *t, unsigned seconds, instant now);
+/* Others may be sent to in its place: while it is lost, nobody else would ask it for a session. */
+void timers_set_sought(struct timers *t, bool is_sought, instant now);
 
 /* Events. jitter_ns: 0..WG_REKEY_TIMEOUT_JITTER, fresh for each call that may arm a handshake
  * timer. */
@@ -53,6 +65,8 @@ void timers_any_authenticated_traversal(struct timers *t, instant now);
 void timers_handshake_initiated(struct timers *t, instant now, int64_t jitter_ns);
 /* A response counts as a handshake sent: none of ours for REKEY_TIMEOUT. */
 void timers_handshake_responded(struct timers *t, instant now);
+/* A session that works both ways: an answer to our initiation, or the first message of one that we
+ * answered. It is lost no more. */
 void timers_handshake_complete(struct timers *t);
 void timers_session_derived(struct timers *t, instant now);
 

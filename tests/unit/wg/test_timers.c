@@ -170,6 +170,30 @@ static void complete_ends_retries(void **state)
 	assert_false(t.sent_lastminute_handshake);
 }
 
+/* Who never had a session may be anybody; one initiation may be lost by chance. */
+static void lost_after_some_unanswered(void **state)
+{
+	struct timers t = fresh();
+
+	for (unsigned had_session = 0; had_session < 2; had_session++) {
+		for (unsigned i = 1; i < 2 * WG_LOST_AFTER; i++) {
+			unsigned due;
+
+			timers_handshake_initiated(&t, at(10 * i * S), 0);
+			due = timers_expire(&t, at((10 * i + 5) * S));
+			assert_int_equal(!!(due & TIMERS_LOST), had_session && i == WG_LOST_AFTER);
+			assert_int_equal(t.is_lost, had_session && i >= WG_LOST_AFTER);
+			/* What comes by an older session says nothing of this direction. */
+			timers_any_authenticated_received(&t);
+			t.retransmit_handshake = INSTANT_NEVER;
+		}
+		timers_handshake_complete(&t);
+		assert_false(t.is_lost);
+	}
+	timers_stop(&t);
+	assert_false(t.had_session || t.is_lost || t.unanswered);
+}
+
 static void each_session_puts_off_zero_keys(void **state)
 {
 	struct timers t = fresh();
@@ -312,6 +336,7 @@ int main(void)
 		cmocka_unit_test(gives_up),
 		cmocka_unit_test(gives_up_keeping_zero_keys),
 		cmocka_unit_test(complete_ends_retries),
+		cmocka_unit_test(lost_after_some_unanswered),
 		cmocka_unit_test(each_session_puts_off_zero_keys),
 		cmocka_unit_test(persistent_follows_traffic),
 		cmocka_unit_test(stop_keeps_the_interval_only),

@@ -167,6 +167,8 @@ static void expire(struct world *w, struct side *s)
 		s->has_keys = s->may_send = false;
 		note(w, s, "forgets all keys");
 	}
+	if (due & TIMERS_LOST)
+		note(w, s, "misses the other");
 	if (due & TIMERS_GIVE_UP) {
 		s->staged = false;
 		note(w, s, "gives up");
@@ -263,14 +265,88 @@ static void peer_falls_silent(void **state)
 		"0.040 A data\n"
 		"10.060 B keepalive\n"
 		"20.000 A data\n");
-	for (unsigned i = 0; i < WG_MAX_HANDSHAKE_TRIES + 2; i++)
+	for (unsigned i = 0; i < WG_MAX_HANDSHAKE_TRIES + 2; i++) {
+		if (i == WG_LOST_AFTER)
+			len += (size_t)snprintf(
+				want + len, sizeof(want) - len, "45.300 A misses the other\n");
 		len += (size_t)snprintf(want + len, sizeof(want) - len, "%u.%u00 A initiation\n",
 			35 + 5 * i + (i + 1) / 10, (i + 1) % 10);
+	}
 	snprintf(want + len, sizeof(want) - len,
 		"137.100 A gives up\n"
 		"540.020 B forgets all keys\n"
 		"540.040 A forgets all keys\n");
 	assert_string_equal(w.text, want);
+}
+
+static unsigned count(const struct world *w, const char *what)
+{
+	unsigned n = 0;
+
+	for (const char *at = w->text; (at = strstr(at, what)); at++)
+		n++;
+	return n;
+}
+
+/* Both have others to send to, so that neither asks the other because of data. They meet again long
+ * after both gave up, since each goes on asking every few seconds. */
+static void two_who_miss_each_other(void **state)
+{
+	struct world w = two_peers();
+
+	timers_set_sought(&w.a.t, true, w.now);
+	timers_set_sought(&w.b.t, true, w.now);
+	send_by_session(&w, &w.a, DATA);
+	run_until(&w, 20 * S);
+	w.a.deaf = w.b.deaf = true;
+	send_by_session(&w, &w.a, DATA);
+	send_by_session(&w, &w.b, DATA);
+	run_until(&w, 60 * S);
+	assert_true(w.a.t.is_lost && w.b.t.is_lost);
+	assert_int_equal(count(&w, "misses the other"), 2);
+	run_until(&w, 200 * S);
+	assert_int_equal(count(&w, "gives up"), 2);
+	w.len = 0;
+	run_until(&w, 300 * S);
+	assert_in_range(count(&w, "A initiation"), 18, 20);
+	assert_in_range(count(&w, "B initiation"), 18, 20);
+	assert_int_equal(count(&w, "gives up"), 0);
+	w.a.deaf = w.b.deaf = false;
+	run_until(&w, 306 * S);
+	assert_false(w.a.t.is_lost || w.b.t.is_lost);
+	w.len = 0;
+	w.text[0] = '\0';
+	run_until(&w, 400 * S);
+	assert_int_equal(count(&w, "initiation"), 0);
+}
+
+/* Nobody else is sent to in its place: as ever. */
+static void who_is_not_sought_is_given_up(void **state)
+{
+	struct world w = two_peers();
+
+	send_by_session(&w, &w.a, DATA);
+	run_until(&w, 20 * S);
+	w.b.deaf = true;
+	send_by_session(&w, &w.a, DATA);
+	run_until(&w, 200 * S);
+	assert_true(w.a.t.is_lost);
+	w.len = 0;
+	w.text[0] = '\0';
+	run_until(&w, 300 * S);
+	assert_string_equal(w.text, "");
+	/* Until a set has it. */
+	timers_set_sought(&w.a.t, true, w.now);
+	run_until(&w, 310 * S);
+	assert_int_equal(count(&w, "A initiation"), 2);
+	timers_set_sought(&w.a.t, false, w.now);
+	w.b.deaf = false;
+	run_until(&w, 330 * S);
+	assert_true(w.a.t.is_lost);
+	/* What comes from it anew is a session too. */
+	send_by_session(&w, &w.b, DATA);
+	run_until(&w, 331 * S);
+	assert_false(w.a.t.is_lost);
 }
 
 /* A peer that never answered is asked again as soon as there is something to send. */
@@ -373,6 +449,8 @@ int main(void)
 		cmocka_unit_test(one_datagram),
 		cmocka_unit_test(question_and_answer),
 		cmocka_unit_test(peer_falls_silent),
+		cmocka_unit_test(two_who_miss_each_other),
+		cmocka_unit_test(who_is_not_sought_is_given_up),
 		cmocka_unit_test(tries_again_after_giving_up),
 		cmocka_unit_test(persistent_keepalives_and_rekey),
 		cmocka_unit_test(rekey_on_receive),
