@@ -63,6 +63,7 @@ struct cryptokey_owner {
 	_Atomic bool multicast;	  /* he gets what is sent to groups, and speaks link-local */
 	bool is_replacing;
 	unsigned n_sets;     /* that he is in */
+	unsigned n_sending;  /* of these, with a weight */
 	struct list leaving; /* of his strict prefixes, while they are replaced */
 	uint64_t salt;
 };

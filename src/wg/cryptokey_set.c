@@ -26,7 +26,7 @@ void cryptokey_owner_init(struct cryptokey_owner *o, uint64_t salt)
 	o->own.data = NULL;
 	list_init(&o->leaving);
 	o->is_replacing = false;
-	o->n_sets = 0;
+	o->n_sets = o->n_sending = 0;
 	o->salt = salt;
 	atomic_init(&o->level, CRYPTOKEY_UP);
 	atomic_init(&o->answers, true);
@@ -79,6 +79,7 @@ static void count_in(struct cryptokey_set *s, int by)
 	for (size_t i = 0; i < n; i++) {
 		assert(by > 0 || m[i].owner->n_sets);
 		m[i].owner->n_sets += (unsigned)by;
+		m[i].owner->n_sending += m[i].weight ? (unsigned)by : 0;
 	}
 }
 
@@ -128,15 +129,19 @@ static void leave(struct cryptokey_table *t, struct cryptokey_set *s, struct cry
 {
 	struct cryptokey_member m[CRYPTOKEY_MAX_OWNERS];
 	size_t n = cryptokey_set_members(s, m), n_left = 0;
+	const struct cryptokey_member *own = find_member(m, n, o);
+	bool is_sender;
 
-	if (!find_member(m, n, o))
+	if (!own)
 		return;
+	is_sender = own->weight;
 	for (size_t i = 0; i < n; i++)
 		if (m[i].owner != o)
 			m[n_left++] = m[i];
 	if (cryptokey_set_define(t, s, m, n_left)) {
 		choice_strike_out(choice_of(s), o);
 		o->n_sets--;
+		o->n_sending -= is_sender;
 	}
 }
 

@@ -25,6 +25,7 @@ struct pair {
 struct way {
 	_Atomic uint64_t words[KEY_WORDS];
 	_Atomic bool is_v6;
+	_Atomic(const void *) from;
 	_Atomic int64_t noted_ns;
 };
 
@@ -116,12 +117,14 @@ static bool is_fresh(int64_t noted_ns, instant now)
 /* --- the writer ----------------------------------------------------------------------------------
  */
 
-static void set_noted(struct way *w, int64_t noted_ns)
+static void set_noted(struct way *w, const void *from, int64_t noted_ns)
 {
+	atomic_store_explicit(&w->from, from, memory_order_release);
 	atomic_store_explicit(&w->noted_ns, noted_ns, memory_order_release);
 }
 
-static void replace(struct set *s, struct way *w, const struct pair *p, int64_t noted_ns)
+static void replace(
+	struct set *s, struct way *w, const struct pair *p, const void *from, int64_t noted_ns)
 {
 	unsigned count = atomic_load_explicit(&s->count, memory_order_relaxed);
 
@@ -129,7 +132,7 @@ static void replace(struct set *s, struct way *w, const struct pair *p, int64_t 
 	for (unsigned i = 0; i < KEY_WORDS; i++)
 		atomic_store_explicit(&w->words[i], p->words[i], memory_order_release);
 	atomic_store_explicit(&w->is_v6, p->is_v6, memory_order_release);
-	set_noted(w, noted_ns);
+	set_noted(w, from, noted_ns);
 	atomic_store_explicit(&s->count, count + 2, memory_order_release);
 }
 
@@ -152,16 +155,17 @@ static struct way *oldest(struct set *s)
 }
 
 /* In the place of what is the longest ago, if it ever was. */
-static void remember(struct relay_memory *m, struct set *s, const struct pair *p, instant now)
+static void remember(
+	struct relay_memory *m, struct set *s, const struct pair *p, const void *from, instant now)
 {
 	struct way *w = oldest(s);
 
 	if (is_fresh(noted(w), now))
 		atomic_fetch_add_explicit(&m->n_evicted, 1, memory_order_relaxed);
-	replace(s, w, p, now.ns);
+	replace(s, w, p, from, now.ns);
 }
 
-void relay_memory_note(struct relay_memory *m, const uint8_t *packet, bool from_relay, instant now)
+void relay_memory_note(struct relay_memory *m, const uint8_t *packet, const void *from, instant now)
 {
 	int64_t last = atomic_load_explicit(&m->last_noted_ns, memory_order_relaxed);
 	struct pair p;
@@ -169,43 +173,44 @@ void relay_memory_note(struct relay_memory *m, const uint8_t *packet, bool from_
 	struct way *w;
 
 	/* Most packets come from elsewhere, and mostly there is nothing to clear. */
-	if (!from_relay && !is_fresh(last, now))
+	if (!from && !is_fresh(last, now))
 		return;
 	p = pair_of(packet);
 	s = set_of(m, &p);
 	w = way_of(s, &p);
 	if (w)
-		set_noted(w, from_relay ? now.ns : NEVER);
-	else if (from_relay)
-		remember(m, s, &p, now);
-	if (from_relay)
+		set_noted(w, from, from ? now.ns : NEVER);
+	else if (from)
+		remember(m, s, &p, from, now);
+	if (from)
 		atomic_store_explicit(&m->last_noted_ns, now.ns, memory_order_release);
 }
 
 /* --- readers -------------------------------------------------------------------------------------
  */
 
-static bool look(const struct set *s, const struct pair *p, instant now)
+static const void *look(const struct set *s, const struct pair *p, instant now)
 {
-	bool found = false;
+	const void *found = NULL;
 
 	for (const struct way *w = s->ways; w < s->ways + WAYS; w++)
-		found |= is_fresh(noted(w), now) && is_in(w, p);
+		if (is_fresh(noted(w), now) && is_in(w, p))
+			found = atomic_load_explicit(&w->from, memory_order_acquire);
 	return found;
 }
 
-bool relay_memory_is_from_relay(struct relay_memory *m, const uint8_t *packet, instant now)
+const void *relay_memory_from(struct relay_memory *m, const uint8_t *packet, instant now)
 {
 	const struct set *s;
 	struct pair p;
 
 	if (!is_fresh(atomic_load_explicit(&m->last_noted_ns, memory_order_acquire), now))
-		return false;
+		return NULL;
 	p = pair_of(packet);
 	s = set_of(m, &p);
 	for (;;) {
 		unsigned before = atomic_load_explicit(&s->count, memory_order_acquire);
-		bool found = look(s, &p, now);
+		const void *found = look(s, &p, now);
 
 		if (!(before & 1) &&
 			atomic_load_explicit(&s->count, memory_order_relaxed) == before)

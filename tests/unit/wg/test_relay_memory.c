@@ -30,12 +30,12 @@ static instant later(int64_t ns)
 
 static void note(struct relay_memory *m, struct packet p, bool from_relay, instant now)
 {
-	relay_memory_note(m, p.bytes, from_relay, now);
+	relay_memory_note(m, p.bytes, from_relay ? m : NULL, now);
 }
 
 static bool has(struct relay_memory *m, struct packet p, instant now)
 {
-	return relay_memory_is_from_relay(m, p.bytes, now);
+	return relay_memory_from(m, p.bytes, now);
 }
 
 static void remembers_for_a_second(void **state)
