@@ -101,6 +101,7 @@ static void tell(struct tunnel_peer *p, unsigned due)
 		unsigned due, of;
 		const char *what;
 	} events[] = {
+		{TIMERS_LOST, TIMERS_LOST, "Handshakes go unanswered: taken to be lost"},
 		{TIMERS_ZERO_KEYS, TIMERS_ZERO_KEYS, "Removing all keys: no new session in 540 s"},
 		{TIMERS_GIVE_UP, TIMERS_GIVE_UP, "Handshake did not complete, giving up"},
 		{TIMERS_SEND_INITIATION | TIMERS_RETRY, TIMERS_SEND_INITIATION | TIMERS_RETRY,
@@ -124,6 +125,10 @@ static void act(struct tunnel_peer *p, unsigned due)
 		peer_drop_keypairs(p);
 		pthread_mutex_unlock(&p->lock);
 		handshake_abandon(p);
+	}
+	if (due & TIMERS_LOST) {
+		tunnel_count(p->tunnel, TUNNEL_PEERS_LOST, 1);
+		wishes_add(p, WISH_CHOOSE_AGAIN);
 	}
 	if (due & TIMERS_GIVE_UP)
 		wishes_add(p, WISH_DROP_STAGED);

@@ -52,14 +52,15 @@ void tunnel_peer_configured(struct tunnel *t, struct tunnel_peer *p);
 
 /* What the control plane knows of it; until it is told otherwise: up. */
 void tunnel_peer_set_level(struct tunnel *t, struct tunnel_peer *p, enum cryptokey_level level);
-/* It gets what is sent to groups, and may speak link-local; until it is told otherwise: no. */
-void tunnel_peer_set_multicast(struct tunnel *t, struct tunnel_peer *p, bool is_on);
+/* It gets what is sent to groups, and may speak link-local, where the device does; until it is told
+ * otherwise: no. -ENOMEM: still no. */
+int tunnel_peer_set_multicast(struct tunnel *t, struct tunnel_peer *p, bool is_on);
 /* Its address in fe80::/64, nobody else's any more; NULL: none. -EINVAL: it isn't of there, or
- * fe80:: itself. */
+ * fe80:: itself. -ENOMEM. */
 int tunnel_peer_set_link_local(struct tunnel *t, struct tunnel_peer *p, const ip_addr *a);
 /* Whether the device hands anything on to groups, and link-local; until it is told otherwise: no.
- */
-void tunnel_set_multicast(struct tunnel *t, bool is_on);
+ * -ENOMEM: still no. */
+int tunnel_set_multicast(struct tunnel *t, bool is_on);
 
 /* --- prefixes with several owners (wg/cryptokey.h): each set of owners has a number --- */
 
@@ -136,6 +137,7 @@ enum tunnel_counter {
 	TUNNEL_RX_BY_WORKERS,
 	TUNNEL_DROP_NO_PEER,
 	TUNNEL_DROP_NO_ENDPOINT,
+	TUNNEL_DROP_RELAY_TO_RELAY,
 	TUNNEL_DROP_NO_SESSION,
 	TUNNEL_DROP_SOURCE_NOT_ALLOWED,
 	TUNNEL_DROP_REPLAY,
@@ -149,6 +151,10 @@ enum tunnel_counter {
 	TUNNEL_DROP_TUN_WRITE,
 	TUNNEL_DROP_TUN_QUEUE,
 	TUNNEL_DROP_RECEIVE_QUEUE,
+	TUNNEL_DROP_GROUP_RATE,
+	TUNNEL_GROUP_COPIES,
+	TUNNEL_RELAYED_FORGOTTEN,
+	TUNNEL_PEERS_LOST,
 	TUNNEL_COOKIES_SENT,
 	TUNNEL_COUNTERS
 };

@@ -49,11 +49,12 @@ struct tunnel {
 	udp_log_fn *log; /* may be NULL */
 	void *log_data;
 
-	pthread_mutex_t config_lock; /* tunnel_lock: of the next ten */
+	pthread_mutex_t config_lock; /* tunnel_lock: of the next eleven */
 	uint64_t n_changes;	     /* times that it was taken to change something */
 	struct list peers;	     /* tunnel_peer.in_order */
 	size_t n_peers;
-	struct map *owners; /* tunnel_owners by number */
+	struct map *owners;  /* tunnel_owners by number */
+	size_t n_relay_sets; /* that have a relay in them */
 	bool has_multicast;
 	bool is_up;
 	unsigned gso_max_size;	      /* of the interface, as we set it last; 0: not yet */
@@ -70,6 +71,12 @@ struct tunnel {
 	pthread_rwlock_t identity_lock; /* configuration writes */
 	struct noise_identity identity;
 	struct cookie_checker checker; /* handshake alone; remade under the write lock */
+
+	/* What tx and rx do besides, while it is configured; NULL: nothing. */
+	_Atomic(struct groups *) groups;	/* groups.c */
+	_Atomic(struct relay_memory *) relays;	/* which flows came from a relay */
+	_Atomic(struct relay_memory *) ingress; /* from whom it came that is sent to a group */
+	struct relay_memory *relays_made, *ingress_made; /* once they were needed; tunnel_lock */
 
 	_Atomic bool running;			    /* up: packets flow; configuration's */
 	_Atomic bool stopping;			    /* the threads shall end */

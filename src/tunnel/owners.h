@@ -4,8 +4,16 @@
 #ifndef SHUNT_TUNNEL_OWNERS_H
 #define SHUNT_TUNNEL_OWNERS_H
 
-struct tunnel;
+#include <stdint.h>
 
+struct tunnel;
+struct tunnel_peer;
+
+/* With tunnel_lock, after what may have put it into a set or out of one: a peer that doesn't answer
+ * is tried again for as long as others are sent to in its place. */
+void owners_note_peer(struct tunnel_peer *p);
+/* How many flows from relays were forgotten too early. Any thread. */
+uint64_t owners_relayed_forgotten(struct tunnel *t);
 /* All sets go; none is left, and no peer. The table may still be there. */
 void owners_free(struct tunnel *t);
 

@@ -41,8 +41,17 @@ int64_t peer_jitter(void)
 	return (int64_t)randombytes_uniform((uint32_t)WG_REKEY_TIMEOUT_JITTER);
 }
 
+static void show_answers(struct tunnel_peer *p)
+{
+	bool answers = !p->timers.is_lost;
+
+	if (answers != atomic_load_explicit(&p->owner.answers, memory_order_relaxed))
+		cryptokey_owner_set_answers(&p->owner, answers);
+}
+
 void peer_rearm(struct tunnel_peer *p)
 {
+	show_answers(p);
 	if (!atomic_load_explicit(&p->dead, memory_order_relaxed))
 		clock_arm(p->tunnel->clock, &p->clock, timers_deadline(&p->timers));
 }
@@ -125,6 +134,7 @@ bool peer_confirm_keypair(struct tunnel_peer *p, struct keypair *k, instant now)
 		take_slot(&p->current, k);
 		take_slot(&p->next, NULL);
 		timers_handshake_complete(&p->timers);
+		peer_rearm(p);
 		clock_gettime(CLOCK_REALTIME, &p->last_handshake);
 	}
 	pthread_mutex_unlock(&p->lock);

@@ -8,6 +8,7 @@
 #define SHUNT_TUNNEL_PEER_H
 
 #include "tunnel/clock.h"
+#include "tunnel/groups.h"
 #include "tunnel/handshake.h"
 #include "tunnel/handshake_queue.h"
 #include "tunnel/keypair.h"
@@ -22,8 +23,9 @@
 struct tunnel_peer {
 	struct cryptokey_owner owner; /* map_lock */
 	struct tunnel *tunnel;
-	struct list in_order; /* of tunnel.peers; tunnel_lock */
-	ip_addr link_local;   /* AF_UNSPEC: none; tunnel_lock */
+	struct list in_order;	   /* of tunnel.peers; tunnel_lock */
+	ip_addr link_local;	   /* AF_UNSPEC: none; tunnel_lock */
+	struct group_place *group; /* NULL: it is in none; groups.c */
 
 	/* Each its unit's. */
 	struct handshake_peer handshake;
@@ -51,7 +53,8 @@ void peer_init(struct tunnel_peer *p, struct tunnel *t, const wg_key *key);
 /* No thread holds it any more. */
 void peer_done(struct tunnel_peer *p);
 
-/* After p->timers changed, with p->lock held: makes the clock thread look in time. */
+/* After p->timers changed, with p->lock held: makes the clock thread look in time, and shows
+ * whether it answers. */
 void peer_rearm(struct tunnel_peer *p);
 /* 0..WG_REKEY_TIMEOUT_JITTER */
 int64_t peer_jitter(void);

@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "sys/clock.h"
 #include "tunnel/device.h"
+#include "tunnel/owners.h"
 #include "tunnel/peer.h"
 #include "tunnel/staging.h"
 #include "wg/pool.h"
@@ -88,6 +89,7 @@ void tunnel_peer_remove(struct tunnel *t, struct tunnel_peer *p)
 {
 	list_remove(&p->in_order);
 	t->n_peers--;
+	groups_leave(t, p);
 	pthread_mutex_lock(&t->map_lock);
 	map_remove(t->by_key, &p->handshake.noise.remote_static,
 		sizeof(p->handshake.noise.remote_static));
@@ -174,6 +176,7 @@ void tunnel_peer_configured(struct tunnel *t, struct tunnel_peer *p)
 	pthread_mutex_lock(&t->map_lock);
 	cryptokey_replace_end(t->table, &p->owner);
 	pthread_mutex_unlock(&t->map_lock);
+	owners_note_peer(p);
 	if (t->is_up)
 		wishes_add(p, WISH_FLUSH);
 }
@@ -240,6 +243,7 @@ void peers_stop(struct tunnel *t)
 		pthread_mutex_lock(&p->lock);
 		timers_stop(&p->timers);
 		p->timers.last_handshake_sent = (instant){0};
+		peer_rearm(p);
 		peer_drop_keypairs(p);
 		pthread_mutex_unlock(&p->lock);
 		handshake_abandon(p);

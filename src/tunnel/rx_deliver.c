@@ -3,8 +3,11 @@
 
 #include "tunnel/device.h"
 #include "tunnel/gro.h"
+#include "tunnel/groups.h"
 #include "tunnel/inner.h"
 #include "tunnel/peer.h"
+#include "wg/flow.h"
+#include "wg/relay_memory.h"
 
 #include <errno.h>
 #include <string.h>
@@ -133,39 +136,71 @@ static void roam(struct tunnel_peer *p, const struct udp_endpoint *from)
 /* --- opened packets ------------------------------------------------------------------------------
  */
 
-static const struct cryptokey_owner *owner_of_source(struct rx_deliverer *d, const uint8_t *packet)
+/* A link-local source is the one of whom it is, if the device knows him, whatever prefixes say. */
+static enum cryptokey_verdict verdict_on(
+	const struct rx_deliverer *d, const struct tunnel_peer *p, const uint8_t *packet)
+{
+	const struct groups *g = atomic_load_explicit(&d->t->groups, memory_order_acquire);
+
+	if (g && flow_is_from_link_local(packet)) {
+		const struct tunnel_peer *whose = groups_find(g, packet + 8);
+
+		if (whose)
+			return whose == p ? CRYPTOKEY_ACCEPT : CRYPTOKEY_REFUSE;
+	}
+	return cryptokey_accept(d->t->table, packet, &p->owner);
+}
+
+/* May this peer have sent a packet from there? */
+static enum cryptokey_verdict judge_source(
+	struct rx_deliverer *d, const struct tunnel_peer *p, const uint8_t *packet)
 {
 	uint8_t version = inner_version(packet);
 	const uint8_t *src = inner_src(packet);
 
-	if (version == d->last_version && !memcmp(d->last_src, src, inner_addr_len(version)))
-		return d->last_owner;
-	d->last_owner = version == 4 ? cryptokey_lookup4(d->t->table, src)
-				     : cryptokey_lookup6(d->t->table, src);
+	if (version == d->last_version && p == d->last_from &&
+		!memcmp(d->last_src, src, inner_addr_len(version)))
+		return d->last_verdict;
+	d->last_verdict = verdict_on(d, p, packet);
 	d->last_version = version;
+	d->last_from = p;
 	memcpy(d->last_src, src, inner_addr_len(version));
-	return d->last_owner;
+	return d->last_verdict;
 }
 
-/* May this peer have sent a packet from there? */
-static bool accepts_source(
-	struct rx_deliverer *d, const struct tunnel_peer *p, const uint8_t *packet)
+static bool is_accepted(enum cryptokey_verdict v)
 {
-	return owner_of_source(d, packet) == &p->owner;
+	return v == CRYPTOKEY_ACCEPT || v == CRYPTOKEY_ACCEPT_RELAY;
+}
+
+/* For tx, if the host sends it on. */
+static void remember(struct rx_deliverer *d, const struct tunnel_peer *p, const uint8_t *packet,
+	enum cryptokey_verdict v)
+{
+	struct relay_memory *m = atomic_load_explicit(&d->t->relays, memory_order_acquire);
+
+	if (m)
+		relay_memory_note(m, packet, v == CRYPTOKEY_ACCEPT_RELAY ? p : NULL, d->now);
+	m = atomic_load_explicit(&d->t->ingress, memory_order_acquire);
+	if (m && flow_is_to_group(packet))
+		relay_memory_note(m, packet, p, d->now);
 }
 
 static void deliver(struct rx_deliverer *d, struct tunnel_peer *p, const struct rx_arrival *a)
 {
 	size_t len = inner_len(a->plain, a->len);
+	enum cryptokey_verdict v;
 
 	if (!len) {
 		tunnel_count(d->t, TUNNEL_DROP_MALFORMED, 1);
 		return;
 	}
-	if (!accepts_source(d, p, a->plain)) {
+	v = judge_source(d, p, a->plain);
+	if (!is_accepted(v)) {
 		tunnel_count(d->t, TUNNEL_DROP_SOURCE_NOT_ALLOWED, 1);
 		return;
 	}
+	remember(d, p, a->plain, v);
 	inner_take_congestion(a->plain, a->in->tos);
 	d->n_delivered++;
 	if (!gro_add(d->gro, a->plain, len)) {

@@ -11,13 +11,13 @@
 #define SHUNT_TUNNEL_RX_DELIVER_H
 
 #include "base/time.h"
+#include "wg/cryptokey.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define RX_MAX_TOUCHED 256
 
-struct cryptokey_owner;
 struct gro;
 struct keypair;
 struct tunnel;
@@ -41,10 +41,12 @@ struct rx_deliverer {
 	uint64_t round;				     /* its number, from 1 */
 	struct tunnel_peer *touched[RX_MAX_TOUCHED]; /* in this round */
 	size_t n_touched;
-	/* The last source looked up in this round, and its owner or NULL; version 0: none yet. */
+	/* The last source looked up in this round, from whom, and the answer; version 0: none yet.
+	 */
 	uint8_t last_version;
 	uint8_t last_src[16];
-	const struct cryptokey_owner *last_owner;
+	const struct tunnel_peer *last_from;
+	enum cryptokey_verdict last_verdict;
 };
 
 /* d is zeroed. */

@@ -318,6 +318,7 @@ const char *tunnel_counter_name(enum tunnel_counter c)
 		[TUNNEL_RX_BY_WORKERS] = "rx_by_workers",
 		[TUNNEL_DROP_NO_PEER] = "drop_no_peer",
 		[TUNNEL_DROP_NO_ENDPOINT] = "drop_no_endpoint",
+		[TUNNEL_DROP_RELAY_TO_RELAY] = "drop_relay_to_relay",
 		[TUNNEL_DROP_NO_SESSION] = "drop_no_session",
 		[TUNNEL_DROP_SOURCE_NOT_ALLOWED] = "drop_source_not_allowed",
 		[TUNNEL_DROP_REPLAY] = "drop_replay",
@@ -331,6 +332,10 @@ const char *tunnel_counter_name(enum tunnel_counter c)
 		[TUNNEL_DROP_TUN_WRITE] = "drop_tun_write",
 		[TUNNEL_DROP_TUN_QUEUE] = "drop_tun_queue",
 		[TUNNEL_DROP_RECEIVE_QUEUE] = "drop_receive_queue",
+		[TUNNEL_DROP_GROUP_RATE] = "drop_group_rate",
+		[TUNNEL_GROUP_COPIES] = "group_copies",
+		[TUNNEL_RELAYED_FORGOTTEN] = "relayed_forgotten",
+		[TUNNEL_PEERS_LOST] = "peers_lost",
 		[TUNNEL_COOKIES_SENT] = "cookies_sent",
 	};
 
@@ -344,5 +349,7 @@ uint64_t tunnel_counter(struct tunnel *t, enum tunnel_counter c)
 		return tun_queue_drops(&t->tun);
 	if (c == TUNNEL_DROP_RECEIVE_QUEUE)
 		return sockets_receive_drops(t->sockets);
+	if (c == TUNNEL_RELAYED_FORGOTTEN)
+		return owners_relayed_forgotten(t);
 	return atomic_load_explicit(&t->counters[c], memory_order_relaxed);
 }

@@ -6,13 +6,16 @@
  */
 #include "tunnel/tx.h"
 
+#include "base/mem.h"
 #include "sys/clock.h"
 #include "sys/wake.h"
 #include "tunnel/device.h"
 #include "tunnel/duty.h"
+#include "tunnel/groups.h"
 #include "tunnel/icmp.h"
 #include "tunnel/inner.h"
 #include "tunnel/peer.h"
+#include "tunnel/tx_choose.h"
 #include "tunnel/tx_seal.h"
 #include "tunnel/workers.h"
 
@@ -25,13 +28,6 @@
 
 #define READS_PER_ROUND 64
 
-/* The last destination looked up in this round, and its peer or NULL; version 0: none yet. */
-struct last_lookup {
-	uint8_t version;
-	uint8_t dst[16];
-	struct tunnel_peer *peer;
-};
-
 /* Why a packet can't go: what is counted, and how many answers may yet be sent. */
 struct refusal {
 	enum tunnel_counter counter;
@@ -42,64 +38,17 @@ struct tx {
 	struct tunnel *t;
 	struct tx_sealer sealer;
 	unsigned worker; /* of qsbr */
-	struct last_lookup last;
-	struct refusal no_peer, no_endpoint;
+	struct tx_chooser chooser;
+	struct refusal no_peer, no_endpoint, to_relay;
+	struct groups_limit copies;
 	struct duty *duty;
 	uint8_t *buffer; /* where packets are read: room, or the line's */
+	uint8_t *copy;	 /* room for one of them, touched if there are groups */
 	uint8_t room[TUN_READ_MAX] __attribute__((aligned(64)));
 };
 
-/* --- what others wish ----------------------------------------------------------------------------
- */
-
-static void grant(struct tx *x, struct tunnel_peer *p, unsigned wanted)
-{
-	struct tunnel *t = x->t;
-	bool has_endpoint;
-
-	if (wanted & WISH_DROP_STAGED)
-		tunnel_count(
-			t, TUNNEL_DROP_NO_SESSION, staging_drop_all(t->staging, &p->tx.staged));
-	has_endpoint = tx_seal_begin(&x->sealer, p);
-	if (p->tx.staged.n && wanted & (WISH_FLUSH | WISH_KEEPALIVE))
-		tx_seal_staged(&x->sealer, p);
-	else if (wanted & WISH_KEEPALIVE && has_endpoint)
-		tx_seal_keepalive(&x->sealer, p);
-}
-
-static bool grant_wishes(struct tx *x)
-{
-	struct tunnel_peer *p;
-	unsigned wanted;
-	bool any = false;
-
-	while ((p = wishes_next(x->t->wishes, &wanted))) {
-		grant(x, p, wanted);
-		any = true;
-	}
-	return any;
-}
-
 /* --- packets from the TUN ------------------------------------------------------------------------
  */
-
-/* Whom it goes to; NULL: nobody. */
-static struct tunnel_peer *peer_for(struct tx *x, const uint8_t *packet)
-{
-	struct last_lookup *last = &x->last;
-	uint8_t version = inner_version(packet);
-	const uint8_t *dst = inner_dst(packet);
-	struct cryptokey_owner *o;
-
-	if (version == last->version && !memcmp(last->dst, dst, inner_addr_len(version)))
-		return last->peer;
-	o = version == 4 ? cryptokey_lookup4(x->t->table, dst)
-			 : cryptokey_lookup6(x->t->table, dst);
-	last->version = version;
-	memcpy(last->dst, dst, inner_addr_len(version));
-	last->peer = o ? container_of(o, struct tunnel_peer, owner) : NULL;
-	return last->peer;
-}
 
 /* Counted, and answered. */
 static void refuse(struct tx *x, struct refusal *why, const uint8_t *packet, size_t len)
@@ -134,25 +83,121 @@ static void send_to(struct tx *x, struct tunnel_peer *p, const struct virtio_net
 		tx_seal_packet(&x->sealer, p, &g, inner_outer_tos(packet));
 }
 
+static void send_to_chosen(
+	struct tx *x, const struct virtio_net_hdr *vnet, uint8_t *packet, size_t len)
+{
+	struct tx_choice c = tx_choose(&x->chooser, packet, len, x->sealer.now);
+
+	if (c.peer)
+		send_to(x, c.peer, vnet, packet, len);
+	else
+		refuse(x, c.is_refused ? &x->to_relay : &x->no_peer, packet, len);
+}
+
+/* To each peer of the groups but the one that it came from, if it did; a copy each, since sealing
+ * cuts in place, and none in the line, which has its own buffers. */
+static void send_to_group(struct tx *x, const struct groups *g, const struct virtio_net_hdr *vnet,
+	const uint8_t *packet, size_t len)
+{
+	struct relay_memory *m = atomic_load_explicit(&x->t->ingress, memory_order_acquire);
+	const void *from = m ? relay_memory_from(m, packet, x->sealer.now) : NULL;
+	size_t n = atomic_load_explicit(&g->n, memory_order_acquire), n_sent = 0;
+	bool is_helped = x->sealer.is_helped;
+
+	if (!groups_limit_take(&x->copies, n, x->sealer.now)) {
+		tunnel_count(x->t, TUNNEL_DROP_GROUP_RATE, 1);
+		return;
+	}
+	x->sealer.is_helped = false;
+	for (size_t i = 0; i < n; i++) {
+		struct tunnel_peer *p =
+			atomic_load_explicit(&g->places[i].peer, memory_order_acquire);
+
+		if (!p || p == from)
+			continue;
+		memcpy(x->copy, packet, len);
+		send_to(x, p, vnet, x->copy, len);
+		n_sent++;
+	}
+	x->sealer.is_helped = is_helped;
+	tunnel_count(x->t, TUNNEL_GROUP_COPIES, n_sent);
+}
+
 /* A packet with its vnet header (if has_vnet) of n bytes in all, in the buffer. */
 static void take_packet(struct tx *x, size_t n)
 {
 	struct virtio_net_hdr vnet = {0};
 	size_t head = x->t->tun.has_vnet ? sizeof(vnet) : 0;
 	uint8_t *packet = x->buffer + head;
-	struct tunnel_peer *p;
+	const struct groups *g;
 
 	if (n < head || !inner_is_whole(packet, n - head)) {
 		tunnel_count(x->t, TUNNEL_DROP_MALFORMED, 1);
 		return;
 	}
 	memcpy(&vnet, x->buffer, head);
-	p = peer_for(x, packet);
-	if (p)
-		send_to(x, p, &vnet, packet, n - head);
+	g = atomic_load_explicit(&x->t->groups, memory_order_acquire);
+	if (g && flow_is_to_group(packet))
+		send_to_group(x, g, &vnet, packet, n - head);
 	else
-		refuse(x, &x->no_peer, packet, n - head);
+		send_to_chosen(x, &vnet, packet, n - head);
 }
+
+/* --- what others wish ----------------------------------------------------------------------------
+ */
+
+/* What is staged, to whom it goes now; what is for groups stays. */
+static void choose_again(struct tx *x, struct tunnel_peer *p)
+{
+	const struct groups *g = atomic_load_explicit(&x->t->groups, memory_order_acquire);
+	uint8_t *packet = x->sealer.staged, tos = 0;
+	size_t len;
+
+	for (unsigned n = p->tx.staged.n; n; n--) {
+		struct virtio_net_hdr plain = {0};
+
+		len = staging_take(x->t->staging, &p->tx.staged, packet, &tos);
+		if (!len)
+			return;
+		if (g && flow_is_to_group(packet))
+			send_to(x, p, &plain, packet, len);
+		else
+			send_to_chosen(x, &plain, packet, len);
+	}
+}
+
+static void grant(struct tx *x, struct tunnel_peer *p, unsigned wanted)
+{
+	struct tunnel *t = x->t;
+	bool has_endpoint;
+
+	if (wanted & WISH_DROP_STAGED)
+		tunnel_count(
+			t, TUNNEL_DROP_NO_SESSION, staging_drop_all(t->staging, &p->tx.staged));
+	if (wanted & WISH_CHOOSE_AGAIN)
+		choose_again(x, p);
+	has_endpoint = tx_seal_begin(&x->sealer, p);
+	if (p->tx.staged.n && wanted & (WISH_FLUSH | WISH_KEEPALIVE))
+		tx_seal_staged(&x->sealer, p);
+	else if (wanted & WISH_KEEPALIVE && has_endpoint)
+		tx_seal_keepalive(&x->sealer, p);
+}
+
+static bool grant_wishes(struct tx *x)
+{
+	struct tunnel_peer *p;
+	unsigned wanted;
+	bool any = false;
+
+	while ((p = wishes_next(x->t->wishes, &wanted))) {
+		grant(x, p, wanted);
+		any = true;
+	}
+	return any;
+}
+
+/* --- rounds --------------------------------------------------------------------------------------
+ */
 
 /* 0: empty; 1: some; -1: the interface is gone or down. */
 static int read_round(struct tx *x)
@@ -215,7 +260,7 @@ static int work(struct tx *x)
 	got = grant_wishes(x);
 	got |= read_round(x);
 	tx_seal_settle(&x->sealer);
-	x->last = (struct last_lookup){0};
+	tx_choose_forget(&x->chooser);
 	qsbr_quiescent(x->t->qsbr, x->worker);
 	return got;
 }
@@ -229,6 +274,9 @@ static struct tx *tx_new(struct tunnel *t)
 	tx_seal_init(&x->sealer, t, t->aead->thread_new(t->aead));
 	x->no_peer.counter = TUNNEL_DROP_NO_PEER;
 	x->no_endpoint.counter = TUNNEL_DROP_NO_ENDPOINT;
+	x->to_relay.counter = TUNNEL_DROP_RELAY_TO_RELAY;
+	tx_choose_init(&x->chooser, t);
+	x->copy = mem_alloc(TUN_READ_MAX);
 	x->duty = duty_new(t->n_workers);
 	x->worker = qsbr_register(t->qsbr);
 	return x;
@@ -240,6 +288,7 @@ static void tx_free(struct tx *x)
 	duty_free(x->duty);
 	x->t->aead->thread_free(x->sealer.aead);
 	tx_seal_done(&x->sealer);
+	free(x->copy);
 	free(x);
 }
 

@@ -9,8 +9,9 @@
 struct tunnel_peer;
 struct wishes;
 
-/* What is staged goes out; and if nothing is, an empty message; what is staged is dropped. */
-enum wish { WISH_FLUSH = 1, WISH_KEEPALIVE = 2, WISH_DROP_STAGED = 4 };
+/* What is staged goes out; and if nothing is, an empty message; what is staged is dropped; or
+ * looked up again, since others may be sent to in its place. */
+enum wish { WISH_FLUSH = 1, WISH_KEEPALIVE = 2, WISH_DROP_STAGED = 4, WISH_CHOOSE_AGAIN = 8 };
 
 /* A peer's place among those that somebody wishes something for; the lock of wishes. */
 struct wish_entry {
