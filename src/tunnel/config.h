@@ -93,8 +93,9 @@ size_t tunnel_owners_get(
 	const struct tunnel_owners *s, struct tunnel_owner ret[static CRYPTOKEY_MAX_OWNERS]);
 /* Under whom its prefixes are shown; NULL: nobody. */
 struct tunnel_peer *tunnel_owners_preferred(const struct tunnel_owners *s);
-int tunnel_owners_walk(
-	const struct tunnel_owners *s, int (*fn)(const ip_prefix *p, void *data), void *data);
+/* As tunnel_peer_allowed. */
+size_t tunnel_owners_allowed(
+	const struct tunnel_owners *s, const struct list **at, ip_prefix *ret, size_t max);
 
 /* What get=1 tells. */
 struct tunnel_info {
@@ -122,6 +123,7 @@ void tunnel_get(struct tunnel *t, struct tunnel_info *ret);
 size_t tunnel_n_peers(const struct tunnel *t);
 /* Peers in the order they were made; NULL after the last, or first of all (prev NULL). */
 struct tunnel_peer *tunnel_peer_next(struct tunnel *t, struct tunnel_peer *prev);
+const wg_key *tunnel_peer_key(const struct tunnel_peer *p);
 void tunnel_peer_get(struct tunnel *t, struct tunnel_peer *p, struct tunnel_peer_info *ret);
 /* The next of its allowed IPs into ret, at most max of them; how many, 0 after the last. *at is
  * NULL at first and says where it goes on, as long as nothing changes. */

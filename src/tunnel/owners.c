@@ -232,10 +232,10 @@ struct tunnel_peer *tunnel_owners_preferred(const struct tunnel_owners *s)
 	return o ? container_of(o, struct tunnel_peer, owner) : NULL;
 }
 
-int tunnel_owners_walk(
-	const struct tunnel_owners *s, int (*fn)(const ip_prefix *p, void *data), void *data)
+size_t tunnel_owners_allowed(
+	const struct tunnel_owners *s, const struct list **at, ip_prefix *ret, size_t max)
 {
-	return cryptokey_walk(s->set, fn, data);
+	return cryptokey_list(s->set, at, ret, max);
 }
 
 /* --- peers as owners -----------------------------------------------------------------------------

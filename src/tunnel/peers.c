@@ -193,6 +193,11 @@ struct tunnel_peer *tunnel_peer_next(struct tunnel *t, struct tunnel_peer *prev)
 	return next == &t->peers ? NULL : container_of(next, struct tunnel_peer, in_order);
 }
 
+const wg_key *tunnel_peer_key(const struct tunnel_peer *p)
+{
+	return &p->handshake.noise.remote_static;
+}
+
 void tunnel_peer_get(struct tunnel *t, struct tunnel_peer *p, struct tunnel_peer_info *ret)
 {
 	memset(ret, 0, sizeof(*ret));

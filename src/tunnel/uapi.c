@@ -5,6 +5,7 @@
 #include "tunnel/config.h"
 #include "tunnel/events.h"
 #include "tunnel/uapi_get.h"
+#include "tunnel/uapi_owners.h"
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -14,13 +15,16 @@
 /* --- set -----------------------------------------------------------------------------------------
  */
 
+enum section { OF_DEVICE, OF_PEER, OF_OWNERS, SECTIONS };
+
 struct set {
 	struct tunnel *t;
+	enum section section;
 	struct tunnel_peer *peer; /* of the section; NULL: none, or one whose lines are ignored */
-	bool in_section;
-	bool is_new;	/* the section made the peer */
-	bool is_remove; /* the rest of the section is ignored */
+	bool is_new;		  /* the section made the peer */
+	bool is_remove;		  /* the rest of the section is ignored */
 	wg_key key;
+	struct uapi_owners owners; /* of a section of owners */
 };
 
 struct field {
@@ -70,11 +74,32 @@ static int take_fwmark(struct set *s, const char *value)
 						      : -EINVAL;
 }
 
+/* What sets there are is a matter of their peers. */
 static int take_replace_peers(struct set *s, const char *value)
 {
+	struct tunnel_owners *o;
+
 	if (strcmp(value, "true"))
 		return -EINVAL;
+	while ((o = tunnel_owners_next(s->t, NULL)))
+		tunnel_owners_remove(s->t, o);
 	tunnel_remove_all_peers(s->t);
+	return 0;
+}
+
+static bool parse_bool(const char *text, bool *ret)
+{
+	*ret = !strcmp(text, "true");
+	return *ret || !strcmp(text, "false");
+}
+
+static int take_device_multicast(struct set *s, const char *value)
+{
+	bool is_on;
+
+	if (!parse_bool(value, &is_on))
+		return -EINVAL;
+	tunnel_set_multicast(s->t, is_on);
 	return 0;
 }
 
@@ -95,7 +120,7 @@ static int take_public_key(struct set *s, const char *value)
 	end_section(s);
 	if (!wg_key_from_hex(&s->key, value))
 		return -EINVAL;
-	s->in_section = true;
+	s->section = OF_PEER;
 	s->peer = tunnel_peer_find(s->t, &s->key);
 	if (s->peer)
 		return 0;
@@ -193,12 +218,78 @@ static int take_protocol_version(struct set *s, const char *value)
 	return strcmp(value, "1") ? -EINVAL : 0;
 }
 
+static int take_level(struct set *s, const char *value)
+{
+	int level = uapi_level(value);
+
+	if (level < 0)
+		return -EINVAL;
+	if (s->peer)
+		tunnel_peer_set_level(s->t, s->peer, (enum cryptokey_level)level);
+	return 0;
+}
+
+static int take_multicast(struct set *s, const char *value)
+{
+	bool is_on;
+
+	if (!parse_bool(value, &is_on))
+		return -EINVAL;
+	if (s->peer)
+		tunnel_peer_set_multicast(s->t, s->peer, is_on);
+	return 0;
+}
+
+/* Looked at even where it is ignored. */
+static int take_link_local(struct set *s, const char *value)
+{
+	ip_addr a;
+
+	if (*value && !ip_addr_parse(&a, value))
+		return -EINVAL;
+	return s->peer ? tunnel_peer_set_link_local(s->t, s->peer, *value ? &a : NULL) : 0;
+}
+
+/* --- sets of owners --- */
+
+static int take_owners(struct set *s, const char *value)
+{
+	unsigned long number;
+
+	end_section(s);
+	if (!parse_number(value, UINT32_MAX, &number))
+		return -EINVAL;
+	s->section = OF_OWNERS;
+	return uapi_owners_begin(&s->owners, s->t, (uint32_t)number);
+}
+
+static int take_owner(struct set *s, const char *value)
+{
+	return uapi_owners_add(&s->owners, value);
+}
+
+static int take_shared(struct set *s, const char *value)
+{
+	return uapi_owners_prefix(&s->owners, value);
+}
+
+static int take_remove_owners(struct set *s, const char *value)
+{
+	if (strcmp(value, "true"))
+		return -EINVAL;
+	uapi_owners_remove(&s->owners);
+	s->is_remove = true;
+	return 0;
+}
+
 static const struct field device_fields[] = {
 	{"private_key", take_private_key, "UAPI: Updating private key"},
 	{"listen_port", take_listen_port, "UAPI: Updating listen port"},
 	{"fwmark", take_fwmark, "UAPI: Updating fwmark"},
 	{"replace_peers", take_replace_peers, "UAPI: Removing all peers"},
+	{"multicast", take_device_multicast, "UAPI: Updating multicast"},
 	{"public_key", take_public_key},
+	{"owners", take_owners},
 };
 
 static const struct field peer_fields[] = {
@@ -212,27 +303,65 @@ static const struct field peer_fields[] = {
 	{"protocol_version", take_protocol_version},
 	{"update_only", take_update_only},
 	{"remove", take_remove},
+	{"owners", take_owners},
+	{"level", take_level, "UAPI: Updating level"},
+	{"multicast", take_multicast, "UAPI: Updating multicast"},
+	{"link_local", take_link_local, "UAPI: Updating link-local address"},
 };
+
+static const struct field owners_fields[] = {
+	{"allowed_ip", take_shared, "UAPI: Updating shared allowedips"},
+	{"shared_ip", take_shared, "UAPI: Updating shared allowedips"},
+	{"owner", take_owner, "UAPI: Updating owners"},
+	{"owners", take_owners},
+	{"public_key", take_public_key},
+	{"remove", take_remove_owners, "UAPI: Removing owners"},
+};
+
+static const struct {
+	const struct field *fields;
+	size_t n;
+} sections[SECTIONS] = {
+	[OF_DEVICE] = {device_fields, ARRAY_SIZE(device_fields)},
+	[OF_PEER] = {peer_fields, ARRAY_SIZE(peer_fields)},
+	[OF_OWNERS] = {owners_fields, ARRAY_SIZE(owners_fields)},
+};
+
+static const struct field *find_field(enum section in, const char *name)
+{
+	for (size_t i = 0; i < sections[in].n; i++)
+		if (!strcmp(sections[in].fields[i].name, name))
+			return &sections[in].fields[i];
+	return NULL;
+}
+
+static bool begins_section(const struct field *f)
+{
+	return f->take == take_public_key || f->take == take_owners;
+}
 
 static int take_line(struct set *s, char *line)
 {
-	const struct field *fields = s->in_section ? peer_fields : device_fields;
-	size_t n = s->in_section ? ARRAY_SIZE(peer_fields) : ARRAY_SIZE(device_fields);
 	char *value = strchr(line, '=');
+	const struct field *f;
+	int err = 0;
 
 	if (!value)
 		return -EPROTO;
 	*value++ = '\0';
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(fields[i].name, line))
-			continue;
-		if (s->is_remove && fields[i].take != take_public_key)
-			return 0;
-		if (fields[i].event && (s->peer || !s->in_section))
-			tunnel_tell(s->t, s->in_section ? &s->key : NULL, fields[i].event);
-		return fields[i].take(s, value);
-	}
-	return -EINVAL;
+	f = find_field(s->section, line);
+	if (!f)
+		return -EINVAL;
+	if (s->is_remove && !begins_section(f))
+		return 0;
+	/* All lines that say who they are make one change. */
+	if (f->take != take_owner)
+		err = uapi_owners_apply(&s->owners);
+	if (err)
+		return err;
+	if (f->event && (s->peer || s->section != OF_PEER))
+		tunnel_tell(s->t, s->section == OF_PEER ? &s->key : NULL, f->event);
+	return f->take(s, value);
 }
 
 /* The next line, cut off at its newline; NULL at the empty one. */
@@ -256,6 +385,8 @@ static int set_device(struct tunnel *t, char *text)
 	tunnel_lock(t);
 	while (!err && (line = next_line(&text)))
 		err = take_line(&s, line);
+	if (!err)
+		err = uapi_owners_apply(&s.owners);
 	end_section(&s);
 	tunnel_unlock(t);
 	return err;

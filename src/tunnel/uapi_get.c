@@ -2,132 +2,28 @@
 #include "tunnel/uapi_get.h"
 
 #include "base/mem.h"
-#include "base/vec.h"
-#include "tunnel/config.h"
-#include <assert.h>
+#include "tunnel/uapi_copy.h"
+#include "tunnel/uapi_owners.h"
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PIECE_LINES 512
-#define PIECE_PREFIXES 4096
-#define PREFIXES_PER_PEER 8 /* that a peer takes the time of */
-#define TRIES 4		    /* the last one in one piece */
 
-/* The allowed IPs of all stand in one row, peer after peer; this one's end before allowed_end. */
-struct peer_copy {
-	struct tunnel_peer_info info;
-	size_t allowed_end;
-};
-
-/* Where the copy goes on, and of what it is one. */
-struct copying {
-	unsigned tries; /* begun */
-	uint64_t changes;
-	struct tunnel_peer *peer; /* the last one that is copied, or under way; NULL: none yet */
-	bool is_in_peer;	  /* some of its allowed IPs are missing */
-	const struct list *at;	  /* of its allowed IPs */
-};
+enum stage { COPY, DEVICE, PEERS, SETS, END };
 
 struct uapi_get {
-	struct tunnel *tunnel; /* NULL: the copy is whole */
-	struct copying copying;
-	struct tunnel_info device;
-	uint64_t counters[TUNNEL_COUNTERS];
-	struct peer_copy *peers;
-	size_t n_peers, room;
-	VEC(ip_prefix) allowed;
+	struct tunnel *tunnel; /* while there is something to be copied */
+	struct uapi_copy copy;
 	int error; /* that the answer ends with */
 
-	bool is_begun; /* the device's own lines are written */
-	size_t peer;   /* the next one to write; with is_in_peer the one under way */
-	bool is_in_peer;
-	size_t prefix; /* the next one of allowed */
+	enum stage stage;      /* what is next, or under way */
+	size_t n;	       /* the peer, or the set */
+	bool is_begun;	       /* its own lines are written */
+	size_t next_set;       /* of the peer's, to be written after the prefixes under way */
+	struct uapi_range run; /* these */
 };
-
-/* --- the copy ------------------------------------------------------------------------------------
- */
-
-/* Those that are written are wiped already. */
-static void drop_peers(struct uapi_get *g)
-{
-	if (g->peer < g->n_peers)
-		sodium_memzero(&g->peers[g->peer], (g->n_peers - g->peer) * sizeof(*g->peers));
-	free(g->peers);
-	g->peers = NULL;
-	g->n_peers = g->room = 0;
-	g->allowed.n = 0;
-}
-
-static void begin_copy(struct uapi_get *g)
-{
-	drop_peers(g);
-	g->copying = (struct copying){
-		.tries = g->copying.tries + 1, .changes = tunnel_changes(g->tunnel)};
-	tunnel_get(g->tunnel, &g->device);
-	for (int c = 0; c < TUNNEL_COUNTERS; c++)
-		g->counters[c] = tunnel_counter(g->tunnel, (enum tunnel_counter)c);
-	/* In one piece from the first: keys are not to be left behind where it stood before. */
-	g->room = tunnel_n_peers(g->tunnel);
-	g->peers = mem_zalloc(g->room + 1, sizeof(*g->peers));
-}
-
-/* False: there are no more. */
-static bool copy_next_peer(struct uapi_get *g)
-{
-	struct tunnel_peer *p = tunnel_peer_next(g->tunnel, g->copying.peer);
-
-	if (!p)
-		return false;
-	assert(g->n_peers < g->room);
-	tunnel_peer_get(g->tunnel, p, &g->peers[g->n_peers++].info);
-	g->copying.peer = p;
-	g->copying.is_in_peer = true;
-	g->copying.at = NULL;
-	return true;
-}
-
-/* Of the peer under way; how many. */
-static size_t copy_allowed(struct uapi_get *g, size_t max)
-{
-	size_t n;
-
-	vec_reserve(&g->allowed, g->allowed.n + max);
-	n = tunnel_peer_allowed(
-		g->copying.peer, &g->copying.at, &g->allowed.items[g->allowed.n], max);
-	g->allowed.n += n;
-	g->peers[g->n_peers - 1].allowed_end = g->allowed.n;
-	g->copying.is_in_peer = n == max;
-	return n;
-}
-
-/* True: the copy is whole. */
-static bool copy_piece(struct uapi_get *g)
-{
-	for (size_t n = 0; n < PIECE_PREFIXES;) {
-		if (!g->copying.is_in_peer && !copy_next_peer(g))
-			return true;
-		n += PREFIXES_PER_PEER + copy_allowed(g, PIECE_PREFIXES - n);
-	}
-	return false;
-}
-
-static void copy_more(struct uapi_get *g)
-{
-	struct tunnel *t = g->tunnel;
-	bool is_whole;
-
-	tunnel_lock_to_read(t);
-	if (!g->copying.tries || g->copying.changes != tunnel_changes(t))
-		begin_copy(g);
-	do
-		is_whole = copy_piece(g);
-	while (!is_whole && g->copying.tries == TRIES);
-	tunnel_unlock(t);
-	if (is_whole)
-		g->tunnel = NULL;
-}
 
 struct uapi_get *uapi_get_begin(struct tunnel *t, const char *text, size_t len)
 {
@@ -145,13 +41,13 @@ void uapi_get_free(struct uapi_get *g)
 {
 	if (!g)
 		return;
-	drop_peers(g);
-	vec_done(&g->allowed);
+	/* Peers that are written are wiped already. */
+	uapi_copy_done(&g->copy, g->stage < PEERS ? 0 : g->stage > PEERS ? g->copy.n_peers : g->n);
 	sodium_memzero(g, sizeof(*g));
 	free(g);
 }
 
-/* --- the text ------------------------------------------------------------------------------------
+/* --- lines ---------------------------------------------------------------------------------------
  */
 
 static void add_key(struct buf *out, const char *name, const wg_key *key)
@@ -162,18 +58,36 @@ static void add_key(struct buf *out, const char *name, const wg_key *key)
 	sodium_memzero(text, sizeof(text));
 }
 
-static void add_device(const struct uapi_get *g, struct buf *out)
+static void add_device(const struct uapi_copy *c, struct buf *out)
 {
-	if (g->device.has_private_key)
-		add_key(out, "private_key", &g->device.private_key);
-	if (g->device.listen_port)
-		buf_printf(out, "listen_port=%u\n", g->device.listen_port);
-	if (g->device.fwmark)
-		buf_printf(out, "fwmark=%u\n", g->device.fwmark);
-	/* An extension; stock `wg` passes over keys that it doesn't know. */
-	for (int c = 0; c < TUNNEL_COUNTERS; c++)
-		buf_printf(out, "shunt_%s=%llu\n", tunnel_counter_name((enum tunnel_counter)c),
-			(unsigned long long)g->counters[c]);
+	if (c->device.has_private_key)
+		add_key(out, "private_key", &c->device.private_key);
+	if (c->device.listen_port)
+		buf_printf(out, "listen_port=%u\n", c->device.listen_port);
+	if (c->device.fwmark)
+		buf_printf(out, "fwmark=%u\n", c->device.fwmark);
+	/* Extensions; stock `wg` passes over keys that it doesn't know. */
+	buf_printf(out, "max_owners=%d\n", CRYPTOKEY_MAX_OWNERS);
+	if (c->device.has_multicast)
+		buf_puts(out, "multicast=true\n");
+	for (int i = 0; i < TUNNEL_COUNTERS; i++)
+		buf_printf(out, "shunt_%s=%llu\n", tunnel_counter_name((enum tunnel_counter)i),
+			(unsigned long long)c->counters[i]);
+}
+
+/* What is as it is without being told otherwise isn't told. */
+static void add_extensions(const struct tunnel_peer_info *i, struct buf *out)
+{
+	char text[IP_ADDR_STRLEN];
+
+	if (i->level != CRYPTOKEY_UP)
+		buf_printf(out, "level=%s\n", uapi_level_name(i->level));
+	if (!i->answers)
+		buf_puts(out, "answers=false\n");
+	if (i->has_multicast)
+		buf_puts(out, "multicast=true\n");
+	if (i->link_local.family != AF_UNSPEC)
+		buf_printf(out, "link_local=%s\n", ip_addr_format(&i->link_local, text));
 }
 
 static void add_peer(const struct tunnel_peer_info *i, struct buf *out)
@@ -189,53 +103,111 @@ static void add_peer(const struct tunnel_peer_info *i, struct buf *out)
 		(long long)i->last_handshake.tv_sec, i->last_handshake.tv_nsec);
 	buf_printf(out, "tx_bytes=%llu\nrx_bytes=%llu\npersistent_keepalive_interval=%u\n",
 		(unsigned long long)i->tx_bytes, (unsigned long long)i->rx_bytes, i->keepalive);
+	add_extensions(i, out);
 }
 
-static void add_allowed(const ip_prefix *p, struct buf *out)
+static void add_owner(const struct uapi_owner_copy *o, struct buf *out)
+{
+	char key[WG_KEY_HEX_LEN];
+
+	buf_printf(out, "owner=%s,%u,%u%s\n", wg_key_to_hex(&o->key, key), o->rank, o->weight,
+		o->is_relay ? ",relay" : "");
+}
+
+/* --- pieces --------------------------------------------------------------------------------------
+ */
+
+/* Prefixes of the run; how many. */
+static unsigned add_run(struct uapi_get *g, const char *name, unsigned max, struct buf *out)
 {
 	char text[IP_PREFIX_STRLEN];
+	unsigned n = 0;
 
-	buf_puts(out, "allowed_ip=");
-	buf_puts(out, ip_prefix_format(p, text));
-	buf_puts(out, "\n");
+	for (; g->run.at < g->run.end && n < max; n++) {
+		buf_puts(out, name);
+		buf_puts(out, ip_prefix_format(&g->copy.prefixes.items[g->run.at++], text));
+		buf_puts(out, "\n");
+	}
+	return n;
 }
 
-/* Writes some of the peer that is next or under way; how many lines, about. */
-static unsigned add_some(struct uapi_get *g, unsigned max, struct buf *out)
+/* Some of the peer under way, how many lines, about: his own prefixes, then those of the sets that
+ * are shown under him. */
+static unsigned add_some_of_peer(struct uapi_get *g, unsigned max, struct buf *out)
 {
-	struct peer_copy *p = &g->peers[g->peer];
-	unsigned lines = 0;
+	struct uapi_peer_copy *p = &g->copy.peers[g->n];
+	unsigned lines = 8;
 
-	if (!g->is_in_peer) {
+	if (!g->is_begun) {
 		add_peer(&p->info, out);
-		g->is_in_peer = true;
-		lines = 8;
-	}
-	for (; g->prefix < p->allowed_end && lines < max; lines++)
-		add_allowed(&g->allowed.items[g->prefix++], out);
-	if (g->prefix == p->allowed_end) {
+		g->is_begun = true;
+		g->run = p->allowed;
+		g->next_set = p->first_set;
+	} else if (g->run.at < g->run.end) {
+		lines = add_run(g, "allowed_ip=", max, out);
+	} else if (g->next_set != UAPI_COPY_NONE) {
+		const struct uapi_set_copy *s = &g->copy.sets.items[g->next_set];
+
+		if (s->allowed.at < s->allowed.end)
+			buf_printf(out, "owners=%u\n", s->number);
+		g->run = s->allowed;
+		g->next_set = s->next;
+	} else {
 		sodium_memzero(&p->info, sizeof(p->info));
-		g->is_in_peer = false;
-		g->peer++;
+		g->is_begun = false;
+		g->n++;
 	}
 	return lines;
 }
 
+/* Who the owners are, after all peers: a set that refers to a peer can be set again as it is told.
+ * Prefixes of those that have nobody to be shown under come here, by a name that leads nobody to
+ * take them for the last peer's. */
+static unsigned add_some_of_set(struct uapi_get *g, unsigned max, struct buf *out)
+{
+	const struct uapi_set_copy *s = &g->copy.sets.items[g->n];
+	unsigned lines = 8;
+
+	if (!g->is_begun) {
+		buf_printf(out, "owners=%u\n", s->number);
+		for (size_t i = 0; i < s->n_owners; i++)
+			add_owner(&s->owners[i], out);
+		g->is_begun = true;
+		g->run = s->preferred ? (struct uapi_range){0} : s->allowed;
+	} else if (g->run.at < g->run.end) {
+		lines = add_run(g, "shared_ip=", max, out);
+	} else {
+		g->is_begun = false;
+		g->n++;
+	}
+	return lines;
+}
+
+static unsigned add_some(struct uapi_get *g, unsigned max, struct buf *out)
+{
+	size_t n = g->stage == PEERS ? g->copy.n_peers : g->copy.sets.n;
+
+	if (g->stage == DEVICE) {
+		add_device(&g->copy, out);
+	} else if (g->n < n) {
+		return g->stage == PEERS ? add_some_of_peer(g, max, out)
+					 : add_some_of_set(g, max, out);
+	} else if (g->stage == SETS) {
+		buf_printf(out, "errno=%d\n\n", g->error);
+	}
+	g->stage++;
+	g->n = 0;
+	return 8;
+}
+
 bool uapi_get_more(struct uapi_get *g, struct buf *out)
 {
-	unsigned lines = 0;
-
-	if (g->tunnel) {
-		copy_more(g);
+	if (g->stage == COPY) {
+		if (uapi_copy_more(&g->copy, g->tunnel))
+			g->stage = DEVICE;
 		return true;
 	}
-	if (!g->is_begun)
-		add_device(g, out);
-	g->is_begun = true;
-	while (g->peer < g->n_peers && lines < PIECE_LINES)
+	for (unsigned lines = 0; g->stage != END && lines < PIECE_LINES;)
 		lines += add_some(g, PIECE_LINES - lines, out);
-	if (g->peer < g->n_peers)
-		return true;
-	buf_printf(out, "errno=%d\n\n", g->error);
-	return false;
+	return g->stage != END;
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The answer to get=1, in pieces, so that other requests get in between: first what the device has
- * is copied under its lock, then the text is made of the copy. A set between two pieces of the copy
- * makes it begin anew; after a few of these it is made in one piece, or it might never be whole. So
- * an answer shows one moment.
+ * is copied (uapi_copy.h), then the text is made of the copy.
  */
 #ifndef SHUNT_TUNNEL_UAPI_GET_H
 #define SHUNT_TUNNEL_UAPI_GET_H

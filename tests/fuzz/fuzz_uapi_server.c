@@ -59,8 +59,8 @@ static int ask(struct tunnel *t, const char *text, size_t len, struct buf *out)
 
 static bool is_state(const char *line)
 {
-	static const char *const others[] = {
-		"errno=", "shunt_", "last_handshake_time_", "tx_bytes=", "rx_bytes="};
+	static const char *const others[] = {"errno=", "shunt_",
+		"max_owners=", "answers=", "last_handshake_time_", "tx_bytes=", "rx_bytes="};
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		if (!strncmp(line, others[i], strlen(others[i])))
@@ -98,12 +98,21 @@ static void dump(struct tunnel *t, struct buf *answer, struct buf *ret)
 	check_readable(buf_str(answer), peers);
 }
 
+/* The next prefix, whichever key says it; NULL: none. */
+static const char *next_prefix(const char *text)
+{
+	const char *a = strstr(text, "\nallowed_ip="), *b = strstr(text, "\nshared_ip=");
+	const char *first = b && (!a || b < a) ? b : a;
+
+	return first ? strchr(first, '=') : NULL;
+}
+
 static void check_owners(const char *text)
 {
-	for (const char *a = text; (a = strstr(a, "\nallowed_ip=")); a++) {
-		size_t n = (size_t)(strchr(a + 1, '\n') - a) + 1;
+	for (const char *a = text; (a = next_prefix(a));) {
+		size_t n = (size_t)(strchr(a, '\n') - a) + 1;
 
-		for (const char *b = a; (b = strstr(b + 1, "\nallowed_ip="));)
+		for (const char *b = a; (b = next_prefix(b));)
 			check(strncmp(a, b, n));
 	}
 }
@@ -137,7 +146,7 @@ static void clear(struct tunnel *t, struct buf *out)
 	static const char nothing[] =
 		"set=1\nprivate_key="
 		"0000000000000000000000000000000000000000000000000000000000000000\n"
-		"listen_port=0\nfwmark=0\nreplace_peers=true\n\n";
+		"listen_port=0\nfwmark=0\nmulticast=false\nreplace_peers=true\n\n";
 
 	check(!ask(t, nothing, sizeof(nothing) - 1, out));
 }

@@ -160,6 +160,58 @@ def test_setconf_addconf_syncconf(device):
     assert sorted(line[3].split(",")) == ["10.1.0.0/16", "10.2.0.0/16"]
 
 
+def hexed(public):
+    return base64.b64decode(public).hex()
+
+
+def shown(device):
+    """Each peer's allowed IPs, as stock wg shows them."""
+    return {line[0]: sorted(line[3].split(",")) for line in fields(device)[1:]}
+
+
+def test_shared_prefixes_beside_wg(device):
+    """Stock wg shows them under their preferred owner, and sets beside them what it always did."""
+    one, two, three = key(), key(), key()
+    device.set_conf("[Interface]\n" + "".join(
+        f"[Peer]\nPublicKey = {k}\nAllowedIPs = 10.0.0.{i}/32, fd00::{i}/128\n"
+        for i, k in enumerate((one, two, three), 1)))
+    own = {k: [f"10.0.0.{i}/32", f"fd00::{i}/128"] for i, k in enumerate((one, two, three), 1)}
+    assert device.ask(f"set=1\nowners=1\nowner={hexed(one)},0,100\nowner={hexed(two)},1,100\nowner={hexed(three)},0,0\n"
+                      "allowed_ip=10.1.0.0/16\nallowed_ip=fd01::/32\n\n") == "errno=0\n\n"
+    assert shown(device) == own | {one: sorted(own[one] + ["10.1.0.0/16", "fd01::/32"])}
+    assert "max_owners=16\n" in device.ask("get=1\n\n")
+    # By a line of ours they go by the second; a stock set that names no prefix changes nothing of it.
+    assert device.ask(f"set=1\nowners=1\nowner={hexed(two)},0,1\nowner={hexed(three)},1,1\n\n") == "errno=0\n\n"
+    device.wg("set", "wg0", "peer", two, "persistent-keepalive", "25", "endpoint", "192.0.2.1:5")
+    assert shown(device) == own | {two: sorted(own[two] + ["10.1.0.0/16", "fd01::/32"])}
+    # Who is removed leaves them to the next.
+    device.wg("set", "wg0", "peer", two, "remove")
+    del own[two]
+    assert shown(device) == own | {three: sorted(own[three] + ["10.1.0.0/16", "fd01::/32"])}
+    # A prefix that is set for somebody is his alone.
+    device.wg("set", "wg0", "peer", one, "allowed-ips", "10.0.0.1/32,fd00::1/128,10.1.0.0/16")
+    assert shown(device) == {one: sorted(own[one] + ["10.1.0.0/16"]), three: sorted(own[three] + ["fd01::/32"])}
+    # What a file says is all that there is.
+    conf = f"[Interface]\n[Peer]\nPublicKey = {three}\nAllowedIPs = fd01::/32, 10.0.0.3/32\n"
+    device.set_conf(conf, "syncconf")
+    assert shown(device) == {three: ["10.0.0.3/32", "fd01::/32"]}
+    assert "\nowner=" not in device.ask("get=1\n\n")
+    device.set_conf(conf)
+    assert "\nowners=" not in device.ask("get=1\n\n") and shown(device) == {three: ["10.0.0.3/32", "fd01::/32"]}
+
+
+def test_a_hundred_thousand_shared_prefixes(device):
+    """They are short to say, change by a line, and stock wg lists them."""
+    n, one, two = 100000, key(), key()
+    prefixes = "".join(f"allowed_ip=10.{i >> 16}.{i >> 8 & 255}.{i & 255}/32\n" for i in range(n))
+    assert device.ask(f"set=1\npublic_key={hexed(one)}\npublic_key={hexed(two)}\nowners=1\nowner={hexed(one)},0,1\n"
+                      f"owner={hexed(two)},1,1\n{prefixes}\n") == "errno=0\n\n"
+    assert [len(shown(device)[k]) for k in (one, two)] == [n, 1]
+    assert device.ask(f"set=1\nowners=1\nowner={hexed(two)},0,1\n\n") == "errno=0\n\n"
+    lists = shown(device)
+    assert lists[one] == ["(none)"] and len(set(lists[two])) == n
+
+
 def test_words_of_errors(device):
     """A set's errno comes negated and a get's doesn't, or `wg` says Unknown error."""
     device.node.ip("link set wg0 up")

@@ -35,17 +35,14 @@ static struct tunnel_owners *new_set(uint32_t number)
 	return s;
 }
 
-static int count(const ip_prefix *p, void *data)
-{
-	++*(unsigned *)data;
-	return 0;
-}
-
 static unsigned prefixes_of(const struct tunnel_owners *s)
 {
+	const struct list *at = NULL;
+	ip_prefix p;
 	unsigned n = 0;
 
-	tunnel_owners_walk(s, count, &n);
+	while (tunnel_owners_allowed(s, &at, &p, 1))
+		n++;
 	return n;
 }
 

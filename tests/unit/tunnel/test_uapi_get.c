@@ -26,7 +26,7 @@ static void set(const char *fmt, ...)
 	assert_int_equal(uapi_ask(&d, buf_str(&request), NULL), 0);
 }
 
-/* Some peers, each with many prefixes of both families. */
+/* Some peers and a set of owners, each with many prefixes. */
 static int start(void **state)
 {
 	AUTO_BUF lines = {0};
@@ -40,6 +40,9 @@ static int start(void **state)
 				      : "allowed_ip=10.%u.%u.0/24\n",
 				i & 1 ? p : p * 80 + (i >> 8), i & 1 ? i : i & 255);
 	}
+	buf_puts(&lines, "owners=5\nowner=1" TAIL ",0,1\nowner=2" TAIL ",1,1\n");
+	for (unsigned i = 0; i < PREFIXES; i++)
+		buf_printf(&lines, "allowed_ip=172.%u.%u.0/24\n", i >> 8, i & 255);
 	set("%s", buf_str(&lines));
 	return 0;
 }
@@ -110,7 +113,7 @@ static void piece_by_piece(void **state)
 	/* No piece may take all: a set would wait for as long. */
 	assert_in_range(finish(begin(), &out), 3, 30);
 	assert_int_equal(count(&out, "public_key="), PEERS);
-	assert_int_equal(count(&out, "allowed_ip="), PEERS * PREFIXES);
+	assert_int_equal(count(&out, "allowed_ip="), (PEERS + 1) * PREFIXES);
 	check_is_now(&out);
 }
 
@@ -126,9 +129,12 @@ static void set_between(void **state)
 		"public_key=0" TAIL "\nreplace_allowed_ips=true\nallowed_ip=10.0.8.0/24\n",
 		"public_key=2" TAIL "\nallowed_ip=10.0.8.0/24\nallowed_ip=-10.160.2.0/24\n",
 		"public_key=9" TAIL "\nallowed_ip=10.0.0.0/24\n",
+		"owners=5\nremove=true\n",
+		"owners=5\nowner=2" TAIL ",0,1\n",
+		"owners=4\nowner=1" TAIL ",0,1\nallowed_ip=172.0.0.0/24\n",
 	};
 
-	for (unsigned pieces = 0; pieces < 3; pieces++)
+	for (unsigned pieces = 0; pieces < 4; pieces++)
 		for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 			struct uapi_get *g;
 			AUTO_BUF out = {0};
@@ -156,7 +162,7 @@ static void set_after_the_copy(void **state)
 	set("fwmark=7\nreplace_peers=true\n");
 	finish(g, &out);
 	assert_int_equal(count(&out, "fwmark="), 0);
-	assert_int_equal(count(&out, "allowed_ip="), PEERS * PREFIXES);
+	assert_int_equal(count(&out, "allowed_ip="), (PEERS + 1) * PREFIXES);
 }
 
 /* Sets without end between the pieces keep no answer from its end. */
@@ -173,7 +179,7 @@ static void set_again_and_again(void **state)
 		assert_true(uapi_get_more(g, &out));
 	}
 	finish(g, &out);
-	assert_int_equal(count(&out, "allowed_ip="), PEERS * PREFIXES);
+	assert_int_equal(count(&out, "allowed_ip="), (PEERS + 1) * PREFIXES);
 	assert_int_equal(count(&out, "allowed_ip=10.0.0.0/24\n"), 1);
 }
 
