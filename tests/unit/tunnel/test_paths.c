@@ -271,27 +271,87 @@ static void owners_of_no_weight_get_nothing(void **state)
 	assert_true(comes_in(0, SHARED4, "10.0.0.1"));
 }
 
+static void send_to_port(unsigned i, uint16_t port)
+{
+	sock_addr to = loopback(port);
+
+	tunnel_lock(a.t);
+	tunnel_peer_set_endpoint(a.t, peers[i], &to);
+	tunnel_unlock(a.t);
+}
+
+/* What takes seconds otherwise. */
+static void let_handshake_be_unanswered(unsigned i)
+{
+	struct tunnel_peer *p = peers[i];
+
+	pthread_mutex_lock(&p->lock);
+	p->timers.unanswered = WG_LOST_AFTER - 1;
+	p->timers.retransmit_handshake = sys_now();
+	peer_rearm(p);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void let_it_be_sought(unsigned i)
+{
+	struct tunnel_peer *p = peers[i];
+
+	pthread_mutex_lock(&p->lock);
+	p->timers.last_handshake_sent = (instant){0};
+	p->timers.retransmit_handshake = INSTANT_NEVER;
+	p->timers.seek = sys_now();
+	peer_rearm(p);
+	pthread_mutex_unlock(&p->lock);
+}
+
 /* Its session isn't there yet, and won't be. */
 static void what_waits_for_one_who_is_lost_goes_to_the_next(void **state)
 {
 	struct packet p[2] = {udp("10.0.0.1", SHARED4, 1), udp("10.0.0.1", "10.0.0.2", 2)};
-	sock_addr nowhere = loopback(9);
 
 	by_rank(false);
-	tunnel_lock(a.t);
-	tunnel_peer_set_endpoint(a.t, peers[0], &nowhere);
-	tunnel_unlock(a.t);
+	send_to_port(0, 9);
 	put(&a, &p[0]);
 	put(&a, &p[1]);
 	WAIT_FOR(peer_info(&a, peers[0]).tx_bytes > 0); /* an initiation */
 	set_level(0, CRYPTOKEY_DOWN);
 	assert_int_equal(who_gets(&p[0]), 1);
 	/* What is his alone still waits. */
-	nowhere = loopback(b[0].port);
-	tunnel_lock(a.t);
-	tunnel_peer_set_endpoint(a.t, peers[0], &nowhere);
-	tunnel_unlock(a.t);
+	send_to_port(0, b[0].port);
+	let_it_be_sought(0);
 	assert_int_equal(who_gets(&p[1]), 0);
+}
+
+static void who_does_not_answer_is_passed_over(void **state)
+{
+	by_rank(false);
+	assert_int_equal(goes_to("10.0.0.1", SHARED4, 1), 0);
+	send_to_port(0, 9);
+	let_handshake_be_unanswered(0);
+	WAIT_FOR(!peer_info(&a, peers[0]).answers);
+	assert_int_equal(counted(&a, TUNNEL_PEERS_LOST), 1);
+	assert_int_equal(goes_to("10.0.0.1", SHARED4, 1), 1);
+	assert_int_equal(goes_to("fd00::1", SHARED6, 1), 1);
+	send_to_port(0, b[0].port);
+	assert_int_equal(goes_to("10.0.0.1", "10.0.0.2", 1), 0);
+	assert_false(peer_info(&a, peers[0]).answers);
+	let_it_be_sought(0);
+	WAIT_FOR(peer_info(&a, peers[0]).answers);
+	assert_int_equal(goes_to("10.0.0.1", SHARED4, 1), 0);
+}
+
+/* Down and up again nothing is known of anybody. */
+static void an_interface_that_goes_down_forgets_who_is_lost(void **state)
+{
+	by_rank(false);
+	assert_int_equal(goes_to("10.0.0.1", SHARED4, 1), 0);
+	let_handshake_be_unanswered(0);
+	WAIT_FOR(!peer_info(&a, peers[0]).answers);
+	tunnel_lock(a.t);
+	tunnel_down(a.t);
+	assert_int_equal(tunnel_up(a.t), 0);
+	tunnel_unlock(a.t);
+	assert_true(peer_info(&a, peers[0]).answers);
 }
 
 /* --- receiving -----------------------------------------------------------------------------------
@@ -522,7 +582,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {T(flows_are_shared_and_only_the_losts_move),
 		T(what_is_kept_in_a_round_is_the_flows), T(rank_and_level_decide),
 		T(owners_of_no_weight_get_nothing),
-		T(what_waits_for_one_who_is_lost_goes_to_the_next), T(any_owner_may_send),
+		T(what_waits_for_one_who_is_lost_goes_to_the_next),
+		T(who_does_not_answer_is_passed_over),
+		T(an_interface_that_goes_down_forgets_who_is_lost), T(any_owner_may_send),
 		T(nothing_goes_from_relay_to_relay), T(without_relays_nothing_is_remembered),
 		T(groups_are_those_who_have_it_on), T(without_multicast_prefixes_decide),
 		T(a_group_never_gets_it_back), T(who_goes_gets_no_more),
