@@ -208,6 +208,9 @@ static int uapi_get(struct device *d, struct device_state *ret)
 	err = write_all(&fd, "get=1\n\n", 7);
 	if (!err)
 		err = read_answer(u, fd, &pid);
+	/* So the first removal need not be tried out, for which all would be read once more. */
+	if (!err && u->reader.is_ours)
+		d->removal = REMOVAL_FLAG;
 	if (!err)
 		err = uapi_reader_finish(&u->reader, ret);
 	uapi_reader_done(&u->reader);

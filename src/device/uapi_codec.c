@@ -183,6 +183,7 @@ static bool on_line(struct uapi_reader *r)
 		if (!strcmp(r->line, fields[i].key))
 			return !r->cut && (!fields[i].of_peer || r->in_peer) &&
 			       fields[i].fn(r, value);
+	r->is_ours |= !strncmp(r->line, "shunt_", 6);
 	return true;
 }
 

@@ -20,6 +20,7 @@ struct uapi_reader {
 	bool cut; /* the line was longer */
 	bool in_peer;
 	bool has_errno;
+	bool is_ours; /* it has spoken of what only shunt-wg knows */
 	uint64_t fed; /* bytes so far */
 	int error;    /* sticky: -EPROTO, -EMSGSIZE */
 	int code;     /* what the program answered, made negative */

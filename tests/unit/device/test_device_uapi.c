@@ -22,7 +22,8 @@ static struct {
 	int listener;
 	pthread_t thread;
 	_Atomic enum manner manner;
-	atomic_bool abrupt; /* hangs up after an error, with the rest of the request unread */
+	atomic_bool is_ours; /* as shunt-wg, it says more than the protocol has */
+	atomic_bool abrupt;  /* hangs up after an error, with the rest of the request unread */
 	pthread_mutex_t lock;
 	struct fake_device fake;
 } server = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -67,6 +68,8 @@ static bool answer_get(FILE *out)
 		fputs("errno=-13\n\n", out);
 		return true;
 	}
+	if (server.is_ours)
+		fputs("shunt_something=7\n", out);
 	if (!wg_key_is_zero(&server.fake.private_key))
 		fprintf(out, "private_key=%s\n", wg_key_to_hex(&server.fake.private_key, hex));
 	if (server.manner == VERY_MANY)
@@ -301,6 +304,27 @@ static void removes(enum fake_removal way, const char *name)
 	device_close(d);
 }
 
+/* It is known by its answer, and nothing is read when it has to remove for the first time. */
+static void ours_removes(void **state)
+{
+	struct device *d = open_device();
+	const ip_prefix net = P("10.1.0.0/16");
+	struct device_state s;
+
+	server.fake.removal = FAKE_REMOVES;
+	server.is_ours = true;
+	assert_int_equal(device_get(d, &s), 0);
+	device_state_done(&s);
+	assert_string_equal(device_removal_way(d), "incremental flag");
+	assert_int_equal(add(d, &keys[0], &net, 1), 0);
+	server.manner = SAYS_NO; /* to a get */
+	assert_int_equal(del(d, &keys[0], &net, 1), 0);
+	assert_null(fake_entry(&server.fake, &net));
+	server.manner = CORRECT;
+	server.is_ours = false;
+	device_close(d);
+}
+
 static void a_new_program_removes(void **state)
 {
 	removes(FAKE_REMOVES, "incremental flag");
@@ -501,6 +525,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
 	const struct CMUnitTest tests[] = {
 		T(sets_and_gets),
+		T(ours_removes),
 		T(a_new_program_removes),
 		T(an_old_program_removes),
 		T(one_that_overlooks_the_sign_removes),
