@@ -81,13 +81,16 @@ static void note_health(struct round *r)
 /* The longest that silence may go unnoticed: a session that runs out on echoes answered just
  * before the end, then the detection time of the echoes; in flight things are late. Until the
  * intervals of a changed session are agreed on the slowest ones count, and of a session that has
- * only begun it is the second that RFC 5880 section 6.8.3 wants of whoever isn't up. */
+ * only begun it is the second that RFC 5880 section 6.8.3 wants of whoever isn't up: also the
+ * echoes keep that pace, if a daemon dies before another is agreed on. */
 static int64_t detection(const struct round *r, unsigned a, unsigned b)
 {
-	instant begun = r->began_at[a][b];
+	bool is_new = instant_diff(r->w.now, r->began_at[a][b]) < 20 * S;
+	enum live_cause cause = r->w.nodes[a].verdicts[b].cause;
+	bool is_by_echoes = cause == LIVE_CAUSE_DAEMON_SILENT || cause == LIVE_CAUSE_NO_SESSION;
 	int64_t interval = r->slowest_ns;
 
-	if (instant_diff(r->w.now, begun) < 20 * S && interval < 1 * S)
+	if ((is_new || is_by_echoes) && interval < 1 * S)
 		interval = 1 * S;
 	return 2 * interval * r->w.multiplier + 4 * (r->w.delay_ns + r->w.jitter_ns);
 }
