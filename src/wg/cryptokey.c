@@ -44,7 +44,7 @@
 
 /* What is looked for, and what was found so far. */
 struct search {
-	const uint8_t *packet; /* NULL: only an address is known */
+	const uint8_t *packet;
 	size_t len;
 	uint64_t seed;
 	bool from_relay;
@@ -140,7 +140,7 @@ INLINE bool search6(
 
 static uint64_t hash_of(const struct search *s)
 {
-	return s->packet ? flow_hash(s->packet, s->len, s->seed) : 0;
+	return flow_hash(s->packet, s->len, s->seed);
 }
 
 /* Somebody isn't up, or mustn't be sent to. */
@@ -198,20 +198,6 @@ struct cryptokey_answer cryptokey_choose(
 	if (is_found)
 		return (struct cryptokey_answer){.owner = s.owner, .is_by_flow = s.is_by_flow};
 	return second_best(&s);
-}
-
-struct cryptokey_owner *cryptokey_lookup4(const struct cryptokey_table *t, const void *addr)
-{
-	struct search s = {.packet = NULL};
-
-	return search4(t, &s, addr, send_by) ? s.owner : s.fallback;
-}
-
-struct cryptokey_owner *cryptokey_lookup6(const struct cryptokey_table *t, const void *addr)
-{
-	struct search s = {.packet = NULL};
-
-	return search6(t, &s, addr, send_by) ? s.owner : s.fallback;
 }
 
 /* --- receiving -----------------------------------------------------------------------------------

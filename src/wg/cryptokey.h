@@ -169,9 +169,4 @@ enum cryptokey_verdict {
 enum cryptokey_verdict cryptokey_accept(
 	const struct cryptokey_table *t, const uint8_t *packet, const struct cryptokey_owner *from);
 
-/* As cryptokey_choose does, for an address in network order and no flow in particular. NULL:
- * nobody. */
-struct cryptokey_owner *cryptokey_lookup4(const struct cryptokey_table *t, const void *addr);
-struct cryptokey_owner *cryptokey_lookup6(const struct cryptokey_table *t, const void *addr);
-
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "../../support/cryptokey_whose.h"
 #include "base/mem.h"
 #include "unit.h"
 #include "wg/cryptokey.h"
@@ -52,8 +53,7 @@ static bool take(struct scene *s, const char *text, struct cryptokey_owner *o)
 
 static struct cryptokey_owner *lookup(const struct cryptokey_table *t, const ip_addr *a)
 {
-	return a->family == AF_INET ? cryptokey_lookup4(t, a->bytes)
-				    : cryptokey_lookup6(t, a->bytes);
+	return whose_address(t, a->family, a->bytes);
 }
 
 static struct cryptokey_owner *whose(struct scene *s, const char *text)

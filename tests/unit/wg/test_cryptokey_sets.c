@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Changes of owners, sets and states: what each does, and random ones against the naive twin. */
+#include "../../support/cryptokey_whose.h"
 #include "cryptokey_scene.h"
 
 #include <errno.h>
@@ -13,8 +14,7 @@ static struct cryptokey_owner *whose(const char *text)
 {
 	ip_prefix p = parse(text);
 
-	return p.family == AF_INET ? cryptokey_lookup4(scene.t, p.bytes)
-				   : cryptokey_lookup6(scene.t, p.bytes);
+	return whose_address(scene.t, p.family, p.bytes);
 }
 
 static int count_prefix(const ip_prefix *p, void *data)
@@ -174,7 +174,7 @@ static void replaced_without_a_gap(void **state)
 		scene_insert(&scene, &p[i], 0);
 	cryptokey_replace_begin(o);
 	for (unsigned i = 0; i < 3; i++)
-		assert_ptr_equal(cryptokey_lookup4(scene.t, p[i].bytes), o);
+		assert_ptr_equal(whose_address(scene.t, AF_INET, p[i].bytes), o);
 	scene_insert(&scene, &p[1], 0);
 	scene_insert(&scene, &p[2], 5); /* somebody else's now */
 	assert_ptr_equal(whose("10.1.0.1"), o);
