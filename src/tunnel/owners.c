@@ -152,6 +152,8 @@ int tunnel_owners_define(
 		return err;
 	note_peers(old, n_old);
 	note_peers(owners, n);
+	for (size_t i = 0; i < n_old; i++)
+		wishes_add(old[i].peer, WISH_CHOOSE_AGAIN);
 	return 0;
 }
 
@@ -244,7 +246,7 @@ size_t tunnel_owners_allowed(
 void tunnel_peer_set_level(struct tunnel *t, struct tunnel_peer *p, enum cryptokey_level level)
 {
 	cryptokey_owner_set_level(&p->owner, level);
-	if (level == CRYPTOKEY_DOWN)
+	if (level != CRYPTOKEY_UP)
 		wishes_add(p, WISH_CHOOSE_AGAIN);
 }
 

@@ -322,6 +322,19 @@ static void what_waits_for_one_who_is_lost_goes_to_the_next(void **state)
 	assert_int_equal(who_gets(&p[1]), 0);
 }
 
+static void what_waits_follows_a_set_that_changes(void **state)
+{
+	struct tunnel_owner second[] = {{peers[1], 0, 1, false}};
+	struct packet p = udp("10.0.0.1", SHARED6, 1);
+
+	by_rank(false);
+	send_to_port(0, 9);
+	put(&a, &p);
+	WAIT_FOR(peer_info(&a, peers[0]).tx_bytes > 0);
+	define(second, 1);
+	assert_int_equal(who_gets(&p), 1);
+}
+
 static void who_does_not_answer_is_passed_over(void **state)
 {
 	by_rank(false);
@@ -583,7 +596,7 @@ int main(void)
 		T(what_is_kept_in_a_round_is_the_flows), T(rank_and_level_decide),
 		T(owners_of_no_weight_get_nothing),
 		T(what_waits_for_one_who_is_lost_goes_to_the_next),
-		T(who_does_not_answer_is_passed_over),
+		T(what_waits_follows_a_set_that_changes), T(who_does_not_answer_is_passed_over),
 		T(an_interface_that_goes_down_forgets_who_is_lost), T(any_owner_may_send),
 		T(nothing_goes_from_relay_to_relay), T(without_relays_nothing_is_remembered),
 		T(groups_are_those_who_have_it_on), T(without_multicast_prefixes_decide),
