@@ -273,6 +273,14 @@ static int take_shared(struct set *s, const char *value)
 	return uapi_owners_prefix(&s->owners, value);
 }
 
+static int take_update_only_owners(struct set *s, const char *value)
+{
+	if (strcmp(value, "true"))
+		return -EINVAL;
+	uapi_owners_update_only(&s->owners);
+	return 0;
+}
+
 static int take_remove_owners(struct set *s, const char *value)
 {
 	if (strcmp(value, "true"))
@@ -316,6 +324,7 @@ static const struct field owners_fields[] = {
 	{"owners", take_owners},
 	{"public_key", take_public_key},
 	{"remove", take_remove_owners, "UAPI: Removing owners"},
+	{"update_only", take_update_only_owners},
 };
 
 static const struct {

@@ -11,6 +11,7 @@ int uapi_owners_begin(struct uapi_owners *u, struct tunnel *t, uint32_t number)
 	assert(!u->n);
 	u->tunnel = t;
 	u->set = tunnel_owners_find(t, number);
+	u->is_new = !u->set;
 	return u->set ? 0 : tunnel_owners_add(t, number, &u->set);
 }
 
@@ -76,6 +77,8 @@ int uapi_owners_prefix(struct uapi_owners *u, const char *value)
 	if (!ip_prefix_parse(&p, value + remove))
 		return -EINVAL;
 	p = ip_prefix_masked(&p);
+	if (!u->set)
+		return 0;
 	if (!remove)
 		return tunnel_owners_bind(u->tunnel, u->set, &p);
 	tunnel_owners_unbind(u->tunnel, u->set, &p);
@@ -84,8 +87,15 @@ int uapi_owners_prefix(struct uapi_owners *u, const char *value)
 
 void uapi_owners_remove(struct uapi_owners *u)
 {
-	tunnel_owners_remove(u->tunnel, u->set);
+	if (u->set)
+		tunnel_owners_remove(u->tunnel, u->set);
 	u->set = NULL;
+}
+
+void uapi_owners_update_only(struct uapi_owners *u)
+{
+	if (u->is_new)
+		uapi_owners_remove(u);
 }
 
 int uapi_owners_apply(struct uapi_owners *u)
@@ -93,7 +103,7 @@ int uapi_owners_apply(struct uapi_owners *u)
 	size_t n = u->n;
 
 	u->n = 0;
-	return n ? tunnel_owners_define(u->tunnel, u->set, u->owners, n) : 0;
+	return n && u->set ? tunnel_owners_define(u->tunnel, u->set, u->owners, n) : 0;
 }
 
 /* --- words ---------------------------------------------------------------------------------------

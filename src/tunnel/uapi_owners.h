@@ -11,7 +11,8 @@
  * becomes so in one step. */
 struct uapi_owners {
 	struct tunnel *tunnel;
-	struct tunnel_owners *set;
+	struct tunnel_owners *set; /* NULL: none, its lines are looked at and passed over */
+	bool is_new;		   /* the section made it */
 	struct tunnel_owner owners[CRYPTOKEY_MAX_OWNERS];
 	size_t n; /* gathered; 0: nothing is to be applied */
 };
@@ -23,7 +24,9 @@ int uapi_owners_begin(struct uapi_owners *u, struct tunnel *t, uint32_t number);
 int uapi_owners_add(struct uapi_owners *u, const char *value);
 /* "PREFIX": it is the set's from now on; "-PREFIX": not any more, if it was. -EINVAL, -ENOMEM. */
 int uapi_owners_prefix(struct uapi_owners *u, const char *value);
-/* With all its prefixes. Nothing but begin may follow. */
+/* A set that the section made isn't. */
+void uapi_owners_update_only(struct uapi_owners *u);
+/* With all its prefixes. */
 void uapi_owners_remove(struct uapi_owners *u);
 /* What was gathered is so now. 0 or -ENOMEM. */
 int uapi_owners_apply(struct uapi_owners *u);

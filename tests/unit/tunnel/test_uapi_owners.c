@@ -139,6 +139,23 @@ static void several_sets(void **state)
 		   "owners=1\nowner=" KEY_B ",5,1\nowners=4294967295\nowner=" KEY_B ",0,1\n");
 }
 
+static void only_if_it_is_there(void **state)
+{
+	assert_int_equal(
+		set(PEERS "owners=1\nupdate_only=true\nowner=" KEY_A
+			  ",0,1\nallowed_ip=10.1.0.0/16\nallowed_ip=-10.2.0.0/16\nowners=2\n"
+			  "update_only=true\nremove=true\nowners=3\nowner=" KEY_A ",0,1\n"),
+		0);
+	check_told(PEERS "owners=3\nowner=" KEY_A ",0,1\n");
+	assert_int_equal(
+		set("owners=3\nupdate_only=true\nowner=" KEY_B ",0,1\nallowed_ip=10.1.0.0/16\n"),
+		0);
+	assert_int_equal(set("owners=1\nupdate_only=true\nallowed_ip=10.0.0.0/33\n"), -EINVAL);
+	check_told("public_key=" KEY_A "\npublic_key=" KEY_B
+		   "\nowners=3\nallowed_ip=10.1.0.0/16\npublic_key=" KEY_C
+		   "\nowners=3\nowner=" KEY_B ",0,1\n");
+}
+
 static void what_peers_have(void **state)
 {
 	assert_int_equal(
@@ -262,6 +279,7 @@ static void malformed(void **state)
 		{"owners=1\nallowed_ip=10.0.0.0/33", -EINVAL},
 		{"owners=1\nshared_ip=--10.0.0.0/8", -EINVAL},
 		{"owners=1\nremove=1", -EINVAL},
+		{"owners=1\nupdate_only=1", -EINVAL},
 		{"owners=1\nlisten_port=5", -EINVAL},
 		{"owners=1\nlevel=up", -EINVAL},
 		{"owners=1\nreplace_allowed_ips=true", -EINVAL},
@@ -354,6 +372,7 @@ int main(void)
 		T(can_be_told_from_others),
 		T(a_set),
 		T(several_sets),
+		T(only_if_it_is_there),
 		T(what_peers_have),
 		T(allowed_ip_of_a_peer),
 		T(remove_peers),
