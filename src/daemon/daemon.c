@@ -37,7 +37,8 @@ void daemon_take_device(struct daemon *d, struct device *device)
 {
 	d->device = (struct daemon_device){
 		.kind = device_kind_of(device),
-		.max_owners = device_max_owners(device),
+		/* However many it can hold: the plan knows one owner of a prefix. */
+		.max_owners = 1,
 	};
 	snprintf(d->device.name, sizeof(d->device.name), "%s", device_name(device));
 	(void)device_address(device, &d->device.at);

@@ -265,8 +265,7 @@ const char *device_name(const struct device *d)
 
 unsigned device_max_owners(const struct device *d)
 {
-	(void)d;
-	return 1;
+	return d->max_owners ? d->max_owners : 1;
 }
 
 const char *device_removal_way(const struct device *d)
@@ -278,5 +277,9 @@ const char *device_removal_way(const struct device *d)
 
 int device_get(struct device *d, struct device_state *ret)
 {
-	return d->ops->get(d, ret);
+	int r = d->ops->get(d, ret);
+
+	if (!r)
+		d->max_owners = ret->max_owners;
+	return r;
 }

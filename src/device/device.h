@@ -8,6 +8,13 @@
  * takes over uses the incremental flag where the device has it, and else the parking peer: the
  * prefix is added to a throw-away peer without endpoint, which is then removed. Which of the two is
  * learned at the first removal.
+ *
+ * Where device_max_owners is above one (shunt-wg; its docs/uapi.md), a prefix may belong to a set
+ * of owners in place of one peer: sets have numbers that whoever configures chooses, and both
+ * states and changes say who a set's owners are and which prefixes it has. A prefix stands once in
+ * a state, with its peer or its set, and adding it to either moves it there. A plan compares sets
+ * by number; that one's owners change costs one entry, however many prefixes it has. All else has
+ * one owner a prefix: there all of these fields are zero, and a change that has them is refused.
  */
 #ifndef SHUNT_DEVICE_DEVICE_H
 #define SHUNT_DEVICE_DEVICE_H
@@ -19,6 +26,9 @@
 
 enum device_kind { DEVICE_AUTO, DEVICE_KERNEL, DEVICE_UAPI };
 
+/* Before whom others go, whatever the ranks. */
+enum device_level { DEVICE_UP, DEVICE_LAST_RESORT, DEVICE_DOWN };
+
 struct device_peer {
 	wg_key key;
 	bool has_psk;
@@ -28,7 +38,27 @@ struct device_peer {
 	uint16_t keepalive; /* seconds, 0: off */
 	uint64_t rx_bytes, tx_bytes;
 	struct timespec last_handshake; /* wall clock; zero: never */
-	ip_prefix *allowed;		/* sorted by ip_prefix_cmp */
+	ip_prefix *allowed;		/* his alone; sorted by ip_prefix_cmp */
+	size_t n_allowed;
+	/* Of many owners. */
+	enum device_level level;
+	bool is_silent;	    /* as the device itself sees it */
+	bool multicast;	    /* he gets what is sent to groups */
+	ip_addr link_local; /* in fe80::/64; AF_UNSPEC: none */
+};
+
+struct device_owner {
+	wg_key key; /* of a peer */
+	uint16_t rank, weight;
+	bool is_relay;
+};
+
+/* Prefixes with the same owners. */
+struct device_owner_set {
+	uint32_t number;
+	struct device_owner *owners; /* by rank, those of weight 0 last */
+	size_t n_owners;
+	ip_prefix *allowed; /* sorted by ip_prefix_cmp */
 	size_t n_allowed;
 };
 
@@ -40,6 +70,10 @@ struct device_state {
 	uint32_t fwmark;
 	struct device_peer *peers; /* sorted by key bytes; secret memory (base/secret.h) */
 	size_t n_peers;
+	unsigned max_owners; /* per prefix, 1 or more; in what shall be 0 */
+	bool multicast;
+	struct device_owner_set *sets; /* sorted by number */
+	size_t n_sets;
 };
 
 struct device_peer_change {
@@ -56,6 +90,25 @@ struct device_peer_change {
 	size_t n_add;
 	const ip_prefix *del; /* removes each prefix if this peer owns it */
 	size_t n_del;
+	/* Of many owners. */
+	bool set_level;
+	enum device_level level;
+	bool set_multicast;
+	bool multicast;
+	bool set_link_local;
+	ip_addr link_local; /* AF_UNSPEC: none any more */
+};
+
+struct device_owner_set_change {
+	uint32_t number;
+	bool remove;			   /* with its prefixes; nothing else counts then */
+	const struct device_owner *owners; /* all of them from now on, in one step; peers that are
+					      there or come with this change */
+	size_t n_owners;      /* 0: they stay; more than the device can hold: -EINVAL */
+	const ip_prefix *add; /* moves each prefix here, whoever owns it now */
+	size_t n_add;
+	const ip_prefix *del; /* removes each prefix if this set has it */
+	size_t n_del;
 };
 
 struct device_change {
@@ -68,6 +121,11 @@ struct device_change {
 	const struct device_peer_change
 		*peers; /* applied in this order; all additions before any removal */
 	size_t n_peers;
+	/* Of many owners. */
+	bool set_multicast;
+	bool multicast;
+	const struct device_owner_set_change *sets; /* after the peers, likewise */
+	size_t n_sets;
 };
 
 struct device;
@@ -111,7 +169,7 @@ const char *device_ifname(const struct device *d);
 enum device_kind device_kind_of(const struct device *d); /* KERNEL or UAPI */
 /* For people: "kernel", or the userspace program's name as far as it is known. */
 const char *device_name(const struct device *d);
-/* How many owners a prefix may have on it. */
+/* How many owners a prefix may have on it, as the last device_get told; before the first: one. */
 unsigned device_max_owners(const struct device *d);
 /* How a prefix that nobody takes over is removed: "incremental flag", "parking peer", or "unknown"
  * before the first such removal. */
@@ -132,11 +190,15 @@ int device_get(struct device *d, struct device_state *ret);
 void device_state_done(struct device_state *s);
 /* NULL if absent. */
 const struct device_peer *device_state_peer(const struct device_state *s, const wg_key *key);
+const struct device_owner_set *device_state_set(const struct device_state *s, uint32_t number);
+/* A copy for another state. */
+struct device_owner_set *device_owner_sets_copy(const struct device_owner_set *sets, size_t n);
 
 /*
  * Applies the change, split into as many messages as it takes; additions of all peers come first,
  * then removals. Stops at the first error: what was before it stays applied. -EADDRINUSE: the port
- * is taken. -ENODEV: it vanished.
+ * is taken. -ENODEV: it vanished. -EOPNOTSUPP, before anything is applied: it has what only a
+ * device of many owners can.
  */
 int device_set(struct device *d, const struct device_change *c);
 

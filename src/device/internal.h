@@ -22,6 +22,7 @@ struct device {
 	const struct device_ops *ops;
 	enum device_kind kind;
 	enum removal_way removal;
+	unsigned max_owners; /* 0: not known yet */
 	char ifname[IFNAMSIZ];
 	char name[64];
 };
@@ -29,13 +30,24 @@ struct device {
 /* More peers than any implementation holds: the answer is nonsense. */
 #define DEVICE_PEERS_MAX (1u << 20)
 #define DEVICE_PREFIXES_MAX (1u << 25)
+#define DEVICE_OWNERS_MAX 256 /* of a set */
+
+struct map;
+
+struct owner_set_builder {
+	uint32_t number;
+	VEC(struct device_owner) owners;
+	VEC(ip_prefix) allowed;
+};
 
 /* Gathers a state from the pieces of an answer. */
 struct state_builder {
 	struct device_state state; /* without the peers */
 	VEC(struct device_peer) peers;
 	VEC(ip_prefix) allowed; /* of the last peer */
-	size_t n_prefixes;
+	size_t n_prefixes;	/* of all */
+	VEC(struct owner_set_builder *) sets;
+	struct map *by_number; /* NULL: no sets */
 };
 
 /* The peer of that key: the last one again if it is the same, which a dump continues in its next
@@ -43,6 +55,15 @@ struct state_builder {
 struct device_peer *state_builder_peer(struct state_builder *b, const wg_key *key);
 /* Adds an allowed IP to the last peer; false if there is none, or too many, or p has no family. */
 bool state_builder_allowed(struct state_builder *b, const ip_prefix *p);
+/* The set of that number, which may be said in several pieces. NULL: too many. */
+struct owner_set_builder *state_builder_set(struct state_builder *b, uint32_t number);
+/* Add to a set; false if there are too many, or p has no family. */
+bool state_builder_owner(struct owner_set_builder *s, const struct device_owner *o);
+bool state_builder_shared(struct state_builder *b, struct owner_set_builder *s, const ip_prefix *p);
+/* state_builder_finish's and _reset's part for the sets. */
+void state_builder_finish_sets(struct state_builder *b, struct device_state *ret);
+void state_builder_reset_sets(struct state_builder *b);
+void device_owner_sets_free(struct device_owner_set *sets, size_t n);
 /* Hands over the sorted state and leaves the builder empty. -EPROTO: a peer stands in it twice. */
 int state_builder_finish(struct state_builder *b, struct device_state *ret);
 /* Wipes and frees; the builder is empty and ready again. */

@@ -35,9 +35,15 @@ wg_key device_parking_key(const wg_key *device_public)
 	return key;
 }
 
+static bool has_extensions(const struct device_peer_change *p)
+{
+	return p->set_level || p->set_multicast || p->set_link_local;
+}
+
 static bool only_removes(const struct device_peer_change *p)
 {
-	return p->n_del && !p->n_add && !p->set_psk && !p->set_endpoint && !p->set_keepalive;
+	return p->n_del && !p->n_add && !p->set_psk && !p->set_endpoint && !p->set_keepalive &&
+	       !has_extensions(p);
 }
 
 /* The peers of the change that pick chooses, as it alters them. The caller releases them. */
@@ -83,18 +89,69 @@ static bool pick_remove(struct device_peer_change *p)
 	return p->remove;
 }
 
+/* The sets of the change that pick chooses, as it alters them; free() releases them. */
+static struct device_owner_set_change *select_sets(const struct device_change *c,
+	bool (*pick)(struct device_owner_set_change *s), size_t *ret_n)
+{
+	struct device_owner_set_change *list = mem_zalloc(c->n_sets + 1, sizeof(*list));
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_sets; i++) {
+		list[n] = c->sets[i];
+		n += pick(&list[n]);
+	}
+	*ret_n = n;
+	return list;
+}
+
+static bool pick_set_additions(struct device_owner_set_change *s)
+{
+	s->del = NULL;
+	s->n_del = 0;
+	return !s->remove && (s->n_owners || s->n_add);
+}
+
+static bool pick_set_removals(struct device_owner_set_change *s)
+{
+	s->n_owners = s->n_add = 0;
+	return !s->remove && s->n_del;
+}
+
+static bool pick_removed_set(struct device_owner_set_change *s)
+{
+	return s->remove;
+}
+
+/* Those of the sets that pick chooses, alone. */
+static int apply_sets(struct device *d, const struct device_change *c,
+	bool (*pick)(struct device_owner_set_change *s))
+{
+	struct device_change part = {0};
+	struct device_owner_set_change *list = select_sets(c, pick, &part.n_sets);
+	int r;
+
+	part.sets = list;
+	r = part.n_sets ? d->ops->apply(d, &part) : 0;
+	free(list);
+	return r;
+}
+
 static int apply_additions(struct device *d, const struct device_change *c)
 {
 	struct device_change part = *c;
 	size_t n;
 	struct device_peer_change *list = select_peers(c, pick_set, &n);
+	struct device_owner_set_change *sets = select_sets(c, pick_set_additions, &part.n_sets);
 	int r = 0;
 
 	part.peers = list;
 	part.n_peers = n;
-	if (n || c->set_private_key || c->set_listen_port || c->set_fwmark)
+	part.sets = sets;
+	if (n || part.n_sets || c->set_private_key || c->set_listen_port || c->set_fwmark ||
+		c->set_multicast)
 		r = d->ops->apply(d, &part);
 	release_peers(list, c);
+	free(sets);
 	wg_key_wipe(&part.private_key);
 	return r;
 }
@@ -221,12 +278,51 @@ static int apply_prefix_removals(struct device *d, const struct device_change *c
 	return r;
 }
 
+/* --- the whole ------------------------------------------------------------------------------ */
+
+static bool needs_many_owners(const struct device_change *c)
+{
+	bool needs = c->n_sets || c->set_multicast;
+
+	for (size_t i = 0; i < c->n_peers && !needs; i++)
+		needs = has_extensions(&c->peers[i]);
+	return needs;
+}
+
+/* A key that isn't known is refused half-way, so whether it is known is asked before. */
+static int check_can(struct device *d, const struct device_change *c)
+{
+	struct device_state s;
+	int r;
+
+	if (!needs_many_owners(c))
+		return 0;
+	if (!d->max_owners) {
+		r = device_get(d, &s);
+		if (r < 0)
+			return r;
+		device_state_done(&s);
+	}
+	if (d->max_owners < 2)
+		return -EOPNOTSUPP;
+	for (size_t i = 0; i < c->n_sets; i++)
+		if (c->sets[i].n_owners > d->max_owners)
+			return -EINVAL;
+	return 0;
+}
+
 int device_set(struct device *d, const struct device_change *c)
 {
-	int r = apply_additions(d, c);
+	int r = check_can(d, c);
 
 	if (!r)
+		r = apply_additions(d, c);
+	if (!r)
 		r = apply_prefix_removals(d, c);
+	if (!r)
+		r = apply_sets(d, c, pick_set_removals);
+	if (!r)
+		r = apply_sets(d, c, pick_removed_set);
 	if (!r)
 		r = apply_peer_removals(d, c);
 	return r;

@@ -17,6 +17,7 @@ static void peers_free(struct device_peer *peers, size_t n, size_t room)
 void device_state_done(struct device_state *s)
 {
 	peers_free(s->peers, s->n_peers, s->n_peers);
+	device_owner_sets_free(s->sets, s->n_sets);
 	*s = (struct device_state){0};
 }
 
@@ -115,6 +116,9 @@ int state_builder_finish(struct state_builder *b, struct device_state *ret)
 	*ret = b->state;
 	ret->peers = b->peers.items;
 	ret->n_peers = b->peers.n;
+	if (!ret->max_owners)
+		ret->max_owners = 1;
+	state_builder_finish_sets(b, ret);
 	vec_done(&b->allowed);
 	*b = (struct state_builder){0};
 	return 0;
@@ -123,6 +127,7 @@ int state_builder_finish(struct state_builder *b, struct device_state *ret)
 void state_builder_reset(struct state_builder *b)
 {
 	peers_free(b->peers.items, b->peers.n, b->peers.cap);
+	state_builder_reset_sets(b);
 	vec_done(&b->allowed);
 	*b = (struct state_builder){0};
 }

@@ -71,6 +71,7 @@ static bool on_public_key(struct uapi_reader *r, const char *value)
 {
 	wg_key key;
 
+	r->set = NULL;
 	r->in_peer = wg_key_from_hex(&key, value) && state_builder_peer(&r->builder, &key);
 	return r->in_peer;
 }
@@ -104,8 +105,10 @@ static bool on_allowed_ip(struct uapi_reader *r, const char *value)
 {
 	ip_prefix p;
 
-	return strchr(value, '/') && ip_prefix_parse(&p, value) &&
-	       state_builder_allowed(&r->builder, &p);
+	if (!strchr(value, '/') || !ip_prefix_parse(&p, value))
+		return false;
+	return r->set ? state_builder_shared(&r->builder, r->set, &p)
+		      : state_builder_allowed(&r->builder, &p);
 }
 
 static bool on_rx_bytes(struct uapi_reader *r, const char *value)
@@ -150,24 +153,131 @@ static bool on_errno(struct uapi_reader *r, const char *value)
 	return true;
 }
 
+/* --- of many owners --- */
+
+static bool on_max_owners(struct uapi_reader *r, const char *value)
+{
+	uint64_t v;
+
+	if (!number(&v, value, DEVICE_OWNERS_MAX) || !v)
+		return false;
+	r->builder.state.max_owners = (unsigned)v;
+	return true;
+}
+
+static bool on_multicast(struct uapi_reader *r, const char *value)
+{
+	bool on = !strcmp(value, "true");
+
+	if (r->in_peer)
+		last_peer(r)->multicast = on;
+	else
+		r->builder.state.multicast = on;
+	return on || !strcmp(value, "false");
+}
+
+static const char *const levels[] = {
+	[DEVICE_UP] = "up", [DEVICE_LAST_RESORT] = "last-resort", [DEVICE_DOWN] = "down"};
+
+static bool on_level(struct uapi_reader *r, const char *value)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
+		if (strcmp(value, levels[i]) != 0)
+			continue;
+		last_peer(r)->level = (enum device_level)i;
+		return true;
+	}
+	return false;
+}
+
+static bool on_answers(struct uapi_reader *r, const char *value)
+{
+	last_peer(r)->is_silent = !strcmp(value, "false");
+	return last_peer(r)->is_silent || !strcmp(value, "true");
+}
+
+static bool on_link_local(struct uapi_reader *r, const char *value)
+{
+	return ip_addr_parse(&last_peer(r)->link_local, value);
+}
+
+static bool on_owners(struct uapi_reader *r, const char *value)
+{
+	uint64_t v;
+
+	r->set = number(&v, value, UINT32_MAX) ? state_builder_set(&r->builder, (uint32_t)v) : NULL;
+	return r->set;
+}
+
+/* KEY,RANK,WEIGHT or the same and ",relay"; the line may be written to. */
+static bool on_owner(struct uapi_reader *r, const char *value)
+{
+	const char *end = r->line + r->n;
+	struct device_owner o = {0};
+	char *part[4] = {r->line + (value - r->line)};
+	uint64_t rank, weight;
+	unsigned n = 1;
+
+	for (char *c = part[0]; c < end; c++) {
+		if (*c != ',')
+			continue;
+		if (n == ARRAY_SIZE(part))
+			return false;
+		*c = '\0';
+		part[n++] = c + 1;
+	}
+	if (n < 3 || !wg_key_from_hex(&o.key, part[0]) || !number(&rank, part[1], UINT16_MAX) ||
+		!number(&weight, part[2], UINT16_MAX) || (n == 4 && strcmp(part[3], "relay")))
+		return false;
+	o.rank = (uint16_t)rank;
+	o.weight = (uint16_t)weight;
+	o.is_relay = n == 4;
+	return state_builder_owner(r->set, &o);
+}
+
+/* Where a key may stand: anywhere; in a peer's section, or a set's; either. */
+enum place { ANYWHERE, OF_PEER, OF_SET, OF_EITHER };
+
+static bool is_in_place(const struct uapi_reader *r, enum place place)
+{
+	switch (place) {
+	case OF_PEER:
+		return r->in_peer && !r->set;
+	case OF_SET:
+		return r->set;
+	case OF_EITHER:
+		return r->in_peer || r->set;
+	default:
+		return true;
+	}
+}
+
 static const struct {
 	const char *key;
-	bool of_peer;
+	enum place place;
 	bool (*fn)(struct uapi_reader *r, const char *value);
 } fields[] = {
-	{"allowed_ip", true, on_allowed_ip},
-	{"public_key", false, on_public_key},
-	{"preshared_key", true, on_preshared_key},
-	{"endpoint", true, on_endpoint},
-	{"persistent_keepalive_interval", true, on_keepalive},
-	{"rx_bytes", true, on_rx_bytes},
-	{"tx_bytes", true, on_tx_bytes},
-	{"last_handshake_time_sec", true, on_handshake_sec},
-	{"last_handshake_time_nsec", true, on_handshake_nsec},
-	{"private_key", false, on_private_key},
-	{"listen_port", false, on_listen_port},
-	{"fwmark", false, on_fwmark},
-	{"errno", false, on_errno},
+	{"allowed_ip", OF_EITHER, on_allowed_ip},
+	{"public_key", ANYWHERE, on_public_key},
+	{"preshared_key", OF_PEER, on_preshared_key},
+	{"endpoint", OF_PEER, on_endpoint},
+	{"persistent_keepalive_interval", OF_PEER, on_keepalive},
+	{"rx_bytes", OF_PEER, on_rx_bytes},
+	{"tx_bytes", OF_PEER, on_tx_bytes},
+	{"last_handshake_time_sec", OF_PEER, on_handshake_sec},
+	{"last_handshake_time_nsec", OF_PEER, on_handshake_nsec},
+	{"private_key", ANYWHERE, on_private_key},
+	{"listen_port", ANYWHERE, on_listen_port},
+	{"fwmark", ANYWHERE, on_fwmark},
+	{"errno", ANYWHERE, on_errno},
+	{"owners", ANYWHERE, on_owners},
+	{"owner", OF_SET, on_owner},
+	{"shared_ip", OF_SET, on_allowed_ip},
+	{"level", OF_PEER, on_level},
+	{"answers", OF_PEER, on_answers},
+	{"multicast", ANYWHERE, on_multicast},
+	{"link_local", OF_PEER, on_link_local},
+	{"max_owners", ANYWHERE, on_max_owners},
 };
 
 /* Keys that we don't know belong to programs newer than we are. */
@@ -181,8 +291,7 @@ static bool on_line(struct uapi_reader *r)
 	*value++ = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		if (!strcmp(r->line, fields[i].key))
-			return !r->cut && (!fields[i].of_peer || r->in_peer) &&
-			       fields[i].fn(r, value);
+			return !r->cut && is_in_place(r, fields[i].place) && fields[i].fn(r, value);
 	r->is_ours |= !strncmp(r->line, "shunt_", 6);
 	return true;
 }
@@ -293,8 +402,36 @@ static void put_peer(struct uapi_writer *w, const struct device_peer_change *p)
 		put(w, "endpoint=%s\n", sock_addr_format(&p->endpoint, text));
 	if (p->set_keepalive)
 		put(w, "persistent_keepalive_interval=%u\n", p->keepalive);
+	if (p->set_level)
+		put(w, "level=%s\n", levels[p->level]);
+	if (p->set_multicast)
+		put(w, "multicast=%s\n", p->multicast ? "true" : "false");
+	if (p->set_link_local)
+		put(w, "link_local=%s\n",
+			p->link_local.family ? ip_addr_format(&p->link_local, text) : "");
 	put_prefixes(w, "", p->add, p->n_add);
 	put_prefixes(w, "-", p->del, p->n_del);
+}
+
+static void put_owners(struct uapi_writer *w, const struct device_owner_set_change *s)
+{
+	char hex[WG_KEY_HEX_LEN];
+
+	put(w, "owners=%u\n", s->number);
+	if (s->remove) {
+		put(w, "remove=true\n");
+		return;
+	}
+	if (!s->n_owners && !s->n_add)
+		put(w, "update_only=true\n");
+	for (size_t i = 0; i < s->n_owners && !w->error; i++) {
+		const struct device_owner *o = &s->owners[i];
+
+		put(w, "owner=%s,%u,%u%s\n", wg_key_to_hex(&o->key, hex), o->rank, o->weight,
+			o->is_relay ? ",relay" : "");
+	}
+	put_prefixes(w, "", s->add, s->n_add);
+	put_prefixes(w, "-", s->del, s->n_del);
 }
 
 int uapi_write_set(struct uapi_writer *w, const struct device_change *c)
@@ -306,8 +443,12 @@ int uapi_write_set(struct uapi_writer *w, const struct device_change *c)
 		put(w, "listen_port=%u\n", c->listen_port);
 	if (c->set_fwmark)
 		put(w, "fwmark=%u\n", c->fwmark);
+	if (c->set_multicast)
+		put(w, "multicast=%s\n", c->multicast ? "true" : "false");
 	for (size_t i = 0; i < c->n_peers && !w->error; i++)
 		put_peer(w, &c->peers[i]);
+	for (size_t i = 0; i < c->n_sets && !w->error; i++)
+		put_owners(w, &c->sets[i]);
 	put(w, "\n");
 	flush(w);
 	sodium_memzero(w->buf, sizeof(w->buf));

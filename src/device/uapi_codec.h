@@ -19,6 +19,7 @@ struct uapi_reader {
 	size_t n; /* of line */
 	bool cut; /* the line was longer */
 	bool in_peer;
+	struct owner_set_builder *set; /* whose lines are read; NULL: a peer's or the device's */
 	bool has_errno;
 	bool is_ours; /* it has spoken of what only shunt-wg knows */
 	uint64_t fed; /* bytes so far */

@@ -38,6 +38,7 @@ void fib_nft_table(const char *ifname, char out[static FIB_NFT_TABLE_MAX])
 void fib_copy_device(const struct device_state *from, struct device_state *ret)
 {
 	*ret = *from;
+	ret->sets = device_owner_sets_copy(from->sets, from->n_sets);
 	ret->peers = NULL;
 	if (!from->n_peers)
 		return;

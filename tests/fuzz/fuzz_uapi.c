@@ -36,6 +36,22 @@ static void check(const struct device_state *s)
 	}
 }
 
+static void check_sets(const struct device_state *s)
+{
+	assert(s->max_owners);
+	for (size_t i = 0; i < s->n_sets; i++) {
+		const struct device_owner_set *set = &s->sets[i];
+
+		assert(i == 0 || s->sets[i - 1].number < set->number);
+		assert(device_state_set(s, set->number) == set);
+		for (size_t j = 0; j < set->n_allowed; j++) {
+			assert(!ip_prefix_has_host_bits(&set->allowed[j]));
+			assert(j == 0 ||
+				ip_prefix_cmp(&set->allowed[j - 1], &set->allowed[j]) <= 0);
+		}
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct device_state whole = {0}, pieces = {0};
@@ -47,9 +63,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text = (const char *)data + 1;
 	a = parse(text, size - 1, size, &whole);
 	b = parse(text, size - 1, (size_t)data[0] + 1, &pieces);
-	assert(a == b && whole.n_peers == pieces.n_peers);
-	if (!a)
+	assert(a == b && whole.n_peers == pieces.n_peers && whole.n_sets == pieces.n_sets);
+	if (!a) {
 		check(&whole);
+		check_sets(&whole);
+	}
 	device_state_done(&whole);
 	device_state_done(&pieces);
 	return 0;

@@ -8,7 +8,9 @@
  *   get                       the state; private and preshared keys are left out
  *   set CHANGE                a JSON object, or - for standard input:
  *                             {"private_key", "listen_port", "fwmark", "peers": [{"key", "remove",
- *                             "update_only", "psk", "endpoint", "keepalive", "add", "del"}]}
+ *                             "update_only", "psk", "endpoint", "keepalive", "level", "add",
+ *                             "del"}], "sets": [{"number", "remove", "owners": [{"key", "rank",
+ *                             "weight", "relay"}], "add", "del"}]}
  *   remove-prefix KEY PREFIX  removes it from that peer: {"way", "gone"}
  *   parking-key               {"key"}
  *   destroy
@@ -53,32 +55,59 @@ static json_t *key_json(const wg_key *k)
 	return json_string(wg_key_to_base64(k, text));
 }
 
+static json_t *prefixes_json(const ip_prefix *list, size_t n)
+{
+	char text[IP_PREFIX_STRLEN];
+	json_t *prefixes = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(prefixes, json_string(ip_prefix_format(&list[i], text)));
+	return prefixes;
+}
+
+static const char *const levels[] = {"up", "last-resort", "down"};
+
+static json_t *set_json(const struct device_owner_set *s)
+{
+	json_t *owners = json_array();
+
+	for (size_t i = 0; i < s->n_owners; i++) {
+		const struct device_owner *o = &s->owners[i];
+
+		json_array_append_new(
+			owners, json_pack("{s:o, s:i, s:i, s:b}", "key", key_json(&o->key), "rank",
+					o->rank, "weight", o->weight, "relay", o->is_relay));
+	}
+	return json_pack("{s:I, s:o, s:o}", "number", (json_int_t)s->number, "owners", owners,
+		"allowed", prefixes_json(s->allowed, s->n_allowed));
+}
+
 static json_t *peer_json(const struct device_peer *p)
 {
 	char text[SOCK_ADDR_STRLEN];
-	json_t *allowed = json_array();
 
-	for (size_t i = 0; i < p->n_allowed; i++)
-		json_array_append_new(allowed, json_string(ip_prefix_format(&p->allowed[i], text)));
-	return json_pack("{s:o, s:b, s:o, s:i, s:I, s:I, s:f, s:o}", "key", key_json(&p->key),
+	return json_pack("{s:o, s:b, s:o, s:i, s:I, s:I, s:f, s:s, s:o}", "key", key_json(&p->key),
 		"has_psk", p->has_psk, "endpoint",
 		p->endpoint.sa.sa_family ? json_string(sock_addr_format(&p->endpoint, text))
 					 : json_null(),
 		"keepalive", p->keepalive, "rx_bytes", (json_int_t)p->rx_bytes, "tx_bytes",
 		(json_int_t)p->tx_bytes, "last_handshake",
-		(double)p->last_handshake.tv_sec + (double)p->last_handshake.tv_nsec / 1e9,
-		"allowed", allowed);
+		(double)p->last_handshake.tv_sec + (double)p->last_handshake.tv_nsec / 1e9, "level",
+		levels[p->level], "allowed", prefixes_json(p->allowed, p->n_allowed));
 }
 
 static json_t *state_json(const struct device_state *s)
 {
-	json_t *peers = json_array();
+	json_t *peers = json_array(), *sets = json_array();
 
 	for (size_t i = 0; i < s->n_peers; i++)
 		json_array_append_new(peers, peer_json(&s->peers[i]));
-	return json_pack("{s:o, s:i, s:I, s:o}", "public_key",
+	for (size_t i = 0; i < s->n_sets; i++)
+		json_array_append_new(sets, set_json(&s->sets[i]));
+	return json_pack("{s:o, s:i, s:I, s:i, s:o, s:o}", "public_key",
 		s->has_key ? key_json(&s->public_key) : json_null(), "listen_port", s->listen_port,
-		"fwmark", (json_int_t)s->fwmark, "peers", peers);
+		"fwmark", (json_int_t)s->fwmark, "max_owners", (int)s->max_owners, "peers", peers,
+		"sets", sets);
 }
 
 static bool key_member(wg_key *ret, const json_t *o, const char *name)
@@ -133,7 +162,40 @@ static struct device_peer_change peer_change(const json_t *o)
 	p.keepalive = (uint16_t)keepalive;
 	p.add = prefix_member(&p.n_add, o, "add");
 	p.del = prefix_member(&p.n_del, o, "del");
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
+		const char *level = json_string_value(json_object_get(o, "level"));
+
+		if (!level || strcmp(level, levels[i]) != 0)
+			continue;
+		p.set_level = true;
+		p.level = (enum device_level)i;
+	}
 	return p;
+}
+
+static struct device_owner_set_change set_change(const json_t *o)
+{
+	struct device_owner_set_change s = {.remove = json_is_true(json_object_get(o, "remove"))};
+	const json_t *list = json_object_get(o, "owners");
+	struct device_owner *owners;
+
+	if (!number_member(&s.number, o, "number"))
+		usage("a set without number");
+	s.n_owners = json_array_size(list);
+	owners = mem_zalloc(s.n_owners + 1, sizeof(*owners));
+	for (size_t i = 0; i < s.n_owners; i++) {
+		const json_t *item = json_array_get(list, i);
+
+		if (!key_member(&owners[i].key, item, "key"))
+			usage("an owner without key");
+		owners[i].rank = (uint16_t)json_integer_value(json_object_get(item, "rank"));
+		owners[i].weight = (uint16_t)json_integer_value(json_object_get(item, "weight"));
+		owners[i].is_relay = json_is_true(json_object_get(item, "relay"));
+	}
+	s.owners = owners;
+	s.add = prefix_member(&s.n_add, o, "add");
+	s.del = prefix_member(&s.n_del, o, "del");
+	return s;
 }
 
 /* --- verbs ---------------------------------------------------------------------------------- */
@@ -159,9 +221,29 @@ static void free_peers(struct device_peer_change *peers, size_t n)
 	free(peers);
 }
 
+static struct device_owner_set_change *set_changes(const json_t *list, size_t n)
+{
+	struct device_owner_set_change *sets = mem_zalloc(n + 1, sizeof(*sets));
+
+	for (size_t i = 0; i < n; i++)
+		sets[i] = set_change(json_array_get(list, i));
+	return sets;
+}
+
+static void free_sets(struct device_owner_set_change *sets, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free((void *)(uintptr_t)sets[i].owners);
+		free((void *)(uintptr_t)sets[i].add);
+		free((void *)(uintptr_t)sets[i].del);
+	}
+	free(sets);
+}
+
 static int verb_set(struct device *d, char **args)
 {
 	struct device_change c = {0};
+	struct device_owner_set_change *sets;
 	struct device_peer_change *peers;
 	json_error_t e;
 	uint32_t port = 0;
@@ -183,8 +265,12 @@ static int verb_set(struct device *d, char **args)
 	for (size_t i = 0; i < c.n_peers; i++)
 		peers[i] = peer_change(json_array_get(list, i));
 	c.peers = peers;
+	list = json_object_get(o, "sets");
+	c.n_sets = json_array_size(list);
+	c.sets = sets = set_changes(list, c.n_sets);
 	r = device_set(d, &c);
 	free_peers(peers, c.n_peers);
+	free_sets(sets, c.n_sets);
 	json_decref(o);
 	if (r < 0)
 		return fail(r, "device_set");

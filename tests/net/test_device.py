@@ -29,6 +29,7 @@ from probes import Probe, STRAGGLERS_S, now
 BUILD = pathlib.Path(
     os.environ.get("SHUNT_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")).resolve()
 RATE = 500  # packets a second of each of the two flows
+SHUNT_WG = str(BUILD / "shunt-wg")
 TOOL = str(BUILD / "tests/lab/device_tool")
 PROBE = str(BUILD / "tests/lab/probe")
 
@@ -138,6 +139,57 @@ def test_foreign_peers_stay(node):
     assert witness(node) == {mine: ("(none)", "(none)", ["10.2.0.0/16"], "off"), foreign: before}
     change(node, peers=[{"key": mine, "remove": True}])
     assert witness(node) == {foreign: before}
+
+
+def owner(key, rank=0, weight=1, relay=False):
+    return {"key": key, "rank": rank, "weight": weight, "relay": relay}
+
+
+def test_sets_of_owners(node):
+    """Of a device that has them: what is told is what was set, and `wg` sees each prefix once."""
+    def ask(*words):
+        return tool(node, *words, userspace=SHUNT_WG)
+
+    def change_it(**what):
+        return ask("set", json.dumps(what))
+
+    def shown():
+        return {k: p[2] for k, p in witness(node).items()}
+
+    ask("open")
+    assert ask("get")["max_owners"] == 16
+    a, b, c = sorted((some_key() for _ in range(3)), key=base64.b64decode)
+    many = [f"10.{i >> 8}.{i & 255}.0/24" for i in range(2000)]
+    change_it(peers=[{"key": a, "add": ["10.99.0.1/32", *many]}, {"key": b, "level": "last-resort"}, {"key": c}])
+    # The prefixes move from a peer to a set; what else is his stays.
+    change_it(sets=[{"number": 7, "owners": [owner(b, 1), owner(a, 0, 100, True), owner(c, 0, 0)], "add": many},
+                    {"number": 0, "owners": [owner(c)], "add": ["fd01::/32"]}])
+    got = ask("get")
+    assert [s["number"] for s in got["sets"]] == [0, 7]
+    assert got["sets"][1]["owners"] == [owner(a, 0, 100, True), owner(b, 1), owner(c, 0, 0)]
+    assert len(got["sets"][1]["allowed"]) == len(many) and got["sets"][0]["allowed"] == ["fd01::/32"]
+    assert [(p["key"], p["level"], p["allowed"]) for p in got["peers"]] == [
+        (a, "up", ["10.99.0.1/32"]), (b, "last-resort", []), (c, "up", [])]
+    assert shown() == {a: sorted(["10.99.0.1/32", *many]), b: [], c: ["fd01::/32"]}
+    # Other owners, prefixes gone and a set gone, a peer too, all in one change; the rest moves by it.
+    change_it(peers=[{"key": a, "remove": True}, {"key": b, "level": "up", "add": ["fd01::/32"]}],
+              sets=[{"number": 7, "owners": [owner(b)], "del": many[1:]}, {"number": 0, "remove": True},
+                    {"number": 9, "del": many}])
+    assert shown() == {b: sorted([many[0], "fd01::/32"]), c: []}
+    assert ask("get")["sets"] == [{"number": 7, "owners": [owner(b)], "allowed": many[:1]}]
+    with pytest.raises(Refused, match="ENOENT"):
+        change_it(sets=[{"number": 7, "owners": [owner(c), owner(a)]}])
+    with pytest.raises(Refused, match="EINVAL"):
+        change_it(peers=[{"key": a}], sets=[{"number": 7, "owners": [owner(some_key()) for _ in range(17)]}])
+    assert shown() == {b: sorted([many[0], "fd01::/32"]), c: []}
+
+
+def test_no_sets_where_a_prefix_has_one_owner(node):
+    tool(node, "open")
+    assert tool(node, "get")["max_owners"] == 1
+    with pytest.raises(Refused, match="EOPNOTSUPP"):
+        change(node, peers=[{"key": some_key()}], sets=[{"number": 7, "remove": True}])
+    assert witness(node) == {}
 
 
 def test_removes_single_prefixes(node):

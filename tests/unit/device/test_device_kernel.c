@@ -234,6 +234,17 @@ static void refused_changes(void **state)
 
 /* --- what the parser refuses ---------------------------------------------------------------- */
 
+static void many_owners(void **state)
+{
+	struct device *d = open_device();
+	struct device_owner_set_change set = {.number = 1, .remove = true};
+	struct device_change c = {.sets = &set, .n_sets = 1};
+
+	assert_int_equal(device_set(d, &c), -EOPNOTSUPP);
+	assert_int_equal(device_max_owners(d), 1);
+	device_close(d);
+}
+
 static void random_damage(void **state)
 {
 	struct chance c = chance_start("netlink damage");
@@ -280,6 +291,7 @@ int main(void)
 		T(parking_takes_one_message),
 		T(large_changes),
 		T(refused_changes),
+		T(many_owners),
 		T(random_damage),
 	};
 

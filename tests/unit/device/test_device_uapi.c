@@ -481,6 +481,39 @@ static void broken_programs(void **state)
 	device_close(d);
 }
 
+/* What it can't do it isn't asked for, and the rest of such a change isn't either. */
+static void many_owners_of_one_who_has_one(void **state)
+{
+	struct device *d = open_device();
+	const ip_prefix net = P("10.1.0.0/16");
+	struct device_owner owner = {.key = keys[0], .weight = 1};
+	struct device_owner_set_change set = {.number = 1, .owners = &owner, .n_owners = 1};
+	struct device_peer_change peers[] = {
+		{.key = keys[0], .add = &net, .n_add = 1}, {.key = keys[1]}};
+	struct device_change table[] = {
+		{.peers = peers, .n_peers = 1, .sets = &set, .n_sets = 1},
+		{.peers = peers, .n_peers = 1, .set_multicast = true},
+		{.peers = peers, .n_peers = 2},
+		{.peers = peers, .n_peers = 2},
+		{.peers = peers, .n_peers = 2},
+	};
+	struct device_state s;
+
+	assert_int_equal(device_max_owners(d), 1);
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		peers[1].set_level = i == 2;
+		peers[1].set_multicast = i == 3;
+		peers[1].set_link_local = i == 4;
+		assert_int_equal(device_set(d, &table[i]), -EOPNOTSUPP);
+	}
+	assert_int_equal(device_get(d, &s), 0);
+	assert_int_equal(s.max_owners, 1);
+	assert_int_equal(device_max_owners(d), 1);
+	assert_int_equal(s.n_peers, 0);
+	device_state_done(&s);
+	device_close(d);
+}
+
 static void very_many_peers(void **state)
 {
 	struct device *d = open_device();
@@ -535,6 +568,7 @@ int main(void)
 		T(hung_up_on_a_long_set),
 		T(not_sent),
 		T(broken_programs),
+		T(many_owners_of_one_who_has_one),
 		T(very_many_peers),
 		T(nobody_there),
 	};

@@ -169,6 +169,146 @@ static void answers(void **state)
 	}
 }
 
+/* --- of many owners --- */
+
+static const char shared[] = "max_owners=16\n"
+			     "multicast=true\n"
+			     "public_key=" KEY_B "\n"
+			     "level=last-resort\n"
+			     "answers=false\n"
+			     "multicast=true\n"
+			     "link_local=fe80::b\n"
+			     "allowed_ip=10.0.0.1/32\n"
+			     "owners=9\n"
+			     "allowed_ip=fd01::/32\n"
+			     "allowed_ip=10.1.0.9/16\n"
+			     "owners=7\n"
+			     "allowed_ip=10.2.0.0/16\n"
+			     "public_key=" KEY_A "\n"
+			     "allowed_ip=10.0.0.2/32\n"
+			     "owners=7\n"
+			     "owner=" KEY_B ",0,100,relay\n"
+			     "owner=" KEY_A ",65535,65535\n"
+			     "owners=8\n"
+			     "owner=" KEY_A ",0,0\n"
+			     "shared_ip=10.3.0.0/16\n"
+			     "owners=9\n"
+			     "owner=" KEY_B ",0,1\n"
+			     "owners=4294967295\n"
+			     "errno=0\n\n";
+
+static void check_owner(const struct device_owner *o, const char *text)
+{
+	char hex[WG_KEY_HEX_LEN], is[128];
+
+	snprintf(is, sizeof(is), "%s,%u,%u%s", wg_key_to_hex(&o->key, hex), o->rank, o->weight,
+		o->is_relay ? ",relay" : "");
+	assert_string_equal(is, text);
+}
+
+static void check_shared(const struct device_state *s)
+{
+	const struct device_owner_set *set;
+	const struct device_peer *p = &s->peers[1];
+	char text[IP_ADDR_STRLEN];
+
+	assert_int_equal(s->max_owners, 16);
+	assert_true(s->multicast);
+	assert_int_equal(s->n_peers, 2);
+	assert_true(p->level == DEVICE_LAST_RESORT && p->is_silent && p->multicast);
+	assert_string_equal(ip_addr_format(&p->link_local, text), "fe80::b");
+	assert_int_equal(p->n_allowed, 1);
+	p = &s->peers[0];
+	assert_true(
+		p->level == DEVICE_UP && !p->is_silent && !p->multicast && !p->link_local.family);
+	assert_int_equal(p->n_allowed, 1);
+	assert_int_equal(s->n_sets, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_ptr_equal(device_state_set(s, (const uint32_t[]){7, 8, 9, UINT32_MAX}[i]),
+			&s->sets[i]);
+	assert_null(device_state_set(s, 0));
+	set = &s->sets[0];
+	assert_true(set->n_owners == 2 && set->n_allowed == 1);
+	check_owner(&set->owners[0], KEY_B ",0,100,relay");
+	check_owner(&set->owners[1], KEY_A ",65535,65535");
+	check_prefix(&set->allowed[0], "10.2.0.0/16");
+	check_owner(&s->sets[1].owners[0], KEY_A ",0,0");
+	check_prefix(&s->sets[1].allowed[0], "10.3.0.0/16");
+	set = &s->sets[2];
+	assert_true(set->n_owners == 1 && set->n_allowed == 2);
+	check_prefix(&set->allowed[0], "10.1.0.0/16"); /* masked, sorted */
+	check_prefix(&set->allowed[1], "fd01::/32");
+	assert_true(!s->sets[3].n_owners && !s->sets[3].n_allowed);
+}
+
+static void sets_of_owners(void **state)
+{
+	for (size_t n = 1; n <= sizeof(shared); n += 7) {
+		struct device_state s = {0}, copy = {0};
+
+		assert_int_equal(parse(shared, sizeof(shared) - 1, n, &s), 0);
+		check_shared(&s);
+		copy = s;
+		copy.sets = device_owner_sets_copy(s.sets, s.n_sets);
+		check_shared(&copy);
+		copy.peers = NULL;
+		copy.n_peers = 0;
+		device_state_done(&copy);
+		device_state_done(&s);
+		assert_null(s.sets);
+	}
+	/* Cut off, nothing is left behind. */
+	for (size_t n = 0; n < sizeof(shared) - 1; n++)
+		assert_int_equal(parse(shared, n, sizeof(shared), NULL), -EPROTO);
+}
+
+static void sets_that_make_no_sense(void **state)
+{
+	static const char *const table[] = {
+		"max_owners=0",
+		"max_owners=x",
+		"max_owners=257",
+		"owners=",
+		"owners=-1",
+		"owners=4294967296",
+		"owner=" KEY_A ",0,1",
+		"shared_ip=10.0.0.0/8",
+		"public_key=" KEY_A "\nshared_ip=10.0.0.0/8",
+		"public_key=" KEY_A "\nowner=" KEY_A ",0,1",
+		"public_key=" KEY_A "\nlevel=3",
+		"public_key=" KEY_A "\nlevel=",
+		"public_key=" KEY_A "\nanswers=no",
+		"public_key=" KEY_A "\nmulticast=1",
+		"public_key=" KEY_A "\nlink_local=fe80",
+		"public_key=" KEY_A "\nowners=1\nrx_bytes=1",
+		"level=up",
+		"multicast=",
+		"owners=1\nowner=" KEY_A,
+		"owners=1\nowner=" KEY_A ",0",
+		"owners=1\nowner=" KEY_A ",0,1,",
+		"owners=1\nowner=" KEY_A ",0,1,rely",
+		"owners=1\nowner=" KEY_A ",0,1,relay,relay",
+		"owners=1\nowner=" KEY_A ",,1",
+		"owners=1\nowner=" KEY_A ",65536,1",
+		"owners=1\nowner=" KEY_A ",0,65536",
+		"owners=1\nowner=" KEY_A ",0,1\nowner=" KEY_A ",1,1",
+		"owners=1\nowner=,0,1",
+		"owners=1\nallowed_ip=10.0.0.0",
+		"owners=1\nallowed_ip=-10.0.0.0/8",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct device_state s = {0};
+		AUTO_BUF text = {0};
+		int r;
+
+		buf_printf(&text, "%s\nerrno=0\n\n", table[i]);
+		r = parse(buf_str(&text), text.n, 5, &s);
+		if (r != -EPROTO)
+			fail_msg("%s: %d", table[i], r);
+	}
+}
+
 /* A key that we don't know may have a value of any length; one that we know may not. */
 static void long_lines(void **state)
 {
@@ -275,6 +415,52 @@ static void a_whole_change(void **state)
 		assert_int_equal(w.buf[i], 0);
 }
 
+static void a_change_of_sets(void **state)
+{
+	const ip_prefix add[] = {P("10.1.0.0/16"), P("fd00::/64")}, del[] = {P("10.2.0.0/16")};
+	struct device_owner owners[2] = {
+		{.rank = 1, .weight = 100, .is_relay = true}, {.rank = 65535, .weight = 65535}};
+	struct device_owner_set_change sets[] = {
+		{.number = 7,
+			.owners = owners,
+			.n_owners = 2,
+			.add = add,
+			.n_add = 2,
+			.del = del,
+			.n_del = 1},
+		{.number = UINT32_MAX, .del = del, .n_del = 1},
+		{.number = 0, .remove = true, .owners = owners, .n_owners = 2},
+	};
+	struct device_peer_change peers[3] = {
+		{.set_level = true, .level = DEVICE_DOWN, .set_multicast = true},
+		{.set_level = true, .level = DEVICE_UP, .set_link_local = true},
+		{.set_level = true, .level = DEVICE_LAST_RESORT, .set_link_local = true},
+	};
+	struct device_change c = {.set_multicast = true,
+		.multicast = true,
+		.peers = peers,
+		.n_peers = 3,
+		.sets = sets,
+		.n_sets = 3};
+	struct uapi_writer w = {.write = into_buf};
+	AUTO_BUF out = {0};
+
+	w.data = &out;
+	assert_true(wg_key_from_hex(&owners[0].key, KEY_A));
+	assert_true(wg_key_from_hex(&owners[1].key, KEY_B));
+	peers[0].key = peers[1].key = peers[2].key = owners[0].key;
+	assert_true(ip_addr_parse(&peers[1].link_local, "fe80::a"));
+	assert_int_equal(uapi_write_set(&w, &c), 0);
+	assert_string_equal(buf_str(&out),
+		"set=1\nmulticast=true\npublic_key=" KEY_A "\nlevel=down\nmulticast=false\n"
+		"public_key=" KEY_A "\nlevel=up\nlink_local=fe80::a\n"
+		"public_key=" KEY_A "\nlevel=last-resort\nlink_local=\n"
+		"owners=7\nowner=" KEY_A ",1,100,relay\nowner=" KEY_B ",65535,65535\n"
+		"allowed_ip=10.1.0.0/16\nallowed_ip=fd00::/64\nallowed_ip=-10.2.0.0/16\n"
+		"owners=4294967295\nupdate_only=true\nallowed_ip=-10.2.0.0/16\n"
+		"owners=0\nremove=true\n\n");
+}
+
 static int refuse(void *data, const char *bytes, size_t n)
 {
 	int *left = data;
@@ -312,11 +498,14 @@ int main(void)
 		cmocka_unit_test(pieces_of_every_size),
 		cmocka_unit_test(cut_at_every_byte),
 		cmocka_unit_test(answers),
+		cmocka_unit_test(sets_of_owners),
+		cmocka_unit_test(sets_that_make_no_sense),
 		cmocka_unit_test(long_lines),
 		cmocka_unit_test(zero_bytes),
 		cmocka_unit_test(endless_answer),
 		cmocka_unit_test(garbage),
 		cmocka_unit_test(a_whole_change),
+		cmocka_unit_test(a_change_of_sets),
 		cmocka_unit_test(a_large_change),
 	};
 
