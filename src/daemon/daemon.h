@@ -21,6 +21,7 @@
 #include "daemon/fib_facts.h"
 #include "daemon/fib_thread.h"
 #include "daemon/foreign_look.h"
+#include "daemon/own_networks.h"
 #include "daemon/problem_log.h"
 #include "daemon/remember.h"
 #include "daemon/session_keys.h"
@@ -109,8 +110,9 @@ struct daemon {
 	struct snapshot *snapshot;	 /* the last that was made for it; NULL: none */
 	struct daemon_problems problems; /* as it shows them */
 	struct problem_log problem_log;
-	unsigned seconds;	      /* since the start, as the timer counts */
-	struct device_reader *reader; /* reads the device into mirror when somebody asks */
+	struct own_networks own_networks; /* asked for second by second */
+	unsigned seconds;		  /* since the start, as the timer counts */
+	struct device_reader *reader;	  /* reads the device into mirror when somebody asks */
 	struct diagnosis *diagnosis;
 	struct bfd_filter *bfd_filter;
 	/* The device as it was last seen, for those who ask; the engine has what it decides by. */

@@ -80,42 +80,6 @@ static void add_open_key(const struct daemon *d, json_t *list)
 	add(list, what, fix);
 }
 
-/* What keeps packets for the prefix from leaving by another interface than ours; NULL: nothing. A
- * default route is where packets go whose way is unknown. */
-static const char *own_network_trouble(const struct daemon *d, const ip_prefix *p)
-{
-	ip_addr first = ip_prefix_addr(p);
-	struct rtnl_route r;
-	int err = rtnl_route_get(d->rtnl, &first, d->fib.fwmark, &r);
-
-	if (err)
-		return err == -ENETUNREACH ? "no route leads to it" : NULL;
-	if (r.ifindex == d->fib.ifindex)
-		return "its route leads back into the tunnel";
-	return ip_prefix_is_default(&r.dst) ? "only the default route leads to it" : NULL;
-}
-
-static void add_own_networks(const struct daemon *d, json_t *list)
-{
-	const struct mesh_node *self = d->gen->self;
-
-	for (size_t i = 0; i < self->n_networks; i++) {
-		const ip_prefix *p = &self->networks[i].prefix;
-		const char *why = ip_prefix_is_default(p) ? NULL : own_network_trouble(d, p);
-		AUTO_FREE char *what = NULL, *fix = NULL;
-		char text[IP_PREFIX_STRLEN];
-
-		if (!why)
-			continue;
-		ip_prefix_format(p, text);
-		what = mem_printf(
-			"%s, a network of %s, isn't reached from here: %s", text, self->name, why);
-		fix = mem_printf("ip %sroute add %s via GATEWAY (or dev INTERFACE)",
-			p->family == AF_INET6 ? "-6 " : "", text);
-		add(list, what, fix);
-	}
-}
-
 static void add_flapping(const struct daemon *d, json_t *list)
 {
 	AUTO_FREE char *what = mem_printf("several peers go down and come back within a minute: "
@@ -157,7 +121,7 @@ json_t *problems_to_log(struct daemon *d)
 	add_psk_problems(d, list);
 	add_unknown_endpoints(d, list);
 	add_open_key(d, list);
-	add_own_networks(d, list);
+	own_networks_check(&d->own_networks, d->gen, add_health, list);
 	if (prober_error(d->prober, text, sizeof(text)))
 		add(list, text, NULL);
 	diagnosis_problems(d->diagnosis, list);

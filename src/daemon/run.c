@@ -49,6 +49,7 @@ static void on_second(uv_timer_t *t)
 	struct daemon *d = t->data;
 
 	bfd_filter_step(d->bfd_filter, d, sys_now());
+	own_networks_step(&d->own_networks, d->gen, &d->fib, d->rtnl);
 	if (d->seconds++ % SECONDS_PER_LOOK == 0)
 		problem_log_update(&d->problem_log, problems_to_log(d));
 	log_tell_left_out();
@@ -478,6 +479,7 @@ static bool stop(struct daemon *d)
 	snapshot_put(d->snapshot);
 	json_decref(d->problems.list);
 	problem_log_done(&d->problem_log);
+	own_networks_done(&d->own_networks);
 	device_state_done(&d->mirror);
 	handshakes_free(d->handshakes);
 	bfd_filter_free(d->bfd_filter);
