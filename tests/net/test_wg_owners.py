@@ -1,15 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Prefixes with several owners, on interfaces: a site whose hubs all have the same service.
-
-                                        +-- 198.51.100.2 [hub0] wg0 10.9.0.2, fe80::2
-    [site] eth0 198.51.100.1 --(switch)-+-- 198.51.100.3 [hub1] wg0 10.9.0.3, fe80::3
-     wg0 10.9.0.1, fd09::1, fe80::1     +-- 198.51.100.4 [hub2] wg0 10.9.0.4, fe80::4
-
-192.0.2.1 and 2001:db8:9::1 are on each hub's lo, and a set of the three at the site. What a hub gets is numbered, so that
-order and place of each flow can be told.
+"""Prefixes with several owners, on interfaces: a site whose hubs all have the same service (star.py), and a set of the
+three. What a hub gets is numbered, so that order and place of each flow can be told.
 """
 
-import base64
 import collections
 import contextlib
 import os
@@ -22,70 +15,16 @@ import threading
 import pytest
 
 from lab import Lab, wait_for
-from pair import End, OURS, PATIENCE, PORT, host_port, key_pair, socket_in, tcp_transfer
+from pair import PATIENCE, key_pair, socket_in, tcp_transfer
+from star import SERVICE, Star, hex_of
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 
-HUBS = 3
 FLOWS = 24
 PER_FLOW = 40
-SERVICE = {4: "192.0.2.1", 6: "2001:db8:9::1"}
 SERVICE_PORT = 7300
 UDP_SEGMENT, SO_RCVBUFFORCE = 103, 33
 BOTH = pytest.mark.parametrize("version", [4, 6])
-
-
-def hex_of(end):
-    return base64.b64decode(end.public).hex()
-
-
-class Star:
-    """The topology at the head of the file."""
-
-    def __init__(self, lab):
-        underlay = lab.underlay()
-        self.site = End(lab.namespace("site"), OURS)
-        self.hubs = [End(lab.namespace(f"hub{i}"), OURS) for i in range(HUBS)]
-        for i, end in enumerate([self.site, *self.hubs]):
-            lab.plug(underlay, end.node, f"198.51.100.{i + 1}/24")
-            self.begin(end)
-            for address in (f"10.9.0.{i + 1}/24", f"fd09::{i + 1}/64", f"fe80::{i + 1}/64"):
-                end.node.address(address, "wg0")
-        for i, hub in enumerate(self.hubs):
-            self.site.set("peer", hub.public, "endpoint", host_port(f"198.51.100.{i + 2}"),
-                          "allowed-ips", f"10.9.0.{i + 2},fd09::{i + 2}")
-            hub.node.address(f"{SERVICE[4]}/32", "lo")
-            hub.node.address(f"{SERVICE[6]}/128", "lo")
-        self.site.node.ip(f"route add {SERVICE[4]}/32 dev wg0 src 10.9.0.1")
-        self.site.node.ip(f"route add {SERVICE[6]}/128 dev wg0 src fd09::1")
-
-    def begin(self, end):
-        """The program runs and, if it is a hub's, knows the site."""
-        end.start()
-        end.identify()
-        if end is not self.site:
-            end.set("peer", self.site.public, "allowed-ips", "10.9.0.1,fd09::1")
-        end.up()
-
-    def ask(self, end, *lines):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(PATIENCE)
-            s.connect(os.path.join(end.node.folder, "wireguard", "wg0.sock"))
-            s.sendall(("\n".join(lines) + "\n\n").encode())
-            answer = b""
-            while not answer.endswith(b"\n\n"):
-                answer += s.recv(65536)
-        assert b"errno=0\n" in answer, answer
-        return answer.decode()
-
-    def share(self, *ranks):
-        """The service belongs to all hubs, of these ranks."""
-        owners = [f"owner={hex_of(h)},{r},1" for h, r in zip(self.hubs, ranks)]
-        self.ask(self.site, "set=1", "owners=1", *owners,
-                 *(f"allowed_ip={SERVICE[v]}/{32 if v == 4 else 128}" for v in (4, 6)))
-
-    def level(self, hub, level):
-        self.ask(self.site, "set=1", f"public_key={hex_of(hub)}", f"level={level}")
 
 
 class Service:
@@ -157,18 +96,12 @@ def where_flows_go(star, service, version, first):
     return places
 
 
-def wait_for_sessions(star):
-    for i, hub in enumerate(star.hubs):
-        star.site.node.run(["ping", "-n", "-q", "-c", "1", "-W", str(PATIENCE), f"10.9.0.{i + 2}"])
-        assert star.site.peer(hub)["handshake"]
-
-
 # --- shares ---------------------------------------------------------------------------------------
 
 
 @BOTH
 def test_shares_and_only_the_flows_of_the_lost_move(star, version):
-    wait_for_sessions(star)
+    star.talk()
     star.share(1, 1, 1)
     service = Service(star, version)
     try:
@@ -188,7 +121,7 @@ def test_shares_and_only_the_flows_of_the_lost_move(star, version):
 @BOTH
 def test_streams_arrive_whole(star, version):
     """Of each connection all packets, and all answers, by whoever has it."""
-    wait_for_sessions(star)
+    star.talk()
     star.share(1, 1, 1)
     for n, hub in enumerate(star.hubs):
         others = [h for h in star.hubs if h is not hub]
@@ -215,7 +148,7 @@ def goes_to(star, service, version, flow=9999):
 def test_a_preferred_owner_that_is_killed_and_comes_back(star):
     """Nobody tells the device. Its sessions are of an older key, so that the next packet asks for new ones, and nothing has
     to grow old first."""
-    wait_for_sessions(star)
+    star.talk()
     star.share(1, 2, 3)
     preferred = star.hubs[0]
     with contextlib.ExitStack() as stack:
@@ -263,11 +196,8 @@ def listen(end, version, group):
 @BOTH
 def test_groups_and_link_local(star, version):
     group = {4: "239.1.2.3", 6: "ff02::1:3"}[version]
-    wait_for_sessions(star)
-    for i, hub in enumerate(star.hubs):
-        star.ask(hub, "set=1", "multicast=true", f"public_key={hex_of(star.site)}", "multicast=true", "link_local=fe80::1")
-        star.ask(star.site, "set=1", f"public_key={hex_of(hub)}", f"multicast={'true' if i < 2 else 'false'}",
-                 f"link_local=fe80::{i + 2}")
+    star.talk()
+    star.have_multicast(star.hubs[:2])
     with contextlib.ExitStack() as stack:
         ears = [stack.enter_context(listen(h, version, group)) for h in star.hubs]
         s, index = stack.enter_context(socket_in(star.site.node, version, bind=("", 7400))), index_of(star.site)
@@ -275,7 +205,7 @@ def test_groups_and_link_local(star, version):
             s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("4s4si", bytes(4), bytes(4), index))
         to = (group, 7400) if version == 4 else (group, 7400, 0, index)
         s.sendto(b"off", to)
-        star.ask(star.site, "set=1", "multicast=true")
+        star.multicast(True)
         s.sendto(b"on", to)
         for ear in ears[:2]:
             assert ear.recv(100) == b"on"
