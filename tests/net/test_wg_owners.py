@@ -118,6 +118,65 @@ def test_shares_and_only_the_flows_of_the_lost_move(star, version):
         service.close()
 
 
+class Sending:
+    """A datagram a millisecond, flow after flow, until it ends."""
+
+    def __init__(self, star, version):
+        self.sent = 0
+        self._sockets = [socket_in(star.site.node, version) for _ in range(FLOWS)]
+        for flow, s in enumerate(self._sockets):
+            s.bind(("10.9.0.1" if version == 4 else "fd09::1", 21000 + flow))
+            s.connect((SERVICE[version], SERVICE_PORT))
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        while not self._ending.wait(0.001):
+            flow = self.sent % FLOWS
+            self._sockets[flow].send(struct.pack("!II", flow, self.sent))
+            self.sent += 1
+
+    def end(self):
+        self._ending.set()
+        self._thread.join()
+        for s in self._sockets:
+            s.close()
+
+
+@BOTH
+def test_changes_lose_nothing(star, version):
+    """Owners are said anew, a prefix goes to a peer alone and back, and to another set, while packets go there."""
+    wait_for_sessions(star)
+    star.share(1, 1, 1)
+    prefix = f"allowed_ip={SERVICE[version]}/{32 if version == 4 else 128}"
+    a, b, c = (hex_of(h) for h in star.hubs)
+    changes = [
+        ["owners=1", f"owner={a},0,1"],
+        ["owners=1", f"owner={b},0,1", f"owner={c},0,3"],
+        [f"public_key={c}", prefix],
+        ["owners=2", f"owner={a},5,1", f"owner={b},5,2", prefix],
+        [f"public_key={a}", "level=down", f"public_key={b}", "level=last-resort"],
+        ["owners=1", prefix],
+        ["owners=2", "remove=true"],
+        [f"public_key={a}", "level=up", f"public_key={b}", "level=up"],
+    ]
+    service, sending = Service(star, version), Sending(star, version)
+    try:
+        for _ in range(40):
+            for change in changes:
+                star.ask(star.site, "set=1", *change)
+            star.ask(star.site, "get=1")
+        wait_for("packets beside it", lambda: sending.sent > 200, PATIENCE)
+        sending.end()
+        wait_for("all of them", lambda: sum(len(n) for got in service.got for n in list(got.values())) >=
+                 sending.sent, PATIENCE)
+        assert all(service.got), "each hub got some"
+    finally:
+        sending.end()
+        service.close()
+
+
 @BOTH
 def test_streams_arrive_whole(star, version):
     """Of each connection all packets, and all answers, by whoever has it."""
