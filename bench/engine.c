@@ -5,7 +5,7 @@
  *sees 100,000 prefixes of another site, all alike or each with a metric of its own (no set of
  *candidates is shared: the worst case); a hub sees 2,000 sites.
  *
- *	engine [PREFIXES [PEERS]]
+ *	engine [--json] [--prefixes N] [--peers N]
  */
 #include "daemon/engine.h"
 
@@ -60,8 +60,26 @@ static void note(struct bench *b, double ms)
 		b->act.longest_ms = ms;
 }
 
+static bool as_json;
+static unsigned n_told;
+static char group[80]; /* of acts */
+
+static void head(unsigned n, const char *of)
+{
+	snprintf(group, sizeof(group), "%u %s", n, of);
+	if (!as_json)
+		printf("%s:\n", group);
+}
+
 static void tell(const struct bench *b)
 {
+	if (as_json) {
+		printf("%s{\"of\": \"%s\", \"act\": \"%s\", \"longest_ms\": %.3f, "
+		       "\"steps\": %u, \"whole_ms\": %.3f}",
+			n_told++ ? ", " : "", group, b->act.name, b->act.longest_ms, b->act.steps,
+			b->act.whole_ms);
+		return;
+	}
 	printf("  %-34s %8.3f ms at most, %4u step%s, %8.3f ms\n", b->act.name, b->act.longest_ms,
 		b->act.steps, b->act.steps == 1 ? " " : "s", b->act.whole_ms);
 }
@@ -202,8 +220,7 @@ static void many_prefixes(unsigned n, bool own_metrics)
 {
 	struct bench b = {.now = {NS_PER_S}};
 
-	printf("%u prefixes, %s:\n", n,
-		own_metrics ? "each with a metric of its own" : "all alike");
+	head(n, own_metrics ? "prefixes, each with a metric of its own" : "prefixes, all alike");
 	make_site(&b.builds[0], n, own_metrics, 10, false);
 	begin(&b, "start");
 	start(&b, make(&b, &b.builds[0], SELF));
@@ -271,7 +288,7 @@ static void many_peers(unsigned n)
 {
 	struct bench b = {.now = {NS_PER_S}};
 
-	printf("%u peers:\n", n);
+	head(n, "peers");
 	make_hub(&b.builds[0], n, false);
 	make_device(&b, &b.builds[0]);
 	begin(&b, "start");
@@ -298,10 +315,26 @@ static void many_peers(unsigned n)
 
 int main(int argc, char **argv)
 {
-	unsigned n = argc > 1 ? (unsigned)atoi(argv[1]) : 100000;
+	unsigned prefixes = 100000, peers = 2000;
 
-	many_prefixes(n, false);
-	many_prefixes(n, true);
-	many_peers(argc > 2 ? (unsigned)atoi(argv[2]) : 2000);
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--json")) {
+			as_json = true;
+		} else if (!strcmp(argv[i], "--prefixes") && i + 1 < argc) {
+			prefixes = (unsigned)strtoul(argv[++i], NULL, 10);
+		} else if (!strcmp(argv[i], "--peers") && i + 1 < argc) {
+			peers = (unsigned)strtoul(argv[++i], NULL, 10);
+		} else {
+			fprintf(stderr, "usage: %s [--json] [--prefixes N] [--peers N]\n", argv[0]);
+			return 2;
+		}
+	}
+	if (as_json)
+		printf("{\"bench\": \"engine\", \"acts\": [");
+	many_prefixes(prefixes, false);
+	many_prefixes(prefixes, true);
+	many_peers(peers);
+	if (as_json)
+		printf("]}\n");
 	return 0;
 }
