@@ -6,7 +6,7 @@
 
 #define STEPS_PER_INSTANT 100000
 
-static void say(struct world *w, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void say(struct world *w, const char *fmt, va_list ap)
 {
 	int64_t us = instant_diff(w->now, w->start) / NS_PER_US;
 
