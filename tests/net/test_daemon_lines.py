@@ -91,7 +91,7 @@ def test_a_hub_that_loses_packets_holds_itself():
         mesh.wait_settled()
         hub_a = mesh.daemons["hub-a"]
         mesh.nodes["hub-a"].nft(LOSS)
-        hub_a.wait_problem("seems to lose packets")
+        hub_a.wait_problem("seems to lose packets", 3 * PATIENCE)  # as chance has it
         assert hub_a.ask("status")["holding"]
         assert "holding, since several peers flap" in hub_a.log()
         mesh.nodes["hub-a"].run(["nft", "delete", "table", "inet", "loss"])

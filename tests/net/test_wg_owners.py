@@ -147,7 +147,7 @@ class Sending:
 @BOTH
 def test_changes_lose_nothing(star, version):
     """Owners are said anew, a prefix goes to a peer alone and back, and to another set, while packets go there."""
-    wait_for_sessions(star)
+    star.talk()
     star.share(1, 1, 1)
     prefix = f"allowed_ip={SERVICE[version]}/{32 if version == 4 else 128}"
     a, b, c = (hex_of(h) for h in star.hubs)
