@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 
 import pytest
 from shunt import SHUNT, shunt
@@ -91,6 +92,15 @@ def test_wrong_words_cost_no_installation_and_no_build(program, wrong):
     done = subprocess.run([ROOT / program, wrong], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1 and wrong in done.stderr and f"./{program} --help" in done.stderr
+
+
+def test_the_demo_lets_all_of_its_options_in():
+    """It looks at the words before it installs anything, and then hands them on."""
+    asked = subprocess.run([sys.executable, ROOT / "tests/lab/demo.py", "--help"], capture_output=True, text=True,
+                           timeout=60, check=True).stdout
+    let_in = re.search(r"^\t-h \| (.*?)\) ;;", (ROOT / "demo").read_text(encoding="utf-8"), re.M).group(1).split(" | ")
+    for option in set(re.findall(r"--\w+", asked)) - {"--help", "--enter"}:
+        assert option in let_in, option
 
 
 def test_what_is_installed_is_built_in_a_folder_of_its_own():
