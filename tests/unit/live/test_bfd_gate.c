@@ -6,6 +6,7 @@
  */
 #include "base/mem.h"
 #include "live/bfd_auth.h"
+#include "live/budget.h"
 #include "live/live.h"
 #include "live/random.h"
 #include "unit.h"
@@ -385,6 +386,28 @@ static void test_budgets_are_apart(void **state)
 	}
 }
 
+/* A session that comes up speaks once a second until it may speak a hundred times as often: what it
+ * said at the old price is so many words, and not so many seconds of silence. */
+static void test_words_at_another_price(void **state)
+{
+	const int64_t dear = 250 * NS_PER_MS, cheap = 2500 * NS_PER_US;
+	struct budget b = {0};
+	instant now = {NS_PER_S};
+
+	for (int i = 0; i < 16; i++)
+		assert_true(budget_take(&b, dear, 16, now));
+	assert_false(budget_take(&b, dear, 16, now));
+	assert_false(budget_take(&b, cheap, 16, now));
+	for (int i = 0; i < 100; i++) {
+		now = instant_add(now, 10 * NS_PER_MS);
+		assert_true(budget_take(&b, cheap, 16, now));
+	}
+	/* Nothing is won by it either. */
+	for (int i = 0; i < 15; i++)
+		assert_true(budget_take(&b, cheap, 16, now));
+	assert_false(budget_take(&b, dear, 16, now));
+}
+
 /* No key comes out again. */
 static void test_keys_stay(void **state)
 {
@@ -416,6 +439,7 @@ int main(void)
 		cmocka_unit_test(test_not_silenced),
 		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_budgets_are_apart),
+		cmocka_unit_test(test_words_at_another_price),
 		cmocka_unit_test(test_keys_stay),
 	};
 
