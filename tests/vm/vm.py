@@ -226,7 +226,7 @@ def fill(tree, kernel):
 
 def add_project(tree):
     """Sources that run as they are, and programs."""
-    for part in ("tests", "examples"):
+    for part in ("tests", "examples", "bench"):
         shutil.copytree(ROOT / part, tree / INSIDE.lstrip("/") / part,
                         ignore=shutil.ignore_patterns("corpus", "__pycache__"))
     for name in ("shunt", "shuntd", "shunt-wg", "tests/lab/probe", "tests/lab/device_tool"):
