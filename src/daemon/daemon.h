@@ -129,7 +129,6 @@ struct daemon {
 	uv_poll_t prober_poll, monitor_poll;
 	uv_timer_t engine_timer, second_timer, stop_timer;
 	uv_signal_t sigterm, sigint, sighup;
-	int exit_status;
 };
 
 /* Takes what the device said, not before that moment. */

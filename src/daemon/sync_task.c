@@ -211,7 +211,6 @@ static void prepare(struct sync_task *t)
 		return;
 	t->task.job.err = prepare_with(t, io);
 	t->look->close(io);
-	t->took_ns = instant_diff(sys_now(), t->began);
 }
 
 /* --- finish --------------------------------------------------------------------------------------

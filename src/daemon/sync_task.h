@@ -44,7 +44,6 @@ struct sync_task {
 	struct shall shall;
 	int journal_error;
 	instant began;		  /* the look */
-	int64_t took_ns;	  /* the look and the plan */
 	struct fib_counts counts; /* of what was done */
 	struct changes changes;	  /* if they are told; nothing if the job failed */
 	fib_troubles troubles;	  /* what was not done, and what stands in the way */
