@@ -112,7 +112,7 @@ static void measure(struct figures *f, unsigned per_origin, unsigned runs)
 {
 	static int64_t down[MAX_RUNS], up[MAX_RUNS], spare[MAX_RUNS], origin[MAX_RUNS];
 	size_t before = mallinfo2().uordblks;
-	struct rib *rib = rib_new(1);
+	struct rib *rib = rib_new(1, NULL, NULL);
 	struct rib_diff diff = {0};
 
 	f->per_origin = per_origin;
@@ -150,7 +150,7 @@ static int64_t measure_beside_doubt(unsigned runs)
 	struct rib_candidate by_site = {
 		.peer = SITE, .origin = SITE, .place = SITE, .origin_place = SITE};
 	struct rib_event ev = {.type = RIB_EVENT_PREFIX, .u.prefix.candidates = by_dead};
-	struct rib *rib = rib_new(1);
+	struct rib *rib = rib_new(1, NULL, NULL);
 	struct rib_diff diff = {0};
 
 	ev.u.prefix.n = 2;

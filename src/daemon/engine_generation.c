@@ -86,7 +86,7 @@ void engine_on_found(struct engine *e, const struct device_state *device, unsign
 	instant now, engine_actions *out)
 {
 	assert(!e->rib);
-	e->rib = rib_new(max_owners);
+	e->rib = rib_new(max_owners, NULL, NULL);
 	for (size_t i = 0; i < e->gen->n_peers; i++) {
 		const struct generation_peer *p = &e->gen->peers[i];
 

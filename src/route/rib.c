@@ -157,8 +157,10 @@ static void compare_sets(struct rib *rib, struct rib_diff *diff)
 {
 	for (size_t i = 0; i < rib->touched_sets.n; i++) {
 		struct rib_set *s = rib->touched_sets.items[i];
-		struct rib_turn t = {
-			s->before.owners, s->now.owners, s->before.route, s->now.route, RIB_WINS};
+		struct rib_turn t = {.old_owners = s->before.owners,
+			.owners = s->now.owners,
+			.old_route = s->before.route,
+			.route = s->now.route};
 
 		if (turn_of(rib, s, &t) && has_untouched(rib, s))
 			vec_push(&diff->sets, ((struct rib_set_change){s, t}));

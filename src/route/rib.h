@@ -13,6 +13,16 @@
  * needless (docs/decision.md, rule 7), and a held owner that others of its set never had. So an
  * event costs what it changes, and its difference is told by sets as far as it can be.
  *
+ * On a device that holds many owners (rib_new) a prefix stands in an owner set: all of its next
+ * hops in order of elimination, so that the device itself finds the next one when a peer's level
+ * falls. Within the best level (up before last resort; who is down comes last) the device takes the
+ * lowest rank that may be sent to, and shares among equals by weight. Ranks don't depend on who is
+ * up, so a peer that is lost changes no owner set but those whose outcome would be another than the
+ * decision's: there who would wrongly win may only send from here (sends is false) until that is
+ * over. A prefix stays one peer's alone where nothing else may take over: it is pinned, or its
+ * on_dead is RIB_HOLD. A deviation by rule 7 stands in a set of its own, of which nobody is sent
+ * to.
+ *
  * The order of candidates is route/decision.h; the rules around it, by the numbers of
  * docs/decision.md:
  *   7  A prefix whose best candidate is a detour around an origin that is down, and whose on_dead
@@ -58,6 +68,8 @@ enum rib_reason {
 	RIB_HELD,		/* not usable, yet kept: on_dead is hold, or the prefix is pinned */
 	RIB_ORIGIN_LAST_RESORT, /* the next hop is up, but the origin is drained or holding */
 	RIB_WITHDRAWN,		/* in a change only: no candidate goes through that peer any more */
+	RIB_CUT_FOR_ORIGIN,	/* equal to the winner, but the origin takes packets of one source
+				   from one peer only, as far as is known */
 };
 
 struct rib_candidate {
@@ -70,6 +82,7 @@ struct rib_candidate {
 	uint32_t hub_metric;
 	uint32_t place; /* of the next hop in the inventory */
 	uint32_t origin_place;
+	uint16_t weight; /* its share among equals; 0 counts as 1 */
 };
 
 /* A next hop of a set's candidates, by its best one. */
@@ -78,7 +91,31 @@ struct rib_owner {
 	uint16_t rank;	 /* 0: the best; equal ones are an equal-cost set */
 	uint16_t weight; /* its share among those of its rank */
 	bool sends;	 /* may be sent to as of now; otherwise it may only send from here */
+	bool is_relay;	 /* its best candidate is transit */
 };
+
+/* Where a prefix stands on the device. */
+enum rib_home_kind { RIB_AT_NOBODY, RIB_AT_PEER, RIB_AT_OWNER_SET };
+
+struct rib_home {
+	enum rib_home_kind kind;
+	uint32_t peer;	    /* RIB_AT_PEER */
+	uint64_t owner_set; /* RIB_AT_OWNER_SET: its number */
+};
+
+/*
+ * The owners of all prefixes that stand in it. Its number is made of what its candidates are, by
+ * the names of nodes: the same on every start, and another when they are others. All numbers begin
+ * with RIB_OWNER_SET_MARK, so that ours are known for ours on a device.
+ */
+struct rib_owner_set {
+	uint64_t number;
+	const struct rib_owner *owners; /* by rank */
+	size_t n;			/* 0: it is gone */
+};
+
+#define RIB_OWNER_SET_MARK (UINT64_C(0x5348) << 48)
+#define RIB_IS_OWNER_SET(number) ((number) >> 48 == 0x5348)
 
 /* Those that a FIB with room for so many gets, in order. */
 struct rib_owners {
@@ -88,7 +125,8 @@ struct rib_owners {
 
 /* Before and after an event. */
 struct rib_turn {
-	struct rib_owners old_owners, owners;
+	struct rib_owners old_owners, owners; /* who is sent to */
+	struct rib_home old_home, home;
 	bool old_route, route; /* the kernel's route towards the device */
 	enum rib_reason why;   /* why the first old owner isn't the first owner any more; RIB_WINS:
 				  nothing was lost */
@@ -97,6 +135,11 @@ struct rib_turn {
 struct rib_change {
 	ip_prefix prefix;
 	struct rib_turn turn;
+};
+
+struct rib_level {
+	uint32_t peer;
+	enum rib_state state;
 };
 
 struct rib_set;
@@ -111,10 +154,23 @@ struct rib_set_change {
 struct rib_diff {
 	VEC(struct rib_set_change) sets;
 	VEC(struct rib_change) prefixes;
+	/* New or changed or gone, by number; of a FIB of many owners only. */
+	VEC(struct rib_owner_set) owner_sets;
+	/* Peers whose state is another now, each once; of a FIB of many owners only, whose levels
+	 * they are. */
+	VEC(struct rib_level) levels;
 	uint32_t step;
 };
 
-enum rib_event_type { RIB_EVENT_PEER, RIB_EVENT_PREFIX };
+/* What a peer says of its own line to an origin. */
+enum rib_reach {
+	RIB_REACH_UNKNOWN, /* nothing: what we ourselves know of the origin counts */
+	RIB_REACH_HAS,	   /* it has it: the origin isn't down on that way, whatever we see */
+	RIB_REACH_POOR,	   /* the way is last resort */
+	RIB_REACH_LOST,	   /* the origin is down on that way */
+};
+
+enum rib_event_type { RIB_EVENT_PEER, RIB_EVENT_PREFIX, RIB_EVENT_REACH, RIB_EVENT_TAKES_MANY };
 
 struct rib_event {
 	enum rib_event_type type;
@@ -134,13 +190,27 @@ struct rib_event {
 			enum rib_on_dead on_dead;
 			bool pinned;
 		} prefix;
+		struct {
+			uint32_t peer, origin;
+			enum rib_reach reach;
+		} reach;
+		/* Whether that node takes packets of one source from several peers, so that flows
+		 * to it may be shared among relays; until its first event it isn't known to. */
+		struct {
+			uint32_t id;
+			bool takes_many;
+		} takes_many;
 	} u;
 };
 
 struct rib;
 
-/* max_owners 1..RIB_MAX_OWNERS: how many owners per prefix the device can hold. */
-struct rib *rib_new(unsigned max_owners);
+/* What names a peer or origin beyond a restart: a hash of the node's name. */
+typedef uint64_t rib_tag_fn(uint32_t id, void *data);
+
+/* max_owners 1..RIB_MAX_OWNERS: how many owners per prefix the device can hold. tag: for the
+ * numbers of owner sets; NULL with one owner. */
+struct rib *rib_new(unsigned max_owners, rib_tag_fn *tag, void *data);
 void rib_free(struct rib *rib);
 
 /* Applies n events as one: diff holds what differs after all of them, each prefix at most once. */
@@ -161,7 +231,9 @@ enum rib_state rib_peer_state(const struct rib *rib, uint32_t peer);
 struct rib_answer {
 	ip_prefix prefix;
 	struct rib_owners owners;
-	const struct rib_owner *order; /* every next hop, as its set has it; borrowed likewise */
+	struct rib_home home;
+	const struct rib_owner *order; /* every next hop, as its set has it (with many owners: as
+					  the owner set has it); borrowed likewise */
 	size_t n_order;
 	bool route;
 	bool pinned;
@@ -189,6 +261,8 @@ int rib_walk(struct rib *rib, int (*fn)(const struct rib_answer *a, void *data),
 struct rib_desire {
 	ip_prefix prefix;
 	struct rib_owners owners;
+	struct rib_home home;
+	struct rib_owner_set owner_set; /* RIB_AT_OWNER_SET: borrowed until the next step */
 	bool route;
 	enum rib_on_dead on_dead;
 };

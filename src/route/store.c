@@ -4,12 +4,14 @@
 #include <assert.h>
 #include <string.h>
 
-struct rib *rib_new(unsigned max_owners)
+struct rib *rib_new(unsigned max_owners, rib_tag_fn *tag, void *data)
 {
 	struct rib *rib = mem_zalloc(1, sizeof(*rib));
 
 	assert(max_owners >= 1 && max_owners <= RIB_MAX_OWNERS);
 	rib->max_owners = max_owners;
+	rib->tag = tag;
+	rib->tag_data = data;
 	rib->entries = trie_new();
 	rib->doubtful = trie_new();
 	rib->sets = map_new();

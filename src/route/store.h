@@ -92,6 +92,8 @@ struct rib_contest {
 
 struct rib {
 	unsigned max_owners;
+	rib_tag_fn *tag;
+	void *tag_data;
 	uint32_t step; /* its number, from 1 */
 	struct trie *entries;
 	struct trie *doubtful;	      /* the entries of doubtful sets */

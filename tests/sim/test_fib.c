@@ -78,7 +78,7 @@ static int add_answer(const struct rib_answer *a, void *data)
 
 static struct rib *rib_of(const struct world *w, unsigned node, unsigned lost)
 {
-	struct rib *rib = rib_new(1);
+	struct rib *rib = rib_new(1, NULL, NULL);
 	struct rib_diff diff = {0};
 	struct mesh_view view;
 	struct candidate_events events;

@@ -398,7 +398,7 @@ static void compare_golden(const char *path, const struct buf *trace)
 static void test_scenario(void **state)
 {
 	const struct scenario *s = *state;
-	struct trace t = {.rib = rib_new(1)};
+	struct trace t = {.rib = rib_new(1, NULL, NULL)};
 	AUTO_FREE char *path = mem_printf("%s/%s", GOLDEN_DIR, s->file);
 
 	buf_printf(&t.out, "%s\n\n# The inventory is read, no peer has been heard of\n", s->title);

@@ -281,7 +281,7 @@ static uint64_t random_run(unsigned max_owners)
 	struct world *w = mem_zalloc(1, sizeof(*w));
 	uint64_t changes;
 
-	w->rib = rib_new(max_owners);
+	w->rib = rib_new(max_owners, NULL, NULL);
 	w->oracle.max_owners = max_owners;
 	for (unsigned i = 0; i < RUN_STEPS; i++)
 		random_step(w);

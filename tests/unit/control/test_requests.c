@@ -152,7 +152,7 @@ static void set_up(struct rib *rib, uint32_t peer, enum rib_state state)
 
 static struct fake fake_new(void)
 {
-	struct fake f = {.rib = rib_new(1)};
+	struct fake f = {.rib = rib_new(1, NULL, NULL)};
 
 	set_up(f.rib, HUB, RIB_UP);
 	for (unsigned i = 0; i < 200; i++) {
@@ -306,7 +306,7 @@ static void test_all_pieces_come(void **state)
 
 static void test_no_routes_at_all(void **state)
 {
-	struct fake f = {.rib = rib_new(1)};
+	struct fake f = {.rib = rib_new(1, NULL, NULL)};
 	json_t *routes = ask(&f, "routes");
 
 	assert_int_equal(json_array_size(json_object_get(routes, "routes")), 0);

@@ -22,7 +22,7 @@ static struct rib *make(enum rib_state a, enum rib_state b)
 	struct rib_candidate hubs[] = {by(HUB_A, 10), by(HUB_B, 20)};
 	struct rib_event events[] = {{.type = RIB_EVENT_PEER, .u.peer = {HUB_A, a}},
 		{.type = RIB_EVENT_PEER, .u.peer = {HUB_B, b}}, {.type = RIB_EVENT_PREFIX}};
-	struct rib *rib = rib_new(1);
+	struct rib *rib = rib_new(1, NULL, NULL);
 	struct rib_diff diff = {0};
 
 	assert_true(ip_prefix_parse(&events[2].u.prefix.prefix, "10.20.1.0/24"));

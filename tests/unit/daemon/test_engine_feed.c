@@ -236,7 +236,7 @@ static void compare(const struct rib_answer *is, const struct rib_answer *shall)
 static struct rib *make_anew(struct bench *b, const bool *was_peer)
 {
 	const struct generation *g = engine_generation(b->e);
-	struct rib *rib = rib_new(1);
+	struct rib *rib = rib_new(1, NULL, NULL);
 	struct rib_diff diff = {0};
 	struct candidate_events c;
 

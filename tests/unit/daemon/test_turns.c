@@ -48,7 +48,7 @@ static void end(struct world *w)
 /* hub-a comes up, and gets all. */
 static bool plan_of(const struct turns_facts *facts, struct fib_plan *ret)
 {
-	struct rib *rib = rib_new(1);
+	struct rib *rib = rib_new(1, NULL, NULL);
 	struct rib_event up = {.type = RIB_EVENT_PEER};
 	struct candidate_events c;
 	struct rib_diff diff = {0};

@@ -58,7 +58,7 @@ struct fixture {
 
 static inline struct fixture fixture_new(unsigned max_owners)
 {
-	return (struct fixture){.rib = rib_new(max_owners)};
+	return (struct fixture){.rib = rib_new(max_owners, NULL, NULL)};
 }
 
 static inline void fixture_done(struct fixture *f)
