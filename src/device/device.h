@@ -55,7 +55,7 @@ struct device_owner {
 
 /* Prefixes with the same owners. */
 struct device_owner_set {
-	uint32_t number;
+	uint64_t number;
 	struct device_owner *owners; /* by rank, those of weight 0 last */
 	size_t n_owners;
 	ip_prefix *allowed; /* sorted by ip_prefix_cmp */
@@ -100,7 +100,7 @@ struct device_peer_change {
 };
 
 struct device_owner_set_change {
-	uint32_t number;
+	uint64_t number;
 	bool remove;			   /* with its prefixes; nothing else counts then */
 	const struct device_owner *owners; /* all of them from now on, in one step; peers that are
 					      there or come with this change */
@@ -190,7 +190,7 @@ int device_get(struct device *d, struct device_state *ret);
 void device_state_done(struct device_state *s);
 /* NULL if absent. */
 const struct device_peer *device_state_peer(const struct device_state *s, const wg_key *key);
-const struct device_owner_set *device_state_set(const struct device_state *s, uint32_t number);
+const struct device_owner_set *device_state_set(const struct device_state *s, uint64_t number);
 /* A copy for another state. */
 struct device_owner_set *device_owner_sets_copy(const struct device_owner_set *sets, size_t n);
 

@@ -35,7 +35,7 @@ struct device {
 struct map;
 
 struct owner_set_builder {
-	uint32_t number;
+	uint64_t number;
 	VEC(struct device_owner) owners;
 	VEC(ip_prefix) allowed;
 };
@@ -56,7 +56,7 @@ struct device_peer *state_builder_peer(struct state_builder *b, const wg_key *ke
 /* Adds an allowed IP to the last peer; false if there is none, or too many, or p has no family. */
 bool state_builder_allowed(struct state_builder *b, const ip_prefix *p);
 /* The set of that number, which may be said in several pieces. NULL: too many. */
-struct owner_set_builder *state_builder_set(struct state_builder *b, uint32_t number);
+struct owner_set_builder *state_builder_set(struct state_builder *b, uint64_t number);
 /* Add to a set; false if there are too many, or p has no family. */
 bool state_builder_owner(struct owner_set_builder *s, const struct device_owner *o);
 bool state_builder_shared(struct state_builder *b, struct owner_set_builder *s, const ip_prefix *p);

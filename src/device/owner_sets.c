@@ -48,7 +48,7 @@ static int set_cmp(const void *a, const void *b)
 	return (x->number > y->number) - (x->number < y->number);
 }
 
-const struct device_owner_set *device_state_set(const struct device_state *s, uint32_t number)
+const struct device_owner_set *device_state_set(const struct device_state *s, uint64_t number)
 {
 	struct device_owner_set wanted = {.number = number};
 
@@ -60,7 +60,7 @@ const struct device_owner_set *device_state_set(const struct device_state *s, ui
 /* --- in the making ------------------------------------------------------------------------------
  */
 
-struct owner_set_builder *state_builder_set(struct state_builder *b, uint32_t number)
+struct owner_set_builder *state_builder_set(struct state_builder *b, uint64_t number)
 {
 	struct owner_set_builder *s;
 

@@ -2,6 +2,7 @@
 #include "device/uapi_codec.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -205,7 +206,7 @@ static bool on_owners(struct uapi_reader *r, const char *value)
 {
 	uint64_t v;
 
-	r->set = number(&v, value, UINT32_MAX) ? state_builder_set(&r->builder, (uint32_t)v) : NULL;
+	r->set = number(&v, value, UINT64_MAX) ? state_builder_set(&r->builder, v) : NULL;
 	return r->set;
 }
 
@@ -417,7 +418,7 @@ static void put_owners(struct uapi_writer *w, const struct device_owner_set_chan
 {
 	char hex[WG_KEY_HEX_LEN];
 
-	put(w, "owners=%u\n", s->number);
+	put(w, "owners=%" PRIu64 "\n", s->number);
 	if (s->remove) {
 		put(w, "remove=true\n");
 		return;

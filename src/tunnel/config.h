@@ -71,9 +71,9 @@ struct tunnel_owner {
 };
 
 /* NULL: no set has this number. */
-struct tunnel_owners *tunnel_owners_find(struct tunnel *t, uint32_t number);
+struct tunnel_owners *tunnel_owners_find(struct tunnel *t, uint64_t number);
 /* Makes it, without owners; the number is free. -ENOMEM. */
-int tunnel_owners_add(struct tunnel *t, uint32_t number, struct tunnel_owners **ret);
+int tunnel_owners_add(struct tunnel *t, uint64_t number, struct tunnel_owners **ret);
 /* Its owners are these n from now on, in one step for all its prefixes. -EINVAL (more than
  * CRYPTOKEY_MAX_OWNERS, or one twice) or -ENOMEM: nothing changed. */
 int tunnel_owners_define(
@@ -87,7 +87,7 @@ void tunnel_owners_unbind(struct tunnel *t, struct tunnel_owners *s, const ip_pr
 
 /* Sets in the order they were made; NULL after the last, or first of all (prev NULL). */
 struct tunnel_owners *tunnel_owners_next(struct tunnel *t, struct tunnel_owners *prev);
-uint32_t tunnel_owners_number(const struct tunnel_owners *s);
+uint64_t tunnel_owners_number(const struct tunnel_owners *s);
 /* By rank; how many. */
 size_t tunnel_owners_get(
 	const struct tunnel_owners *s, struct tunnel_owner ret[static CRYPTOKEY_MAX_OWNERS]);

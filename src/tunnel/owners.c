@@ -18,7 +18,7 @@
 
 /* A number's set. The table's set has it as its data. */
 struct tunnel_owners {
-	uint32_t number;
+	uint64_t number;
 	struct cryptokey_set *set;
 	bool has_relay; /* as it was defined */
 };
@@ -57,12 +57,12 @@ uint64_t owners_relayed_forgotten(struct tunnel *t)
 /* --- sets ----------------------------------------------------------------------------------------
  */
 
-struct tunnel_owners *tunnel_owners_find(struct tunnel *t, uint32_t number)
+struct tunnel_owners *tunnel_owners_find(struct tunnel *t, uint64_t number)
 {
 	return map_get(t->owners, &number, sizeof(number));
 }
 
-int tunnel_owners_add(struct tunnel *t, uint32_t number, struct tunnel_owners **ret)
+int tunnel_owners_add(struct tunnel *t, uint64_t number, struct tunnel_owners **ret)
 {
 	struct tunnel_owners *s = calloc(1, sizeof(*s));
 
@@ -210,7 +210,7 @@ struct tunnel_owners *tunnel_owners_next(struct tunnel *t, struct tunnel_owners 
 	return next ? next->data : NULL;
 }
 
-uint32_t tunnel_owners_number(const struct tunnel_owners *s)
+uint64_t tunnel_owners_number(const struct tunnel_owners *s)
 {
 	return s->number;
 }

@@ -31,7 +31,7 @@ struct uapi_owner_copy {
 };
 
 struct uapi_set_copy {
-	uint32_t number;
+	uint64_t number;
 	const struct tunnel_peer *preferred; /* not to be looked into; NULL: nobody */
 	size_t next;
 	struct uapi_owner_copy owners[CRYPTOKEY_MAX_OWNERS];

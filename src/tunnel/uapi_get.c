@@ -5,6 +5,7 @@
 #include "tunnel/uapi_copy.h"
 #include "tunnel/uapi_owners.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,7 +150,7 @@ static unsigned add_some_of_peer(struct uapi_get *g, unsigned max, struct buf *o
 		const struct uapi_set_copy *s = &g->copy.sets.items[g->next_set];
 
 		if (s->allowed.at < s->allowed.end)
-			buf_printf(out, "owners=%u\n", s->number);
+			buf_printf(out, "owners=%" PRIu64 "\n", s->number);
 		g->run = s->allowed;
 		g->next_set = s->next;
 	} else {
@@ -169,7 +170,7 @@ static unsigned add_some_of_set(struct uapi_get *g, unsigned max, struct buf *ou
 	unsigned lines = 8;
 
 	if (!g->is_begun) {
-		buf_printf(out, "owners=%u\n", s->number);
+		buf_printf(out, "owners=%" PRIu64 "\n", s->number);
 		for (size_t i = 0; i < s->n_owners; i++)
 			add_owner(&s->owners[i], out);
 		g->is_begun = true;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int uapi_owners_begin(struct uapi_owners *u, struct tunnel *t, uint32_t number)
+int uapi_owners_begin(struct uapi_owners *u, struct tunnel *t, uint64_t number)
 {
 	assert(!u->n);
 	u->tunnel = t;

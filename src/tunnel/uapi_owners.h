@@ -18,7 +18,7 @@ struct uapi_owners {
 };
 
 /* Of the set with that number, which is made if it isn't there. 0 or -ENOMEM. */
-int uapi_owners_begin(struct uapi_owners *u, struct tunnel *t, uint32_t number);
+int uapi_owners_begin(struct uapi_owners *u, struct tunnel *t, uint64_t number);
 /* One more owner: "KEY,RANK,WEIGHT", or the same and ",relay". -EINVAL: it isn't, or he is one
  * already, or there are too many; -ENOENT: no peer has the key. */
 int uapi_owners_add(struct uapi_owners *u, const char *value);

@@ -27,14 +27,14 @@ struct field {
 	const char *event; /* told if there is something that it is done to */
 };
 
-static bool parse_number(const char *text, unsigned long max, unsigned long *ret)
+static bool parse_number(const char *text, uint64_t max, uint64_t *ret)
 {
 	char *end;
 
 	if (text[0] < '0' || text[0] > '9')
 		return false;
 	errno = 0;
-	*ret = strtoul(text, &end, text[0] == '0' && (text[1] | 32) == 'x' ? 16 : 10);
+	*ret = strtoull(text, &end, text[0] == '0' && (text[1] | 32) == 'x' ? 16 : 10);
 	return !errno && !*end && *ret <= max;
 }
 
@@ -52,7 +52,7 @@ static int take_private_key(struct set *s, const char *value)
 
 static int take_listen_port(struct set *s, const char *value)
 {
-	unsigned long port;
+	uint64_t port;
 
 	return parse_number(value, UINT16_MAX, &port) ? tunnel_set_listen_port(s->t, (uint16_t)port)
 						      : -EINVAL;
@@ -60,7 +60,7 @@ static int take_listen_port(struct set *s, const char *value)
 
 static int take_fwmark(struct set *s, const char *value)
 {
-	unsigned long mark;
+	uint64_t mark;
 
 	if (!*value)
 		return tunnel_set_fwmark(s->t, 0);
@@ -173,7 +173,7 @@ static int take_endpoint(struct set *s, const char *value)
 
 static int take_keepalive(struct set *s, const char *value)
 {
-	unsigned long seconds;
+	uint64_t seconds;
 
 	if (!parse_number(value, UINT16_MAX, &seconds))
 		return -EINVAL;
@@ -248,13 +248,13 @@ static int take_link_local(struct set *s, const char *value)
 
 static int take_owners(struct set *s, const char *value)
 {
-	unsigned long number;
+	uint64_t number;
 
 	end_section(s);
-	if (!parse_number(value, UINT32_MAX, &number))
+	if (!parse_number(value, UINT64_MAX, &number))
 		return -EINVAL;
 	s->section = OF_OWNERS;
-	return uapi_owners_begin(&s->owners, s->t, (uint32_t)number);
+	return uapi_owners_begin(&s->owners, s->t, number);
 }
 
 static int take_owner(struct set *s, const char *value)

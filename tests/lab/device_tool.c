@@ -176,11 +176,12 @@ static struct device_peer_change peer_change(const json_t *o)
 static struct device_owner_set_change set_change(const json_t *o)
 {
 	struct device_owner_set_change s = {.remove = json_is_true(json_object_get(o, "remove"))};
-	const json_t *list = json_object_get(o, "owners");
+	const json_t *list = json_object_get(o, "owners"), *number = json_object_get(o, "number");
 	struct device_owner *owners;
 
-	if (!number_member(&s.number, o, "number"))
+	if (!json_is_integer(number))
 		usage("a set without number");
+	s.number = (uint64_t)json_integer_value(number);
 	s.n_owners = json_array_size(list);
 	owners = mem_zalloc(s.n_owners + 1, sizeof(*owners));
 	for (size_t i = 0; i < s.n_owners; i++) {

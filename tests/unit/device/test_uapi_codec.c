@@ -194,7 +194,7 @@ static const char shared[] = "max_owners=16\n"
 			     "shared_ip=10.3.0.0/16\n"
 			     "owners=9\n"
 			     "owner=" KEY_B ",0,1\n"
-			     "owners=4294967295\n"
+			     "owners=18446744073709551615\n"
 			     "errno=0\n\n";
 
 static void check_owner(const struct device_owner *o, const char *text)
@@ -224,7 +224,7 @@ static void check_shared(const struct device_state *s)
 	assert_int_equal(p->n_allowed, 1);
 	assert_int_equal(s->n_sets, 4);
 	for (size_t i = 0; i < 4; i++)
-		assert_ptr_equal(device_state_set(s, (const uint32_t[]){7, 8, 9, UINT32_MAX}[i]),
+		assert_ptr_equal(device_state_set(s, (const uint64_t[]){7, 8, 9, UINT64_MAX}[i]),
 			&s->sets[i]);
 	assert_null(device_state_set(s, 0));
 	set = &s->sets[0];
@@ -270,7 +270,7 @@ static void sets_that_make_no_sense(void **state)
 		"max_owners=257",
 		"owners=",
 		"owners=-1",
-		"owners=4294967296",
+		"owners=18446744073709551616",
 		"owner=" KEY_A ",0,1",
 		"shared_ip=10.0.0.0/8",
 		"public_key=" KEY_A "\nshared_ip=10.0.0.0/8",
@@ -428,7 +428,7 @@ static void a_change_of_sets(void **state)
 			.n_add = 2,
 			.del = del,
 			.n_del = 1},
-		{.number = UINT32_MAX, .del = del, .n_del = 1},
+		{.number = UINT64_MAX, .del = del, .n_del = 1},
 		{.number = 0, .remove = true, .owners = owners, .n_owners = 2},
 	};
 	struct device_peer_change peers[3] = {
@@ -457,7 +457,7 @@ static void a_change_of_sets(void **state)
 		"public_key=" KEY_A "\nlevel=last-resort\nlink_local=\n"
 		"owners=7\nowner=" KEY_A ",1,100,relay\nowner=" KEY_B ",65535,65535\n"
 		"allowed_ip=10.1.0.0/16\nallowed_ip=fd00::/64\nallowed_ip=-10.2.0.0/16\n"
-		"owners=4294967295\nupdate_only=true\nallowed_ip=-10.2.0.0/16\n"
+		"owners=18446744073709551615\nupdate_only=true\nallowed_ip=-10.2.0.0/16\n"
 		"owners=0\nremove=true\n\n");
 }
 

@@ -112,7 +112,8 @@ static void a_set(void **state)
 static void several_sets(void **state)
 {
 	assert_int_equal(
-		set(PEERS "owners=4294967295\nowner=" KEY_B ",0,1\nallowed_ip=10.3.0.0/16\n"
+		set(PEERS "owners=18446744073709551615\nowner=" KEY_B
+			  ",0,1\nallowed_ip=10.3.0.0/16\n"
 			  "owners=0\nowner=" KEY_A ",0,1\nowner=" KEY_B ",0,1\n"
 			  "shared_ip=10.1.0.0/16\n"
 			  "owners=1\nowner=" KEY_B ",5,1\nallowed_ip=10.2.0.0/16\n"
@@ -120,11 +121,11 @@ static void several_sets(void **state)
 		0);
 	check_told("public_key=" KEY_A "\nowners=0\nallowed_ip=10.1.0.0/16\n"
 		   "public_key=" KEY_B "\nowners=1\nallowed_ip=10.2.0.0/16\n"
-		   "owners=4294967295\nallowed_ip=10.3.0.0/16\npublic_key=" KEY_C "\n"
+		   "owners=18446744073709551615\nallowed_ip=10.3.0.0/16\npublic_key=" KEY_C "\n"
 		   "owners=0\nowner=" KEY_A ",0,1\nowner=" KEY_B ",0,1\n"
 		   "owners=1\nowner=" KEY_B ",5,1\n"
 		   "owners=2\nowner=" KEY_C ",0,0\nshared_ip=10.4.0.0/16\nowners=3\n"
-		   "owners=4294967295\nowner=" KEY_B ",0,1\n");
+		   "owners=18446744073709551615\nowner=" KEY_B ",0,1\n");
 	check_told_again();
 	/* A prefix has one holder, who had it last. */
 	assert_int_equal(
@@ -136,7 +137,8 @@ static void several_sets(void **state)
 	check_told("public_key=" KEY_A "\npublic_key=" KEY_B "\nowners=1\nallowed_ip=10.1.0.0/16\n"
 		   "allowed_ip=10.3.0.0/16\npublic_key=" KEY_C "\n"
 		   "owners=0\nowner=" KEY_A ",0,1\nowner=" KEY_B ",0,1\n"
-		   "owners=1\nowner=" KEY_B ",5,1\nowners=4294967295\nowner=" KEY_B ",0,1\n");
+		   "owners=1\nowner=" KEY_B ",5,1\nowners=18446744073709551615\nowner=" KEY_B
+		   ",0,1\n");
 }
 
 static void only_if_it_is_there(void **state)
@@ -248,7 +250,7 @@ static void malformed(void **state)
 	} table[] = {
 		{"owners=", -EINVAL},
 		{"owners=-1", -EINVAL},
-		{"owners=4294967296", -EINVAL},
+		{"owners=18446744073709551616", -EINVAL},
 		{"owners=1x", -EINVAL},
 		{"owners", -EPROTO},
 		{"owner=" KEY_A ",0,1", -EINVAL},
