@@ -25,6 +25,9 @@ const char *const mesh_on_dead_words[3] = {
 	[MESH_FALL_BACK] = "fall-back", [MESH_HOLD] = "hold", [MESH_RELEASE] = "release"};
 const char *const mesh_probe_words[3] = {
 	[MESH_PROBE_BFD] = "bfd", [MESH_PROBE_ECHO] = "echo", [MESH_PROBE_HANDSHAKE] = "handshake"};
+const char *const mesh_device_words[4] = {[MESH_DEVICE_KERNEL] = "kernel",
+	[MESH_DEVICE_SHUNT_WG] = "shunt-wg",
+	[MESH_DEVICE_OTHER] = "other"};
 
 /* What the caller sees, and what holds it. */
 struct holder {
@@ -173,6 +176,15 @@ const struct mesh_overlay *mesh_overlay_of(const struct mesh_inventory *inv, con
 	return longest;
 }
 
+enum mesh_owners mesh_owners_of(const struct mesh_node *node)
+{
+	if (node->role == MESH_CLIENT)
+		return MESH_OWNERS_ONE;
+	if (node->device == MESH_DEVICE_UNKNOWN)
+		return MESH_OWNERS_UNKNOWN;
+	return node->device == MESH_DEVICE_SHUNT_WG ? MESH_OWNERS_MANY : MESH_OWNERS_ONE;
+}
+
 const char *mesh_role_name(enum mesh_role r)
 {
 	return mesh_role_words[r];
@@ -191,4 +203,9 @@ const char *mesh_probe_name(enum mesh_probe p)
 const char *mesh_topology_name(enum mesh_topology t)
 {
 	return mesh_topology_words[t];
+}
+
+const char *mesh_device_name(enum mesh_device d)
+{
+	return mesh_device_words[d];
 }

@@ -25,12 +25,25 @@ enum mesh_topology { MESH_HUB_AND_SPOKE, MESH_FULL_MESH };
 enum mesh_role { MESH_SPOKE, MESH_HUB, MESH_CLIENT };
 enum mesh_on_dead { MESH_FALL_BACK, MESH_HOLD, MESH_RELEASE };
 enum mesh_probe { MESH_PROBE_BFD, MESH_PROBE_ECHO, MESH_PROBE_HANDSHAKE };
+/* What a node's WireGuard device is, as stated; other: one owner per prefix, and not the kernel's.
+ */
+enum mesh_device {
+	MESH_DEVICE_UNKNOWN,
+	MESH_DEVICE_KERNEL,
+	MESH_DEVICE_SHUNT_WG,
+	MESH_DEVICE_OTHER
+};
+/* How many owners a prefix may have on a node's device, as far as the inventory tells. */
+enum mesh_owners { MESH_OWNERS_UNKNOWN, MESH_OWNERS_ONE, MESH_OWNERS_MANY };
 
 #define MESH_KEEPALIVE_AUTO (-1)
 #define MESH_KEEPALIVE_AUTO_SECONDS 25
 /* A metric that isn't stated: as a hub's metric it loses to every stated one, as a prefix's it is
  * 0. */
 #define MESH_METRIC_NONE UINT32_MAX
+/* Shares of flows among equals. */
+#define MESH_WEIGHT_DEFAULT 1
+#define MESH_WEIGHT_MAX 1000
 
 struct mesh_liveness {
 	enum mesh_probe probe;
@@ -49,6 +62,7 @@ struct mesh_network {
 	ip_prefix prefix; /* host bits cleared */
 	bool had_host_bits;
 	uint32_t metric; /* MESH_METRIC_NONE: not stated */
+	uint16_t weight; /* its share of the flows among equals; 0 counts as 1 */
 	enum mesh_on_dead on_dead;
 	struct mesh_pos pos;
 };
@@ -72,6 +86,8 @@ struct mesh_node {
 	size_t n_addresses;
 	struct mesh_endpoint endpoint; /* its place falls back to pos, as those below do */
 	uint32_t metric; /* of transit through this hub; MESH_METRIC_NONE: not stated */
+	uint16_t weight; /* likewise: its share of the flows among equals; 0 counts as 1 */
+	enum mesh_device device;
 	bool nat;
 	const struct mesh_network *networks;
 	size_t n_networks;
@@ -150,9 +166,13 @@ const char *mesh_inventory_guess(const struct mesh_inventory *inv, const char *n
  * interface. NULL: none does. */
 const struct mesh_overlay *mesh_overlay_of(const struct mesh_inventory *inv, const ip_addr *a);
 
+/* A client's prefixes have one owner, whatever its device is: nobody tells it of more. */
+enum mesh_owners mesh_owners_of(const struct mesh_node *node);
+
 const char *mesh_role_name(enum mesh_role r);	      /* "hub" */
 const char *mesh_on_dead_name(enum mesh_on_dead d);   /* "fall-back" */
 const char *mesh_probe_name(enum mesh_probe p);	      /* "bfd" */
 const char *mesh_topology_name(enum mesh_topology t); /* "hub-and-spoke" */
+const char *mesh_device_name(enum mesh_device d);     /* "shunt-wg"; NULL: unknown */
 
 #endif

@@ -62,6 +62,7 @@ bool parse_is_text(struct parse *p, const struct yaml_node *v, const char *want)
 void parse_name(struct parse *p, const struct yaml_node *v, void *into);   /* const char * */
 void parse_bool(struct parse *p, const struct yaml_node *v, void *into);   /* bool */
 void parse_metric(struct parse *p, const struct yaml_node *v, void *into); /* uint32_t */
+void parse_weight(struct parse *p, const struct yaml_node *v, void *into); /* uint16_t */
 void parse_port(struct parse *p, const struct yaml_node *v, void *into);   /* uint16_t */
 void parse_mtu(struct parse *p, const struct yaml_node *v, void *into);	   /* struct stated_mtu */
 void parse_keepalive(struct parse *p, const struct yaml_node *v, void *into);  /* int */
@@ -75,12 +76,14 @@ void parse_topology(struct parse *p, const struct yaml_node *v, void *into); /* 
 void parse_role(struct parse *p, const struct yaml_node *v, void *into);     /* int */
 void parse_on_dead(struct parse *p, const struct yaml_node *v, void *into);  /* int */
 void parse_probe(struct parse *p, const struct yaml_node *v, void *into);    /* int */
+void parse_device(struct parse *p, const struct yaml_node *v, void *into);   /* int */
 
 /* The words of the enums, in their order. */
 extern const char *const mesh_topology_words[2];
 extern const char *const mesh_role_words[3];
 extern const char *const mesh_on_dead_words[3];
 extern const char *const mesh_probe_words[3];
+extern const char *const mesh_device_words[4]; /* the first isn't one */
 
 /* A prefix as written, host bits and all. */
 bool parse_prefix(struct parse *p, const struct yaml_node *v, ip_prefix *ret);
@@ -118,6 +121,7 @@ struct stated_settings {
 	struct stated_mtu mtu;
 	struct stated_liveness liveness;
 	const char *private_key_file; /* NULL: not stated */
+	int device;		      /* MESH_DEVICE_UNKNOWN: not stated */
 };
 
 #define STATED_KEEPALIVE_NONE (-2)

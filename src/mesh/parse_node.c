@@ -34,7 +34,8 @@ static void read_liveness(struct parse *p, const struct yaml_node *v, void *into
 		SETTING("listen_port", parse_port, listen_port),                                  \
 		SETTING("keepalive", parse_keepalive, keepalive), SETTING("mtu", parse_mtu, mtu), \
 		SETTING("liveness", read_liveness, liveness),                                     \
-		SETTING("private_key_file", parse_path, private_key_file)
+		SETTING("private_key_file", parse_path, private_key_file),                        \
+		SETTING("device", parse_device, device)
 
 void stated_settings_init(struct stated_settings *s)
 {
@@ -121,6 +122,7 @@ static void read_addresses(struct parse *p, const struct yaml_node *v, void *int
 struct network_value {
 	ip_prefix prefix;
 	uint32_t metric;
+	uint16_t weight;
 	int on_dead;
 	struct mesh_pos pos;
 };
@@ -139,6 +141,7 @@ static void read_network(struct parse *p, const struct yaml_node *v, struct netw
 	static const struct parse_field fields[] = {
 		{"prefix", read_network_prefix, 0, true},
 		{"metric", parse_metric, offsetof(struct network_value, metric)},
+		{"weight", parse_weight, offsetof(struct network_value, weight)},
 		{"on_dead", parse_on_dead, offsetof(struct network_value, on_dead)},
 	};
 	const char *where = p->where;
@@ -165,7 +168,9 @@ static void read_networks(struct parse *p, const struct yaml_node *v, void *into
 	struct mesh_network *copy;
 
 	for (; item; item = parse_next(v, item)) {
-		struct network_value n = {.metric = MESH_METRIC_NONE, .on_dead = MESH_FALL_BACK};
+		struct network_value n = {.metric = MESH_METRIC_NONE,
+			.weight = MESH_WEIGHT_DEFAULT,
+			.on_dead = MESH_FALL_BACK};
 		ip_prefix masked;
 
 		read_network(p, item, &n);
@@ -176,6 +181,7 @@ static void read_networks(struct parse *p, const struct yaml_node *v, void *into
 					.prefix = masked,
 					.had_host_bits = ip_prefix_has_host_bits(&n.prefix),
 					.metric = n.metric,
+					.weight = n.weight,
 					.on_dead = (enum mesh_on_dead)n.on_dead,
 					.pos = n.pos,
 				});
@@ -200,6 +206,7 @@ static const struct parse_field node_fields[] = {
 	{"endpoint", parse_endpoint, OF_NODE(endpoint)},
 	{"nat", parse_bool, OF_NODE(nat)},
 	{"metric", parse_metric, OF_NODE(metric)},
+	{"weight", parse_weight, OF_NODE(weight)},
 	{"networks", read_networks, offsetof(struct stated_node, node)},
 	SETTINGS,
 };
@@ -269,6 +276,7 @@ void parse_nodes(struct parse *p, const struct yaml_node *v, struct stated_nodes
 		n->node.name = arena_strdup(p->arena, item->key->text);
 		n->node.index = (unsigned)ret->n - 1;
 		n->node.metric = MESH_METRIC_NONE;
+		n->node.weight = MESH_WEIGHT_DEFAULT;
 		n->node.pos = item->key->pos;
 		read_node(p, item, n);
 		register_node(p, item->key, ret);
@@ -288,6 +296,8 @@ static void inherit(struct stated_settings *s, const struct stated_settings *fro
 		s->mtu.value = from->mtu.value;
 	if (!s->private_key_file)
 		s->private_key_file = from->private_key_file;
+	if (!s->device)
+		s->device = from->device;
 	if (s->liveness.probe < 0)
 		s->liveness.probe = from->liveness.probe;
 	if (!s->liveness.interval_ns)
@@ -374,4 +384,5 @@ void stated_node_finish(
 		node->endpoint.port = node->listen_port;
 	node->endpoint.pos = or_pos(node->endpoint.pos, node->pos);
 	node->key_pos = or_pos(node->key_pos, node->pos);
+	node->device = (enum mesh_device)own->device;
 }

@@ -92,6 +92,14 @@ void parse_metric(struct parse *p, const struct yaml_node *v, void *into)
 		*(uint32_t *)into = (uint32_t)n;
 }
 
+void parse_weight(struct parse *p, const struct yaml_node *v, void *into)
+{
+	uint64_t n;
+
+	if (number_within(p, v, 1, MESH_WEIGHT_MAX, &n))
+		*(uint16_t *)into = (uint16_t)n;
+}
+
 void parse_port(struct parse *p, const struct yaml_node *v, void *into)
 {
 	uint64_t n;
@@ -254,4 +262,13 @@ void parse_on_dead(struct parse *p, const struct yaml_node *v, void *into)
 void parse_probe(struct parse *p, const struct yaml_node *v, void *into)
 {
 	choice(p, v, mesh_probe_words, ARRAY_SIZE(mesh_probe_words), into);
+}
+
+void parse_device(struct parse *p, const struct yaml_node *v, void *into)
+{
+	int stated = -1;
+
+	choice(p, v, mesh_device_words + 1, ARRAY_SIZE(mesh_device_words) - 1, &stated);
+	if (stated >= 0)
+		*(int *)into = stated + 1;
 }

@@ -29,6 +29,7 @@ struct rib_candidate mesh_rib_candidate(const struct mesh_candidate *c, const ui
 		.hub_metric = c->hub_metric,
 		.place = c->via,
 		.origin_place = c->origin,
+		.weight = c->weight,
 	};
 }
 
@@ -133,6 +134,11 @@ static struct mesh_candidate make_candidate(
 		c.on_dead = p->network->on_dead;
 	if (c.transit)
 		c.hub_metric = inv->nodes[via].metric;
+	c.weight = c.transit	? inv->nodes[via].weight
+		   : p->network ? p->network->weight
+				: MESH_WEIGHT_DEFAULT;
+	if (!c.weight)
+		c.weight = MESH_WEIGHT_DEFAULT;
 	return c;
 }
 

@@ -46,6 +46,8 @@ struct mesh_candidate {
 	uint32_t metric;     /* the origin's for the prefix; not stated: 0 */
 	bool transit;	     /* via is a hub and not the origin */
 	uint32_t hub_metric; /* of via if transit, otherwise 0 */
+	uint16_t weight; /* among equals: the hub's if transit, otherwise the network's; at least 1
+			  */
 	enum mesh_on_dead on_dead;
 	bool address; /* the prefix is an overlay address of the origin; as a direct peer's own it
 			 never moves */

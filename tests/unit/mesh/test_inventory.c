@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is right with an inventory: every field as it stands in the file or follows from it. */
+#include "base/mem.h"
 #include "base/time.h"
 #include "mesh/inventory.h"
 #include "mesh/topology.h"
@@ -86,13 +87,15 @@ static const char everything[] = /* */
 	"    nat: true\n"
 	"    networks:\n"
 	"      - 10.20.1.7/24\n"
-	"      - {prefix: 192.0.2.53/32, metric: 20, on_dead: release}\n"
+	"      - {prefix: 192.0.2.53/32, metric: 20, on_dead: release, weight: 30}\n"
 	"      - {on_dead: hold, prefix: \"::/0\"}\n"
 	"    interface: wg-site\n"
 	"    listen_port: 2000\n"
 	"    keepalive: 15\n"
 	"    liveness: {multiplier: 5}\n"
 	"    private_key_file: /root/key\n"
+	"    device: shunt-wg\n"
+	"    weight: 1000\n"
 	"links:\n"
 	"  - {between: [site-1, hub-a], preshared_key_file: /etc/psk}\n";
 
@@ -116,8 +119,34 @@ static void test_top(void **state)
 	assert_int_equal(inv->links[0].a, 0);
 	assert_int_equal(inv->links[0].b, 1);
 	assert_string_equal(inv->links[0].preshared_key_file, "/etc/psk");
-	assert_pos(inv->links[0].pos, 34, 5);
+	assert_pos(inv->links[0].pos, 36, 5);
 	assert_null(mesh_inventory_node(inv, "site-2"));
+	mesh_inventory_free(inv);
+}
+
+static void test_devices(void **state)
+{
+	struct mesh_inventory *inv = parse(
+		"defaults: {device: kernel}\n"
+		"nodes:\n"
+		"  a: {public_key: " KEY ", address: 10.0.0.1}\n"
+		"  b: {public_key: " KEY ", address: 10.0.0.2, device: shunt-wg}\n"
+		"  c: {public_key: " KEY ", address: 10.0.0.3, device: other}\n"
+		"  d: {public_key: " KEY ", address: 10.0.0.4, device: shunt-wg, role: client}\n"
+		"mesh: m\noverlay: 10.0.0.0/8\n");
+	static const struct {
+		const char *node, *device;
+		enum mesh_owners owners;
+	} want[] = {{"a", "kernel", MESH_OWNERS_ONE}, {"b", "shunt-wg", MESH_OWNERS_MANY},
+		{"c", "other", MESH_OWNERS_ONE}, {"d", "shunt-wg", MESH_OWNERS_ONE}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		const struct mesh_node *n = node_of(inv, want[i].node);
+
+		assert_string_equal(mesh_device_name(n->device), want[i].device);
+		assert_int_equal(mesh_owners_of(n), want[i].owners);
+	}
+	assert_null(mesh_device_name(MESH_DEVICE_UNKNOWN));
 	mesh_inventory_free(inv);
 }
 
@@ -143,6 +172,9 @@ static void test_hub(void **state)
 	assert_int_equal(n->endpoint.port, 51820);
 	assert_pos(n->endpoint.pos, 16, 15);
 	assert_int_equal(n->metric, 10);
+	assert_int_equal(n->weight, 1);
+	assert_int_equal(n->device, MESH_DEVICE_UNKNOWN);
+	assert_int_equal(mesh_owners_of(n), MESH_OWNERS_UNKNOWN);
 	assert_false(n->nat);
 	assert_int_equal(n->n_networks, 1);
 	assert_prefix(&n->networks[0].prefix, "10.30.0.0/24");
@@ -179,6 +211,9 @@ static void test_site(void **state)
 	assert_null(n->endpoint.host);
 	assert_pos(n->endpoint.pos, 20, 3);
 	assert_int_equal(n->metric, MESH_METRIC_NONE);
+	assert_int_equal(n->weight, 1000);
+	assert_int_equal(n->device, MESH_DEVICE_SHUNT_WG);
+	assert_int_equal(mesh_owners_of(n), MESH_OWNERS_MANY);
 	assert_true(n->nat);
 	assert_int_equal(n->n_networks, 3);
 	assert_prefix(&n->networks[0].prefix, "10.20.1.0/24");
@@ -187,6 +222,8 @@ static void test_site(void **state)
 	assert_prefix(&n->networks[1].prefix, "192.0.2.53/32");
 	assert_int_equal(n->networks[1].metric, 20);
 	assert_int_equal(n->networks[1].on_dead, MESH_RELEASE);
+	assert_int_equal(n->networks[1].weight, 30);
+	assert_int_equal(n->networks[2].weight, 1);
 	assert_pos(n->networks[1].pos, 26, 18);
 	assert_prefix(&n->networks[2].prefix, "::/0");
 	assert_int_equal(n->networks[2].on_dead, MESH_HOLD);
@@ -487,6 +524,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_top),
 		cmocka_unit_test(test_hub),
+		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_site),
 		cmocka_unit_test(test_built_in),
 		cmocka_unit_test(test_probe),

@@ -257,6 +257,14 @@ static void test_texts(void **state)
 		 "    role: server\n",
 			"8:11: `role` in node `a` must be `spoke`, `hub` or `client`, not "
 			"`server`\n"},
+		{"    device: shuntwg\n",
+			"7:13: `device` in node `a` must be `kernel`, `shunt-wg` or `other` "
+			"(did you mean `shunt-wg`?), not `shuntwg`\n"},
+		{"    weight: 0\n    networks: [{prefix: 10.0.0.0/8, weight: 1001}]\n",
+			"7:13: `weight` in node `a` must be a whole number from 1 to 1000, not "
+			"`0`\n"
+			"8:45: `weight` in a network in node `a` must be a whole number from 1 to "
+			"1000, not `1001`\n"},
 		{"    interface: wireguard-number-1\n",
 			"7:16: `interface` in node `a` must be " INTERFACE_RULE
 			", not `wireguard-number-1`\n"},
@@ -395,7 +403,7 @@ static void test_networks(void **state)
 			"11:18: `prefix` in a network in node `a` must be a prefix, as in "
 			"10.20.1.0/24 or \"fd20::/64\", not a list\n"
 			"11:33: unknown key `cost` in a network in node `a`; allowed are "
-			"`prefix`, `metric`, `on_dead`\n"},
+			"`prefix`, `metric`, `weight`, `on_dead`\n"},
 	};
 
 	assert_all(node, table);

@@ -105,6 +105,9 @@ PLACES = {
     ("nodes", "a", "public_key"): [KEY],
     ("nodes", "a", "nat"): [True, False, "true", "yes"],
     ("nodes", "a", "metric"): [0, 4294967294, 4294967295, -1, "1"],
+    ("nodes", "a", "weight"): [1, 1000, 0, 1001, -1, "1"],
+    ("nodes", "a", "device"): ["kernel", "shunt-wg", "other", "wireguard-go", "Kernel"],
+    ("defaults", "device"): ["kernel", "shunt-wg", "other", "uapi"],
     ("nodes", "a", "interface"): ["wg0", "a" * 15, "a" * 16, "=+._-", ".", "..", "...", "a/b", "a b"],
     ("nodes", "a", "listen_port"): [1, 65535, 0, 65536, -1, "80"],
     ("nodes", "a", "keepalive"): ["auto", "off", "on", 1, 65535, 0, 65536, "25", "25s"],
@@ -146,6 +149,7 @@ PLACES = {
         [None],
     ],
     ("nodes", "a", "networks", 1, "metric"): [0, 4294967294, 4294967295, "1"],
+    ("nodes", "a", "networks", 1, "weight"): [1, 1000, 0, 1001, "1"],
     ("nodes", "a", "networks", 1, "on_dead"): ["fall-back", "hold", "release", "fallback", "drop"],
     ("nodes", "a", "endpoint"): [
         *("h h:1 h:65535 h:0 h:65536 h:01 h: :1 h.example.net h.example.net.:5 h..net:5 .h:5 h-:5".split()),

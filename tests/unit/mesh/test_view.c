@@ -98,6 +98,43 @@ static void candidates_of_a_prefix_with_two_origins(void **state)
 	stop(&f);
 }
 
+/* The weight of the candidate by way of via to the origin; also as the RIB gets it. */
+static unsigned weight_of(struct fixture *f, unsigned self, const char *prefix, unsigned via)
+{
+	ip_prefix p = mesh_build_prefix(prefix);
+
+	mesh_view_done(&f->view);
+	mesh_view_build(f->t, self, &f->view);
+	for (size_t i = 0; i < f->view.n_candidates; i++) {
+		const struct mesh_candidate *c = &f->view.candidates[i];
+
+		if (!ip_prefix_eq(&c->prefix, &p) || c->via != via)
+			continue;
+		assert_int_equal(mesh_rib_candidate(c, NULL).weight, c->weight);
+		return c->weight;
+	}
+	fail();
+	return 0;
+}
+
+static void weights(void **state)
+{
+	struct fixture f;
+
+	start(&f, MESH_HUB_AND_SPOKE);
+	f.b.nodes.items[HUB_A].weight = 70;
+	f.b.networks.items[0].network.weight = 30;
+	mesh_topology_free(f.t);
+	f.t = mesh_topology_new(mesh_build_end(&f.b));
+	assert_int_equal(weight_of(&f, SITE_2, "10.20.1.0/24", SITE_1), 30);
+	assert_int_equal(weight_of(&f, SITE_2, "10.20.1.0/24", HUB_A), 70);
+	assert_int_equal(weight_of(&f, SITE_2, "10.20.1.0/24", HUB_B), 1);
+	assert_int_equal(weight_of(&f, SITE_2, "10.30.0.0/24", HUB_B), 1);
+	assert_int_equal(weight_of(&f, SITE_2, "10.10.0.11/32", SITE_1), 1);
+	assert_int_equal(weight_of(&f, SITE_3, "10.10.0.11/32", HUB_A), 70);
+	stop(&f);
+}
+
 static void a_clients_prefixes_have_one_candidate(void **state)
 {
 	struct fixture f;
@@ -202,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(candidates_of_networks),
 		cmocka_unit_test(candidates_of_a_prefix_with_two_origins),
+		cmocka_unit_test(weights),
 		cmocka_unit_test(a_clients_prefixes_have_one_candidate),
 		cmocka_unit_test(overlay_addresses_never_move),
 		cmocka_unit_test(a_full_mesh_is_direct_before_transit),
