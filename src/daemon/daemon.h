@@ -16,6 +16,7 @@
 #define SHUNT_DAEMON_DAEMON_H
 
 #include "control/requests.h"
+#include "daemon/device_choice.h"
 #include "daemon/device_reader.h"
 #include "daemon/engine.h"
 #include "daemon/fib_facts.h"
@@ -34,7 +35,7 @@ struct daemon_options {
 	const char *file;
 	const char *node;
 	enum device_kind kind;
-	const char *userspace;
+	struct device_programs programs;
 	const char *run_dir; /* never NULL once parsed */
 	const char *state_dir;
 	bool set_sysctl;

@@ -12,11 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
+/* One that the build names stands in for the usual one, and for one that isn't shunt-wg. */
 #ifdef SHUNT_USERSPACE
 #define SHUNT_USERSPACE_TEXT SHUNT_USERSPACE
+#define SHUNT_USERSPACE_OTHER SHUNT_USERSPACE
 #else
 #define SHUNT_USERSPACE NULL
 #define SHUNT_USERSPACE_TEXT "shunt-wg, else wireguard-go"
+#define SHUNT_USERSPACE_OTHER "wireguard-go"
 #endif
 
 static const char usage[] =
@@ -26,7 +29,9 @@ static const char usage[] =
 	"keeps every prefix on the best peer that is alive.\n"
 	"\n"
 	"  -n, --node NAME          the node of the inventory that this machine is\n"
-	"  -d, --device KIND        auto (default), kernel or uapi\n"
+	"  -d, --device KIND        kernel, uapi, or auto (default): the inventory's `device`, "
+	"else\n"
+	"                           what is there, the kernel's, or one in userspace\n"
 	"  -u, --userspace PROGRAM  what to start where uapi finds no device "
 	"(default " SHUNT_USERSPACE_TEXT ")\n"
 	"      --run-dir DIR        lock and control socket (default /run/shunt/NAME)\n"
@@ -98,7 +103,7 @@ static int parse_option(int c, struct daemon_options *o)
 			       ? -1
 			       : usage_error("--device is auto, kernel or uapi, not %s", optarg);
 	case 'u':
-		o->userspace = optarg;
+		o->programs.stated = optarg;
 		return -1;
 	case OPT_RUN_DIR:
 		o->run_dir = optarg;
@@ -159,9 +164,8 @@ static bool is_in_path(const char *program)
 	return found;
 }
 
-/* shunt-wg as it was built with us, then as it is installed; without it, the one that others have.
- */
-static char *find_userspace(void)
+/* As it was built with us, else as it is installed. */
+static char *find_shunt_wg(void)
 {
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self));
@@ -174,7 +178,18 @@ static char *find_userspace(void)
 			return beside;
 		free(beside);
 	}
-	return mem_printf("%s", is_in_path("shunt-wg") ? "shunt-wg" : "wireguard-go");
+	return mem_printf("shunt-wg");
+}
+
+/* shunt-wg; without it, the one that others have. */
+static void find_programs(struct device_programs *p)
+{
+	bool is_there = strchr(p->shunt_wg, '/') || is_in_path(p->shunt_wg);
+
+	p->other = SHUNT_USERSPACE_OTHER;
+	p->usual = SHUNT_USERSPACE;
+	if (!p->usual)
+		p->usual = is_there ? p->shunt_wg : "wireguard-go";
 }
 
 /* A name that stands in a path must be one that an inventory can hold. */
@@ -190,10 +205,10 @@ static bool is_node_name(const char *name)
 
 int main(int argc, char **argv)
 {
-	struct daemon_options o = {.userspace = SHUNT_USERSPACE};
+	struct daemon_options o = {0};
 	AUTO_FREE char *run_dir = NULL;
 	AUTO_FREE char *state_dir = NULL;
-	AUTO_FREE char *userspace = NULL;
+	AUTO_FREE char *shunt_wg = NULL;
 	int status;
 
 	daemon_block_signals();
@@ -206,8 +221,8 @@ int main(int argc, char **argv)
 		return status;
 	if (!is_node_name(o.node))
 		return usage_error("%s can't be a node's name", o.node);
-	if (!o.userspace)
-		o.userspace = userspace = find_userspace();
+	o.programs.shunt_wg = shunt_wg = find_shunt_wg();
+	find_programs(&o.programs);
 	run_dir = mem_printf("/run/shunt/%s", o.node);
 	state_dir = mem_printf("/var/lib/shunt/%s", o.node);
 	o.run_dir = o.run_dir ? o.run_dir : run_dir;

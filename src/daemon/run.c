@@ -175,16 +175,13 @@ static int open_netlink(struct daemon *d, struct buf *why)
 
 static int open_device(struct daemon *d, struct buf *why)
 {
-	struct device_options o = {
-		.kind = d->options->kind,
-		.ifname = d->gen->self->interface,
-		.userspace = d->options->userspace,
-		.patience_ms = DYING_MS,
-	};
+	struct device_options o =
+		device_choice(d->options->kind, &d->options->programs, d->gen->self);
 	char text[512] = "";
 	struct device *device;
 	int err;
 
+	o.patience_ms = DYING_MS;
 	process_set_nice(PROCESS_NICE_URGENT); /* so is the data plane that it may start */
 	err = device_open(&o, &device, &d->cold_start, text, sizeof(text));
 	process_set_nice(PROCESS_NICE_BULK);

@@ -101,11 +101,8 @@ void sync_reopen(struct daemon *d, const struct engine_action *a)
 	r->daemon = d;
 	r->generation = a->generation;
 	snprintf(r->ifname, sizeof(r->ifname), "%s", d->gen->self->interface);
-	r->options = (struct device_options){
-		.kind = d->options->kind,
-		.ifname = r->ifname,
-		.userspace = d->options->userspace,
-	};
+	r->options = device_choice(d->options->kind, &d->options->programs, d->gen->self);
+	r->options.ifname = r->ifname;
 	d->is_reopening = true;
 	err = uv_queue_work(&d->loop, &r->req, reopen, after_reopen);
 	assert(!err); /* it fails only without a function */

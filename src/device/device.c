@@ -75,10 +75,10 @@ static int adopt(struct opening *op, const struct rtnl_link *link, struct device
 		return fail(op, -EEXIST,
 			"%s is a tun interface, but no WireGuard program serves %s", name,
 			op->path);
-	if (tun && op->o->kind == DEVICE_KERNEL)
+	if (tun && op->o->kind == DEVICE_KERNEL && !op->o->adopts_any)
 		return fail(op, -EEXIST,
 			"%s belongs to a userspace program, and the kernel's was asked for", name);
-	if (!tun && op->o->kind == DEVICE_UAPI)
+	if (!tun && op->o->kind == DEVICE_UAPI && !op->o->adopts_any)
 		return fail(op, -EEXIST,
 			"%s is the kernel's WireGuard, and a userspace device was asked for", name);
 	return tun ? open_uapi(op, ret) : open_kernel(op, ret);

@@ -132,6 +132,7 @@ struct device;
 
 struct device_options {
 	enum device_kind kind;
+	bool adopts_any; /* kind is about what is made: what is there is taken, whatever it is */
 	const char *ifname;
 	const char
 		*userspace; /* program to start if kind allows and no socket is there; NULL: none */

@@ -201,6 +201,22 @@ def test_auto_takes_what_there_is(mesh):
     assert f"adopted wg0 ({'kernel' if kind == 'kernel' else 'shunt-wg'})" in daemon.log()
 
 
+def test_the_inventory_s_device_is_the_default(mesh):
+    """It is made as stated, but one that is there is taken, whatever it is; the command line insists."""
+    mesh.inv["nodes"]["site-1"]["device"] = "shunt-wg"
+    mesh.write()
+    mesh.start("site-1", device="auto", userspace="")
+    daemon = mesh.daemons["site-1"]
+    assert "made wg0 (shunt-wg)" in daemon.log()
+    daemon.stop()
+    mesh.inv["nodes"]["site-1"]["device"] = "kernel"
+    mesh.write()
+    mesh.start("site-1", device="auto")
+    assert "adopted wg0 (shunt-wg)" in daemon.log()
+    daemon.stop()
+    assert "wg0 belongs to a userspace program" in refusal(mesh, device="kernel")
+
+
 def test_status_shows_the_device_as_it_is_now(mesh):
     mesh.start("site-1")
     assert mesh.daemons["site-1"].ask("status")["device"]["listen_port"] == 51820
