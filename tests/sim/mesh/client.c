@@ -29,7 +29,7 @@ static void give(struct world *w, unsigned node, const struct mesh_network *net)
 
 	if (world_carries(w, node, &net->prefix))
 		return;
-	*trie_slot(m->owners, &net->prefix) = m->peers.items[0];
+	model_seize(m, &net->prefix, m->peers.items[0]);
 	lead(m, &net->prefix,
 		ip_prefix_is_default(&net->prefix) || ip_prefix_has_addr(&net->prefix, &outside));
 }
@@ -73,7 +73,7 @@ static void give_addresses(struct world *w, const struct mesh_node *other, struc
 	for (size_t i = 0; i < other->n_addresses; i++) {
 		ip_prefix host = ip_prefix_host(&other->addresses[i].addr);
 
-		*trie_slot(m->owners, &host) = m->peers.items[0];
+		model_seize(m, &host, m->peers.items[0]);
 	}
 }
 

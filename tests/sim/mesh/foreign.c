@@ -28,7 +28,7 @@ static void give(struct model *m, const char *allowed)
 {
 	ip_prefix p = mesh_build_prefix(allowed);
 
-	*trie_slot(m->owners, &p) = foreign_peer(m, 1);
+	model_seize(m, &p, foreign_peer(m, 1));
 }
 
 static void lead(struct model *m, const char *dst, int ifindex, uint8_t type, uint8_t protocol)
@@ -98,7 +98,7 @@ void foreign_steal(struct world *w, unsigned node, unsigned from)
 	thief->is_new = true;
 	n->model->n_tampered++;
 	n->stolen = *p;
-	*trie_slot(n->model->owners, p) = thief;
+	model_seize(n->model, p, thief);
 	world_say(w, "(a foreign peer of %s takes what is %s's)", world_name(w, node),
 		world_name(w, from));
 }

@@ -44,6 +44,7 @@ struct model *model_new(const ip_addr *uplink, size_t n_uplink, const ip_prefix 
 	struct model *m = mem_zalloc(1, sizeof(*m));
 
 	m->next_ifindex = MODEL_WG_FIRST;
+	m->max_owners = 1;
 	model_plan_begins(m);
 	model_rules_begin(m);
 	for (size_t i = 0; i < n_uplink; i++) {

@@ -4,7 +4,9 @@
  * of operations of fib/io.h, and what packets go by.
  *
  *	model.c         making one, and what is there from the first moment on
- *	model_device.c  the WireGuard device: peers, and one owner for each allowed IP
+ *	model_device.c  the WireGuard device: its peers, what it reads as, and changes
+ *	model_sets.c    whose allowed IPs are: one peer's, or a set's with several owners
+ *	model_search.c  whom it sends to, and from whom it takes
  *	model_link.c    interfaces, addresses, settings of the kernel, the mark in nftables
  *	model_routes.c  routes by table, with metric and type
  *	model_rules.c   policy rules, and the way that they give a packet
@@ -18,6 +20,7 @@
 #ifndef SHUNT_TESTS_SIM_MESH_MODEL_H
 #define SHUNT_TESTS_SIM_MESH_MODEL_H
 
+#include "base/time.h"
 #include "base/trie.h"
 #include "base/vec.h"
 #include "device/device.h"
@@ -29,6 +32,7 @@
 #define MODEL_UPLINK 2 /* to the world, with a default route */
 #define MODEL_INSIDE 3 /* to the node's own networks */
 #define MODEL_WG_FIRST 4
+#define MODEL_MAX_OWNERS 16 /* of shunt-wg */
 
 struct model_peer {
 	wg_key key;
@@ -39,6 +43,30 @@ struct model_peer {
 	uint16_t keepalive;
 	uint64_t rx_bytes;
 	int64_t handshake_s; /* by the wall clock; 0: never */
+	/* Of many owners. */
+	enum device_level level;
+	bool is_silent;		  /* as the device itself finds; it asks him now and then */
+	instant unanswered_since; /* the first packet that nothing followed; INSTANT_NEVER */
+	instant asked_at;
+};
+
+/* One of a set's owners. */
+struct model_member {
+	struct model_peer *peer;
+	uint16_t rank, weight; /* weight 0: he may only send from here */
+	bool is_relay;
+};
+
+struct model_set {
+	uint64_t number;
+	bool foreign;
+	VEC(struct model_member) members;
+};
+
+/* Whose an allowed IP is: one of the two. */
+struct model_entry {
+	struct model_peer *peer;
+	struct model_set *set;
 };
 
 struct model_address {
@@ -75,8 +103,10 @@ struct model {
 	wg_key public_key;
 	uint16_t listen_port;
 	uint32_t fwmark;
+	unsigned max_owners; /* 1, or as shunt-wg */
 	VEC(struct model_peer *) peers;
-	struct trie *owners; /* allowed IP -> its struct model_peer */
+	VEC(struct model_set *) sets;
+	struct trie *entries; /* allowed IP -> its struct model_entry */
 	VEC(struct model_address) addresses;
 	struct nft_mark mark;
 	/* the kernel */
@@ -118,10 +148,55 @@ void model_device_delete(struct model *m);
 struct model_peer *model_peer(const struct model *m, const wg_key *key);
 struct model_peer *model_peer_add(struct model *m, const wg_key *key);
 void model_peer_remove(struct model *m, struct model_peer *p);
-/* NULL: nobody. */
-struct model_peer *model_owner(const struct model *m, const ip_addr *a);
 int model_device_get(const struct model *m, struct device_state *ret);
 int model_device_set(struct model *m, const struct device_change *c);
+
+/* --- whose prefixes are --- */
+
+/* NULL: nobody's. */
+const struct model_entry *model_entry(const struct model *m, const ip_prefix *p);
+/* Somebody may send from there: it is a peer's, or a set's that has owners. */
+bool model_is_owned(const struct model *m, const ip_prefix *p);
+/* Whoever had it. */
+void model_give(struct model *m, const ip_prefix *p, struct model_peer *to);
+/* By somebody else, of whom no plan tells. */
+void model_seize(struct model *m, const ip_prefix *p, struct model_peer *to);
+void model_share(struct model *m, const ip_prefix *p, struct model_set *to);
+void model_take(struct model *m, const ip_prefix *p);
+/* NULL: there is none. */
+struct model_set *model_set(const struct model *m, uint64_t number);
+struct model_set *model_set_add(struct model *m, uint64_t number);
+/* With its prefixes. */
+void model_set_remove(struct model *m, struct model_set *s);
+/* He leaves all sets. */
+void model_sets_leave(struct model *m, const struct model_peer *p);
+/* As device_set promises: what is wrong is refused before anything was done. */
+int model_sets_check(const struct model *m, const struct device_change *c);
+void model_sets_add(struct model *m, const struct device_change *c);
+void model_sets_del(struct model *m, const struct device_change *c);
+void model_sets_get(const struct model *m, struct device_state *ret);
+/* Packets may pass now. */
+void model_step(struct model *m);
+
+/* --- whom it sends to, from whom it takes --- */
+
+struct model_hop {
+	struct model_peer *peer;
+	unsigned weight; /* his share is this in the sum of all */
+};
+
+/* Which of them a packet goes to is its flow's chance. */
+struct model_hops {
+	struct model_hop items[MODEL_MAX_OWNERS];
+	unsigned n;	 /* 0: nobody */
+	bool is_refused; /* since it came from a relay */
+};
+
+void model_send(const struct model *m, const ip_addr *to, bool from_relay, struct model_hops *ret);
+
+enum model_verdict { MODEL_PASS, MODEL_REFUSE, MODEL_ACCEPT, MODEL_ACCEPT_RELAY };
+enum model_verdict model_receive(
+	const struct model *m, const ip_addr *source, const struct model_peer *from);
 
 /* --- the link --- */
 

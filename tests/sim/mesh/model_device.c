@@ -16,17 +16,31 @@ void model_device_make(struct model *m)
 	m->has_key = false;
 	m->listen_port = 0;
 	m->fwmark = 0;
-	m->owners = trie_new();
+	m->entries = trie_new();
+}
+
+static int free_entry(const ip_prefix *p, void *value, void *data)
+{
+	(void)p;
+	(void)data;
+	free(value);
+	return 0;
 }
 
 void model_device_delete(struct model *m)
 {
+	trie_walk(m->entries, free_entry, NULL);
+	for (size_t i = 0; i < m->sets.n; i++) {
+		vec_done(&m->sets.items[i]->members);
+		free(m->sets.items[i]);
+	}
+	vec_done(&m->sets);
 	for (size_t i = 0; i < m->peers.n; i++)
 		free(m->peers.items[i]);
 	vec_done(&m->peers);
 	vec_done(&m->addresses);
-	trie_free(m->owners);
-	m->owners = NULL;
+	trie_free(m->entries);
+	m->entries = NULL;
 	m->exists = m->up = false;
 	model_routes_leave(m, m->ifindex);
 }
@@ -44,13 +58,9 @@ struct model_peer *model_peer_add(struct model *m, const wg_key *key)
 	struct model_peer *p = mem_zalloc(1, sizeof(*p));
 
 	p->key = *key;
+	p->unanswered_since = INSTANT_NEVER;
 	vec_push(&m->peers, p);
 	return p;
-}
-
-struct model_peer *model_owner(const struct model *m, const ip_addr *a)
-{
-	return m->exists ? trie_lookup(m->owners, a, NULL) : NULL;
 }
 
 struct owned {
@@ -61,8 +71,9 @@ struct owned {
 static int note_owned(const ip_prefix *p, void *value, void *data)
 {
 	struct owned *o = data;
+	const struct model_entry *e = value;
 
-	if (value == o->peer)
+	if (e->peer == o->peer)
 		vec_push(&o->prefixes, *p);
 	return 0;
 }
@@ -72,12 +83,11 @@ void model_peer_remove(struct model *m, struct model_peer *p)
 	struct owned o = {.peer = p};
 	size_t kept = 0;
 
-	trie_walk(m->owners, note_owned, &o);
-	for (size_t i = 0; i < o.prefixes.n; i++) {
-		trie_remove(m->owners, &o.prefixes.items[i]);
-		model_note_bare(m, &o.prefixes.items[i]);
-	}
+	trie_walk(m->entries, note_owned, &o);
+	for (size_t i = 0; i < o.prefixes.n; i++)
+		model_take(m, &o.prefixes.items[i]);
 	vec_done(&o.prefixes);
+	model_sets_leave(m, p);
 	for (size_t i = 0; i < m->peers.n; i++)
 		if (m->peers.items[i] != p)
 			m->peers.items[kept++] = m->peers.items[i];
@@ -98,10 +108,12 @@ static int by_key(const void *a, const void *b)
 static int give_allowed(const ip_prefix *p, void *value, void *data)
 {
 	struct device_state *s = data;
-	const struct model_peer *owner = value;
-	const struct device_peer *found = device_state_peer(s, &owner->key);
-	struct device_peer *peer = &s->peers[found - s->peers];
+	const struct model_entry *e = value;
+	struct device_peer *peer;
 
+	if (!e->peer)
+		return 0;
+	peer = &s->peers[device_state_peer(s, &e->peer->key) - s->peers];
 	peer->allowed = mem_realloc(peer->allowed, peer->n_allowed + 1, sizeof(*peer->allowed));
 	peer->allowed[peer->n_allowed++] = *p;
 	return 0;
@@ -117,7 +129,9 @@ int model_device_get(const struct model *m, struct device_state *ret)
 		.listen_port = m->listen_port,
 		.fwmark = m->fwmark,
 		.n_peers = m->peers.n,
+		.max_owners = m->max_owners,
 	};
+	model_sets_get(m, ret);
 	if (!m->peers.n)
 		return 0;
 	ret->peers = secret_zalloc(m->peers.n, sizeof(*ret->peers));
@@ -130,10 +144,12 @@ int model_device_get(const struct model *m, struct device_state *ret)
 			.endpoint = p->endpoint,
 			.keepalive = p->keepalive,
 			.rx_bytes = p->rx_bytes,
+			.level = p->level,
+			.is_silent = p->is_silent,
 			.last_handshake = {.tv_sec = p->handshake_s}};
 	}
 	qsort(ret->peers, ret->n_peers, sizeof(*ret->peers), by_key);
-	trie_walk(m->owners, give_allowed, ret);
+	trie_walk(m->entries, give_allowed, ret);
 	return 0;
 }
 
@@ -158,38 +174,33 @@ static void settle_peer(struct model *m, const struct device_peer_change *c)
 	}
 	p->endpoint = c->set_endpoint ? c->endpoint : p->endpoint;
 	p->keepalive = c->set_keepalive ? c->keepalive : p->keepalive;
+	p->level = c->set_level ? c->level : p->level;
 }
 
 static void add_allowed(struct model *m, const struct device_peer_change *c)
 {
 	struct model_peer *p = model_peer(m, &c->key);
 
-	for (size_t i = 0; p && i < c->n_add; i++) {
-		void **slot = trie_slot(m->owners, &c->add[i]);
-		const struct model_peer *before = *slot;
-
-		if (before && before->foreign && !before->is_new)
-			model_violated(m, "a foreign peer loses an allowed IP");
-		*slot = p;
-		if (!before)
-			model_note_owned(m, &c->add[i]);
-	}
+	for (size_t i = 0; p && i < c->n_add; i++)
+		model_give(m, &c->add[i], p);
 }
 
 static void remove_allowed(struct model *m, const struct device_peer_change *c)
 {
 	struct model_peer *p = model_peer(m, &c->key);
 
-	for (size_t i = 0; p && i < c->n_del; i++)
-		if (trie_get(m->owners, &c->del[i]) == p) {
-			if (p->foreign)
-				model_violated(m, "a foreign peer loses an allowed IP");
-			trie_remove(m->owners, &c->del[i]);
-			model_note_bare(m, &c->del[i]);
-		}
+	for (size_t i = 0; p && i < c->n_del; i++) {
+		const struct model_entry *e = model_entry(m, &c->del[i]);
+
+		if (!e || e->peer != p)
+			continue;
+		if (p->foreign)
+			model_violated(m, "a foreign peer loses an allowed IP");
+		model_take(m, &c->del[i]);
+	}
 }
 
-static void step(struct model *m)
+void model_step(struct model *m)
 {
 	if (m->after)
 		m->after(m, m->data);
@@ -202,9 +213,10 @@ static void change_peers(struct model *m, const struct device_change *c)
 		settle_peer(m, &c->peers[i]);
 		if (!c->peers[i].remove)
 			add_allowed(m, &c->peers[i]);
-		if (c->peers[i].n_add)
-			step(m);
+		if (c->peers[i].n_add || c->peers[i].set_level)
+			model_step(m);
 	}
+	model_sets_add(m, c);
 	for (size_t i = 0; i < c->n_peers; i++) {
 		struct model_peer *p = model_peer(m, &c->peers[i].key);
 
@@ -215,14 +227,17 @@ static void change_peers(struct model *m, const struct device_change *c)
 		else if (p)
 			model_peer_remove(m, p);
 		if (c->peers[i].n_del || c->peers[i].remove)
-			step(m);
+			model_step(m);
 	}
+	model_sets_del(m, c);
 }
 
 int model_device_set(struct model *m, const struct device_change *c)
 {
-	if (!m->exists)
-		return -ENODEV;
+	int err = m->exists ? model_sets_check(m, c) : -ENODEV;
+
+	if (err)
+		return err;
 	if (c->set_listen_port && c->listen_port && c->listen_port == m->taken_port)
 		return -EADDRINUSE;
 	if (c->set_private_key) {

@@ -44,7 +44,7 @@ void model_note_owned(struct model *m, const ip_prefix *p)
 
 void model_note_routed(struct model *m, const ip_prefix *p)
 {
-	if (m->exists && !trie_get(m->owners, p))
+	if (m->exists && !model_is_owned(m, p))
 		note(m->routed, p);
 }
 

@@ -26,12 +26,20 @@ unsigned node_of_key(const struct world *w, const wg_key *key)
 	return WORLD_NOBODY;
 }
 
-unsigned node_owner(const struct world *w, unsigned node, const ip_addr *a)
+uint32_t node_hops(const struct world *w, unsigned node, const ip_addr *a)
 {
 	const struct model *m = w->nodes[node].model;
-	const struct model_peer *p = m ? model_owner(m, a) : NULL;
+	struct model_hops hops = {0};
+	uint32_t bits = 0;
 
-	return p ? node_of_key(w, &p->key) : WORLD_NOBODY;
+	if (m && m->exists)
+		model_send(m, a, false, &hops);
+	for (unsigned i = 0; i < hops.n; i++) {
+		unsigned next = node_of_key(w, &hops.items[i].peer->key);
+
+		bits |= next == WORLD_NOBODY ? 0 : 1U << next;
+	}
+	return bits;
 }
 
 /* --- on and off ---------------------------------------------------------------------------------

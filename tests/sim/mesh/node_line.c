@@ -25,7 +25,8 @@ static int check_one(const struct rib_answer *a, void *data)
 {
 	const struct daemon *d = data;
 	const struct model *m = daemon_self(d)->model;
-	const struct model_peer *is = trie_get(m->owners, &a->prefix);
+	const struct model_entry *e = model_entry(m, &a->prefix);
+	const struct model_peer *is = e ? e->peer : NULL;
 	const struct generation *gen = engine_generation(d->engine);
 	char text[IP_PREFIX_STRLEN];
 

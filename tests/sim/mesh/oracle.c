@@ -222,21 +222,31 @@ static const char *name_of(const struct world *w, unsigned node)
 	return node == WORLD_NOBODY ? "nobody" : world_name(w, node);
 }
 
+static bool all_carry(const struct world *w, uint32_t nodes, const ip_prefix *p)
+{
+	for (unsigned i = 0; i < w->n_nodes; i++)
+		if (nodes >> i & 1 && !world_carries(w, i, p))
+			return false;
+	return true;
+}
+
 static bool check_flow(struct world *w, unsigned from, const ip_prefix *to)
 {
 	ip_addr src = world_sample_of(world_network(w, from, to->family));
 	ip_addr dst = world_sample_of(to);
 	bool must = oracle_must_arrive(w, from, to);
-	unsigned at;
-	enum fate f = path_try(w, from, &src, &dst, &at);
+	unsigned wanted = choose(w, from, to);
+	struct path path;
 
-	if (node_owner(w, from, &dst) != choose(w, from, to)) {
-		world_say(w, "handed to %s, and not to %s", name_of(w, node_owner(w, from, &dst)),
-			name_of(w, choose(w, from, to)));
+	path_follow(w, from, &src, &dst, &path);
+	if (node_hops(w, from, &dst) != (wanted == WORLD_NOBODY ? 0 : 1U << wanted)) {
+		world_say(w, "handed to %x, and not to %s", node_hops(w, from, &dst),
+			name_of(w, wanted));
 		return complain(w, from, to, "handed to another than the rules say", from);
 	}
-	if (f == CIRCLES || (must && (f != ARRIVED || !world_carries(w, at, to))))
-		return complain(w, from, to, fate_name(f), at);
+	if (path.fate == CIRCLES ||
+		(must && (path.fate != ARRIVED || !all_carry(w, path.ends, to))))
+		return complain(w, from, to, fate_name(path.fate), path.at);
 	return true;
 }
 

@@ -5,16 +5,32 @@ const char *fate_name(enum fate f)
 {
 	static const char *const names[] = {"arrived", "no route", "leaves in clear",
 		"the tunnel's packets go into the tunnel", "lost on a dead line",
-		"dropped by the source check", "dropped by its own origin", "circles"};
+		"dropped by the source check", "dropped by its own origin",
+		"refused, from a relay to a relay", "circles"};
 
 	return names[f];
 }
 
-static bool is_owner(const struct model *m, const ip_addr *a, const struct world *w, unsigned of)
+/* What goes to this address goes to that node, whatever the flow. */
+static const struct model_peer *sole_hop(
+	const struct world *w, const struct model *m, const ip_addr *a, unsigned to)
 {
-	const struct model_peer *p = model_owner(m, a);
+	struct model_hops hops;
 
-	return p && node_of_key(w, &p->key) == of;
+	if (!m->exists)
+		return NULL;
+	model_send(m, a, false, &hops);
+	return hops.n == 1 && node_of_key(w, &hops.items[0].peer->key) == to ? hops.items[0].peer
+									     : NULL;
+}
+
+static enum model_verdict receive(
+	const struct world *w, unsigned at, const ip_addr *source, unsigned from)
+{
+	const struct model *m = w->nodes[at].model;
+	const struct model_peer *p = model_peer(m, &w->inv->nodes[from].public_key);
+
+	return p ? model_receive(m, source, p) : MODEL_REFUSE;
 }
 
 /* What the device sends itself. Somebody's own network may be where all others are found. */
@@ -46,17 +62,31 @@ bool path_leaves(const struct world *w, unsigned from, unsigned to)
 {
 	const struct model *m = w->nodes[from].model;
 	ip_addr src = node_address(w, from), dst = node_address(w, to);
+	const struct model_peer *p;
 
-	return is_awake(w, from) && model_has_address(m, &src) && is_owner(m, &dst, w, to) &&
-	       leaves_outside(m, model_owner(m, &dst), to);
+	if (!is_awake(w, from) || !model_has_address(m, &src))
+		return false;
+	p = sole_hop(w, m, &dst, to);
+	return p && leaves_outside(m, p, to);
 }
 
 bool path_enters(const struct world *w, unsigned from, unsigned to)
 {
-	const struct model *m = w->nodes[to].model;
 	ip_addr src = node_address(w, from), dst = node_address(w, to);
 
-	return passes(w, from, to) && is_owner(m, &src, w, from) && model_has_address(m, &dst);
+	return passes(w, from, to) && receive(w, to, &src, from) >= MODEL_ACCEPT &&
+	       model_has_address(w->nodes[to].model, &dst);
+}
+
+/* Between the devices alone: a handshake, say. */
+bool path_carries(const struct world *w, unsigned from, unsigned to)
+{
+	const struct model *m = w->nodes[from].model;
+	const struct model_peer *p =
+		is_awake(w, from) ? model_peer(m, &w->inv->nodes[to].public_key) : NULL;
+
+	return p && passes(w, from, to) && leaves_outside(m, p, to) &&
+	       model_peer(w->nodes[to].model, &w->inv->nodes[from].public_key);
 }
 
 /* What a machine is the way out for leaves it by its uplink. */
@@ -87,54 +117,95 @@ static bool ends_at(const struct world *w, unsigned at, const struct model_flow 
 	}
 }
 
-/* From device to device; ARRIVED if it does, at *ret_next. */
-static enum fate hop(
-	const struct world *w, unsigned at, const struct model_flow *f, unsigned *ret_next)
+/* From device to device; ARRIVED if it does. */
+static enum fate cross(const struct world *w, unsigned at, const struct model_peer *p,
+	const struct model_flow *f, bool *ret_from_relay)
 {
-	const struct model *m = w->nodes[at].model;
-	const struct model_peer *p = is_awake(w, at) ? model_owner(m, &f->to) : NULL;
-	unsigned next = p ? node_of_key(w, &p->key) : WORLD_NOBODY;
+	unsigned next = node_of_key(w, &p->key);
+	enum model_verdict v;
 
 	if (next == WORLD_NOBODY)
 		return NO_ROUTE;
-	if (!leaves_outside(m, p, next))
+	if (!leaves_outside(w->nodes[at].model, p, next))
 		return TUNNEL_IN_TUNNEL;
 	if (!passes(w, at, next))
 		return LINE_DEAD;
 	if (f->from.family == AF_INET && model_has_address(w->nodes[next].model, &f->from))
 		return OWN_SOURCE;
-	if (!is_owner(w->nodes[next].model, &f->from, w, at))
-		return WRONG_SOURCE;
-	*ret_next = next;
-	return ARRIVED;
+	v = receive(w, next, &f->from, at);
+	*ret_from_relay = v == MODEL_ACCEPT_RELAY;
+	return v >= MODEL_ACCEPT ? ARRIVED : WRONG_SOURCE;
 }
 
-enum fate path_try(const struct world *w, unsigned from, const ip_addr *src, const ip_addr *dst,
-	unsigned *ret_at)
+/* A packet on its way: where it is, and what the device there remembers of it. */
+struct packet {
+	struct model_flow flow;
+	unsigned at;
+	bool from_relay;
+	uint32_t seen; /* the nodes that it has been at before */
+	unsigned hops;
+};
+
+static void end(struct path *p, enum fate fate, unsigned at)
 {
-	struct model_flow f = {.from = *src, .to = *dst};
+	if (p->fate != ARRIVED)
+		return;
+	p->fate = fate;
+	p->at = at;
+}
+
+static void follow(const struct world *w, struct packet x, struct path *ret)
+{
+	const struct model *m = w->nodes[x.at].model;
+	struct model_hops hops = {0};
 	enum fate fate;
 
-	*ret_at = from;
-	for (unsigned hops = 0; hops <= 2 * w->n_nodes; hops++) {
-		if (ends_at(w, *ret_at, &f, &fate))
-			return fate;
-		fate = hop(w, *ret_at, &f, ret_at);
-		if (fate != ARRIVED)
-			return fate;
+	if (ends_at(w, x.at, &x.flow, &fate)) {
+		ret->ends |= fate == ARRIVED ? 1U << x.at : 0;
+		end(ret, fate, x.at);
+		return;
 	}
-	return CIRCLES;
+	if (x.hops++ > 2 * w->n_nodes) {
+		end(ret, CIRCLES, x.at);
+		return;
+	}
+	ret->is_twice |= x.seen >> x.at & 1;
+	x.seen |= 1U << x.at;
+	if (is_awake(w, x.at))
+		model_send(m, &x.flow.to, x.from_relay, &hops);
+	if (!hops.n)
+		end(ret, hops.is_refused ? FROM_RELAY_TO_RELAY : NO_ROUTE, x.at);
+	for (unsigned i = 0; i < hops.n && ret->fate == ARRIVED; i++) {
+		struct packet y = x;
+
+		fate = cross(w, x.at, hops.items[i].peer, &x.flow, &y.from_relay);
+		y.at = node_of_key(w, &hops.items[i].peer->key);
+		if (fate == ARRIVED)
+			follow(w, y, ret);
+		else
+			end(ret, fate, x.at);
+	}
+}
+
+void path_follow(const struct world *w, unsigned from, const ip_addr *src, const ip_addr *dst,
+	struct path *ret)
+{
+	struct packet x = {.flow = {.from = *src, .to = *dst}, .at = from};
+
+	*ret = (struct path){.fate = ARRIVED, .at = from};
+	follow(w, x, ret);
 }
 
 bool path_arrives(const struct world *w, unsigned from, unsigned to, int family)
 {
 	const ip_prefix *a = world_network(w, from, family), *b = world_network(w, to, family);
 	ip_addr src, dst;
-	unsigned at;
+	struct path path;
 
 	if (!a || !b || !w->nodes[from].is_on)
 		return false;
 	src = world_sample_of(a);
 	dst = world_sample_of(b);
-	return path_try(w, from, &src, &dst, &at) == ARRIVED && at == to;
+	path_follow(w, from, &src, &dst, &path);
+	return path.fate == ARRIVED && path.ends == 1U << to;
 }

@@ -216,13 +216,14 @@ static bool check_no_circles(struct world *w)
 			const ip_prefix *a = world_network(w, from, families[i % 2]);
 			const ip_prefix *b = world_network(w, i / 2, families[i % 2]);
 			ip_addr src, dst;
-			unsigned at;
+			struct path path;
 
 			if (from == i / 2 || !a || !w->nodes[from].is_on)
 				continue;
 			src = ip_prefix_addr(a);
 			dst = ip_prefix_addr(b);
-			if (path_try(w, from, &src, &dst, &at) == CIRCLES)
+			path_follow(w, from, &src, &dst, &path);
+			if (path.fate == CIRCLES)
 				world_fail(w, "from %s to %s a packet circles", world_name(w, from),
 					world_name(w, i / 2));
 		}

@@ -108,10 +108,11 @@ static bool is_nobodys(const struct model *m, const struct model_peer *p)
 static int check_prefix(const ip_prefix *p, void *value, void *data)
 {
 	const struct world_node *n = data;
-	const struct model_peer *owner = value;
+	const struct model_entry *e = value;
+	bool is_foreign = e->peer ? e->peer->foreign : e->set->foreign;
 	char text[IP_PREFIX_STRLEN];
 
-	if (!owner->foreign && !journal_has_prefix(&n->journal, p))
+	if (!is_foreign && !journal_has_prefix(&n->journal, p))
 		world_fail(n->w, "%s: the journal doesn't name %s, which is ours",
 			world_name(n->w, n->index), ip_prefix_format(p, text));
 	return 0;
@@ -154,7 +155,7 @@ static void check_journal(const struct world_node *n)
 	if (m->fwmark && !journal_has_mark(&n->journal, m->fwmark))
 		world_fail(
 			n->w, "%s: the journal doesn't name the mark", world_name(n->w, n->index));
-	trie_walk(m->owners, check_prefix, (void *)(uintptr_t)n);
+	trie_walk(m->entries, check_prefix, (void *)(uintptr_t)n);
 }
 
 /* --- after each operation

@@ -147,8 +147,8 @@ void node_tell(struct world *w, unsigned node);
 void node_receive(struct world *w, unsigned node, const struct world_packet *p);
 instant node_deadline(const struct world_node *n);
 void node_step(struct world *w, unsigned node);
-/* Which node the device hands this address to; WORLD_NOBODY. */
-unsigned node_owner(const struct world *w, unsigned node, const ip_addr *a);
+/* The nodes that the device hands this address to; a bit each. */
+uint32_t node_hops(const struct world *w, unsigned node, const ip_addr *a);
 unsigned node_of_key(const struct world *w, const wg_key *key);
 ip_addr node_address(const struct world *w, unsigned node);
 /* The daemon's verdict on a peer, DOWN if there is no daemon. */
@@ -175,17 +175,29 @@ enum fate {
 	LINE_DEAD,
 	WRONG_SOURCE,
 	OWN_SOURCE,
+	FROM_RELAY_TO_RELAY,
 	CIRCLES
 };
 const char *fate_name(enum fate f);
-/* One packet as things stand now; *ret_at is where it ended. */
-enum fate path_try(const struct world *w, unsigned from, const ip_addr *src, const ip_addr *dst,
-	unsigned *ret_at);
+
+/* What becomes of packets of all flows between two addresses as things stand now. */
+struct path {
+	enum fate fate; /* ARRIVED: of all; else the first other one */
+	unsigned at;	/* where that was */
+	uint32_t ends;	/* the nodes that got some */
+	bool is_twice;	/* one came to the same node again */
+};
+
+/* Each device remembers from whom a packet came: as if nothing was ever forgotten. */
+void path_follow(const struct world *w, unsigned from, const ip_addr *src, const ip_addr *dst,
+	struct path *ret);
 /* From the node's own network to the other's. */
 bool path_arrives(const struct world *w, unsigned from, unsigned to, int family);
 /* Whether a packet between two devices gets onto the line, and off it. */
 bool path_leaves(const struct world *w, unsigned from, unsigned to);
 bool path_enters(const struct world *w, unsigned from, unsigned to);
+/* What only the devices say to each other. */
+bool path_carries(const struct world *w, unsigned from, unsigned to);
 
 /* --- what must be --- */
 
