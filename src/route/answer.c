@@ -58,7 +58,7 @@ static void answer_candidate(struct rib *rib, const struct rib_contest *contest,
 	for (size_t i = 0; held && i < rib->candidates.n; i++)
 		held = rib->candidates.items[i].peer != c->peer;
 	/* What would win, were there no living cover. */
-	if (!owners->n && (why == RIB_WINS || why == RIB_CUT_FROM_SET))
+	if (!owners->n && decision_is_equal(why))
 		why = RIB_ORIGIN_DOWN;
 	vec_push(&rib->candidates, *c);
 	vec_push(&rib->reasons, held ? RIB_HELD : why);
@@ -67,13 +67,22 @@ static void answer_candidate(struct rib *rib, const struct rib_contest *contest,
 static void answer(struct rib *rib, const struct rib_entry *e, struct rib_answer *ret)
 {
 	const struct rib_contest *contest = rib_contest_run(rib, e->set);
+	struct rib_owner_set set = rib_entry_owner_set(e);
+	struct rib_want want;
 	struct rib_answer a = {.prefix = e->prefix,
 		.order = e->set->order,
 		.n_order = e->set->n_order,
 		.pinned = e->set->policy->pinned,
 		.on_dead = (enum rib_on_dead)e->set->policy->on_dead};
 
-	rib_entry_desire(e, &a.owners, &a.route);
+	rib_entry_want(e, &want);
+	a.owners = want.owners;
+	a.home = want.home;
+	a.route = want.route;
+	if (e->set->group) {
+		a.order = set.owners;
+		a.n_order = set.n;
+	}
 	rank(rib, contest, e->set->n);
 	rib->candidates.n = 0;
 	rib->reasons.n = 0;
@@ -99,7 +108,7 @@ bool rib_lookup(struct rib *rib, const ip_addr *addr, struct rib_answer *ret)
 {
 	const struct rib_entry *e = trie_lookup(rib->entries, addr, NULL);
 
-	while (e && (e->covered || !e->set->now.owners.n))
+	while (e && (e->covered || !e->set->now.want.owners.n))
 		e = trie_cover(rib->entries, &e->prefix, NULL);
 	if (!e)
 		return false;
@@ -170,11 +179,16 @@ static int desire_entry(const ip_prefix *p, void *value, void *data)
 	struct desire_walk *w = data;
 	const struct rib_entry *e = value;
 	struct rib_desire d = {.prefix = *p, .on_dead = (enum rib_on_dead)e->set->policy->on_dead};
+	struct rib_want want;
 
 	if (!w->left)
 		return WALK_FULL;
 	w->left--;
-	rib_entry_desire(e, &d.owners, &d.route);
+	rib_entry_want(e, &want);
+	d.owners = want.owners;
+	d.home = want.home;
+	d.owner_set = rib_entry_owner_set(e);
+	d.route = want.route;
 	w->result = w->fn(&d, w->data);
 	return w->result;
 }

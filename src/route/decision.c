@@ -125,13 +125,33 @@ static size_t best(const struct decision_contender *list, size_t n)
 	return w;
 }
 
+bool decision_is_equal(enum rib_reason why)
+{
+	return why == RIB_WINS || why == RIB_CUT_FROM_SET || why == RIB_CUT_FOR_ORIGIN;
+}
+
+/* How many more the winner may have beside it, and why no more. */
+struct room {
+	unsigned left;
+	enum rib_reason why_none;
+};
+
+/* Equal through step 5. */
+static bool is_equal_cost(const struct decision_contender *a, const struct decision_contender *b)
+{
+	enum rib_reason why;
+
+	decision_compare(a, b, &why);
+	return why == RIB_LATER_IN_FILE || why == RIB_WINS;
+}
+
 /* Whether a contender between the winner and i, equal to the winner through step 5, has the same
  * next hop as i: then i adds nothing to the set, be it cut or not. */
 static bool next_hop_in_set(const struct decision_contender *list, const enum rib_reason *reasons,
 	size_t winner, size_t i)
 {
 	for (size_t j = winner; j < i; j++)
-		if ((reasons[j] == RIB_WINS || reasons[j] == RIB_CUT_FROM_SET) &&
+		if (decision_is_equal(reasons[j]) &&
 			list[j].candidate->peer == list[i].candidate->peer)
 			return true;
 	return false;
@@ -139,28 +159,49 @@ static bool next_hop_in_set(const struct decision_contender *list, const enum ri
 
 /* The reason of a contender that lost to the winner in step 6 only, or not even there. */
 static enum rib_reason join_set(const struct decision_contender *list, enum rib_reason *reasons,
-	size_t winner, size_t i, unsigned *room)
+	size_t winner, size_t i, struct room *room)
 {
 	if (next_hop_in_set(list, reasons, winner, i))
 		return RIB_LATER_IN_FILE;
-	if (!*room)
-		return RIB_CUT_FROM_SET;
-	--*room;
+	if (!room->left)
+		return room->why_none;
+	room->left--;
 	return RIB_WINS;
+}
+
+/* Equal through step 5, were all next hops up. */
+static bool is_alike(const struct decision_contender *a, const struct decision_contender *b)
+{
+	struct decision_contender x = *a, y = *b;
+
+	x.state = y.state = RIB_UP;
+	return is_equal_cost(&x, &y);
+}
+
+static struct room room_beside(
+	const struct decision_contender *list, size_t n, size_t winner, unsigned max_owners)
+{
+	struct room r = {max_owners - 1, RIB_CUT_FROM_SET};
+
+	for (size_t i = 0; r.left && i < n; i++)
+		if (!list[i].takes_many && is_alike(&list[i], &list[winner]))
+			r = (struct room){0, RIB_CUT_FOR_ORIGIN};
+	return r;
 }
 
 void decision_reasons(const struct decision_contender *list, size_t n, unsigned max_owners,
 	enum rib_reason *reasons)
 {
 	size_t winner = best(list, n);
-	unsigned room = max_owners - 1;
 	enum rib_reason why;
+	struct room room;
 
 	if (!n || is_down(&list[winner])) {
 		for (size_t i = 0; i < n; i++)
 			reasons[i] = RIB_PEER_DOWN;
 		return;
 	}
+	room = room_beside(list, n, winner, max_owners);
 	reasons[winner] = RIB_WINS;
 	for (size_t i = 0; i < n; i++) {
 		if (i == winner)
@@ -186,15 +227,6 @@ static bool is_listed(const struct rib_owner *list, size_t n, uint32_t peer)
 	return false;
 }
 
-/* Equal through step 5. */
-static bool is_equal_cost(const struct decision_contender *a, const struct decision_contender *b)
-{
-	enum rib_reason why;
-
-	decision_compare(a, b, &why);
-	return why == RIB_LATER_IN_FILE || why == RIB_WINS;
-}
-
 /* Most prefixes have two or three candidates. */
 #define FEW 16
 
@@ -210,11 +242,10 @@ static void sort_few(const struct decision_contender **sorted, size_t n)
 	}
 }
 
-size_t decision_order(const struct decision_contender *list, size_t n, struct rib_owner *ret)
+static const struct decision_contender **sort(
+	const struct decision_contender *list, size_t n, const struct decision_contender *few[FEW])
 {
-	const struct decision_contender *few[FEW], **sorted = few;
-	uint16_t rank = 0;
-	size_t k = 0;
+	const struct decision_contender **sorted = few;
 
 	if (n > FEW)
 		sorted = mem_zalloc(n, sizeof(*sorted));
@@ -224,16 +255,51 @@ size_t decision_order(const struct decision_contender *list, size_t n, struct ri
 		qsort(sorted, n, sizeof(*sorted), preference);
 	else
 		sort_few(sorted, n);
-	for (size_t i = 0; i < n; i++) {
-		if (i && rank < UINT16_MAX && !is_equal_cost(sorted[i - 1], sorted[i]))
+	return sorted;
+}
+
+/* Where the equal-cost class that begins at i ends; whether all in it take many. */
+static size_t class_end(
+	const struct decision_contender *const *sorted, size_t n, size_t i, bool *ret_takes_many)
+{
+	size_t end = i;
+
+	*ret_takes_many = true;
+	for (; end < n && is_equal_cost(sorted[i], sorted[end]); end++)
+		*ret_takes_many &= sorted[end]->takes_many;
+	return end;
+}
+
+static struct rib_owner owner_of(const struct decision_contender *x, uint16_t rank)
+{
+	const struct rib_candidate *c = x->candidate;
+
+	return (struct rib_owner){.peer = c->peer,
+		.rank = rank,
+		.weight = c->weight ? c->weight : 1,
+		.sends = !is_down(x),
+		.is_relay = c->transit && c->source == RIB_INVENTORY};
+}
+
+size_t decision_order(const struct decision_contender *list, size_t n, struct rib_owner *ret)
+{
+	const struct decision_contender *few[FEW], **sorted = sort(list, n, few);
+	size_t k = 0, of_class = 0; /* the first owner of the class */
+	uint16_t rank = 0;
+	bool takes_many = true;
+
+	for (size_t i = 0, end = 0; i < n; i++) {
+		if (i == end) {
+			end = class_end(sorted, n, i, &takes_many);
+			of_class = k;
+		}
+		if (is_listed(ret, k, sorted[i]->candidate->peer))
+			continue;
+		if (k && (k == of_class || !takes_many) && rank < UINT16_MAX)
 			rank++;
-		if (!is_listed(ret, k, sorted[i]->candidate->peer))
-			ret[k++] = (struct rib_owner){.peer = sorted[i]->candidate->peer,
-				.rank = rank,
-				.weight = 1,
-				.sends = !is_down(sorted[i])};
+		ret[k++] = owner_of(sorted[i], rank);
 	}
-	if (n > FEW)
+	if (sorted != few)
 		free(sorted);
 	return k;
 }

@@ -41,14 +41,16 @@ static void touch_covered_by_list(struct rib *rib, const struct list *entries)
 		touch_covered(rib, &container_of(at, struct rib_entry, of_set)->prefix);
 }
 
-/* Deviations fall or arise with the outcome of their set. */
+/* Deviations fall or arise with the outcome of their set: covers do with its doubt. */
 static void touch_of_sets(struct rib *rib)
 {
 	for (size_t i = 0; i < rib->touched_sets.n; i++) {
 		struct rib_set *s = rib->touched_sets.items[i];
+		bool doubt_turned = s->now.doubtful != s->before.doubtful;
 
-		touch_list(rib, &s->deviants);
-		if (s->now.doubtful != s->before.doubtful)
+		if (doubt_turned || s->policy->on_dead == RIB_HOLD)
+			touch_list(rib, &s->deviants);
+		if (doubt_turned)
 			touch_list(rib, &s->plain);
 	}
 	for (size_t i = 0; i < rib->touched.n; i++) {
@@ -108,7 +110,7 @@ static uint32_t held_of(const struct rib_set *s, const struct rib_owners *had)
 	if (s->policy->on_dead != RIB_HOLD || s->policy->pinned || s->now.usable)
 		return RIB_NOBODY;
 	held = had->n && is_next_hop(s, had->peer[0]) ? had->peer[0] : s->order[0].peer;
-	return held == s->now.owners.peer[0] ? RIB_NOBODY : held;
+	return held == s->now.want.owners.peer[0] ? RIB_NOBODY : held;
 }
 
 static void deviate(struct rib *rib, const struct rib_touched *t)
@@ -119,9 +121,11 @@ static void deviate(struct rib *rib, const struct rib_touched *t)
 	if (!s)
 		return;
 	e->covered = s->now.doubtful && has_living_cover(rib, e);
-	e->held = held_of(s, &t->owners);
+	e->held = held_of(s, &t->want.owners);
 	list_remove(&e->of_set);
 	list_append(e->covered || e->held != RIB_NOBODY ? &s->deviants : &s->plain, &e->of_set);
+	if (s->group)
+		rib_touch_group(rib, s->group);
 }
 
 void rib_deviate(struct rib *rib)

@@ -69,5 +69,6 @@ void rib_diff_done(struct rib_diff *diff)
 	vec_done(&diff->sets);
 	vec_done(&diff->prefixes);
 	vec_done(&diff->owner_sets);
+	vec_done(&diff->owners);
 	vec_done(&diff->levels);
 }

@@ -10,17 +10,24 @@
 #include <assert.h>
 #include <string.h>
 
-void rib_entry_desire(const struct rib_entry *e, struct rib_owners *ret, bool *ret_route)
+void rib_entry_want(const struct rib_entry *e, struct rib_want *ret)
 {
-	*ret = (struct rib_owners){0};
-	*ret_route = e->set && e->set->now.route;
-	if (!e->set || e->covered)
+	*ret = (struct rib_want){0};
+	if (!e->set)
 		return;
-	*ret = e->set->now.owners;
-	if (e->held != RIB_NOBODY) {
-		ret->n = 1;
-		ret->peer[0] = e->held;
+	if (!e->covered) {
+		*ret = e->set->now.want;
+		if (e->held != RIB_NOBODY) {
+			ret->owners.peer[0] = ret->home.peer = e->held;
+			ret->owners.n = 1;
+			ret->home.kind = RIB_AT_PEER;
+		}
+		return;
 	}
+	ret->route = e->set->now.want.route;
+	if (e->set->group)
+		ret->home = (struct rib_home){
+			.kind = RIB_AT_OWNER_SET, .owner_set = e->set->group->number + 1};
 }
 
 void rib_touch_set(struct rib *rib, struct rib_set *s)
@@ -30,24 +37,25 @@ void rib_touch_set(struct rib *rib, struct rib_set *s)
 	s->step = rib->step;
 	s->before = s->now;
 	vec_push(&rib->touched_sets, s);
+	if (s->group)
+		rib_touch_group(rib, s->group);
 }
 
-/* As rib_entry_desire said before this step. */
+/* As rib_entry_want said before this step. */
 static void remember(struct rib *rib, const struct rib_entry *e, struct rib_touched *ret)
 {
-	bool set_touched = e->set && e->set->step == rib->step;
+	struct rib_set *s = e->set;
+	bool set_touched = s && s->step == rib->step;
 	struct rib_outcome now;
 
-	if (!set_touched) {
-		rib_entry_desire(e, &ret->owners, &ret->route);
-		ret->cover = e->set ? e->set->now.cover : RIB_COVER_NONE;
-		return;
+	if (set_touched) {
+		now = s->now;
+		s->now = s->before;
 	}
-	now = e->set->now;
-	e->set->now = e->set->before;
-	rib_entry_desire(e, &ret->owners, &ret->route);
-	ret->cover = e->set->now.cover;
-	e->set->now = now;
+	rib_entry_want(e, &ret->want);
+	ret->cover = s ? s->now.cover : RIB_COVER_NONE;
+	if (set_touched)
+		s->now = now;
 }
 
 void rib_touch_entry(struct rib *rib, struct rib_entry *e)
@@ -61,16 +69,76 @@ void rib_touch_entry(struct rib *rib, struct rib_entry *e)
 	vec_push(&rib->touched, t);
 }
 
+static void touch_peer(struct rib *rib, struct rib_peer *p, uint32_t id)
+{
+	if (p->step == rib->step)
+		return;
+	p->step = rib->step;
+	p->before = p->state;
+	vec_push(&rib->touched_peers, id);
+}
+
+static struct rib_set *mentioning(struct list *at)
+{
+	return container_of(at, struct rib_mention, of_peer)->set;
+}
+
 static void apply_peer(struct rib *rib, uint32_t id, enum rib_state state)
 {
 	struct rib_peer *p = rib_store_peer(rib, id);
 
 	if (p->known && p->state == state)
 		return;
+	touch_peer(rib, p, id);
 	p->known = true;
 	p->state = state;
 	list_for_each (at, &p->mentions)
-		rib_touch_set(rib, container_of(at, struct rib_mention, of_peer)->set);
+		rib_touch_set(rib, mentioning(at));
+}
+
+/* Whether it has a way to the origin by that next hop; RIB_NOBODY: by any. */
+static bool has_detour(const struct rib_set *s, uint32_t peer, uint32_t origin)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct rib_candidate *c = &s->candidates[i];
+
+		if (c->transit && c->origin == origin && (peer == RIB_NOBODY || c->peer == peer))
+			return true;
+	}
+	return false;
+}
+
+static void touch_detours(struct rib *rib, uint32_t peer, uint32_t origin)
+{
+	list_for_each (at, &rib_store_peer(rib, origin)->mentions)
+		if (has_detour(mentioning(at), peer, origin))
+			rib_touch_set(rib, mentioning(at));
+}
+
+static void apply_reach(struct rib *rib, uint32_t peer, uint32_t origin, enum rib_reach reach)
+{
+	struct rib_peer *p = rib_store_peer(rib, peer);
+
+	assert(origin < RIB_MAX_ID);
+	if (origin >= p->reaches.n && reach == RIB_REACH_UNKNOWN)
+		return;
+	while (origin >= p->reaches.n)
+		vec_push(&p->reaches, RIB_REACH_UNKNOWN);
+	if (p->reaches.items[origin] == reach)
+		return;
+	p->reaches.items[origin] = (uint8_t)reach;
+	touch_detours(rib, peer, origin);
+}
+
+static void apply_takes_many(struct rib *rib, uint32_t id, bool takes_many)
+{
+	struct rib_peer *p = rib_store_peer(rib, id);
+
+	if (p->takes_many == takes_many)
+		return;
+	p->takes_many = takes_many;
+	if (rib->max_owners > 1)
+		touch_detours(rib, RIB_NOBODY, id);
 }
 
 static void apply_prefix(struct rib *rib, const struct rib_event *ev)
@@ -96,19 +164,33 @@ static void apply_prefix(struct rib *rib, const struct rib_event *ev)
 		rib_touch_set(rib, e->set);
 }
 
-static void apply_events(struct rib *rib, const struct rib_event *events, size_t n)
+static void apply(struct rib *rib, const struct rib_event *ev)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (events[i].type == RIB_EVENT_PEER)
-			apply_peer(rib, events[i].u.peer.id, events[i].u.peer.state);
-		else
-			apply_prefix(rib, &events[i]);
+	switch (ev->type) {
+	case RIB_EVENT_PEER:
+		apply_peer(rib, ev->u.peer.id, ev->u.peer.state);
+		break;
+	case RIB_EVENT_PREFIX:
+		apply_prefix(rib, ev);
+		break;
+	case RIB_EVENT_REACH:
+		apply_reach(rib, ev->u.reach.peer, ev->u.reach.origin, ev->u.reach.reach);
+		break;
+	case RIB_EVENT_TAKES_MANY:
+		apply_takes_many(rib, ev->u.takes_many.id, ev->u.takes_many.takes_many);
+		break;
 	}
 }
 
 static bool same_owners(const struct rib_owners *a, const struct rib_owners *b)
 {
 	return a->n == b->n && !memcmp(a->peer, b->peer, a->n * sizeof(a->peer[0]));
+}
+
+static bool same_home(const struct rib_home *a, const struct rib_home *b)
+{
+	return a->kind == b->kind && (a->kind != RIB_AT_PEER || a->peer == b->peer) &&
+	       (a->kind != RIB_AT_OWNER_SET || a->owner_set == b->owner_set);
 }
 
 /* Why an old owner isn't the first any more: the reason of its best candidate. owned: somebody is.
@@ -128,15 +210,26 @@ static enum rib_reason why_lost(struct rib *rib, const struct rib_set *s, uint32
 		}
 	}
 	/* It would win, were there no living cover. */
-	if (!owned && (why == RIB_WINS || why == RIB_CUT_FROM_SET))
+	if (!owned && decision_is_equal(why))
 		why = RIB_ORIGIN_DOWN;
 	return why;
+}
+
+static struct rib_turn turn_from_to(const struct rib_want *from, const struct rib_want *to)
+{
+	return (struct rib_turn){.old_owners = from->owners,
+		.owners = to->owners,
+		.old_home = from->home,
+		.home = to->home,
+		.old_route = from->route,
+		.route = to->route};
 }
 
 /* False if nothing turned. */
 static bool turn_of(struct rib *rib, const struct rib_set *s, struct rib_turn *t)
 {
-	if (t->route == t->old_route && same_owners(&t->owners, &t->old_owners))
+	if (t->route == t->old_route && same_owners(&t->owners, &t->old_owners) &&
+		same_home(&t->home, &t->old_home))
 		return false;
 	t->why = RIB_WINS;
 	if (t->old_owners.n && !decision_owns(&t->owners, t->old_owners.peer[0]))
@@ -157,10 +250,7 @@ static void compare_sets(struct rib *rib, struct rib_diff *diff)
 {
 	for (size_t i = 0; i < rib->touched_sets.n; i++) {
 		struct rib_set *s = rib->touched_sets.items[i];
-		struct rib_turn t = {.old_owners = s->before.owners,
-			.owners = s->now.owners,
-			.old_route = s->before.route,
-			.route = s->now.route};
+		struct rib_turn t = turn_from_to(&s->before.want, &s->now.want);
 
 		if (turn_of(rib, s, &t) && has_untouched(rib, s))
 			vec_push(&diff->sets, ((struct rib_set_change){s, t}));
@@ -172,10 +262,10 @@ static void compare_entries(struct rib *rib, struct rib_diff *diff)
 	for (size_t i = 0; i < rib->touched.n; i++) {
 		const struct rib_touched *was = &rib->touched.items[i];
 		struct rib_change c = {.prefix = was->entry->prefix};
+		struct rib_want now;
 
-		c.turn.old_owners = was->owners;
-		c.turn.old_route = was->route;
-		rib_entry_desire(was->entry, &c.turn.owners, &c.turn.route);
+		rib_entry_want(was->entry, &now);
+		c.turn = turn_from_to(&was->want, &now);
 		if (turn_of(rib, was->entry->set, &c.turn))
 			vec_push(&diff->prefixes, c);
 		if (!was->entry->set)
@@ -184,15 +274,39 @@ static void compare_entries(struct rib *rib, struct rib_diff *diff)
 	rib->touched.n = 0;
 }
 
-void rib_step(struct rib *rib, const struct rib_event *events, size_t n, struct rib_diff *diff)
+/* The device's levels are the peers' states. */
+static void compare_peers(struct rib *rib, struct rib_diff *diff)
+{
+	for (size_t i = 0; rib->max_owners > 1 && i < rib->touched_peers.n; i++) {
+		uint32_t id = rib->touched_peers.items[i];
+		const struct rib_peer *p = rib->peers.items[id];
+
+		if (p->state != p->before)
+			vec_push(&diff->levels, ((struct rib_level){id, p->state}));
+	}
+	rib->touched_peers.n = 0;
+}
+
+static void clear(struct rib_diff *diff)
 {
 	diff->sets.n = 0;
 	diff->prefixes.n = 0;
+	diff->owner_sets.n = 0;
+	diff->owners.n = 0;
+	diff->levels.n = 0;
+}
+
+void rib_step(struct rib *rib, const struct rib_event *events, size_t n, struct rib_diff *diff)
+{
+	clear(diff);
 	diff->step = ++rib->step;
-	apply_events(rib, events, n);
+	for (size_t i = 0; i < n; i++)
+		apply(rib, &events[i]);
 	for (size_t i = 0; i < rib->touched_sets.n; i++)
 		rib_set_decide(rib, rib->touched_sets.items[i]);
 	rib_deviate(rib);
+	compare_peers(rib, diff);
+	rib_groups_compare(rib, diff);
 	compare_sets(rib, diff);
 	compare_entries(rib, diff);
 	for (size_t i = 0; i < rib->touched_sets.n; i++)

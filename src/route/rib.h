@@ -91,7 +91,8 @@ struct rib_owner {
 	uint16_t rank;	 /* 0: the best; equal ones are an equal-cost set */
 	uint16_t weight; /* its share among those of its rank */
 	bool sends;	 /* may be sent to as of now; otherwise it may only send from here */
-	bool is_relay;	 /* its best candidate is transit */
+	bool is_relay;	 /* its best candidate is transit, and the inventory's: what a routing
+			    protocol chose may well lead over several hubs */
 };
 
 /* Where a prefix stands on the device. */
@@ -156,6 +157,7 @@ struct rib_diff {
 	VEC(struct rib_change) prefixes;
 	/* New or changed or gone, by number; of a FIB of many owners only. */
 	VEC(struct rib_owner_set) owner_sets;
+	VEC(struct rib_owner) owners; /* of all owner_sets: what they point into */
 	/* Peers whose state is another now, each once; of a FIB of many owners only, whose levels
 	 * they are. */
 	VEC(struct rib_level) levels;

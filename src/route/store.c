@@ -9,12 +9,15 @@ struct rib *rib_new(unsigned max_owners, rib_tag_fn *tag, void *data)
 	struct rib *rib = mem_zalloc(1, sizeof(*rib));
 
 	assert(max_owners >= 1 && max_owners <= RIB_MAX_OWNERS);
+	assert(tag || max_owners == 1);
 	rib->max_owners = max_owners;
 	rib->tag = tag;
 	rib->tag_data = data;
 	rib->entries = trie_new();
 	rib->doubtful = trie_new();
 	rib->sets = map_new();
+	rib->groups = map_new();
+	rib->numbers = map_new();
 	return rib;
 }
 
@@ -35,6 +38,16 @@ static void free_sets(struct map *sets)
 	map_free(sets);
 }
 
+static void free_peers(struct rib *rib)
+{
+	for (size_t i = 0; i < rib->peers.n; i++) {
+		if (rib->peers.items[i])
+			vec_done(&rib->peers.items[i]->reaches);
+		free(rib->peers.items[i]);
+	}
+	vec_done(&rib->peers);
+}
+
 void rib_free(struct rib *rib)
 {
 	if (!rib)
@@ -42,14 +55,15 @@ void rib_free(struct rib *rib)
 	trie_walk(rib->entries, free_entry, NULL);
 	trie_free(rib->entries);
 	trie_free(rib->doubtful);
+	rib_groups_free(rib);
 	free_sets(rib->sets);
-	for (size_t i = 0; i < rib->peers.n; i++)
-		free(rib->peers.items[i]);
-	vec_done(&rib->peers);
+	free_peers(rib);
 	free(rib->contest.contenders);
 	free(rib->contest.reasons);
 	vec_done(&rib->touched_sets);
 	vec_done(&rib->touched);
+	vec_done(&rib->touched_groups);
+	vec_done(&rib->touched_peers);
 	vec_done(&rib->key);
 	vec_done(&rib->candidates);
 	vec_done(&rib->reasons);
@@ -97,6 +111,15 @@ static void add_candidate(struct rib *rib, const struct rib_candidate *c, enum r
 	copy->hub_metric = c->hub_metric;
 	copy->place = c->place;
 	copy->origin_place = c->origin_place;
+	copy->weight = c->weight ? c->weight : 1;
+}
+
+/* An order that is the same whoever spoke last, also of what the decision holds for equal. */
+static int canonical_cmp(const void *a, const void *b)
+{
+	int order = decision_candidate_cmp(a, b);
+
+	return order ? order : memcmp(a, b, sizeof(struct rib_candidate));
 }
 
 static bool has_of(const struct rib_set *s, enum rib_source source)
@@ -132,7 +155,7 @@ static void make_key(struct rib *rib, const struct rib_set *old, const struct ri
 				(enum rib_source)old->candidates[i].source);
 	if (rib->candidates.n)
 		qsort(rib->candidates.items, rib->candidates.n, sizeof(struct rib_candidate),
-			decision_candidate_cmp);
+			canonical_cmp);
 	bytes = rib->candidates.n * sizeof(struct rib_candidate);
 	vec_reserve(&rib->key, sizeof(policy) + bytes);
 	memcpy(rib->key.items, &policy, sizeof(policy));
@@ -184,6 +207,7 @@ static struct rib_set *set_new(struct rib *rib)
 				  n * sizeof(*s->order));
 	list_init(&s->plain);
 	list_init(&s->deviants);
+	list_init(&s->of_group);
 	s->n = (uint32_t)n;
 	s->n_mentions = (uint32_t)rib->ids.n;
 	s->held = RIB_NOBODY;
@@ -198,6 +222,7 @@ static struct rib_set *set_new(struct rib *rib)
 		list_append(&p->mentions, &s->mentions[i].of_peer);
 	}
 	map_put(rib->sets, s->policy, rib->key.n, s);
+	rib_group_join(rib, s);
 	return s;
 }
 
@@ -206,6 +231,7 @@ void rib_store_collect(struct rib *rib, struct rib_set *s)
 	if (!list_is_empty(&s->plain) || !list_is_empty(&s->deviants))
 		return;
 	map_remove(rib->sets, s->policy, key_len(s->n));
+	rib_group_leave(rib, s);
 	for (size_t i = 0; i < s->n_mentions; i++)
 		list_remove(&s->mentions[i].of_peer);
 	free(s);
@@ -249,110 +275,4 @@ void rib_store_remove(struct rib *rib, struct rib_entry *e)
 	assert(!e->set && !e->in_doubtful);
 	trie_remove(rib->entries, &e->prefix);
 	free(e);
-}
-
-/* What is known of a candidate's next hop and of its origin. */
-static struct decision_contender contender(const struct rib *rib, const struct rib_candidate *c)
-{
-	struct decision_contender x = {.candidate = c, .origin = RIB_UP};
-	const struct rib_peer *origin;
-
-	x.state = rib->peers.items[c->peer]->state;
-	if (c->transit) {
-		origin = rib->peers.items[c->origin];
-		x.origin = origin->known ? origin->state : RIB_UP;
-	}
-	return x;
-}
-
-static void contest_reserve(struct rib_contest *c, size_t n)
-{
-	if (n <= c->cap)
-		return;
-	c->contenders = mem_realloc(c->contenders, n, sizeof(*c->contenders));
-	c->reasons = mem_realloc(c->reasons, n, sizeof(*c->reasons));
-	c->cap = n;
-}
-
-static void enter(struct rib *rib, const struct rib_set *s)
-{
-	contest_reserve(&rib->contest, s->n);
-	for (size_t i = 0; i < s->n; i++) {
-		struct decision_contender *x = &rib->contest.contenders[i];
-
-		*x = contender(rib, &s->candidates[i]);
-		if (s->policy->pinned) /* asks nothing */
-			x->state = x->origin = RIB_UP;
-	}
-}
-
-const struct rib_contest *rib_contest_run(struct rib *rib, const struct rib_set *s)
-{
-	enter(rib, s);
-	decision_reasons(rib->contest.contenders, s->n, s->policy->pinned ? 1 : rib->max_owners,
-		rib->contest.reasons);
-	return &rib->contest;
-}
-
-/* Whether the best of the contest is a detour around an origin that is down. */
-static bool is_doubtful(const struct rib *rib, const struct rib_set *s)
-{
-	const struct decision_contender *best = rib->contest.contenders;
-
-	if (s->policy->pinned || s->policy->on_dead != RIB_FALL_BACK)
-		return false;
-	for (size_t i = 1; i < s->n; i++)
-		if (decision_compare(&rib->contest.contenders[i], best, NULL) < 0)
-			best = &rib->contest.contenders[i];
-	return best->origin == RIB_DOWN;
-}
-
-static void take_owners(struct rib_set *s, unsigned max_owners, struct rib_owners *ret)
-{
-	for (size_t i = 0; i < s->n_order && ret->n < max_owners; i++)
-		if (s->order[i].rank == 0 && s->order[i].sends)
-			ret->peer[ret->n++] = s->order[i].peer;
-}
-
-/* An owner may be kept though it is down (hold, pinned), or though the origin behind it is. */
-static bool has_living_owner(
-	const struct rib *rib, const struct rib_set *s, const struct rib_owners *owners)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		struct decision_contender x = contender(rib, &s->candidates[i]);
-
-		if (x.state != RIB_DOWN && x.origin != RIB_DOWN &&
-			decision_owns(owners, x.candidate->peer))
-			return true;
-	}
-	return false;
-}
-
-static enum rib_cover cover_of(
-	const struct rib *rib, const struct rib_set *s, const struct rib_outcome *o)
-{
-	if (!o->owners.n || o->doubtful)
-		return RIB_COVER_NONE;
-	return has_living_owner(rib, s, &o->owners) ? RIB_COVER_LIVING : RIB_COVER_DEAD;
-}
-
-void rib_set_decide(struct rib *rib, struct rib_set *s)
-{
-	struct rib_outcome o = {.route = true};
-
-	enter(rib, s);
-	s->n_order = (uint32_t)decision_order(rib->contest.contenders, s->n, s->order);
-	take_owners(s, s->policy->pinned ? 1 : rib->max_owners, &o.owners);
-	if (o.owners.n) {
-		o.usable = rib->peers.items[o.owners.peer[0]]->state != RIB_DOWN;
-		o.doubtful = is_doubtful(rib, s);
-		s->held = o.usable ? o.owners.peer[0] : s->held;
-	} else if (s->policy->on_dead == RIB_HOLD) {
-		o.owners.n = 1;
-		o.owners.peer[0] = s->held != RIB_NOBODY ? s->held : s->order[0].peer;
-	} else if (s->policy->on_dead == RIB_RELEASE) {
-		o.route = false;
-	}
-	o.cover = cover_of(rib, s, &o);
-	s->now = o;
 }

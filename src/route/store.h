@@ -7,8 +7,13 @@
  * mention it, as next hop or as the origin of a transit candidate; so an event of a peer reaches
  * exactly the sets that it may concern.
  *
+ * Where the device holds many owners, each set whose prefixes stand in an owner set has a group:
+ * the owner set and its shadow. Sets that differ in nothing but the numbers of places (the
+ * inventory got one node more) have one group, so that their prefixes needn't move.
+ *
  * A set lives as long as it has entries (and to the end of the step that empties it), an entry as
- * long as its prefix has candidates (likewise), a peer as long as the RIB.
+ * long as its prefix has candidates (likewise), a group as long as it has sets, a peer as long as
+ * the RIB.
  */
 #ifndef SHUNT_ROUTE_STORE_H
 #define SHUNT_ROUTE_STORE_H
@@ -22,8 +27,11 @@
 
 struct rib_peer {
 	struct list mentions;
-	enum rib_state state;
-	bool known; /* had an event */
+	uint32_t step; /* the last step that touched it: before is as it was then */
+	enum rib_state state, before;
+	bool known;	      /* had an event */
+	bool takes_many;      /* packets of one source by several next hops */
+	VEC(uint8_t) reaches; /* enum rib_reach, by the origin's id; beyond its end UNKNOWN */
 };
 
 struct rib_mention {
@@ -38,10 +46,16 @@ enum rib_cover {
 	RIB_COVER_LIVING,
 };
 
+/* What the FIB is to hold of a prefix. */
+struct rib_want {
+	struct rib_owners owners; /* who is sent to */
+	struct rib_home home;
+	bool route;
+};
+
 /* What the decision makes of a set. */
 struct rib_outcome {
-	struct rib_owners owners;
-	bool route;
+	struct rib_want want;
 	bool usable;   /* the first owner isn't down: neither held nor pinned and dead */
 	bool doubtful; /* the best is a detour around an origin that is down: rule 7 */
 	enum rib_cover cover;
@@ -53,8 +67,25 @@ struct rib_policy {
 	uint32_t pinned;
 };
 
+/* What becomes an owner set on the device, and its shadow, in which entries stand that are covered.
+ */
+struct rib_group {
+	uint8_t *key; /* what it is found by; key_len bytes */
+	size_t key_len;
+	uint64_t number; /* of the owner set; the shadow's is one more */
+	struct list sets;
+	uint32_t step;		  /* the last step that touched it */
+	uint32_t n, was_n;	  /* owners now, and at the end of the last step */
+	struct rib_owner *owners; /* the three in one allocation */
+	struct rib_owner *shadow; /* the same, and nobody is sent to */
+	struct rib_owner *was;
+	bool was_stood_in, was_shadow_stood_in; /* by an entry, likewise */
+};
+
 struct rib_set {
-	struct list plain, deviants;	  /* entries */
+	struct list plain, deviants; /* entries */
+	struct list of_group;
+	struct rib_group *group;	  /* NULL: its prefixes are one peer's or nobody's */
 	struct rib_policy *policy;	  /* the candidates follow it; in this allocation */
 	struct rib_candidate *candidates; /* in decision_candidate_cmp order */
 	struct rib_owner *order;	  /* n_order of them, in this allocation */
@@ -78,8 +109,7 @@ struct rib_entry {
 /* An entry as it was before the step that touched it. */
 struct rib_touched {
 	struct rib_entry *entry;
-	struct rib_owners owners;
-	bool route;
+	struct rib_want want;
 	enum rib_cover cover;
 };
 
@@ -98,10 +128,14 @@ struct rib {
 	struct trie *entries;
 	struct trie *doubtful;	      /* the entries of doubtful sets */
 	struct map *sets;	      /* by policy and candidates */
+	struct map *groups;	      /* by what their number is made of */
+	struct map *numbers;	      /* groups by their number */
 	VEC(struct rib_peer *) peers; /* by id; NULL where nobody asked */
 	/* Of the step under way. */
 	VEC(struct rib_set *) touched_sets;
 	VEC(struct rib_touched) touched;
+	VEC(struct rib_group *) touched_groups;
+	VEC(uint32_t) touched_peers; /* ids of those that had an event */
 	/* Scratch memory, kept from call to call. */
 	struct rib_contest contest;
 	VEC(uint8_t) key; /* a set's policy and candidates */
@@ -136,14 +170,31 @@ void rib_touch_set(struct rib *rib, struct rib_set *s);
  * another set or deviation. */
 void rib_touch_entry(struct rib *rib, struct rib_entry *e);
 /* What the FIB is to hold for an entry as of now: its set's outcome with its own deviation. */
-void rib_entry_desire(const struct rib_entry *e, struct rib_owners *ret, bool *ret_route);
+void rib_entry_want(const struct rib_entry *e, struct rib_want *ret);
+/* The owner set that an entry stands in; n is 0 if it stands in none. Borrowed until the next step.
+ */
+struct rib_owner_set rib_entry_owner_set(const struct rib_entry *e);
 
-/* Decides the set anew: its order and its outcome. */
+/* Decides the set anew: its order and its outcome (outcome.c). */
 void rib_set_decide(struct rib *rib, struct rib_set *s);
 /* The reasons of a set's candidates, in rib->contest until the next call. */
 const struct rib_contest *rib_contest_run(struct rib *rib, const struct rib_set *s);
 /* After the touched sets were decided: touches the entries whose deviation that changes, and gives
  * all touched ones their deviation (deviate.c). */
 void rib_deviate(struct rib *rib);
+
+/* Gives a new set its group, or none (owner_set.c). */
+void rib_group_join(struct rib *rib, struct rib_set *s);
+/* To be called before the set goes; frees a group without sets. */
+void rib_group_leave(struct rib *rib, struct rib_set *s);
+/* Marks the group for the step under way. */
+void rib_touch_group(struct rib *rib, struct rib_group *g);
+/* Gives the set's group its owners. contest: of the set, with the reasons. ret gets those that the
+ * device sends to by them. */
+void rib_group_decide(struct rib *rib, struct rib_set *s, const struct rib_contest *contest,
+	struct rib_owners *ret);
+/* After all else of a step: tells what is new, changed or gone among owner sets. */
+void rib_groups_compare(struct rib *rib, struct rib_diff *diff);
+void rib_groups_free(struct rib *rib);
 
 #endif

@@ -56,9 +56,15 @@ struct fixture {
 	size_t n_changes;
 };
 
+/* rib_tag_fn: as good as a hash of a name. */
+static inline uint64_t tag_of(uint32_t id, void *data)
+{
+	return id * UINT64_C(0x2545f4914f6cdd1d) + 77;
+}
+
 static inline struct fixture fixture_new(unsigned max_owners)
 {
-	return (struct fixture){.rib = rib_new(max_owners, NULL, NULL)};
+	return (struct fixture){.rib = rib_new(max_owners, max_owners > 1 ? tag_of : NULL, NULL)};
 }
 
 static inline void fixture_done(struct fixture *f)
@@ -91,6 +97,31 @@ static inline struct rib_event prefix_event(const char *text,
 	ev.u.prefix.n = n;
 	ev.u.prefix.on_dead = on_dead;
 	return ev;
+}
+
+static inline struct rib_event takes_many_event(uint32_t id, bool takes_many)
+{
+	return (struct rib_event){.type = RIB_EVENT_TAKES_MANY,
+		.u.takes_many.id = id,
+		.u.takes_many.takes_many = takes_many};
+}
+
+static inline void set_takes_many(struct fixture *f, uint32_t id, bool takes_many)
+{
+	struct rib_event ev = takes_many_event(id, takes_many);
+
+	step(f, &ev, 1);
+}
+
+static inline void set_reach(
+	struct fixture *f, uint32_t peer, uint32_t origin, enum rib_reach reach)
+{
+	struct rib_event ev = {.type = RIB_EVENT_REACH,
+		.u.reach.peer = peer,
+		.u.reach.origin = origin,
+		.u.reach.reach = reach};
+
+	step(f, &ev, 1);
 }
 
 static inline void set_peer(struct fixture *f, uint32_t id, enum rib_state state)

@@ -72,7 +72,8 @@ static const struct pair pairs[] = {
 static struct decision_contender contender(
 	const struct pair *row, const struct rib_candidate *c, enum rib_state state)
 {
-	struct decision_contender x = {.candidate = c, .state = state, .origin = RIB_UP};
+	struct decision_contender x = {
+		.candidate = c, .state = state, .origin = RIB_UP, .takes_many = true};
 
 	if (c->transit && row->origin == c->origin)
 		x.origin = row->origin_state;
@@ -130,6 +131,42 @@ static void test_each_step_decides_alone(void **state)
 	}
 }
 
+/* Two equal hubs share flows to an origin that takes them so from both, also if a third that
+ * doesn't count for now is in the way. */
+static void test_origins_that_take_packets_of_one(void **state)
+{
+	struct rib_candidate c[] = {{.peer = 1, .origin = 8, .transit = true, .place = 1},
+		{.peer = 2, .origin = 8, .transit = true, .place = 2, .weight = 3},
+		{.peer = 3, .origin = 9, .transit = true, .place = 3}};
+	struct decision_contender list[3];
+	struct rib_owner order[3] = {0};
+	enum rib_reason reasons[3];
+
+	for (size_t i = 0; i < 3; i++)
+		list[i] = (struct decision_contender){&c[i], RIB_UP, RIB_UP, true};
+	decision_reasons(list, 3, 2, reasons);
+	assert_int_equal(reasons[1], RIB_WINS);
+	assert_int_equal(reasons[2], RIB_CUT_FROM_SET);
+	assert_int_equal(decision_order(list, 3, order), 3);
+	assert_int_equal(order[2].rank, 0);
+	assert_int_equal(order[0].weight, 1);
+	assert_int_equal(order[1].weight, 3);
+	assert_true(order[1].is_relay);
+	list[2].takes_many = false;
+	list[2].state = RIB_DOWN;
+	decision_reasons(list, 3, 2, reasons);
+	assert_int_equal(reasons[0], RIB_WINS);
+	assert_int_equal(reasons[1], RIB_CUT_FOR_ORIGIN);
+	assert_int_equal(reasons[2], RIB_PEER_DOWN);
+	list[2].state = RIB_UP;
+	decision_order(list, 3, order);
+	assert_int_equal(order[1].rank, 1);
+	assert_int_equal(order[2].rank, 2);
+	list[2].origin = RIB_DOWN; /* no equal of theirs any more */
+	decision_reasons(list, 3, 2, reasons);
+	assert_int_equal(reasons[1], RIB_WINS);
+}
+
 static void test_nobody_usable(void **state)
 {
 	struct decision_contender list[2] = {contender(&pairs[0], &pairs[0].loser, RIB_DOWN),
@@ -149,6 +186,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_step_decides_alone),
+		cmocka_unit_test(test_origins_that_take_packets_of_one),
 		cmocka_unit_test(test_nobody_usable),
 	};
 

@@ -62,7 +62,13 @@ static void test_fall_back_keeps_the_route(void **state)
 	assert_true(!f.changes[0].turn.old_route && f.changes[0].turn.route);
 	set_peer(&f, HUB_A, RIB_UP);
 	expect_change(&f, 0, "10.20.1.0/24", "-", "1", RIB_WINS);
+	assert_int_equal(f.changes[0].turn.old_home.kind, RIB_AT_NOBODY);
+	assert_int_equal(f.changes[0].turn.home.kind, RIB_AT_PEER);
+	assert_int_equal(f.changes[0].turn.home.peer, HUB_A);
 	set_peer(&f, HUB_A, RIB_DOWN);
+	assert_int_equal(f.changes[0].turn.old_home.kind, RIB_AT_PEER);
+	assert_int_equal(f.changes[0].turn.home.kind, RIB_AT_NOBODY);
+	assert_int_equal(f.diff.levels.n, 0); /* a device of one owner has none */
 	expect_change(&f, 0, "10.20.1.0/24", "1", "-", RIB_PEER_DOWN);
 	assert_true(f.changes[0].turn.old_route && f.changes[0].turn.route);
 	expect_reasons(&f, "10.20.1.0/24", "1/4:peer-down 2/4:peer-down");
@@ -154,7 +160,9 @@ static void test_set_of_equal_candidates(void **state)
 		transit(SITE_3, 11, SITE_1, 0)};
 	struct fixture f = fixture_new(2);
 
-	set_prefix(&f, "10.0.0.0/8", c, 5, RIB_HOLD);
+	set_prefix(&f, "10.0.0.0/8", c, 5, RIB_FALL_BACK);
+	set_takes_many(&f, SITE_1, true);
+	set_takes_many(&f, SITE_2, true);
 	set_up(&f, HUB_A, SITE_3);
 	expect_owners(&f, "10.0.0.0/8", "1,2");
 	expect_reasons(&f, "10.0.0.0/8",
@@ -168,7 +176,8 @@ static void test_set_of_equal_candidates(void **state)
 	fixture_done(&f);
 }
 
-static void test_hold_keeps_the_first_of_a_set(void **state)
+/* Whatever the device could hold. */
+static void test_held_and_pinned_are_one_peers_alone(void **state)
 {
 	struct rib_candidate c[] = {transit(HUB_A, 10, SITE_1, 0), transit(HUB_B, 10, SITE_1, 0),
 		transit(HUB_C, 10, SITE_1, 0)};
@@ -177,12 +186,22 @@ static void test_hold_keeps_the_first_of_a_set(void **state)
 	struct fixture f = fixture_new(4);
 
 	set_up(&f, HUB_A, HUB_C);
+	set_takes_many(&f, SITE_1, true);
 	set_prefix(&f, "10.0.0.0/8", c, 3, RIB_HOLD);
+	expect_reasons(&f, "10.0.0.0/8", "1/4:wins 2/4:cut-from-set 3/4:cut-from-set");
 	step(&f, down, 3);
-	expect_change(&f, 0, "10.0.0.0/8", "1,2,3", "1", RIB_WINS);
+	assert_int_equal(f.n_changes, 0);
+	assert_int_equal(f.diff.levels.n, 3);
 	expect_reasons(&f, "10.0.0.0/8", "1/4:held 2/4:peer-down 3/4:peer-down");
 	set_prefix(&f, "10.0.0.0/8", c + 1, 2, RIB_HOLD);
 	expect_change(&f, 0, "10.0.0.0/8", "1", "2", RIB_WITHDRAWN);
+	assert_int_equal(f.changes[0].turn.home.kind, RIB_AT_PEER);
+	assert_int_equal(f.changes[0].turn.old_home.peer, HUB_A);
+	assert_int_equal(f.changes[0].turn.home.peer, HUB_B);
+	pin_prefix(&f, "10.10.0.11/32", direct(SITE_1, 0));
+	assert_int_equal(f.changes[0].turn.old_home.kind, RIB_AT_NOBODY);
+	assert_int_equal(f.changes[0].turn.home.kind, RIB_AT_PEER);
+	assert_int_equal(f.diff.owner_sets.n, 0);
 	fixture_done(&f);
 }
 
@@ -353,7 +372,7 @@ int main(void)
 		cmocka_unit_test(test_on_dead_can_change_while_dead),
 		cmocka_unit_test(test_pinned_never_moves),
 		cmocka_unit_test(test_set_of_equal_candidates),
-		cmocka_unit_test(test_hold_keeps_the_first_of_a_set),
+		cmocka_unit_test(test_held_and_pinned_are_one_peers_alone),
 		cmocka_unit_test(test_events_of_one_step_are_one),
 		cmocka_unit_test(test_prefix_goes),
 		cmocka_unit_test(test_changes_are_sorted),

@@ -63,6 +63,8 @@ static int compare_desire(const struct rib_desire *d, void *data)
 	assert_int_equal(d->owners.n, a.owners.n);
 	for (unsigned i = 0; i < a.owners.n; i++)
 		assert_int_equal(d->owners.peer[i], a.owners.peer[i]);
+	assert_int_equal(d->home.kind, a.home.kind);
+	assert_int_equal(d->home.peer, a.home.peer);
 	assert_int_equal(d->route, a.route);
 	assert_int_equal(d->on_dead, a.on_dead);
 	ds->n++;
