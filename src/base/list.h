@@ -28,6 +28,18 @@ static inline void list_append(struct list *head, struct list *node)
 	head->prev = node;
 }
 
+/* All of from, in their order, behind what the head has; from is empty then. */
+static inline void list_append_all(struct list *head, struct list *from)
+{
+	if (list_is_empty(from))
+		return;
+	from->next->prev = head->prev;
+	head->prev->next = from->next;
+	from->prev->next = head;
+	head->prev = from->prev;
+	list_init(from);
+}
+
 /* Takes the node out and leaves it empty, so that removing twice is harmless. */
 static inline void list_remove(struct list *node)
 {

@@ -18,7 +18,7 @@ struct tunnel_peer;
 struct tunnel_owners;
 
 void tunnel_lock(struct tunnel *t);
-/* For calls that change nothing. */
+/* For calls that change nothing, or levels alone: a copy of what there is needn't begin anew. */
 void tunnel_lock_to_read(struct tunnel *t);
 void tunnel_unlock(struct tunnel *t);
 /* How often tunnel_lock was called: what was read under another lock is still so if this is. */
@@ -37,6 +37,8 @@ struct tunnel_peer *tunnel_peer_find(struct tunnel *t, const wg_key *key);
 /* Makes it. -EINVAL: the device's own key (to be ignored silently); -ENOMEM. */
 int tunnel_peer_add(struct tunnel *t, const wg_key *key, struct tunnel_peer **ret);
 void tunnel_peer_remove(struct tunnel *t, struct tunnel_peer *p);
+/* Beforehand and in pieces: at most max of its allowed IPs go; how many. */
+size_t tunnel_peer_remove_some(struct tunnel *t, struct tunnel_peer *p, size_t max);
 void tunnel_peer_set_psk(struct tunnel *t, struct tunnel_peer *p, const wg_key *psk);
 void tunnel_peer_set_endpoint(struct tunnel *t, struct tunnel_peer *p, const sock_addr *endpoint);
 /* 0: off; off -> on while up sends a keepalive at once. */
@@ -49,6 +51,8 @@ void tunnel_peer_disallow(struct tunnel *t, struct tunnel_peer *p, const ip_pref
 void tunnel_peer_disallow_all(struct tunnel *t, struct tunnel_peer *p);
 /* After a section that may have made the peer reachable: sends what is staged. */
 void tunnel_peer_configured(struct tunnel *t, struct tunnel_peer *p);
+/* Beforehand and in pieces: at most max go of what goes then; how many. */
+size_t tunnel_peer_configure_some(struct tunnel *t, struct tunnel_peer *p, size_t max);
 
 /* What the control plane knows of it; until it is told otherwise: up. */
 void tunnel_peer_set_level(struct tunnel *t, struct tunnel_peer *p, enum cryptokey_level level);
@@ -80,6 +84,9 @@ int tunnel_owners_define(
 	struct tunnel *t, struct tunnel_owners *s, const struct tunnel_owner *owners, size_t n);
 /* Its prefixes go with it. */
 void tunnel_owners_remove(struct tunnel *t, struct tunnel_owners *s);
+/* Beforehand and in pieces: it has no owners any more, and at most max of its prefixes go; how
+ * many. */
+size_t tunnel_owners_remove_some(struct tunnel *t, struct tunnel_owners *s, size_t max);
 /* The prefix is this set's, whoever had it. -ENOMEM. */
 int tunnel_owners_bind(struct tunnel *t, struct tunnel_owners *s, const ip_prefix *prefix);
 /* Only if this set has it. */

@@ -157,6 +157,18 @@ int tunnel_owners_define(
 	return 0;
 }
 
+size_t tunnel_owners_remove_some(struct tunnel *t, struct tunnel_owners *s, size_t max)
+{
+	size_t n;
+
+	if (tunnel_owners_preferred(s) || s->has_relay)
+		tunnel_owners_define(t, s, NULL, 0);
+	pthread_mutex_lock(&t->map_lock);
+	n = cryptokey_set_remove_some(t->table, s->set, max);
+	pthread_mutex_unlock(&t->map_lock);
+	return n;
+}
+
 void tunnel_owners_remove(struct tunnel *t, struct tunnel_owners *s)
 {
 	struct tunnel_owner old[CRYPTOKEY_MAX_OWNERS];

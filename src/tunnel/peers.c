@@ -164,11 +164,31 @@ void tunnel_peer_disallow(struct tunnel *t, struct tunnel_peer *p, const ip_pref
 	pthread_mutex_unlock(&t->map_lock);
 }
 
+size_t tunnel_peer_remove_some(struct tunnel *t, struct tunnel_peer *p, size_t max)
+{
+	size_t n;
+
+	pthread_mutex_lock(&t->map_lock);
+	n = cryptokey_remove_some(t->table, &p->owner, max);
+	pthread_mutex_unlock(&t->map_lock);
+	return n;
+}
+
 void tunnel_peer_disallow_all(struct tunnel *t, struct tunnel_peer *p)
 {
 	pthread_mutex_lock(&t->map_lock);
 	cryptokey_replace_begin(&p->owner);
 	pthread_mutex_unlock(&t->map_lock);
+}
+
+size_t tunnel_peer_configure_some(struct tunnel *t, struct tunnel_peer *p, size_t max)
+{
+	size_t n;
+
+	pthread_mutex_lock(&t->map_lock);
+	n = cryptokey_replace_some(t->table, &p->owner, max);
+	pthread_mutex_unlock(&t->map_lock);
+	return n;
 }
 
 void tunnel_peer_configured(struct tunnel *t, struct tunnel_peer *p)

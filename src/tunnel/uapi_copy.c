@@ -6,7 +6,6 @@
 
 #define PIECE_PREFIXES 4096
 #define PREFIXES_EACH 8 /* that a peer, or a set, takes the time of */
-#define TRIES 4		/* the last one in one piece */
 
 void uapi_copy_done(struct uapi_copy *c, size_t first_peer)
 {
@@ -169,9 +168,7 @@ bool uapi_copy_more(struct uapi_copy *c, struct tunnel *t)
 	tunnel_lock_to_read(t);
 	if (!c->tries || c->changes != tunnel_changes(t))
 		begin(c, t);
-	do
-		is_whole = copy_piece(c, t);
-	while (!is_whole && c->tries == TRIES);
+	is_whole = copy_piece(c, t);
 	tunnel_unlock(t);
 	return is_whole;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a device has, copied in pieces under its lock, so that sets get in between; one of these
- * makes it begin anew, and after a few the copy is made in one piece, or it might never be whole.
- * So it shows one moment.
+ * makes it begin anew, unless it sets levels alone. So it shows one moment; levels, as counters,
+ * may be of a later one.
  */
 #ifndef SHUNT_TUNNEL_UAPI_COPY_H
 #define SHUNT_TUNNEL_UAPI_COPY_H

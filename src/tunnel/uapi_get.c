@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define PIECE_LINES 512
+#define TRIES 4
 
 enum stage { COPY, DEVICE, PEERS, SETS, END };
 
@@ -199,6 +200,16 @@ static unsigned add_some(struct uapi_get *g, unsigned max, struct buf *out)
 	g->stage++;
 	g->n = 0;
 	return 8;
+}
+
+bool uapi_get_is_copied(const struct uapi_get *g)
+{
+	return g->stage > COPY;
+}
+
+bool uapi_get_is_disturbed(const struct uapi_get *g)
+{
+	return g->stage == COPY && g->copy.tries >= TRIES;
 }
 
 bool uapi_get_more(struct uapi_get *g, struct buf *out)

@@ -85,6 +85,11 @@ int uapi_owners_prefix(struct uapi_owners *u, const char *value)
 	return 0;
 }
 
+size_t uapi_owners_remove_some(struct uapi_owners *u, size_t max)
+{
+	return u->set ? tunnel_owners_remove_some(u->tunnel, u->set, max) : 0;
+}
+
 void uapi_owners_remove(struct uapi_owners *u)
 {
 	if (u->set)

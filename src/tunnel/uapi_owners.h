@@ -28,6 +28,8 @@ int uapi_owners_prefix(struct uapi_owners *u, const char *value);
 void uapi_owners_update_only(struct uapi_owners *u);
 /* With all its prefixes. */
 void uapi_owners_remove(struct uapi_owners *u);
+/* Beforehand and in pieces: at most max of them; how many. */
+size_t uapi_owners_remove_some(struct uapi_owners *u, size_t max);
 /* What was gathered is so now. 0 or -ENOMEM. */
 int uapi_owners_apply(struct uapi_owners *u);
 

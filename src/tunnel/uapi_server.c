@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Long requests are worked upon in pieces, one in each round of the loop, in turns. A set has the
+ * device to itself from its first line to its last: other sets, and gets that aren't copied yet,
+ * wait. So has a get that was disturbed by sets too often. Levels wait for nobody.
+ */
 #include "tunnel/uapi_server.h"
 
 #include "base/list.h"
 #include "sys/listener.h"
-#include "tunnel/uapi.h"
 #include "tunnel/uapi_get.h"
+#include "tunnel/uapi_level.h"
+#include "tunnel/uapi_set.h"
 #include "tunnel/uapi_socket.h"
 #include <assert.h>
 #include <errno.h>
@@ -23,11 +29,12 @@ struct uapi_server {
 	uv_loop_t *loop;
 	struct listener *listener;
 	uv_timer_t stall_timer;
-	uv_idle_t maker;    /* of long answers, a piece in each round of the loop */
+	uv_idle_t worker;   /* a piece in each round of the loop */
 	unsigned n_handles; /* of the two, not closed yet */
 	struct tunnel *tunnel;
 	struct list clients; /* client.link; who was heard of last is last */
 	unsigned n_clients, max_clients;
+	struct client *holder; /* who has the device to himself; NULL: nobody */
 };
 
 /*
@@ -40,6 +47,8 @@ struct client {
 	struct uapi_server *server; /* NULL: closing */
 	struct buf in;
 	size_t searched;      /* of in, for the empty line */
+	size_t request;	      /* of in, a request that isn't done; 0: none */
+	struct uapi_set *set; /* which is this; NULL: it isn't, or hasn't begun */
 	struct uapi_get *get; /* what of its answer isn't made yet; NULL: nothing */
 	uv_write_t write;
 	struct buf out;
@@ -55,9 +64,17 @@ static void client_closed(uv_handle_t *h)
 	struct client *c = container_of(h, struct client, pipe);
 
 	uapi_get_free(c->get);
+	uapi_set_end(c->set);
 	buf_wipe(&c->in);
 	buf_wipe(&c->out);
 	free(c);
+}
+
+/* Others may have the device. */
+static void let_go(struct client *c)
+{
+	if (c->server->holder == c)
+		c->server->holder = NULL;
 }
 
 static void client_close(struct client *c)
@@ -65,6 +82,7 @@ static void client_close(struct client *c)
 	if (!c->server)
 		return;
 	c->server->n_clients--;
+	let_go(c);
 	c->server = NULL;
 	list_remove(&c->link);
 	uv_close((uv_handle_t *)&c->pipe, client_closed);
@@ -77,7 +95,7 @@ static void heard_of(struct client *c)
 }
 
 static void take_requests(struct client *c);
-static void make_on(uv_idle_t *maker);
+static void work(uv_idle_t *worker);
 
 static void written(uv_write_t *req, int status)
 {
@@ -94,7 +112,7 @@ static void written(uv_write_t *req, int status)
 	}
 	heard_of(c);
 	if (c->get)
-		uv_idle_start(&c->server->maker, make_on);
+		uv_idle_start(&c->server->worker, work);
 	else
 		take_requests(c);
 }
@@ -139,48 +157,114 @@ static void send_answer(struct client *c)
 		uv_timer_start(&s->stall_timer, look_for_stalled, STALL_MS, STALL_MS);
 }
 
-/* Others have their turn between two pieces. */
-static void make_answer(struct client *c)
+/* --- pieces of work ------------------------------------------------------------------------------
+ */
+
+static void request_done(struct client *c)
+{
+	sodium_memzero(c->in.data, c->request);
+	buf_drop(&c->in, c->request);
+	c->request = c->searched = 0;
+}
+
+static void answer_set(struct client *c, int err)
+{
+	request_done(c);
+	buf_printf(&c->out, "errno=%d\n\n", err);
+	send_answer(c);
+}
+
+static void set_on(struct client *c)
+{
+	int err;
+
+	c->server->holder = c;
+	if (uapi_set_more(c->set))
+		return;
+	let_go(c);
+	err = uapi_set_end(c->set);
+	c->set = NULL;
+	answer_set(c, err);
+}
+
+static void get_on(struct client *c)
 {
 	bool is_whole = !uapi_get_more(c->get, &c->out);
 
+	if (uapi_get_is_disturbed(c->get))
+		c->server->holder = c;
+	else
+		let_go(c);
 	if (is_whole) {
 		uapi_get_free(c->get);
 		c->get = NULL;
 	}
 	if (is_whole || c->out.n >= PART)
 		send_answer(c);
-	else
-		uv_idle_start(&c->server->maker, make_on);
 }
 
-static void make_on(uv_idle_t *maker)
+/* The request becomes a set or a get; another one's end is the client's. */
+static void begin(struct client *c)
 {
-	struct uapi_server *s = container_of(maker, struct uapi_server, maker);
+	struct tunnel *t = c->server->tunnel;
+
+	c->get = uapi_get_begin(t, c->in.data, c->request);
+	c->set = c->get ? NULL : uapi_set_begin(t, c->in.data, c->request);
+	if (c->get)
+		request_done(c);
+	else if (!c->set)
+		client_close(c);
+}
+
+/* Has it something to do, and may it? */
+static bool may_work(const struct client *c)
+{
+	bool is_free = !c->server->holder || c->server->holder == c;
+
+	if (c->is_writing)
+		return false;
+	return c->get ? is_free || uapi_get_is_copied(c->get) : c->request && is_free;
+}
+
+static void work_for(struct client *c)
+{
+	heard_of(c); /* and others are first the next time */
+	if (!c->get && !c->set)
+		begin(c);
+	if (c->set)
+		set_on(c);
+	else if (c->get)
+		get_on(c);
+}
+
+static void work(uv_idle_t *worker)
+{
+	struct uapi_server *s = container_of(worker, struct uapi_server, worker);
 
 	list_for_each (at, &s->clients) {
 		struct client *c = container_of(at, struct client, link);
 
-		if (!c->get || c->is_writing)
+		if (!may_work(c))
 			continue;
-		make_answer(c);
+		work_for(c);
 		return;
 	}
-	uv_idle_stop(maker);
+	uv_idle_stop(worker);
 }
 
-static void answer(struct client *c, const char *text, size_t len)
+/* What is short is done at once. */
+static void answer(struct client *c)
 {
-	struct tunnel *t = c->server->tunnel;
-
-	c->get = uapi_get_begin(t, text, len);
-	if (c->get)
-		make_answer(c);
-	else if (uapi_answer(t, text, len, &c->out))
-		send_answer(c);
-	else
-		client_close(c);
+	if (uapi_level_answer(c->server->tunnel, c->in.data, c->request))
+		answer_set(c, 0);
+	else if (may_work(c))
+		work_for(c);
+	if (c->server)
+		uv_idle_start(&c->server->worker, work);
 }
+
+/* --- requests ------------------------------------------------------------------------------------
+ */
 
 /* Where the request ends, its empty line included; 0: not yet. */
 static size_t request_len(struct client *c)
@@ -240,10 +324,8 @@ static void take_requests(struct client *c)
 	if (len) {
 		uv_read_stop((uv_stream_t *)&c->pipe);
 		c->is_reading = false;
-		answer(c, c->in.data, len);
-		sodium_memzero(c->in.data, len);
-		buf_drop(&c->in, len);
-		c->searched = 0;
+		c->request = len;
+		answer(c);
 	} else if (may_become_request(&c->in)) {
 		read_on(c);
 	} else {
@@ -251,10 +333,17 @@ static void take_requests(struct client *c)
 	}
 }
 
+/* Whose set is half done is let be. */
 static void close_oldest(struct uapi_server *s)
 {
-	if (!list_is_empty(&s->clients))
-		client_close(container_of(s->clients.next, struct client, link));
+	list_for_each (at, &s->clients) {
+		struct client *c = container_of(at, struct client, link);
+
+		if (c == s->holder)
+			continue;
+		client_close(c);
+		return;
+	}
 }
 
 /* Idle ones don't keep out who has something to say. */
@@ -319,8 +408,8 @@ int uapi_serve(
 		return err; /* the caller ends */
 	}
 	uv_timer_init(loop, &s->stall_timer);
-	uv_idle_init(loop, &s->maker);
-	s->stall_timer.data = s->maker.data = s;
+	uv_idle_init(loop, &s->worker);
+	s->stall_timer.data = s->worker.data = s;
 	s->n_handles = 2;
 	*ret = s;
 	return 0;
@@ -334,5 +423,5 @@ void uapi_stop(struct uapi_server *s)
 		client_close(container_of(at, struct client, link));
 	listener_stop(s->listener);
 	uv_close((uv_handle_t *)&s->stall_timer, handle_closed);
-	uv_close((uv_handle_t *)&s->maker, handle_closed);
+	uv_close((uv_handle_t *)&s->worker, handle_closed);
 }

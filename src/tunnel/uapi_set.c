@@ -5,14 +5,25 @@
 #include "tunnel/config.h"
 #include "tunnel/events.h"
 #include "tunnel/uapi_owners.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define PIECE 256 /* lines, and prefixes that go by one of them */
+#define AGAIN 1	  /* a line has done some of its work */
+
 enum section { OF_DEVICE, OF_PEER, OF_OWNERS, SECTIONS };
 
-struct set {
+struct uapi_set {
 	struct tunnel *t;
+	char *text;		   /* what is left of it */
+	const struct field *field; /* of the line under way; NULL: none */
+	const char *value;
+	size_t left; /* of the piece */
+	bool is_ended;
+	int error; /* of the line that failed */
+
 	enum section section;
 	struct tunnel_peer *peer; /* of the section; NULL: none, or one whose lines are ignored */
 	bool is_new;		  /* the section made the peer */
@@ -23,7 +34,7 @@ struct set {
 
 struct field {
 	const char *name;
-	int (*take)(struct set *s, const char *value);
+	int (*take)(struct uapi_set *s, const char *value);
 	const char *event; /* told if there is something that it is done to */
 };
 
@@ -38,7 +49,14 @@ static bool parse_number(const char *text, uint64_t max, uint64_t *ret)
 	return !errno && !*end && *ret <= max;
 }
 
-static int take_private_key(struct set *s, const char *value)
+/* True: so many went, and more may be left. */
+static bool spend(struct uapi_set *s, size_t n)
+{
+	s->left -= n;
+	return n;
+}
+
+static int take_private_key(struct uapi_set *s, const char *value)
 {
 	wg_key key;
 	int err;
@@ -50,7 +68,7 @@ static int take_private_key(struct set *s, const char *value)
 	return err;
 }
 
-static int take_listen_port(struct set *s, const char *value)
+static int take_listen_port(struct uapi_set *s, const char *value)
 {
 	uint64_t port;
 
@@ -58,7 +76,7 @@ static int take_listen_port(struct set *s, const char *value)
 						      : -EINVAL;
 }
 
-static int take_fwmark(struct set *s, const char *value)
+static int take_fwmark(struct uapi_set *s, const char *value)
 {
 	uint64_t mark;
 
@@ -69,16 +87,20 @@ static int take_fwmark(struct set *s, const char *value)
 }
 
 /* What sets there are is a matter of their peers. */
-static int take_replace_peers(struct set *s, const char *value)
+static int take_replace_peers(struct uapi_set *s, const char *value)
 {
 	struct tunnel_owners *o;
+	struct tunnel_peer *p;
 
 	if (strcmp(value, "true"))
 		return -EINVAL;
-	while ((o = tunnel_owners_next(s->t, NULL)))
+	o = tunnel_owners_next(s->t, NULL);
+	p = o ? NULL : tunnel_peer_next(s->t, NULL);
+	if (o && !spend(s, tunnel_owners_remove_some(s->t, o, s->left)))
 		tunnel_owners_remove(s->t, o);
-	tunnel_remove_all_peers(s->t);
-	return 0;
+	if (p && !spend(s, tunnel_peer_remove_some(s->t, p, s->left)))
+		tunnel_peer_remove(s->t, p);
+	return o || p ? AGAIN : 0;
 }
 
 static bool parse_bool(const char *text, bool *ret)
@@ -87,7 +109,7 @@ static bool parse_bool(const char *text, bool *ret)
 	return *ret || !strcmp(text, "false");
 }
 
-static int take_device_multicast(struct set *s, const char *value)
+static int take_device_multicast(struct uapi_set *s, const char *value)
 {
 	bool is_on;
 
@@ -97,21 +119,26 @@ static int take_device_multicast(struct set *s, const char *value)
 	return 0;
 }
 
-static void end_section(struct set *s)
+/* 0 or AGAIN. */
+static int end_section(struct uapi_set *s)
 {
+	if (s->peer && spend(s, tunnel_peer_configure_some(s->t, s->peer, s->left)))
+		return AGAIN;
 	if (s->peer)
 		tunnel_peer_configured(s->t, s->peer);
 	s->peer = NULL;
 	s->is_new = s->is_remove = false;
+	return 0;
 }
 
 /* Whether the peer is to be made isn't known before its first line, so it is made now and taken
  * back then. */
-static int take_public_key(struct set *s, const char *value)
+static int take_public_key(struct uapi_set *s, const char *value)
 {
-	int err;
+	int err = end_section(s);
 
-	end_section(s);
+	if (err)
+		return err;
 	if (!wg_key_from_hex(&s->key, value))
 		return -EINVAL;
 	s->section = OF_PEER;
@@ -123,23 +150,25 @@ static int take_public_key(struct set *s, const char *value)
 	return err == -EINVAL ? 0 : err; /* our own key: the section is ignored */
 }
 
-static void take_back(struct set *s)
+static void take_back(struct uapi_set *s)
 {
 	tunnel_peer_remove(s->t, s->peer);
 	s->peer = NULL;
 }
 
-static int take_remove(struct set *s, const char *value)
+static int take_remove(struct uapi_set *s, const char *value)
 {
 	if (strcmp(value, "true"))
 		return -EINVAL;
+	if (s->peer && spend(s, tunnel_peer_remove_some(s->t, s->peer, s->left)))
+		return AGAIN;
 	if (s->peer)
 		take_back(s);
 	s->is_remove = true;
 	return 0;
 }
 
-static int take_update_only(struct set *s, const char *value)
+static int take_update_only(struct uapi_set *s, const char *value)
 {
 	if (strcmp(value, "true"))
 		return -EINVAL;
@@ -148,7 +177,7 @@ static int take_update_only(struct set *s, const char *value)
 	return 0;
 }
 
-static int take_preshared_key(struct set *s, const char *value)
+static int take_preshared_key(struct uapi_set *s, const char *value)
 {
 	wg_key key;
 
@@ -160,7 +189,7 @@ static int take_preshared_key(struct set *s, const char *value)
 	return 0;
 }
 
-static int take_endpoint(struct set *s, const char *value)
+static int take_endpoint(struct uapi_set *s, const char *value)
 {
 	sock_addr a;
 
@@ -171,7 +200,7 @@ static int take_endpoint(struct set *s, const char *value)
 	return 0;
 }
 
-static int take_keepalive(struct set *s, const char *value)
+static int take_keepalive(struct uapi_set *s, const char *value)
 {
 	uint64_t seconds;
 
@@ -182,7 +211,7 @@ static int take_keepalive(struct set *s, const char *value)
 	return 0;
 }
 
-static int take_replace_allowed_ips(struct set *s, const char *value)
+static int take_replace_allowed_ips(struct uapi_set *s, const char *value)
 {
 	if (strcmp(value, "true"))
 		return -EINVAL;
@@ -191,7 +220,7 @@ static int take_replace_allowed_ips(struct set *s, const char *value)
 	return 0;
 }
 
-static int take_allowed_ip(struct set *s, const char *value)
+static int take_allowed_ip(struct uapi_set *s, const char *value)
 {
 	bool remove = *value == '-';
 	ip_prefix p;
@@ -207,12 +236,12 @@ static int take_allowed_ip(struct set *s, const char *value)
 	return 0;
 }
 
-static int take_protocol_version(struct set *s, const char *value)
+static int take_protocol_version(struct uapi_set *s, const char *value)
 {
 	return strcmp(value, "1") ? -EINVAL : 0;
 }
 
-static int take_level(struct set *s, const char *value)
+static int take_level(struct uapi_set *s, const char *value)
 {
 	int level = uapi_level(value);
 
@@ -223,7 +252,7 @@ static int take_level(struct set *s, const char *value)
 	return 0;
 }
 
-static int take_multicast(struct set *s, const char *value)
+static int take_multicast(struct uapi_set *s, const char *value)
 {
 	bool is_on;
 
@@ -235,7 +264,7 @@ static int take_multicast(struct set *s, const char *value)
 }
 
 /* Looked at even where it is ignored. */
-static int take_link_local(struct set *s, const char *value)
+static int take_link_local(struct uapi_set *s, const char *value)
 {
 	ip_addr a;
 
@@ -246,28 +275,30 @@ static int take_link_local(struct set *s, const char *value)
 
 /* --- sets of owners --- */
 
-static int take_owners(struct set *s, const char *value)
+static int take_owners(struct uapi_set *s, const char *value)
 {
 	uint64_t number;
+	int err = end_section(s);
 
-	end_section(s);
+	if (err)
+		return err;
 	if (!parse_number(value, UINT64_MAX, &number))
 		return -EINVAL;
 	s->section = OF_OWNERS;
 	return uapi_owners_begin(&s->owners, s->t, number);
 }
 
-static int take_owner(struct set *s, const char *value)
+static int take_owner(struct uapi_set *s, const char *value)
 {
 	return uapi_owners_add(&s->owners, value);
 }
 
-static int take_shared(struct set *s, const char *value)
+static int take_shared(struct uapi_set *s, const char *value)
 {
 	return uapi_owners_prefix(&s->owners, value);
 }
 
-static int take_update_only_owners(struct set *s, const char *value)
+static int take_update_only_owners(struct uapi_set *s, const char *value)
 {
 	if (strcmp(value, "true"))
 		return -EINVAL;
@@ -275,10 +306,12 @@ static int take_update_only_owners(struct set *s, const char *value)
 	return 0;
 }
 
-static int take_remove_owners(struct set *s, const char *value)
+static int take_remove_owners(struct uapi_set *s, const char *value)
 {
 	if (strcmp(value, "true"))
 		return -EINVAL;
+	if (spend(s, uapi_owners_remove_some(&s->owners, s->left)))
+		return AGAIN;
 	uapi_owners_remove(&s->owners);
 	s->is_remove = true;
 	return 0;
@@ -343,7 +376,8 @@ static bool begins_section(const struct field *f)
 	return f->take == take_public_key || f->take == take_owners;
 }
 
-static int take_line(struct set *s, char *line)
+/* Before a line does what it says; what it is to do then, if it isn't passed over. */
+static int begin_line(struct uapi_set *s, char *line)
 {
 	char *value = strchr(line, '=');
 	const struct field *f;
@@ -364,7 +398,9 @@ static int take_line(struct set *s, char *line)
 		return err;
 	if (f->event && (s->peer || s->section != OF_PEER))
 		tunnel_tell(s->t, s->section == OF_PEER ? &s->key : NULL, f->event);
-	return f->take(s, value);
+	s->field = f;
+	s->value = value;
+	return 0;
 }
 
 /* The next line, cut off at its newline; NULL at the empty one. */
@@ -379,18 +415,65 @@ static char *next_line(char **at)
 	return line;
 }
 
-int uapi_set(struct tunnel *t, char *text)
+/* The end, after which nothing more can fail; AGAIN, as a line. */
+static int take_end(struct uapi_set *s)
 {
-	struct set s = {.t = t};
-	char *line;
-	int err = 0;
+	int err = s->error ? 0 : uapi_owners_apply(&s->owners);
 
-	tunnel_lock(t);
-	while (!err && (line = next_line(&text)))
-		err = take_line(&s, line);
-	if (!err)
-		err = uapi_owners_apply(&s.owners);
-	end_section(&s);
-	tunnel_unlock(t);
+	if (err)
+		s->error = err;
+	err = end_section(s);
+	s->is_ended = !err;
+	return err;
+}
+
+/* The line under way, or else the next one, or the end. */
+static int step(struct uapi_set *s)
+{
+	char *line = s->field || s->error ? NULL : next_line(&s->text);
+	int err = line ? begin_line(s, line) : 0;
+
+	if (!err && !line && !s->field)
+		return take_end(s);
+	if (!err && s->field)
+		err = s->field->take(s, s->value);
+	if (err != AGAIN)
+		s->field = NULL;
+	return err;
+}
+
+struct uapi_set *uapi_set_begin(struct tunnel *t, char *text, size_t len)
+{
+	struct uapi_set *s;
+
+	if (len < 6 || strncmp(text, "set=1\n", 6))
+		return NULL;
+	s = mem_zalloc(1, sizeof(*s));
+	s->t = t;
+	s->text = text + 6;
+	/* A zero byte would hide what follows it. */
+	s->error = memchr(text, 0, len) ? -EINVAL : 0;
+	return s;
+}
+
+bool uapi_set_more(struct uapi_set *s)
+{
+	assert(!s->is_ended);
+	tunnel_lock(s->t);
+	for (s->left = PIECE; s->left && !s->is_ended; s->left -= s->left > 0) {
+		int err = step(s);
+
+		if (err < 0)
+			s->error = err;
+	}
+	tunnel_unlock(s->t);
+	return !s->is_ended;
+}
+
+int uapi_set_end(struct uapi_set *s)
+{
+	int err = s ? s->error : 0;
+
+	free(s);
 	return err;
 }

@@ -99,10 +99,15 @@ int cryptokey_insert(struct cryptokey_table *t, const ip_prefix *p, struct crypt
 bool cryptokey_remove(struct cryptokey_table *t, const ip_prefix *p, struct cryptokey_owner *o);
 /* Takes all away from him: his strict prefixes, and his place in each set. */
 void cryptokey_remove_owner(struct cryptokey_table *t, struct cryptokey_owner *o);
+/* The same beforehand and in pieces, of his strict prefixes alone: at most max of them go; how
+ * many. */
+size_t cryptokey_remove_some(struct cryptokey_table *t, struct cryptokey_owner *o, size_t max);
 /* Between the two, what he has is kept; at the end what wasn't inserted for him anew goes, and his
  * place in each set with it. Nothing is missed in between by those that stay. */
 void cryptokey_replace_begin(struct cryptokey_owner *o);
 void cryptokey_replace_end(struct cryptokey_table *t, struct cryptokey_owner *o);
+/* What goes at the end, beforehand and in pieces: at most max; how many. */
+size_t cryptokey_replace_some(struct cryptokey_table *t, struct cryptokey_owner *o, size_t max);
 
 /* --- sets and shared prefixes --- */
 
@@ -114,6 +119,9 @@ int cryptokey_set_define(struct cryptokey_table *t, struct cryptokey_set *s,
 	const struct cryptokey_member *members, size_t n);
 /* With all its prefixes: they lose their owners in one step, then they go. */
 void cryptokey_set_remove(struct cryptokey_table *t, struct cryptokey_set *s);
+/* The same beforehand and in pieces: it has no owners any more, and at most max of its prefixes go;
+ * how many. */
+size_t cryptokey_set_remove_some(struct cryptokey_table *t, struct cryptokey_set *s, size_t max);
 /* The set, if any, that has just these owners, in any order. */
 struct cryptokey_set *cryptokey_set_find(
 	const struct cryptokey_table *t, const struct cryptokey_member *members, size_t n);

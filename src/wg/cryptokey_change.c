@@ -2,6 +2,7 @@
 /* Changes of the cryptokey table, one store each; cryptokey.c explains. */
 #include "wg/cryptokey_trie.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -385,13 +386,17 @@ bool cryptokey_take(struct cryptokey_table *t, const ip_prefix *p, hold h)
 	return true;
 }
 
-void cryptokey_take_all(struct cryptokey_table *t, struct list *entries, hold h)
+size_t cryptokey_take_some(struct cryptokey_table *t, struct list *entries, hold h, size_t max)
 {
-	list_for_each (at, entries) {
-		ip_prefix p = cryptokey_prefix(entry_in_list(at));
+	size_t n = 0;
 
-		cryptokey_take(t, &p, h);
+	for (; n < max && !list_is_empty(entries); n++) {
+		ip_prefix p = cryptokey_prefix(entry_in_list(entries->next));
+		bool is_taken = cryptokey_take(t, &p, h);
+
+		assert(is_taken);
 	}
+	return n;
 }
 
 struct cryptokey_set *cryptokey_holder(

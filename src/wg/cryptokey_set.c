@@ -170,10 +170,17 @@ struct cryptokey_set *cryptokey_set_new(struct cryptokey_table *t, void *data)
 	return s;
 }
 
+size_t cryptokey_set_remove_some(struct cryptokey_table *t, struct cryptokey_set *s, size_t max)
+{
+	if (choice_of(s))
+		put_choice(t, s, NULL);
+	return cryptokey_take_some(t, &s->entries, shared_hold(s), max);
+}
+
 void cryptokey_set_remove(struct cryptokey_table *t, struct cryptokey_set *s)
 {
 	put_choice(t, s, NULL);
-	cryptokey_take_all(t, &s->entries, shared_hold(s));
+	cryptokey_take_some(t, &s->entries, shared_hold(s), SIZE_MAX);
 	assert(!s->n_entries);
 	list_remove(&s->in_table);
 	cryptokey_retire(t, s);
@@ -238,10 +245,16 @@ bool cryptokey_remove(struct cryptokey_table *t, const ip_prefix *p, struct cryp
 	return cryptokey_take(t, p, strict_hold(o));
 }
 
+size_t cryptokey_remove_some(struct cryptokey_table *t, struct cryptokey_owner *o, size_t max)
+{
+	size_t n = cryptokey_take_some(t, &o->own.entries, strict_hold(o), max);
+
+	return n + cryptokey_take_some(t, &o->leaving, strict_hold(o), max - n);
+}
+
 void cryptokey_remove_owner(struct cryptokey_table *t, struct cryptokey_owner *o)
 {
-	cryptokey_take_all(t, &o->own.entries, strict_hold(o));
-	cryptokey_take_all(t, &o->leaving, strict_hold(o));
+	cryptokey_remove_some(t, o, SIZE_MAX);
 	leave_all(t, o);
 	assert(!o->own.n_entries);
 }
@@ -249,10 +262,12 @@ void cryptokey_remove_owner(struct cryptokey_table *t, struct cryptokey_owner *o
 void cryptokey_replace_begin(struct cryptokey_owner *o)
 {
 	o->is_replacing = true;
-	list_for_each (at, &o->own.entries) {
-		list_remove(at);
-		list_append(&o->leaving, at);
-	}
+	list_append_all(&o->leaving, &o->own.entries);
+}
+
+size_t cryptokey_replace_some(struct cryptokey_table *t, struct cryptokey_owner *o, size_t max)
+{
+	return o->is_replacing ? cryptokey_take_some(t, &o->leaving, strict_hold(o), max) : 0;
 }
 
 void cryptokey_replace_end(struct cryptokey_table *t, struct cryptokey_owner *o)
@@ -260,6 +275,6 @@ void cryptokey_replace_end(struct cryptokey_table *t, struct cryptokey_owner *o)
 	if (!o->is_replacing)
 		return;
 	o->is_replacing = false;
-	cryptokey_take_all(t, &o->leaving, strict_hold(o));
+	cryptokey_take_some(t, &o->leaving, strict_hold(o), SIZE_MAX);
 	leave_all(t, o);
 }

@@ -171,8 +171,9 @@ ip_prefix cryptokey_prefix(const struct cryptokey_entry *e);
 /* cryptokey_change.c: gives a prefix to whom the hold says, or takes it away if it is his. */
 int cryptokey_give(struct cryptokey_table *t, const ip_prefix *p, hold h);
 bool cryptokey_take(struct cryptokey_table *t, const ip_prefix *p, hold h);
-/* Takes all entries of the list away, which are all of that hold. */
-void cryptokey_take_all(struct cryptokey_table *t, struct list *entries, hold h);
+/* Takes the first max entries of the list away, which are all of that hold; how
+ * many. */
+size_t cryptokey_take_some(struct cryptokey_table *t, struct list *entries, hold h, size_t max);
 /* No lookup finds it any more: freed when no thread holds it. */
 void cryptokey_retire(struct cryptokey_table *t, void *what);
 

@@ -4,6 +4,7 @@
 #include "tunnel_fixture.h"
 
 #include "tunnel/uapi_get.h"
+#include "tunnel/uapi_level.h"
 
 #define PREFIXES 4000
 #define PEERS 3
@@ -165,22 +166,78 @@ static void set_after_the_copy(void **state)
 	assert_int_equal(count(&out, "allowed_ip="), (PEERS + 1) * PREFIXES);
 }
 
-/* Sets without end between the pieces keep no answer from its end. */
+/* After some sets between the pieces it wants to be let alone, and then it comes to its end. */
 static void set_again_and_again(void **state)
 {
 	struct uapi_get *g = begin();
 	AUTO_BUF out = {0};
-	unsigned mark = 0, moves = 0;
+	unsigned moves = 0;
 
-	while (!out.n) {
-		mark = ++moves;
-		assert_in_range(moves, 1, 10);
-		set("fwmark=%u\npublic_key=%u" TAIL "\nallowed_ip=10.0.0.0/24\n", mark, moves & 1);
+	while (!uapi_get_is_disturbed(g)) {
+		assert_in_range(++moves, 1, 10);
+		set("fwmark=%u\npublic_key=%u" TAIL "\nallowed_ip=10.0.0.0/24\n", moves, moves & 1);
 		assert_true(uapi_get_more(g, &out));
+		assert_int_equal(out.n, 0);
 	}
+	while (!out.n)
+		assert_true(uapi_get_more(g, &out));
+	assert_false(uapi_get_is_disturbed(g));
 	finish(g, &out);
 	assert_int_equal(count(&out, "allowed_ip="), (PEERS + 1) * PREFIXES);
 	assert_int_equal(count(&out, "allowed_ip=10.0.0.0/24\n"), 1);
+}
+
+/* Levels don't disturb it. */
+static void levels_between(void **state)
+{
+	static const char *const levels[] = {"down", "up", "last-resort"};
+	struct uapi_get *g = begin();
+	AUTO_BUF out = {0};
+	AUTO_BUF level = {0};
+
+	for (unsigned i = 0; uapi_get_more(g, &out); i++) {
+		assert_false(uapi_get_is_disturbed(g));
+		buf_reset(&level);
+		buf_printf(&level, "set=1\npublic_key=0" TAIL "\nlevel=%s\n\n",
+			levels[i % ARRAY_SIZE(levels)]);
+		assert_true(uapi_level_answer(d.t, level.data, level.n));
+	}
+	uapi_get_free(g);
+	assert_int_equal(count(&out, "allowed_ip="), (PEERS + 1) * PREFIXES);
+}
+
+/* What says more than levels of those who are there is no such request, and changes nothing. */
+static void levels_alone(void **state)
+{
+	static const struct {
+		const char *lines;
+		bool is_it;
+	} table[] = {
+		{"public_key=0" TAIL "\nlevel=down\n", true},
+		{"public_key=0" TAIL "\nupdate_only=true\nlevel=down\n", true},
+		{"public_key=1" TAIL "\nlevel=up\npublic_key=0" TAIL "\nlevel=down\n", true},
+		{"public_key=0" TAIL "\nlevel=down\npublic_key=0" TAIL "\n", false},
+		{"public_key=0" TAIL "\nlevel=down\npublic_key=9" TAIL "\nlevel=up\n", false},
+		{"public_key=0" TAIL "\nlevel=down\nremove=true\n", false},
+		{"public_key=0" TAIL "\nlevel=down\nlevel=sideways\n", false},
+		{"public_key=0" TAIL "\nlevel=\n", false},
+		{"public_key=0" TAIL "0\nlevel=down\n", false},
+		{"fwmark=1\npublic_key=0" TAIL "\nlevel=down\n", false},
+		{"", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		AUTO_BUF request = {0};
+		AUTO_BUF out = {0};
+
+		set("public_key=0" TAIL "\nlevel=up\n");
+		buf_printf(&request, "set=1\n%s\n", table[i].lines);
+		if (uapi_level_answer(d.t, request.data, request.n) != table[i].is_it)
+			fail_msg("%s", table[i].lines);
+		finish(begin(), &out);
+		assert_int_equal(count(&out, "level=down\n"), table[i].is_it);
+		assert_int_equal(count(&out, "public_key="), PEERS);
+	}
 }
 
 /* A get changes nothing, so that two don't hold each other up. */
@@ -221,6 +278,8 @@ int main(void)
 		T(set_between),
 		T(set_after_the_copy),
 		T(set_again_and_again),
+		T(levels_between),
+		T(levels_alone),
 		T(get_between),
 		T(without_peers),
 	};

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #define KEY_A "58402e695ba1772b1cc9309755f043251ea77fdcf10fbe63989ceb7e19321376"
+#define KEY_B "b85996fecc9c7f1fc6d2572a76eda11d59bcd20be8e543b15ce4bd85a8e75a33"
 
 static struct {
 	struct device d;
@@ -365,6 +366,162 @@ static void set_between(void **state)
 	buf_done(&text);
 }
 
+/* --- while something long is under way ----------------------------------------------------------
+ */
+
+#define LEVEL "set=1\npublic_key=" KEY_A "\nlevel="
+#define MANY_PREFIXES 200000
+
+static void add_prefixes(struct buf *request, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		buf_printf(request, "allowed_ip=%u.%u.%u.0/24\n", 20 + (i >> 16), i >> 8 & 255,
+			i & 255);
+}
+
+static bool has_answer(int fd)
+{
+	struct pollfd p = {fd, POLLIN, 0};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+struct speaker {
+	int fd;
+	const struct buf *text;
+};
+
+static void *speak(void *data)
+{
+	struct speaker *w = data;
+
+	say(w->fd, w->text->data);
+	return NULL;
+}
+
+/* How many levels are set, one after the other, between the arrival of a request and its answer. */
+static unsigned levels_beside(const struct buf *request)
+{
+	struct speaker w = {client(), request};
+	int quick = client();
+	struct buf text = {0};
+	unsigned n = 0;
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, speak, &w);
+	pthread_join(thread, NULL); /* nearly all of it was read by then */
+	while (!has_answer(w.fd)) {
+		say(quick, n & 1 ? LEVEL "up\n\n" : LEVEL "down\n\n");
+		assert_true(hear(quick, &text));
+		assert_string_equal(text.data, "errno=0\n\n");
+		n++;
+	}
+	assert_true(hear(w.fd, &text));
+	assert_memory_equal(text.data + text.n - 9, "errno=0\n\n", 9);
+	close(w.fd);
+	close(quick);
+	buf_done(&text);
+	return n;
+}
+
+static void check_levels_beside(const char *what, const char *head, unsigned n_prefixes)
+{
+	struct buf request = {0};
+	unsigned n;
+
+	buf_puts(&request, head);
+	add_prefixes(&request, n_prefixes);
+	buf_puts(&request, "\n");
+	n = levels_beside(&request);
+	print_message("%s: %u levels meanwhile\n", what, n);
+	if (n < 10)
+		fail_msg("%s: only %u levels were set meanwhile", what, n);
+	buf_done(&request);
+}
+
+/* Whatever a set of many prefixes does, levels are set meanwhile. */
+static void levels_wait_for_no_set(void **state)
+{
+	const char *peer = "set=1\npublic_key=" KEY_B "\n", *owners = "set=1\nowners=1\n";
+
+	assert_int_equal(uapi_ask(&s.d, "set=1\npublic_key=" KEY_A "\n\n", NULL), 0);
+	check_levels_beside("prefixes of a peer", peer, MANY_PREFIXES);
+	check_levels_beside("prefixes of a set", owners, MANY_PREFIXES);
+	check_levels_beside("a set that goes", "set=1\nowners=1\nremove=true\n", 0);
+	check_levels_beside("prefixes of a peer again", peer, MANY_PREFIXES);
+	check_levels_beside(
+		"none of them", "set=1\npublic_key=" KEY_B "\nreplace_allowed_ips=true\n", 0);
+	check_levels_beside("once more", peer, MANY_PREFIXES);
+	check_levels_beside("a peer that goes", "set=1\npublic_key=" KEY_B "\nremove=true\n", 0);
+	assert_int_equal(cryptokey_count(s.d.t->table), 0);
+}
+
+/* ... nor for the answer to a get, of which there are a few, since it doesn't take long. */
+static void levels_wait_for_no_get(void **state)
+{
+	struct buf request = {0};
+	unsigned n = 0;
+
+	assert_int_equal(uapi_ask(&s.d, "set=1\npublic_key=" KEY_A "\n\n", NULL), 0);
+	buf_puts(&request, "set=1\npublic_key=" KEY_A "\n");
+	add_prefixes(&request, MANY_PREFIXES);
+	buf_puts(&request, "\n");
+	assert_int_equal(uapi_ask(&s.d, request.data, NULL), 0);
+	buf_reset(&request);
+	buf_puts(&request, "get=1\n\n");
+	for (unsigned i = 0; i < 50 && n < 10; i++)
+		n += levels_beside(&request);
+	assert_true(n >= 10);
+	buf_done(&request);
+}
+
+/* What else is asked while a set is under way is done after it: here it would take away whom the
+ * set speaks of. The answers come in that order. */
+static void sets_and_gets_wait_for_a_set(void **state)
+{
+	int first = client(), second = client(), third = client();
+	struct buf request = {0}, text = {0};
+
+	buf_puts(&request, "set=1\npublic_key=" KEY_B "\nreplace_allowed_ips=true\n");
+	add_prefixes(&request, MANY_PREFIXES);
+	buf_puts(&request, "owners=3\nowner=" KEY_B ",0,1\n\n");
+	say(first, request.data);
+	say(second, "set=1\nreplace_peers=true\n\n");
+	say(third, "get=1\n\n");
+	assert_true(hear(second, &text));
+	assert_string_equal(text.data, "errno=0\n\n");
+	assert_true(has_answer(first));
+	assert_true(hear(first, &text));
+	assert_string_equal(text.data, "errno=0\n\n");
+	assert_true(hear(third, &text));
+	assert_int_equal(cryptokey_count(s.d.t->table), 0);
+	close(first);
+	close(second);
+	close(third);
+	buf_done(&request);
+	buf_done(&text);
+}
+
+/* Who goes away once it has said all is obeyed; idle ones that crowd in don't end its set. */
+static void a_set_is_whole(void **state)
+{
+	struct buf request = {0};
+	int fds[100], first = client();
+
+	buf_puts(&request, "set=1\npublic_key=" KEY_B "\n");
+	add_prefixes(&request, MANY_PREFIXES);
+	buf_puts(&request, "\n");
+	say(first, request.data);
+	close(first);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = client();
+	check_works(); /* which waits for the set */
+	assert_int_equal(cryptokey_count(s.d.t->table), MANY_PREFIXES);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+	buf_done(&request);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int main(void)
@@ -380,6 +537,10 @@ int main(void)
 		T(at_once),
 		T(hundred_thousand),
 		T(set_between),
+		T(levels_wait_for_no_set),
+		T(levels_wait_for_no_get),
+		T(sets_and_gets_wait_for_a_set),
+		T(a_set_is_whole),
 	};
 
 	return cmocka_run_group_tests_name("uapi_server", tests, NULL, NULL);
