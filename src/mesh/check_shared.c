@@ -10,6 +10,9 @@
  * hub, every node with an entry under links with an origin, a plain spoke, a plain client of every
  * hub; each with the loss of an origin that a hub leans on, or of a hub. Their packets are walked
  * from hop to hop with the source check at each.
+ *
+ * Nodes whose devices hold several owners take each other's packets from any hub that is linked
+ * with both; it needs both, since the answer comes by another way as well.
  */
 #include "base/map.h"
 #include "mesh/check_parts.h"
@@ -104,6 +107,17 @@ static unsigned expects_from(const struct trial *t, unsigned node, unsigned send
 	return NOBODY;
 }
 
+/* Whether node takes the packets of sender from a hub that it doesn't lean on for it, and sender
+ * the answers. */
+static bool takes_from_any(const struct trial *t, unsigned node, unsigned sender, unsigned from)
+{
+	const struct mesh_node *nodes = t->c->inv->nodes;
+
+	return mesh_owners_of(&nodes[node]) == MESH_OWNERS_MANY &&
+	       mesh_owners_of(&nodes[sender]) == MESH_OWNERS_MANY && nodes[from].role == MESH_HUB &&
+	       mesh_direct(t->c->t, node, from) && mesh_direct(t->c->t, from, sender);
+}
+
 /* Walks a packet of sender for the prefix. True if a source check drops it; ret says where. */
 static bool is_dropped(const struct trial *t, unsigned sender, struct cause *ret)
 {
@@ -114,7 +128,7 @@ static bool is_dropped(const struct trial *t, unsigned sender, struct cause *ret
 
 		if (carries(t, at) || !best(t, at, &c) || c.via == t->lost)
 			return false;
-		if (expects_from(t, c.via, sender) != at) {
+		if (expects_from(t, c.via, sender) != at && !takes_from_any(t, c.via, sender, at)) {
 			*ret = (struct cause){t->lost, at, c.via};
 			return true;
 		}

@@ -21,7 +21,7 @@ CODES = {
     "duplicate-prefix", "duplicate-key", "duplicate-address", "address-outside-overlay",
     "weak-key", "no-endpoint", "endpoint-inside-network", "network-in-overlay", "unreachable",
     "nested-prefix", "host-bits", "nat-without-keepalive", "single-point-of-failure",
-    "mtu-mismatch", "asymmetric-path", "address-of-no-host", "duplicate-endpoint",
+    "mtu-mismatch", "asymmetric-path", "cut-set", "address-of-no-host", "duplicate-endpoint",
     "impossible-endpoint", "impossible-prefix", "impossible-interface",
 }
 KEYS = {"code", "severity", "nodes", "prefixes", "file", "line", "column", "effect", "fix"}

@@ -220,6 +220,127 @@ static void metrics_of_hubs(void **state)
 	expect(&b, "2 asymmetric-path: hub-a\n");
 }
 
+static void give_devices(struct mesh_build *b, const enum mesh_device *devices, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		b->nodes.items[i].device = devices[i];
+}
+
+#define UNKNOWN MESH_DEVICE_UNKNOWN
+#define KERNEL MESH_DEVICE_KERNEL
+#define SHUNT_WG MESH_DEVICE_SHUNT_WG
+#define OTHER MESH_DEVICE_OTHER
+
+/* Hubs of equal metric, or of none, and what devices make of them: hub-a, hub-b, site-1 to 3. */
+static void equal_hubs_and_devices(void **state)
+{
+	static const struct {
+		enum mesh_device devices[5];
+		const char *want;
+	} rows[] = {
+		{{UNKNOWN, UNKNOWN, SHUNT_WG, SHUNT_WG, SHUNT_WG}, ""},
+		{{KERNEL, OTHER, SHUNT_WG, SHUNT_WG, SHUNT_WG}, ""},
+		{{SHUNT_WG, SHUNT_WG, SHUNT_WG, SHUNT_WG, UNKNOWN},
+			"asymmetric-path: hub-a hub-b\n"},
+		{{SHUNT_WG, SHUNT_WG, UNKNOWN, UNKNOWN, UNKNOWN}, "asymmetric-path: hub-a hub-b\n"},
+		{{SHUNT_WG, SHUNT_WG, KERNEL, KERNEL, KERNEL}, "asymmetric-path: hub-a hub-b\n"},
+		{{SHUNT_WG, SHUNT_WG, SHUNT_WG, SHUNT_WG, KERNEL}, "cut-set: hub-a hub-b site-3\n"},
+		{{SHUNT_WG, SHUNT_WG, OTHER, SHUNT_WG, KERNEL},
+			"cut-set: hub-a hub-b site-1 site-3\n"},
+		{{UNKNOWN, UNKNOWN, UNKNOWN, SHUNT_WG, OTHER}, "cut-set: hub-a hub-b site-3\n"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		for (int stated = 0; stated < 2; stated++) {
+			struct mesh_build b;
+			AUTO_BUF want = {0};
+
+			start(&b);
+			b.nodes.items[HUB_A].metric = b.nodes.items[HUB_B].metric =
+				stated ? 10 : NONE;
+			give_devices(&b, rows[i].devices, 5);
+			if (*rows[i].want)
+				buf_printf(&want, "%d %s", stated ? 4 : 2, rows[i].want);
+			expect(&b, buf_str(&want));
+		}
+}
+
+/* Hubs that metrics tell apart share nothing, and all that is a client's goes by its one hub. */
+static void devices_that_share_nothing(void **state)
+{
+	static const enum mesh_device mixed[] = {SHUNT_WG, SHUNT_WG, KERNEL, SHUNT_WG, OTHER};
+	static const enum mesh_device many[] = {SHUNT_WG, SHUNT_WG, SHUNT_WG, SHUNT_WG, SHUNT_WG};
+	struct mesh_build b;
+
+	start(&b);
+	give_devices(&b, mixed, 5);
+	expect(&b, "");
+	start(&b);
+	b.nodes.items[HUB_B].metric = 10;
+	give_devices(&b, many, 5);
+	mesh_build_node(&b, "laptop", MESH_CLIENT, "10.10.0.100");
+	expect(&b, "2 single-point-of-failure: hub-a laptop\n");
+}
+
+/* Three hubs, of which two are equal and come first or last. */
+static void some_hubs_are_equal(void **state)
+{
+	static const enum mesh_device mixed[] = {
+		SHUNT_WG, SHUNT_WG, KERNEL, SHUNT_WG, SHUNT_WG, KERNEL};
+	struct mesh_build b;
+
+	for (uint32_t metric = 10; metric <= 20; metric += 10) {
+		start(&b);
+		mesh_build_node(&b, "hub-c", MESH_HUB, "10.10.0.3"); /* 12 */
+		b.nodes.items[5].metric = metric;
+		give_devices(&b, mixed, 6);
+		expect(&b, metric == 10 ? "12 cut-set: hub-a hub-c site-1\n"
+					: "12 cut-set: hub-b hub-c site-1\n");
+	}
+}
+
+/* site-3's flows go by either hub to site-1 or site-2, which answer by either; a hub of one owner
+ * takes the answers from site-1 only. */
+static void a_hub_of_one_owner_before_equal_origins(void **state)
+{
+	enum mesh_device devices[] = {SHUNT_WG, KERNEL, SHUNT_WG, SHUNT_WG, SHUNT_WG};
+	struct mesh_build b;
+
+	for (uint32_t other = 10; other <= 20; other += 10) {
+		start(&b);
+		b.nodes.items[HUB_B].metric = 10;
+		give_devices(&b, devices, 5);
+		mesh_build_network(&b, SITE_1, "2001:db8::53/128", 10);
+		mesh_build_network(&b, SITE_2, "2001:db8::53/128", other);
+		expect(&b, other == 10 ? "4 asymmetric-path: hub-b 2001:db8::53/128\n" : "");
+	}
+	devices[HUB_B] = SHUNT_WG;
+	start(&b);
+	b.nodes.items[HUB_B].metric = 10;
+	give_devices(&b, devices, 5);
+	mesh_build_network(&b, SITE_1, "192.0.2.53/32", 10);
+	mesh_build_network(&b, SITE_2, "192.0.2.53/32", 10);
+	expect(&b, "");
+}
+
+/* As in the next test, but who drops there takes it, and the answer is taken, too. */
+static void a_second_origin_that_takes_from_any_hub(void **state)
+{
+	const char *want = "13 asymmetric-path: site-1 hub-a hub-b site-2 192.0.2.53/32\n";
+	struct mesh_build b;
+
+	for (int taker = 0; taker < 2; taker++)
+		for (int sender = 0; sender < 2; sender++) {
+			start(&b);
+			b.nodes.items[HUB_B].device = taker ? SHUNT_WG : UNKNOWN;
+			b.nodes.items[SITE_2].device = sender ? SHUNT_WG : UNKNOWN;
+			b.nodes.items[SITE_3].device = SHUNT_WG;
+			mesh_build_network(&b, SITE_1, "192.0.2.53/32", 10);
+			mesh_build_network(&b, HUB_B, "192.0.2.53/32", 20);
+			expect(&b, taker && sender ? "" : want);
+		}
+}
+
 /* site-3 doesn't see that site-1 is down and sends by way of hub-a; site-2 expects it directly. */
 static void a_second_origin_that_is_linked_directly(void **state)
 {
@@ -401,6 +522,33 @@ static void compare_nested(const struct mesh_inventory *inv, const struct mesh_f
 				}
 }
 
+static bool is_equal_hub(const struct mesh_node *h, const struct mesh_node *k)
+{
+	return h != k && h->role == MESH_HUB && k->role == MESH_HUB && h->metric == k->metric;
+}
+
+/* Whoever has one owner, and another spoke with several, stands with each pair of equal hubs. */
+static void compare_sets(const struct mesh_inventory *inv, const struct mesh_findings *all)
+{
+	for (unsigned h = 0; h < inv->n_nodes; h++)
+		for (unsigned a = 0; a < inv->n_nodes; a++) {
+			bool equal = false, sender = false;
+
+			for (unsigned k = 0; k < inv->n_nodes; k++) {
+				const struct mesh_node *n = &inv->nodes[k];
+
+				equal |= is_equal_hub(&inv->nodes[h], n);
+				sender |= n->role == MESH_SPOKE && n->device == SHUNT_WG;
+			}
+			if (inv->nodes[a].role == MESH_HUB || inv->nodes[h].role != MESH_HUB)
+				continue;
+			assert_true(found(all, "cut-set", h, a, false) ==
+				    (equal && sender && inv->nodes[a].role == MESH_SPOKE &&
+					    (inv->nodes[a].device == KERNEL ||
+						    inv->nodes[a].device == OTHER)));
+		}
+}
+
 static void random_meshes(void **state)
 {
 	static const uint16_t some_mtus[] = {1280, 1420, 1500};
@@ -414,6 +562,7 @@ static void random_meshes(void **state)
 		for (size_t k = 0; k < b.nodes.n; k++) {
 			struct mesh_node *n = &b.nodes.items[k];
 
+			n->device = (enum mesh_device)chance_below(&c, 4);
 			n->endpoint.host = chance_below(&c, 2) ? "node.example.net" : NULL;
 			if (chance_below(&c, 4) == 0)
 				n->mtu = some_mtus[chance_below(&c, ARRAY_SIZE(some_mtus))];
@@ -425,6 +574,7 @@ static void random_meshes(void **state)
 		compare_endpoints(&b.inv, &findings);
 		compare_mtus(&b.inv, &findings);
 		compare_nested(&b.inv, &findings);
+		compare_sets(&b.inv, &findings);
 		mesh_findings_done(&findings);
 		mesh_topology_free(t);
 		mesh_build_done(&b);
@@ -448,6 +598,11 @@ int main(void)
 		cmocka_unit_test(clients_have_one_hub),
 		cmocka_unit_test(mtus),
 		cmocka_unit_test(metrics_of_hubs),
+		cmocka_unit_test(equal_hubs_and_devices),
+		cmocka_unit_test(devices_that_share_nothing),
+		cmocka_unit_test(some_hubs_are_equal),
+		cmocka_unit_test(a_hub_of_one_owner_before_equal_origins),
+		cmocka_unit_test(a_second_origin_that_takes_from_any_hub),
 		cmocka_unit_test(a_second_origin_that_is_linked_directly),
 		cmocka_unit_test(random_meshes),
 	};
