@@ -10,25 +10,10 @@
  * moves, as nothing does at the other end; so the word of the first waits until the others have
  * spoken.
  */
-#include "base/heap.h"
-#include "base/map.h"
-#include "base/mem.h"
-#include "live/peer.h"
-#include "live/self.h"
-#include <stdlib.h>
+#include "live/live_internal.h"
 
-struct live {
-	const struct live_ops *ops; /* the caller's, and their data */
-	void *data;
-	struct self self; /* what we say */
-	instant born;
-	uint32_t sequence;				       /* of authentication, when born */
-	instant grace_end;				       /* of peers that were adopted */
-	struct list peers;				       /* peer.link; owns them */
-	size_t signallers;				       /* of them */
-	struct map *by_number, *by_address, *by_discriminator; /* peers */
-	struct heap timers;				       /* peer.timer */
-};
+#include "base/mem.h"
+#include <stdlib.h>
 
 struct live *live_new(
 	const struct live_self_config *self, const struct live_ops *ops, void *data, instant now)
@@ -46,10 +31,11 @@ struct live *live_new(
 	l->by_address = map_new();
 	l->by_discriminator = map_new();
 	heap_init(&l->timers);
+	report_out_init(&l->report);
 	return l;
 }
 
-static struct peer *find(const struct live *l, uint32_t number)
+struct peer *live_find(const struct live *l, uint32_t number)
 {
 	return map_get(l->by_number, &number, sizeof(number));
 }
@@ -126,9 +112,10 @@ static void rename_session(struct live *l, struct peer *p)
 		bfd_session_rename(&p->bfd, (uint32_t)l->ops->chance(l->data));
 	while (!is_free(l, p->bfd.local_discriminator));
 	enter_discriminator(l, p);
+	live_reports_renew(p);
 }
 
-static void tell(struct live *l, enum live_event_type type, const struct peer *p, instant now)
+void live_tell(struct live *l, enum live_event_type type, const struct peer *p, instant now)
 {
 	struct live_event e = {
 		.type = type,
@@ -173,7 +160,7 @@ static void signal_self(struct live *l, bool was_drained, bool was_holding, inst
 
 	if (was_drained == l->self.is_drained && was_holding == l->self.is_holding)
 		return;
-	tell(l, LIVE_EVENT_SELF, NULL, now);
+	live_tell(l, LIVE_EVENT_SELF, NULL, now);
 	if (signalling == (was_drained || was_holding))
 		return;
 	list_for_each (link, &l->peers) {
@@ -270,7 +257,7 @@ static void settle(struct live *l, struct peer *p, instant now)
 {
 	p->waits = waits_for_others(l, p, now);
 	if (peer_settle(p, now))
-		tell(l, LIVE_EVENT_PEER, p, now);
+		live_tell(l, LIVE_EVENT_PEER, p, now);
 }
 
 /* Those that waited for the word of p perhaps, the more so since it isn't what it was. */
@@ -293,6 +280,7 @@ static void pump(struct live *l, struct peer *p, instant now)
 	judge_flap(l, p, now);
 	settle(l, p, now);
 	settle_waiting(l, p, now);
+	live_reports_follow(l, p, now);
 	send_due(l, p, now);
 }
 
@@ -309,7 +297,7 @@ static void add(struct live *l, const struct live_peer_config *c, instant now)
 	enter_address(l, p);
 	enter_discriminator(l, p);
 	if (p->state != LIVE_DOWN)
-		tell(l, LIVE_EVENT_PEER, p, now);
+		live_tell(l, LIVE_EVENT_PEER, p, now);
 	pump(l, p, now);
 }
 
@@ -321,13 +309,14 @@ static void restart(struct live *l, struct peer *p, const struct live_peer_confi
 	leave_discriminator(l, p);
 	peer_restart(p, c, &seed, instant_add(now, LIVE_ADOPT_GRACE), now);
 	p->bfd.signalling = self_is_signalling(&l->self);
+	live_reports_renew(p);
 	enter_address(l, p);
 	enter_discriminator(l, p);
 }
 
 void live_peer_set(struct live *l, const struct live_peer_config *c, instant now)
 {
-	struct peer *p = find(l, c->peer);
+	struct peer *p = live_find(l, c->peer);
 
 	if (!p) {
 		add(l, c, now);
@@ -346,6 +335,7 @@ void live_peer_set(struct live *l, const struct live_peer_config *c, instant now
 static void drop(struct live *l, struct peer *p)
 {
 	heap_remove(&l->timers, &p->timer);
+	live_reports_leave(l, p);
 	list_remove(&p->link);
 	leave_address(l, p);
 	leave_discriminator(l, p);
@@ -356,7 +346,7 @@ static void drop(struct live *l, struct peer *p)
 
 void live_peer_remove(struct live *l, uint32_t peer, instant now)
 {
-	struct peer *p = find(l, peer);
+	struct peer *p = live_find(l, peer);
 	bool was_holding = l->self.is_holding;
 
 	if (!p)
@@ -378,6 +368,7 @@ void live_free(struct live *l)
 	map_free(l->by_address);
 	map_free(l->by_discriminator);
 	heap_done(&l->timers);
+	report_out_done(&l->report);
 	free(l);
 }
 
@@ -425,7 +416,7 @@ bool live_on_echo_reply(
 
 void live_on_bfd_lost(struct live *l, uint32_t peer, instant now)
 {
-	struct peer *p = find(l, peer);
+	struct peer *p = live_find(l, peer);
 
 	if (p)
 		peer_on_bfd_lost(p, now);
@@ -434,7 +425,7 @@ void live_on_bfd_lost(struct live *l, uint32_t peer, instant now)
 void live_on_handshake(
 	struct live *l, uint32_t peer, int64_t handshake_age_ns, uint64_t rx_bytes, instant now)
 {
-	struct peer *p = find(l, peer);
+	struct peer *p = live_find(l, peer);
 
 	if (!p)
 		return;
@@ -460,7 +451,9 @@ void live_hold_clear(struct live *l, instant now)
 
 instant live_deadline(const struct live *l)
 {
-	return instant_min(heap_deadline(&l->timers), hold_deadline(&l->self.hold));
+	instant at = instant_min(heap_deadline(&l->timers), hold_deadline(&l->self.hold));
+
+	return instant_min(at, report_out_deadline(&l->report));
 }
 
 void live_step(struct live *l, instant now)
@@ -468,18 +461,19 @@ void live_step(struct live *l, instant now)
 	struct heap_node *first;
 
 	if (self_step(&l->self, now))
-		tell(l, LIVE_EVENT_HOLD_OVER, NULL, now);
+		live_tell(l, LIVE_EVENT_HOLD_OVER, NULL, now);
 	while ((first = heap_first(&l->timers)) && !instant_before(now, first->at)) {
 		struct peer *p = container_of(first, struct peer, timer);
 
 		peer_step(p, now);
 		pump(l, p, now);
 	}
+	live_reports_step(l, now);
 }
 
 bool live_peer_info(const struct live *l, uint32_t peer, struct live_peer_info *ret)
 {
-	const struct peer *p = find(l, peer);
+	const struct peer *p = live_find(l, peer);
 	bool is_bfd;
 
 	if (!p)

@@ -31,6 +31,7 @@
 #include "base/prefix.h"
 #include "base/time.h"
 #include "live/bfd.h"
+#include "live/report.h"
 
 #define LIVE_HOLD_MAX (60 * NS_PER_S)
 #define LIVE_FLAP_FORGET (600 * NS_PER_S)
@@ -95,6 +96,7 @@ enum live_event_type {
 	LIVE_EVENT_PEER,      /* the verdict or its cause changed */
 	LIVE_EVENT_SELF,      /* what we signal changed: drained and holding say it */
 	LIVE_EVENT_HOLD_OVER, /* program your own FIB, then call live_hold_clear */
+	LIVE_EVENT_REPORT,    /* the peer reports something else than before: live_peer_report */
 };
 
 struct live_event {
@@ -118,6 +120,9 @@ struct live_ops {
 	void (*event)(const struct live_event *e, void *data);
 	/* 64 bits that nobody can guess; what strangers must not know is made of them. */
 	uint64_t (*chance)(void *data);
+	/* To LIVE_REPORT_PORT; len is at most LIVE_REPORT_DATAGRAM. Called after live_tell_report
+	 * only. */
+	void (*send_report)(uint32_t peer, const uint8_t *bytes, size_t len, void *data);
 };
 
 /* For status: one peer whole. */
@@ -150,7 +155,7 @@ void live_peer_set(struct live *l, const struct live_peer_config *c, instant now
 /* Forgets the peer; sends nothing. */
 void live_peer_remove(struct live *l, uint32_t peer, instant now);
 
-/* A UDP payload on BFD_PORT. */
+/* A UDP payload on BFD_PORT, or on LIVE_REPORT_PORT. */
 struct live_datagram {
 	ip_addr src, dst;
 	uint16_t port; /* it was sent from */
@@ -162,6 +167,9 @@ struct live_datagram {
 /* True if it counts. Anything with another TTL than 255 (RFC 5881 section 5), from nobody we know,
  * not authenticated where it should be, or beyond the sender's budget is dropped. */
 bool live_on_bfd(struct live *l, const struct live_datagram *d, instant now);
+/* False if it was dropped: another TTL than 255, from nobody whose session is known, not sealed by
+ * its key, or beyond the sender's budget. */
+bool live_on_report(struct live *l, const struct live_datagram *d, instant now);
 /* True if it answers one of ours. */
 bool live_on_echo_reply(
 	struct live *l, const ip_addr *src, const struct echo_mark *mark, instant now);
@@ -177,6 +185,12 @@ void live_drain(struct live *l, bool drained, instant now);
 /* Ends our hold: our FIB is programmed. Signalled at once on all sessions, back to back. Nothing,
  * if a new hold has begun since LIVE_EVENT_HOLD_OVER. */
 void live_hold_clear(struct live *l, instant now);
+
+/* What we report of ourselves from now on, to all peers with shuntd; copied. */
+void live_tell_report(struct live *l, const struct live_report *r, instant now);
+/* What the peer reported last; NULL: nothing, or it is down. The core's own, until it is told
+ * something else. */
+const struct live_report *live_peer_report(const struct live *l, uint32_t peer);
 
 instant live_deadline(const struct live *l);
 /* Does what is due at now. */

@@ -152,7 +152,7 @@ static void set_config(struct peer *p, const struct live_peer_config *c)
 void peer_init(struct peer *p, const struct live_peer_config *c, const struct peer_seed *seed,
 	instant grace_end, instant now)
 {
-	*p = (struct peer){.why = LIVE_CAUSE_NEW, .since = now};
+	*p = (struct peer){.why = LIVE_CAUSE_NEW, .since = now, .told.random = seed->discriminator};
 	bfd_gate_init(&p->gate, NULL, seed->sequence);
 	set_config(p, c);
 	hold_init(&p->hold);
@@ -172,6 +172,7 @@ void peer_init(struct peer *p, const struct live_peer_config *c, const struct pe
 void peer_done(struct peer *p)
 {
 	bfd_gate_done(&p->gate);
+	report_in_done(&p->heard);
 }
 
 bool peer_needs_restart(const struct peer *p, const struct live_peer_config *c)
@@ -242,7 +243,7 @@ static void on_session(struct peer *p, instant now)
 	come_alive(p, LIVE_CAUSE_SESSION_UP, now);
 }
 
-static bool has_session(const struct peer *p)
+bool peer_has_session(const struct peer *p)
 {
 	return p->bfd.state == BFD_UP && p->bfd.remote_state == BFD_UP;
 }
@@ -299,7 +300,7 @@ static void on_taken(
 	p->received++;
 	p->hears_us = packet->your_discriminator == p->bfd.local_discriminator;
 	on_change(p, change, now);
-	if (has_session(p))
+	if (peer_has_session(p))
 		on_session(p, now);
 	else if (packet->state == BFD_ADMIN_DOWN)
 		suspend(p, LIVE_CAUSE_PEER_ADMIN_DOWN, now);
@@ -311,7 +312,7 @@ enum bfd_word peer_on_bfd(
 	enum bfd_word word = bfd_gate_judge(&p->gate, &p->bfd, packet, d->bytes, d->port, now);
 	enum bfd_change change;
 
-	if (word == BFD_WORD_DOUBTED && has_session(p))
+	if (word == BFD_WORD_DOUBTED && peer_has_session(p))
 		echo_start(&p->echo, p->interval_ns, now);
 	if (word != BFD_WORD_TAKEN)
 		return word;
@@ -362,7 +363,7 @@ bool peer_on_echo_reply(struct peer *p, const struct echo_mark *mark, instant no
 
 	if (!echo_on_reply(&p->echo, mark, now))
 		return false;
-	if (p->config.probe == LIVE_PROBE_BFD && !has_session(p))
+	if (p->config.probe == LIVE_PROBE_BFD && !peer_has_session(p))
 		on_answer(p, before, now);
 	if (p->config.probe != LIVE_PROBE_ECHO)
 		return true;

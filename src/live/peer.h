@@ -13,6 +13,8 @@
 #include "live/flaps.h"
 #include "live/hold.h"
 #include "live/live.h"
+#include "live/report_in.h"
+#include "live/report_out.h"
 
 struct peer {
 	struct live_peer_config config; /* without its keys */
@@ -41,7 +43,9 @@ struct peer {
 	int64_t detection_ns; /* likewise */
 	struct hold hold;
 	struct flaps flaps;
-	bool has_flapped; /* just now; whoever looks at it puts it back */
+	bool has_flapped;	   /* just now; whoever looks at it puts it back */
+	struct report_in heard;	   /* its reports; live_reports.c drives both */
+	struct report_target told; /* and ours, as they go to it */
 
 	enum live_state state;
 	enum live_cause cause;
@@ -72,7 +76,7 @@ void peer_restart(struct peer *p, const struct live_peer_config *c, const struct
 /* Takes new settings of the same probe. */
 void peer_adjust(struct peer *p, const struct live_peer_config *c, instant now);
 
-/* Wipes its keys. */
+/* Wipes its keys, frees what it holds. */
 void peer_done(struct peer *p);
 
 /* What became of a packet, which d holds. Of one that is refused nothing follows. */
@@ -87,6 +91,8 @@ void peer_on_handshake(struct peer *p, int64_t age_ns, uint64_t rx_bytes, instan
 void peer_step(struct peer *p, instant now);
 instant peer_deadline(const struct peer *p);
 
+/* The session is up at both ends. */
+bool peer_has_session(const struct peer *p);
 /* Makes the verdict of the evidence; true if it or its cause changed. */
 bool peer_settle(struct peer *p, instant now);
 

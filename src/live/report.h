@@ -15,8 +15,8 @@
 #define SHUNT_LIVE_REPORT_H
 
 #include "base/time.h"
-#include "base/vec.h"
-#include "live/bfd.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 #define LIVE_REPORT_PORT 7484
 #define LIVE_REPORT_EVERY (5 * NS_PER_S)
@@ -33,17 +33,22 @@ enum live_line {
 	LIVE_LINE_LOST,
 };
 
+/* All zero is an empty one. */
 struct live_report {
 	uint8_t digest[LIVE_DIGEST_LEN]; /* of the inventory */
 	int64_t inventory_time;		 /* seconds of the wall clock: the file's */
-	unsigned max_owners;		 /* per prefix, on its device */
+	unsigned max_owners;		 /* per prefix, on its device: 1 to 65535 */
 	uint32_t n_nodes;		 /* 0: nothing is said of nodes */
 	uint8_t *lines;			 /* enum live_line of each node, by its place */
 	bool *takes_many; /* of each: it is known to take packets of one source from several peers
 			   */
 };
 
+/* Makes room for n nodes, of which nothing is said yet, in one that is empty. */
+void live_report_init_nodes(struct live_report *r, uint32_t n);
+/* Frees what it holds and leaves an empty one. */
 void live_report_done(struct live_report *r);
+/* ret is overwritten, not freed. */
 void live_report_copy(const struct live_report *from, struct live_report *ret);
 bool live_report_eq(const struct live_report *a, const struct live_report *b);
 

@@ -68,7 +68,7 @@ bool bfd_datagram_parse(struct bfd_datagram *ret, const struct bfd_raw *raw)
 	udp = raw->bytes + at;
 	got = raw->got - at;
 	len = get16(udp + 4);
-	if (get16(udp + 2) != BFD_PORT || len < UDP_HEADER || len > raw->len - at)
+	if (get16(udp + 2) != raw->port || len < UDP_HEADER || len > raw->len - at)
 		return false;
 	if (!is_checksum_right(raw, udp, got, len))
 		return false;

@@ -22,11 +22,12 @@ struct bfd_datagram {
 /* What a socket gave: got bytes of a packet of len. */
 struct bfd_raw {
 	ip_addr src, dst;
+	uint16_t port; /* it must go to */
 	const uint8_t *bytes;
 	size_t got, len;
 };
 
-/* True if it is whole and right, and goes to BFD_PORT. */
+/* True if it is whole and right, and goes to that port. */
 bool bfd_datagram_parse(struct bfd_datagram *ret, const struct bfd_raw *raw);
 /* Takes the first control packet off a payload; false: there is none any more. Devices that merge
  * packets hand over several of one sender as one. */

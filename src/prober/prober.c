@@ -19,19 +19,22 @@ static void queue(struct prober *p, uint32_t peer, enum prober_kind kind, uint16
 	const uint8_t *bytes, size_t len)
 {
 	struct target *t = map_get(p->by_peer, &peer, sizeof(peer));
-	struct prober_packet packet = {.len = len};
+	sock_addr to;
 
 	if (!t || !t->local)
 		return;
-	packet.socket = &t->local->sockets[kind];
-	packet.to = sock_addr_make(&t->remote, port);
-	memcpy(packet.bytes, bytes, len);
-	vec_push(&p->out, packet);
+	to = sock_addr_make(&t->remote, port);
+	prober_queue_add(&p->out, &t->local->sockets[kind], &to, bytes, len);
 }
 
 static void on_send_bfd(uint32_t peer, const uint8_t *packet, size_t len, void *data)
 {
 	queue(data, peer, PROBER_BFD_OUT, BFD_PORT, packet, len);
+}
+
+static void on_send_report(uint32_t peer, const uint8_t *bytes, size_t len, void *data)
+{
+	queue(data, peer, PROBER_REPORT_OUT, LIVE_REPORT_PORT, bytes, len);
 }
 
 static void on_send_echo(uint32_t peer, const struct echo_mark *mark, void *data)
@@ -62,7 +65,7 @@ static uint64_t on_chance(void *data)
 	return bits;
 }
 
-static const struct live_ops ops = {on_send_bfd, on_send_echo, on_event, on_chance};
+static const struct live_ops ops = {on_send_bfd, on_send_echo, on_event, on_chance, on_send_report};
 
 /* The owner's side. */
 
@@ -120,7 +123,7 @@ static void free_all(struct prober *p)
 {
 	instant now = sys_now();
 
-	p->out.n = 0;
+	p->out.packets.n = 0;
 	p->generation++;
 	p->has_stale_locals = true;
 	prober_drop_locals(p, now);
@@ -128,7 +131,7 @@ static void free_all(struct prober *p)
 		free(container_of(link, struct target, link));
 	map_free(p->by_peer);
 	live_free(p->live);
-	free(p->out.items);
+	prober_queue_done(&p->out);
 	vec_done(&p->events);
 	close_fd(p->epoll);
 	close_fd(p->timer);
@@ -273,6 +276,26 @@ void prober_hold_clear(struct prober *p)
 	live_hold_clear(p->live, sys_now());
 	pthread_mutex_unlock(&p->lock);
 	wake_up(p->wake);
+}
+
+void prober_tell(struct prober *p, const struct live_report *r)
+{
+	pthread_mutex_lock(&p->lock);
+	live_tell_report(p->live, r, sys_now());
+	pthread_mutex_unlock(&p->lock);
+	wake_up(p->wake);
+}
+
+bool prober_report(struct prober *p, uint32_t peer, struct live_report *ret)
+{
+	const struct live_report *r;
+
+	pthread_mutex_lock(&p->lock);
+	r = live_peer_report(p->live, peer);
+	if (r)
+		live_report_copy(r, ret);
+	pthread_mutex_unlock(&p->lock);
+	return r != NULL;
 }
 
 void prober_reopen(struct prober *p)

@@ -7,8 +7,8 @@
  *
  * Sockets, per local overlay address in use: one to receive, bound to address, port 3784 and device
  * with SO_REUSEADDR (BIRD holds the wildcard), one to send from a port in 49152-65535 with TTL 255,
- * one raw for echoes. They are reopened, with a growing pause, when they fail or when prober_reopen
- * says the device is new.
+ * one raw for echoes; and for reports as for BFD. They are reopened, with a growing pause, when
+ * they fail or when prober_reopen says the device is new.
  */
 #ifndef SHUNT_PROBER_PROBER_H
 #define SHUNT_PROBER_PROBER_H
@@ -29,6 +29,11 @@ void prober_handshake(struct prober *p, uint32_t peer, int64_t handshake_age_ns,
 void prober_bfd_lost(struct prober *p, uint32_t peer);
 void prober_drain(struct prober *p, bool drained);
 void prober_hold_clear(struct prober *p);
+/* What we report of ourselves from now on to all peers with shuntd; copied. */
+void prober_tell(struct prober *p, const struct live_report *r);
+/* A copy of what the peer reported last, the caller's to free by live_report_done; false: nothing
+ * stands. LIVE_EVENT_REPORT says when to ask. */
+bool prober_report(struct prober *p, uint32_t peer, struct live_report *ret);
 /* The device was made anew: open all sockets again. */
 void prober_reopen(struct prober *p);
 

@@ -13,7 +13,6 @@
 #define SHUNT_PROBER_PROBER_INTERNAL_H
 
 #include "base/map.h"
-#include "base/vec.h"
 #include "prober/prober.h"
 #include "prober/prober_sockets.h"
 #include <net/if.h>
@@ -28,11 +27,6 @@ struct target {
 	ip_addr remote;
 };
 
-struct packet_queue {
-	struct prober_packet *items;
-	size_t n, cap;
-};
-
 struct prober {
 	/* Made at the start, and never changed. */
 	char ifname[IF_NAMESIZE];
@@ -44,6 +38,7 @@ struct prober {
 	/* The thread's. */
 	unsigned ifindex; /* 0: not there */
 	unsigned excess;  /* packets of this round that came to nothing */
+	struct prober_inbox inbox;
 
 	pthread_mutex_t lock; /* of all that follows */
 	bool stopping;	      /* the owner wishes it, and the next */
@@ -55,7 +50,7 @@ struct prober {
 	struct list locals;	       /* prober_local.link; the thread takes off */
 	bool has_stale_locals;	       /* there may be some of an older generation */
 	instant retry_at;	       /* the earliest of the locals' */
-	struct packet_queue out;       /* the core's, for the thread to send */
+	struct prober_queue out;       /* the core's, for the thread to send */
 	VEC(struct live_event) events; /* the core's, for the owner to take */
 	size_t events_taken;	       /* of them, from the front */
 	int error;		       /* the last of a socket, and its sentence; 0: none */

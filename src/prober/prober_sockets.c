@@ -6,6 +6,7 @@
 #include <netinet/icmp6.h>
 #include <netinet/ip.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
@@ -94,14 +95,14 @@ static int refuse_all(int fd)
 }
 
 /* IPv4: the IP header comes first, and has the TTL. */
-static int filter_v4(int fd)
+static int filter_v4(int fd, uint16_t port)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, offsetof(struct iphdr, ttl)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TTL, 0, 4),
 		BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
 		BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, BFD_PORT, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, port, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
@@ -109,11 +110,11 @@ static int filter_v4(int fd)
 	return set_filter(fd, code, ARRAY_SIZE(code));
 }
 
-static int filter_v6(int fd)
+static int filter_v6(int fd, uint16_t port)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 2),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, BFD_PORT, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, port, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
@@ -121,14 +122,14 @@ static int filter_v6(int fd)
 	return set_filter(fd, code, ARRAY_SIZE(code));
 }
 
-static int set_up_bfd_in(int fd, const struct prober_local *l, const char *ifname)
+static int set_up_in(int fd, const struct prober_local *l, const char *ifname, uint16_t port)
 {
 	int r;
 
 	if (l->addr.family == AF_INET) {
-		r = filter_v4(fd);
+		r = filter_v4(fd, port);
 	} else {
-		r = filter_v6(fd);
+		r = filter_v6(fd, port);
 		if (r == 0)
 			r = set_int(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1);
 	}
@@ -137,13 +138,13 @@ static int set_up_bfd_in(int fd, const struct prober_local *l, const char *ifnam
 
 /* SO_REUSEADDR lets us stand beside a BFD speaker that holds the wildcard address, and lets one
  * start beside us. */
-static int set_up_bfd_holder(int fd, const struct prober_local *l, const char *ifname)
+static int set_up_holder(int fd, const struct prober_local *l, const char *ifname, uint16_t port)
 {
 	int r = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 
 	if (r == 0)
 		r = refuse_all(fd);
-	return r < 0 ? r : bind_to(fd, l, ifname, BFD_PORT);
+	return r < 0 ? r : bind_to(fd, l, ifname, port);
 }
 
 static int bind_source_port(int fd, const struct prober_local *l, const char *ifname)
@@ -159,7 +160,7 @@ static int bind_source_port(int fd, const struct prober_local *l, const char *if
 	return r;
 }
 
-static int set_up_bfd_out(int fd, const struct prober_local *l, const char *ifname)
+static int set_up_out(int fd, const struct prober_local *l, const char *ifname, uint16_t port)
 {
 	int r = set_ip(fd, l->addr.family, IP_TTL, IPV6_UNICAST_HOPS, TTL);
 
@@ -172,7 +173,7 @@ static int set_up_bfd_out(int fd, const struct prober_local *l, const char *ifna
 }
 
 /* The kernel passes echo replies only. */
-static int set_up_echo(int fd, const struct prober_local *l, const char *ifname)
+static int set_up_echo(int fd, const struct prober_local *l, const char *ifname, uint16_t port)
 {
 	struct icmp_filter v4 = {.data = ~(1U << ICMP_ECHOREPLY)};
 	struct icmp6_filter v6;
@@ -198,6 +199,7 @@ static int new_socket(int family, enum prober_kind kind)
 
 	switch (kind) {
 	case PROBER_BFD_IN:
+	case PROBER_REPORT_IN:
 		fd = socket(family, SOCK_RAW | flags, IPPROTO_UDP);
 		break;
 	case PROBER_ECHO:
@@ -214,21 +216,29 @@ static int watch(int epoll, struct prober_socket *s, int fd)
 {
 	struct epoll_event e = {.events = EPOLLIN, .data.ptr = s};
 
-	if (s->kind == PROBER_BFD_OUT || s->kind == PROBER_BFD_HOLDER)
-		return 0;
 	if (set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER) < 0)
 		set_int(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER);
 	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
 }
 
+static const struct {
+	int (*set_up)(int fd, const struct prober_local *l, const char *ifname, uint16_t port);
+	uint16_t port;
+	bool is_read;
+	const char *what; /* it is for */
+} kinds[] = {
+	[PROBER_BFD_IN] = {set_up_in, BFD_PORT, true, "receive BFD"},
+	[PROBER_BFD_HOLDER] = {set_up_holder, BFD_PORT, false, "hold the port of BFD"},
+	[PROBER_BFD_OUT] = {set_up_out, 0, false, "send BFD"},
+	[PROBER_ECHO] = {set_up_echo, 0, true, "send echoes"},
+	[PROBER_REPORT_IN] = {set_up_in, LIVE_REPORT_PORT, true, "receive reports"},
+	[PROBER_REPORT_HOLDER] = {set_up_holder, LIVE_REPORT_PORT, false,
+		"hold the port of reports"},
+	[PROBER_REPORT_OUT] = {set_up_out, 0, false, "send reports"},
+};
+
 static int open_one(struct prober_socket *s, const char *ifname, int epoll)
 {
-	static int (*const set_up[])(int, const struct prober_local *, const char *) = {
-		[PROBER_BFD_IN] = set_up_bfd_in,
-		[PROBER_BFD_HOLDER] = set_up_bfd_holder,
-		[PROBER_BFD_OUT] = set_up_bfd_out,
-		[PROBER_ECHO] = set_up_echo,
-	};
 	int fd = new_socket(s->local->addr.family, s->kind);
 	int r;
 
@@ -236,8 +246,8 @@ static int open_one(struct prober_socket *s, const char *ifname, int epoll)
 		return fd;
 	r = set_device(fd, ifname);
 	if (r == 0)
-		r = set_up[s->kind](fd, s->local, ifname);
-	if (r == 0)
+		r = kinds[s->kind].set_up(fd, s->local, ifname, kinds[s->kind].port);
+	if (r == 0 && kinds[s->kind].is_read)
 		r = watch(epoll, s, fd);
 	if (r < 0)
 		close(fd);
@@ -249,12 +259,6 @@ static int open_one(struct prober_socket *s, const char *ifname, int epoll)
 int prober_local_open(
 	struct prober_local *l, const char *ifname, int epoll, const char **ret_what, instant now)
 {
-	static const char *const names[] = {
-		[PROBER_BFD_IN] = "receive BFD",
-		[PROBER_BFD_HOLDER] = "hold the port of BFD",
-		[PROBER_BFD_OUT] = "send BFD",
-		[PROBER_ECHO] = "send echoes",
-	};
 	int error = 0;
 
 	for (int kind = 0; kind < PROBER_N_KINDS; kind++) {
@@ -262,7 +266,7 @@ int prober_local_open(
 
 		if (r < 0 && error == 0) {
 			error = r;
-			*ret_what = names[kind];
+			*ret_what = kinds[kind].what;
 		}
 	}
 	if (error == 0) {
@@ -306,6 +310,21 @@ size_t prober_echo_request(
 	return sizeof(request);
 }
 
+void prober_queue_add(struct prober_queue *q, struct prober_socket *socket, const sock_addr *to,
+	const uint8_t *bytes, size_t len)
+{
+	struct prober_packet p = {socket, *to, q->bytes.n, len};
+
+	vec_push(&q->packets, p);
+	buf_add(&q->bytes, bytes, len);
+}
+
+void prober_queue_done(struct prober_queue *q)
+{
+	vec_done(&q->packets);
+	buf_done(&q->bytes);
+}
+
 /* How many packets from here on leave by the same socket. */
 static unsigned run_length(const struct prober_packet *packets, size_t n)
 {
@@ -318,7 +337,7 @@ static unsigned run_length(const struct prober_packet *packets, size_t n)
 
 /* One run by as few calls as the kernel allows. It stops at a packet that it can't send: a peer
  * without a key or an endpoint is no reason for the others to wait. */
-static size_t send_run(int fd, const struct prober_packet *packets, unsigned n)
+static size_t send_run(int fd, struct prober_packet *packets, unsigned n, char *bytes)
 {
 	struct mmsghdr messages[PROBER_BATCH];
 	struct iovec parts[PROBER_BATCH];
@@ -326,11 +345,9 @@ static size_t send_run(int fd, const struct prober_packet *packets, unsigned n)
 
 	memset(messages, 0, n * sizeof(messages[0]));
 	for (unsigned i = 0; i < n; i++) {
-		sock_addr to = packets[i].to;
-
-		parts[i] = (struct iovec){(void *)(uintptr_t)packets[i].bytes, packets[i].len};
-		messages[i].msg_hdr.msg_name = (void *)(uintptr_t)&packets[i].to;
-		messages[i].msg_hdr.msg_namelen = sock_addr_len(&to);
+		parts[i] = (struct iovec){bytes + packets[i].at, packets[i].len};
+		messages[i].msg_hdr.msg_name = &packets[i].to;
+		messages[i].msg_hdr.msg_namelen = sock_addr_len(&packets[i].to);
 		messages[i].msg_hdr.msg_iov = &parts[i];
 		messages[i].msg_hdr.msg_iovlen = 1;
 	}
@@ -346,17 +363,20 @@ static size_t send_run(int fd, const struct prober_packet *packets, unsigned n)
 	return sent;
 }
 
-size_t prober_send(const struct prober_packet *packets, size_t n)
+size_t prober_send(struct prober_queue *q)
 {
-	size_t sent = 0;
+	size_t sent = 0, n = q->packets.n;
 
 	for (size_t i = 0; i < n;) {
-		unsigned k = run_length(packets + i, n - i);
+		struct prober_packet *p = &q->packets.items[i];
+		unsigned k = run_length(p, n - i);
 
-		if (packets[i].socket->fd >= 0)
-			sent += send_run(packets[i].socket->fd, packets + i, k);
+		if (p->socket->fd >= 0)
+			sent += send_run(p->socket->fd, p, k, q->bytes.data);
 		i += k;
 	}
+	q->packets.n = 0;
+	buf_reset(&q->bytes);
 	return sent;
 }
 
@@ -391,16 +411,35 @@ struct slot {
 	} control;
 };
 
-size_t prober_receive(const struct prober_socket *s, struct prober_input ret[static PROBER_BATCH])
+/* Reports that a device has merged are as long as a packet may be; the IP header stands before. */
+#define REPORTS_MAX (65536 + 64)
+#define REPORTS_BATCH 8
+
+void prober_inbox_init(struct prober_inbox *in)
 {
+	_Static_assert(REPORTS_MAX * REPORTS_BATCH >= PROBER_WORD_MAX * PROBER_BATCH,
+		"the inbox is large enough for either");
+	*in = (struct prober_inbox){.memory = mem_alloc((size_t)REPORTS_MAX * REPORTS_BATCH)};
+}
+
+void prober_inbox_done(struct prober_inbox *in)
+{
+	free(in->memory);
+}
+
+bool prober_receive(const struct prober_socket *s, struct prober_inbox *in)
+{
+	bool is_long = s->kind == PROBER_REPORT_IN;
+	size_t size = is_long ? REPORTS_MAX : PROBER_WORD_MAX;
+	unsigned max = is_long ? REPORTS_BATCH : PROBER_BATCH;
 	struct mmsghdr messages[PROBER_BATCH];
 	struct slot slots[PROBER_BATCH];
 	int n;
 
-	for (size_t i = 0; i < PROBER_BATCH; i++) {
+	for (size_t i = 0; i < max; i++) {
 		struct slot *slot = &slots[i];
 
-		slot->data = (struct iovec){ret[i].bytes, sizeof(ret[i].bytes)};
+		slot->data = (struct iovec){in->memory + i * size, size};
 		messages[i].msg_hdr = (struct msghdr){
 			.msg_name = &slot->from,
 			.msg_namelen = sizeof(slot->from),
@@ -410,14 +449,17 @@ size_t prober_receive(const struct prober_socket *s, struct prober_input ret[sta
 			.msg_controllen = sizeof(slot->control),
 		};
 	}
-	n = s->fd < 0 ? -1
-		      : recvmmsg(s->fd, messages, PROBER_BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
-	for (int i = 0; i < n; i++) {
-		ret[i].src = sock_addr_ip(&slots[i].from);
-		ret[i].ttl = prober_ttl(&messages[i].msg_hdr);
-		ret[i].len = messages[i].msg_len;
-	}
-	return n < 0 ? 0 : (size_t)n;
+	n = s->fd < 0 ? -1 : recvmmsg(s->fd, messages, max, MSG_DONTWAIT | MSG_TRUNC, NULL);
+	in->n = n < 0 ? 0 : (size_t)n;
+	for (size_t i = 0; i < in->n; i++)
+		in->inputs[i] = (struct prober_input){
+			.src = sock_addr_ip(&slots[i].from),
+			.ttl = prober_ttl(&messages[i].msg_hdr),
+			.len = messages[i].msg_len,
+			.got = messages[i].msg_len < size ? messages[i].msg_len : size,
+			.bytes = slots[i].data.iov_base,
+		};
+	return in->n == max;
 }
 
 /* Raw IPv4 sockets receive the IP header too, raw IPv6 ones don't. */
@@ -434,7 +476,7 @@ bool prober_parse_reply(const struct prober_input *in, struct echo_mark *ret)
 		if (at < sizeof(struct iphdr))
 			return false;
 	}
-	if (in->len < at + ECHO_LEN || in->len > sizeof(in->bytes))
+	if (in->len < at + ECHO_LEN || in->len > in->got)
 		return false;
 	b = in->bytes + at;
 	if (b[0] != (is_v4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY) || b[1] != 0)

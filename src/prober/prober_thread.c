@@ -6,6 +6,7 @@
  * flood it does the same between any two rounds: it has priority over all that the machine has to
  * do, and reading packets by the hundred costs a fifth of reading them singly.
  */
+#include "live/report_codec.h"
 #include "prober/bfd_datagram.h"
 #include "prober/prober_internal.h"
 #include "sys/clock.h"
@@ -36,7 +37,7 @@ static void note_error(struct prober *p, const struct prober_local *l, const cha
 
 void prober_drop_locals(struct prober *p, instant now)
 {
-	if (!p->has_stale_locals || p->out.n > 0)
+	if (!p->has_stale_locals || p->out.packets.n > 0)
 		return;
 	p->has_stale_locals = false;
 	list_for_each (link, &p->locals) {
@@ -92,22 +93,36 @@ static void check_device(struct prober *p, instant now)
 		prober_local_close(container_of(link, struct prober_local, link), now);
 }
 
-/* Of several packets in one the last says whether it was good for something. */
-static bool deliver_bfd(
-	struct prober *p, const ip_addr *local, const struct prober_input *in, instant now)
+/* Takes the first packet off a payload that may be several. */
+static bool next_packet(
+	struct bfd_datagram *d, enum prober_kind kind, const uint8_t **ret, size_t *ret_len)
 {
-	size_t got = in->len < sizeof(in->bytes) ? in->len : sizeof(in->bytes);
-	struct bfd_raw raw = {in->src, *local, in->bytes, got, in->len};
+	if (kind == PROBER_BFD_IN)
+		return bfd_datagram_next(d, ret, ret_len);
+	*ret_len = report_first_len(d->payload, d->len);
+	*ret = d->payload;
+	d->payload += *ret_len;
+	d->len -= *ret_len;
+	return *ret_len > 0;
+}
+
+/* Of several packets in one the last says whether it was good for something. */
+static bool deliver_udp(
+	struct prober *p, const struct prober_socket *s, const struct prober_input *in, instant now)
+{
+	bool is_bfd = s->kind == PROBER_BFD_IN;
+	struct bfd_raw raw = {in->src, s->local->addr, is_bfd ? BFD_PORT : LIVE_REPORT_PORT,
+		in->bytes, in->got, in->len};
 	struct bfd_datagram udp = {.ttl = in->ttl};
-	struct live_datagram d = {.src = in->src, .dst = *local};
+	struct live_datagram d = {.src = in->src, .dst = s->local->addr};
 	bool counts = false;
 
 	if (!bfd_datagram_parse(&udp, &raw))
 		return false;
 	d.ttl = udp.ttl;
 	d.port = udp.port;
-	while (bfd_datagram_next(&udp, &d.bytes, &d.len))
-		counts = live_on_bfd(p->live, &d, now);
+	while (next_packet(&udp, s->kind, &d.bytes, &d.len))
+		counts = is_bfd ? live_on_bfd(p->live, &d, now) : live_on_report(p->live, &d, now);
 	return counts;
 }
 
@@ -116,24 +131,23 @@ static bool deliver(
 {
 	struct echo_mark mark;
 
-	if (s->kind == PROBER_BFD_IN)
-		return deliver_bfd(p, &s->local->addr, in, now);
+	if (s->kind != PROBER_ECHO)
+		return deliver_udp(p, s, in, now);
 	return prober_parse_reply(in, &mark) && live_on_echo_reply(p->live, &in->src, &mark, now);
 }
 
 static void receive(struct prober *p, const struct prober_socket *s)
 {
-	struct prober_input inputs[PROBER_BATCH];
-	size_t n = PROBER_BATCH;
+	bool is_more = true;
 
-	for (int i = 0; i < READS_MAX && n == PROBER_BATCH; i++) {
+	for (int i = 0; i < READS_MAX && is_more; i++) {
 		instant now = sys_now();
 
-		n = prober_receive(s, inputs);
+		is_more = prober_receive(s, &p->inbox);
 		pthread_mutex_lock(&p->lock);
-		for (size_t k = 0; k < n; k++)
-			p->excess += !deliver(p, s, &inputs[k], now);
-		p->stats.received += n;
+		for (size_t k = 0; k < p->inbox.n; k++)
+			p->excess += !deliver(p, s, &p->inbox.inputs[k], now);
+		p->stats.received += p->inbox.n;
 		pthread_mutex_unlock(&p->lock);
 	}
 }
@@ -184,9 +198,9 @@ static void count_lateness(struct prober *p, instant now)
 }
 
 /* One round under the lock; takes the queue into sending, which is empty. False: the end. */
-static bool work(struct prober *p, struct packet_queue *sending, instant *check_at)
+static bool work(struct prober *p, struct prober_queue *sending, instant *check_at)
 {
-	struct packet_queue empty = *sending;
+	struct prober_queue empty = *sending;
 	instant now, next;
 	bool go_on;
 
@@ -209,11 +223,10 @@ static bool work(struct prober *p, struct packet_queue *sending, instant *check_
 	return go_on;
 }
 
-static void send_queue(struct prober *p, struct packet_queue *sending)
+static void send_queue(struct prober *p, struct prober_queue *sending)
 {
-	size_t sent = prober_send(sending->items, sending->n);
+	size_t sent = prober_send(sending);
 
-	sending->n = 0;
 	pthread_mutex_lock(&p->lock);
 	p->stats.sent += sent;
 	pthread_mutex_unlock(&p->lock);
@@ -231,18 +244,20 @@ static void ask_for_priority(void)
 void *prober_run(void *data)
 {
 	struct prober *p = data;
-	struct packet_queue sending = {0};
+	struct prober_queue sending = {0};
 	instant check_at = {0};
 
 	ask_for_priority();
+	prober_inbox_init(&p->inbox);
 	while (work(p, &sending, &check_at)) {
-		if (sending.n > 0)
+		if (sending.packets.n > 0)
 			send_queue(p, &sending);
 		p->excess = 0;
 		receive_all(p);
 		if (p->excess > EXCESS_MAX)
 			gather(sys_now());
 	}
-	free(sending.items);
+	prober_queue_done(&sending);
+	prober_inbox_done(&p->inbox);
 	return NULL;
 }

@@ -105,6 +105,7 @@ static void check(const uint8_t *packet, size_t len, unsigned family, size_t cut
 {
 	struct bfd_raw raw = {.src = addresses[family][0],
 		.dst = addresses[family][1],
+		.port = BFD_PORT,
 		.got = cut < len ? len - cut : 0,
 		.len = len};
 	struct bfd_datagram d = {.ttl = 255};

@@ -17,7 +17,7 @@ static bool is_reply(const struct prober_input *in, struct echo_mark *ret)
 	size_t at = is_v4 && in->len ? (in->bytes[0] & 15u) * 4u : 0;
 	const uint8_t *b = in->bytes + at;
 
-	if (in->len > sizeof(in->bytes) || in->len < at + 12 || (is_v4 && in->len < 20))
+	if (in->len > in->got || in->len < at + 12 || (is_v4 && in->len < 20))
 		return false;
 	ret->id = (uint16_t)(b[4] * 256 + b[5]);
 	ret->seq = (uint16_t)(b[6] * 256 + b[7]);
@@ -28,17 +28,21 @@ static bool is_reply(const struct prober_input *in, struct echo_mark *ret)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct prober_input in = {.ttl = 255}, other;
+	uint8_t bytes[PROBER_WORD_MAX], filled[PROBER_WORD_MAX];
 	struct echo_mark got = {0}, want = {0};
-	size_t kept;
 
 	if (!size)
 		return 0;
 	in.src.family = data[0] & 1 ? AF_INET6 : AF_INET;
 	in.len = size - 1; /* the socket tells the full length of what it cut */
-	kept = in.len < sizeof(in.bytes) ? in.len : sizeof(in.bytes);
-	memcpy(in.bytes, data + 1, kept);
+	in.got = in.len < sizeof(bytes) ? in.len : sizeof(bytes);
+	memset(bytes, 0, sizeof(bytes));
+	memset(filled, 0xff, sizeof(filled));
+	memcpy(bytes, data + 1, in.got);
+	memcpy(filled, data + 1, in.got);
+	in.bytes = bytes;
 	other = in;
-	memset(other.bytes + kept, 0xff, sizeof(other.bytes) - kept);
+	other.bytes = filled;
 	if (!prober_parse_reply(&in, &got)) {
 		assert(!prober_parse_reply(&other, &got));
 		assert(!is_reply(&in, &want));

@@ -7,7 +7,7 @@
 
 #define STEPS_PER_INSTANT 100000
 
-enum kind { BFD, ECHO_REQUEST, ECHO_REPLY };
+enum kind { BFD, ECHO_REQUEST, ECHO_REPLY, REPORT };
 
 struct world_packet {
 	struct world_packet *next;
@@ -16,7 +16,7 @@ struct world_packet {
 	unsigned from, to;
 	struct echo_mark mark;
 	size_t len;
-	uint8_t bytes[BFD_PACKET_MAX];
+	uint8_t bytes[LIVE_REPORT_DATAGRAM];
 };
 
 /* What the callbacks get: which node of which world. */
@@ -92,7 +92,7 @@ void world_add(
 
 /* --- the network --- */
 
-static void fly(struct world *w, struct world_packet packet)
+static void fly_once(struct world *w, struct world_packet packet)
 {
 	struct world_packet **place = &w->flying;
 	struct world_packet *p;
@@ -107,14 +107,21 @@ static void fly(struct world *w, struct world_packet packet)
 	p = mem_alloc(sizeof(*p));
 	*p = packet;
 	p->at = instant_add(w->now, w->delay_ns + jitter);
-	/* No packet overtakes another of its line. */
-	if (instant_before(p->at, w->last_at[packet.from][packet.to]))
+	/* Where none overtakes, they come one behind the other. */
+	if (!w->is_disorderly && instant_before(p->at, w->last_at[packet.from][packet.to]))
 		p->at = w->last_at[packet.from][packet.to];
 	w->last_at[packet.from][packet.to] = p->at;
 	while (*place && !instant_before(p->at, (*place)->at))
 		place = &(*place)->next;
 	p->next = *place;
 	*place = p;
+}
+
+static void fly(struct world *w, struct world_packet packet)
+{
+	fly_once(w, packet);
+	if (w->twice_permille && chance_below(&w->chance, 1000) < w->twice_permille)
+		fly_once(w, packet);
 }
 
 static void arrive(struct world *w, const struct world_packet *p)
@@ -132,6 +139,9 @@ static void arrive(struct world *w, const struct world_packet *p)
 	else if (to->live && p->kind == BFD)
 		live_on_bfd(to->live,
 			&(struct live_datagram){src, dst, 49152, 255, p->bytes, p->len}, w->now);
+	else if (to->live && p->kind == REPORT)
+		live_on_report(to->live,
+			&(struct live_datagram){src, dst, 49153, 255, p->bytes, p->len}, w->now);
 	else if (to->live)
 		live_on_echo_reply(to->live, &src, &p->mark, w->now);
 }
@@ -215,6 +225,28 @@ static void on_send_echo(uint32_t peer, const struct echo_mark *mark, void *data
 			      .kind = ECHO_REQUEST, .from = c->node, .to = peer, .mark = *mark});
 }
 
+static void on_send_report(uint32_t peer, const uint8_t *bytes, size_t len, void *data)
+{
+	struct context *c = data;
+	struct world_packet packet = {.kind = REPORT, .from = c->node, .to = peer, .len = len};
+
+	assert_true(len <= sizeof(packet.bytes));
+	memcpy(packet.bytes, bytes, len);
+	c->world->reports++;
+	if (c->world->on_report)
+		c->world->on_report(c->node, peer, bytes, len, c->world->on_report_data);
+	fly(c->world, packet);
+}
+
+void world_inject_report(
+	struct world *w, unsigned from, unsigned to, const uint8_t *bytes, size_t len)
+{
+	struct world_packet packet = {.kind = REPORT, .from = from, .to = to, .len = len};
+
+	memcpy(packet.bytes, bytes, len);
+	arrive(w, &packet);
+}
+
 static void on_verdict(struct world *w, struct world_node *n, const struct live_event *e)
 {
 	world_say(w, "%s: %s is %s (%s)", n->name, w->nodes[e->peer].name,
@@ -243,6 +275,9 @@ static void on_event(const struct live_event *e, void *data)
 			e->drained || e->holding ? "" : " all is well");
 		n->was_flapping |= e->flapping;
 		break;
+	case LIVE_EVENT_REPORT:
+		n->reports_heard[e->peer]++;
+		break;
 	case LIVE_EVENT_HOLD_OVER:
 		assert_true(e->holding);
 		world_say(w, "%s: its hold is over, programs its FIB", n->name);
@@ -258,7 +293,7 @@ static uint64_t on_chance(void *data)
 	return random_next(&c->world->nodes[c->node].random);
 }
 
-static const struct live_ops ops = {on_send_bfd, on_send_echo, on_event, on_chance};
+static const struct live_ops ops = {on_send_bfd, on_send_echo, on_event, on_chance, on_send_report};
 
 /* --- daemons --- */
 

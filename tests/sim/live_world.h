@@ -35,6 +35,7 @@ struct world_node {
 	} verdicts[WORLD_NODES];	     /* by this node's last events */
 	struct bfd_packet said[WORLD_NODES];
 	bool has_said[WORLD_NODES];
+	unsigned reports_heard[WORLD_NODES]; /* other ones than before */
 };
 
 struct world_packet;
@@ -48,15 +49,19 @@ struct world {
 	instant last_at[WORLD_NODES][WORLD_NODES]; /* the last arrival */
 	bool is_star; /* only hubs (is_transit) are linked with others */
 	int64_t delay_ns, jitter_ns;
-	unsigned loss_permille;
+	unsigned loss_permille, twice_permille;
+	bool is_disorderly; /* packets overtake each other, by jitter_ns at most */
 	int64_t interval_ns, hold_ns;
 	unsigned multiplier;
 	struct chance chance;
 	struct world_packet *flying; /* ordered */
 	struct buf trace;
-	bool is_tracing;	      /* into trace */
-	bool is_loud;		      /* onto standard error */
-	uint64_t bfd_packets, echoes; /* sent since last asked */
+	bool is_tracing;		       /* into trace */
+	bool is_loud;			       /* onto standard error */
+	uint64_t bfd_packets, echoes, reports; /* sent since last asked */
+	/* Each datagram of a report that is sent, if there is who wants to see it. */
+	void (*on_report)(unsigned from, unsigned to, const uint8_t *bytes, size_t len, void *data);
+	void *on_report_data;
 };
 
 void world_init(struct world *w, uint64_t seed);
@@ -76,6 +81,9 @@ void world_cut_both(struct world *w, unsigned a, unsigned b, bool cut);
 void world_isolate(struct world *w, unsigned node, bool cut);
 /* Gives node this packet as if peer had sent it. */
 void world_inject(struct world *w, unsigned peer, unsigned node, const struct bfd_packet *p);
+/* Gives node these bytes as a datagram of a report that came from there. */
+void world_inject_report(
+	struct world *w, unsigned from, unsigned to, const uint8_t *bytes, size_t len);
 /* The daemon of node sets its peers (all other nodes, or one) anew. */
 void world_set_peer(struct world *w, unsigned node, unsigned peer, bool adopted);
 ip_addr world_address(unsigned node);

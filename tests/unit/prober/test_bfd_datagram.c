@@ -65,8 +65,8 @@ static void make(struct made *m, int family, const void *payload, size_t n)
 	m->udp = m->bytes + at;
 	memcpy(m->udp + UDP, payload, n);
 	m->udp[5] = (uint8_t)(UDP + n);
-	m->raw = (struct bfd_raw){
-		address(family, 2), address(family, 1), m->bytes, at + UDP + n, at + UDP + n};
+	m->raw = (struct bfd_raw){address(family, 2), address(family, 1), BFD_PORT, m->bytes,
+		at + UDP + n, at + UDP + n};
 	put_checksum(m, (uint16_t)~sum_of(pseudo_of(m, UDP + n), m->udp, UDP + n));
 }
 
