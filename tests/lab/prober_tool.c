@@ -9,7 +9,8 @@
  *         secret: both ends have the same and authenticate by it
  *
  * Commands, one a line: "drain", "undrain", "clear", "reopen", "info N", "error", "stats", "set N
- * INTERVAL_MS MULTIPLIER", "quit". The end of the input ends it too.
+ * INTERVAL_MS MULTIPLIER", "tell NODES TIME" (a report made of these two numbers), "report N",
+ * "quit". The end of the input ends it too.
  */
 #include "base/buf.h"
 #include "base/mem.h"
@@ -116,6 +117,8 @@ static void print_event(const struct live_event *e)
 	if (e->type == LIVE_EVENT_PEER)
 		printf("{\"event\": \"peer\", \"peer\": %u, \"state\": \"%s\", \"cause\": \"%s\"",
 			e->peer, live_state_name(e->state), live_cause_name(e->cause));
+	else if (e->type == LIVE_EVENT_REPORT)
+		printf("{\"event\": \"report\", \"peer\": %u", e->peer);
 	else
 		printf("{\"event\": \"%s\"", e->type == LIVE_EVENT_SELF ? "self" : "hold-over");
 	printf(", \"drained\": %s, \"holding\": %s, \"at_ns\": %" PRId64 "}\n", truth(e->drained),
@@ -172,6 +175,40 @@ static void print_error(struct tool *t)
 	printf("{\"error\": %d, \"text\": \"%s\"}\n", r, text);
 }
 
+static void tell(struct tool *t, const char *arguments)
+{
+	struct live_report r = {.max_owners = 16};
+	unsigned n, time;
+
+	if (sscanf(arguments, "%u %u", &n, &time) != 2)
+		die("bad tell");
+	r.inventory_time = time;
+	live_report_init_nodes(&r, n);
+	for (unsigned i = 0; i < n; i++) {
+		r.lines[i] = (uint8_t)((i * 7 + time) % 4);
+		r.takes_many[i] = (i + time) % 3 == 0;
+	}
+	prober_tell(t->prober, &r);
+	live_report_done(&r);
+}
+
+/* A digit for each node: its line, and 4 more if it takes packets of several. */
+static void print_report(struct tool *t, uint32_t peer)
+{
+	struct live_report r;
+
+	if (!prober_report(t->prober, peer, &r)) {
+		printf("{\"report\": null}\n");
+		return;
+	}
+	printf("{\"report\": {\"time\": %" PRId64 ", \"max_owners\": %u, \"nodes\": \"",
+		r.inventory_time, r.max_owners);
+	for (uint32_t i = 0; i < r.n_nodes; i++)
+		putchar('0' + r.lines[i] + (r.takes_many[i] ? 4 : 0));
+	printf("\"}}\n");
+	live_report_done(&r);
+}
+
 static void set(struct tool *t, const char *arguments)
 {
 	unsigned peer, interval_ms, multiplier;
@@ -199,6 +236,10 @@ static void command(struct tool *t, const char *line)
 		print_stats(t);
 	else if (strncmp(line, "set ", 4) == 0)
 		set(t, line + 4);
+	else if (strncmp(line, "tell ", 5) == 0)
+		tell(t, line + 5);
+	else if (strncmp(line, "report ", 7) == 0)
+		print_report(t, (uint32_t)atoi(line + 7));
 	else if (strcmp(line, "quit") == 0)
 		t->quit = true;
 	else
