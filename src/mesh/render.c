@@ -120,6 +120,28 @@ static void add_head(const struct mesh_renderer *r, const struct mesh_node *node
 		dev, dev);
 }
 
+/* A file gives a prefix to one peer: what shuntd would share among equal hubs goes by the first. */
+static void add_note_on_sharing(
+	const struct mesh_renderer *r, const struct mesh_node *node, struct buf *out)
+{
+	const unsigned *hubs;
+	size_t n = mesh_hubs(r->t, &hubs), equal = 1;
+
+	if (node->role != MESH_SPOKE || r->inv->topology == MESH_FULL_MESH || n < 2)
+		return;
+	while (equal < n && r->inv->nodes[hubs[equal]].metric == r->inv->nodes[hubs[0]].metric)
+		equal++;
+	if (equal == 1)
+		return;
+	buf_puts(out, "# Hubs of equal metric:");
+	for (size_t i = 0; i < equal; i++)
+		buf_printf(out, "%s %s", i ? "," : "", r->inv->nodes[hubs[i]].name);
+	buf_printf(out,
+		". shuntd on shunt-wg shares flows among them by weight; this file can't,\n"
+		"# and gives all that is relayed to %s.\n",
+		r->inv->nodes[hubs[0]].name);
+}
+
 /* The address with the length of the overlay that it is in. */
 static ip_prefix overlay_address(const struct mesh_inventory *inv, const ip_addr *a)
 {
@@ -245,6 +267,7 @@ void mesh_render_node(struct mesh_renderer *r, unsigned node, struct buf *out)
 	size_t n = mesh_peers_of(r->t, node, &peers);
 
 	add_head(r, self, out);
+	add_note_on_sharing(r, self, out);
 	add_interface(r, self, out);
 	add_preshared_keys(r, self, out);
 	mesh_allowed_select(r->allowed, node);

@@ -100,6 +100,41 @@ static void a_whole_file(void **state)
 	mesh_build_done(&b);
 }
 
+/* Whether node's file says that it shares nothing among equal hubs. */
+static bool has_note(enum mesh_topology topology, uint32_t metric, unsigned node)
+{
+	struct mesh_build b;
+
+	mesh_build_begin(&b, topology, "10.10.0.0/24");
+	mesh_build_node(&b, "hub-a", MESH_HUB, "10.10.0.1");
+	mesh_build_node(&b, "hub-b", MESH_HUB, "10.10.0.2");
+	mesh_build_node(&b, "site-1", MESH_SPOKE, "10.10.0.11");
+	mesh_build_node(&b, "laptop", MESH_CLIENT, "10.10.0.12");
+	b.nodes.items[0].metric = 10;
+	b.nodes.items[1].metric = metric;
+	struct mesh_topology_index *t = mesh_topology_new(mesh_build_end(&b));
+	struct mesh_renderer *r = mesh_renderer_new(t);
+	AUTO_FREE char *got = render(r, node);
+	bool found = strstr(got, "\n# Hubs of equal metric: hub-a, hub-b. shuntd on shunt-wg "
+				 "shares flows among them "
+				 "by weight; this file can't,\n# and gives all that is relayed to "
+				 "hub-a.\n\n[Interface]\n");
+
+	mesh_renderer_free(r);
+	mesh_topology_free(t);
+	mesh_build_done(&b);
+	return found;
+}
+
+static void equal_hubs_are_told_of(void **state)
+{
+	assert_true(has_note(MESH_HUB_AND_SPOKE, 10, 2));
+	assert_false(has_note(MESH_HUB_AND_SPOKE, 20, 2));
+	assert_false(has_note(MESH_HUB_AND_SPOKE, 10, 0));
+	assert_false(has_note(MESH_HUB_AND_SPOKE, 10, 3));
+	assert_false(has_note(MESH_FULL_MESH, 10, 2));
+}
+
 static void odd_texts(void **state)
 {
 	static const struct {
@@ -432,6 +467,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_file),
+		cmocka_unit_test(equal_hubs_are_told_of),
 		cmocka_unit_test(odd_texts),
 		cmocka_unit_test(endpoints_and_addresses),
 		cmocka_unit_test(the_longest_overlay_gives_the_length),
