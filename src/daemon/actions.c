@@ -34,7 +34,6 @@ static void move(struct daemon *d, const struct engine_action *a)
 	struct turns_facts facts = {
 		.gen = d->gen,
 		.before = engine_generation_before(d->engine),
-		.max_owners = d->device.max_owners,
 		.want = {.apart = d->fib.apart.items,
 			.n_apart = d->fib.apart.n,
 			.mark = d->fib.fwmark,

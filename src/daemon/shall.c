@@ -1,9 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/shall_internal.h"
 
+#include "base/map.h"
 #include "daemon/kernel_table.h"
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
+
+static void add_owner_set(struct shall_rib *r, const struct rib_owner_set *s)
+{
+	struct rib_owner_set *known;
+	struct rib_owner *owners;
+
+	if (!r->by_number)
+		r->by_number = map_new();
+	if (map_get(r->by_number, &s->number, sizeof(s->number)))
+		return;
+	owners = arena_array(&r->arena, struct rib_owner, s->n + 1);
+	memcpy(owners, s->owners, s->n * sizeof(*owners));
+	known = arena_new(&r->arena, struct rib_owner_set);
+	*known = (struct rib_owner_set){s->number, owners, s->n};
+	vec_push(&r->owner_sets, *known);
+	map_put(r->by_number, &known->number, sizeof(known->number),
+		(void *)(uintptr_t)r->owner_sets.n);
+}
 
 void shall_rib_add(struct shall_rib *r, const struct rib_desire *d)
 {
@@ -12,14 +32,28 @@ void shall_rib_add(struct shall_rib *r, const struct rib_desire *d)
 	assert(!at || ip_prefix_cmp(&r->prefixes.items[at - 1].prefix, &d->prefix) < 0);
 	vec_push(&r->prefixes,
 		((struct want_prefix){d->prefix, d->route, d->on_dead == RIB_RELEASE}));
-	for (unsigned i = 0; i < d->owners.n; i++)
-		vec_push(&r->owners, ((struct shall_owner){at, d->owners.peer[i]}));
+	if (d->home.kind == RIB_AT_OWNER_SET)
+		add_owner_set(r, &d->owner_set);
+	if (d->home.kind != RIB_AT_NOBODY)
+		vec_push(&r->homes, ((struct shall_home){at, d->home}));
+}
+
+void shall_rib_take_states(struct shall_rib *r, const struct rib *rib, const struct generation *gen)
+{
+	assert(!r->states.n);
+	for (size_t i = 0; i < gen->n_peers; i++)
+		vec_push(&r->states, rib_peer_state(rib, gen->peers[i].id));
 }
 
 void shall_rib_done(struct shall_rib *r)
 {
 	vec_done(&r->prefixes);
-	vec_done(&r->owners);
+	vec_done(&r->homes);
+	vec_done(&r->owner_sets);
+	vec_done(&r->states);
+	map_free(r->by_number);
+	r->by_number = NULL;
+	arena_done(&r->arena);
 }
 
 void shall_done(struct shall *s)

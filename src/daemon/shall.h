@@ -21,19 +21,26 @@
 #include "fib/trouble.h"
 #include "route/rib.h"
 
-struct shall_owner {
-	uint32_t prefix; /* its place among the prefixes */
-	uint32_t peer;	 /* as the RIB names it */
+struct shall_home {
+	uint32_t prefix;      /* its place among the prefixes */
+	struct rib_home home; /* not nobody's */
 };
 
-/* A copy of what the RIB wants. */
+/* A copy of what the RIB wants. Zeroed: nothing. */
 struct shall_rib {
-	VEC(struct want_prefix) prefixes; /* all of them, by ip_prefix_cmp */
-	VEC(struct shall_owner) owners; /* in the order of their prefixes, the first owner first */
+	VEC(struct want_prefix) prefixes;     /* all of them, by ip_prefix_cmp */
+	VEC(struct shall_home) homes;	      /* in the order of their prefixes */
+	VEC(struct rib_owner_set) owner_sets; /* that they stand in, in no order; copies */
+	VEC(enum rib_state) states; /* of the peers, in the order of gen->peers; without: all up */
+	struct map *by_number;	    /* of owner sets: the place in the list from 1 on; or NULL */
+	struct arena arena;
 };
 
-/* The next one of a walk. */
+/* The next one of a walk. Of a set the owners count as it was met first. */
 void shall_rib_add(struct shall_rib *r, const struct rib_desire *d);
+/* Once, of all peers: the levels of a device of many owners. */
+void shall_rib_take_states(
+	struct shall_rib *r, const struct rib *rib, const struct generation *gen);
 /* Leaves it empty. */
 void shall_rib_done(struct shall_rib *r);
 

@@ -5,6 +5,7 @@
 #include "fib/look.h"
 #include "sys/clock.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,21 +109,32 @@ static void journal(struct sync_task *t, bool exactly)
 			strerror(-t->journal_error));
 }
 
+static void note_conflict(struct sync_task *t, const struct fib_conflict *c)
+{
+	char prefix[IP_PREFIX_STRLEN], key[WG_KEY_BASE64_LEN];
+
+	ip_prefix_format(&c->prefix, prefix);
+	if (wg_key_is_zero(&c->foreign.peer)) {
+		fib_trouble_add(&t->troubles, NULL,
+			"%s is held by owner set %" PRIu64 " of %s, which shuntd didn't make, and "
+			"was not taken from it",
+			prefix, c->foreign.owner_set, t->gen->self->interface);
+		return;
+	}
+	wg_key_to_base64(&c->foreign.peer, key);
+	fib_trouble_add(&t->troubles,
+		mem_printf("wg set %s peer %s remove", t->gen->self->interface, key),
+		"%s is held by a peer that the inventory doesn't name (%s) and was not taken from "
+		"it",
+		prefix, key);
+}
+
 static void note_conflicts(struct sync_task *t)
 {
 	const struct fib_plan *p = &t->task.job.plan;
 
-	for (size_t i = 0; i < p->conflicts.n; i++) {
-		const struct fib_conflict *c = &p->conflicts.items[i];
-		char prefix[IP_PREFIX_STRLEN], key[WG_KEY_BASE64_LEN];
-
-		wg_key_to_base64(&c->foreign_owner, key);
-		fib_trouble_add(&t->troubles,
-			mem_printf("wg set %s peer %s remove", t->gen->self->interface, key),
-			"%s is held by a peer that the inventory doesn't name (%s) and was not "
-			"taken from it",
-			ip_prefix_format(&c->prefix, prefix), key);
-	}
+	for (size_t i = 0; i < p->conflicts.n; i++)
+		note_conflict(t, &p->conflicts.items[i]);
 	/* Who has nobody today may have an owner by the next event, and it isn't taken then either.
 	 */
 	for (size_t i = 0; i < p->foreign.n; i++)
@@ -281,7 +293,10 @@ bool sync_task_gather(struct sync_task *t, const struct rib *rib, size_t max)
 	size_t before = t->rib.prefixes.n;
 
 	rib_desires_after(rib, before ? &t->last : NULL, max, gather, t);
-	return t->rib.prefixes.n - before == max;
+	if (t->rib.prefixes.n - before == max)
+		return true;
+	shall_rib_take_states(&t->rib, rib, t->gen);
+	return false;
 }
 
 void sync_task_conclude(struct sync_task *t)

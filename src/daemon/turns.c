@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/turns.h"
 
-#include "route/decision.h"
+#include "base/map.h"
+#include <assert.h>
 #include <stdlib.h>
 
 struct turning {
 	const struct turns_facts *facts;
 	struct fib_plan *plan;
+	/* Numbers of owner sets of the difference: who is in it isn't on the device; nobody in it
+	 * is sent to. */
+	struct map *absent, *mute;
 	bool is_cut;
 };
 
@@ -34,45 +38,116 @@ static bool is_unnamed(const struct turns_facts *f, const ip_prefix *p)
 						 sizeof(*v->candidates), by_prefix));
 }
 
-/* Zero for a peer that left with the last reload: the SYNC removes it whole. */
-static wg_key key_of(const struct turning *t, uint32_t peer)
+/* False for a peer that left with the last reload: the SYNC removes it whole. */
+static bool key_of(const struct turning *t, uint32_t peer, wg_key *ret)
 {
-	static const wg_key nobody;
 	const struct generation_peer *p = generation_peer_by_id(t->facts->gen, peer);
 
-	return p ? p->node->public_key : nobody;
+	if (p)
+		*ret = p->node->public_key;
+	return p;
 }
 
-static void plan_owner(struct turning *t, const ip_prefix *p, const wg_key *from, const wg_key *to)
-{
-	if (!wg_key_is_zero(from) || !wg_key_is_zero(to))
-		fib_plan_owner(t->plan, t->facts->want.ifname, p, from, to);
-}
-
-/*
- * On a device with one owner per prefix the addition to the new owner is the whole move; only a
- * prefix that is left without any owner is removed.
+/* --- levels and sets of owners -----------------------------------------------------------------
  */
-static void plan_owners(struct turning *t, const ip_prefix *prefix, const struct rib_turn *turn)
+
+static void plan_levels(struct turning *t, const struct rib_diff *diff)
 {
-	bool single = t->facts->max_owners == 1;
-	bool removes = turn->owners.n == 0 || !single;
-	wg_key nobody = {0};
+	for (size_t i = 0; i < diff->levels.n; i++) {
+		const struct rib_level *l = &diff->levels.items[i];
+		wg_key key;
 
-	for (unsigned i = 0; i < turn->owners.n; i++) {
-		bool moves = single && turn->old_owners.n;
-		wg_key to = key_of(t, turn->owners.peer[i]);
-		wg_key from = moves ? key_of(t, turn->old_owners.peer[0]) : nobody;
-
-		if (!decision_owns(&turn->old_owners, turn->owners.peer[i]) && !wg_key_is_zero(&to))
-			plan_owner(t, prefix, &from, &to);
+		if (key_of(t, l->peer, &key))
+			fib_plan_level(
+				t->plan, t->facts->want.ifname, &key, fib_level_of(l->state));
 	}
-	for (unsigned i = 0; removes && i < turn->old_owners.n; i++) {
-		wg_key from = key_of(t, turn->old_owners.peer[i]);
+}
 
-		if (!decision_owns(&turn->owners, turn->old_owners.peer[i]))
-			plan_owner(t, prefix, &from, &nobody);
+/* One that came with the reload isn't there yet: the SYNC adds it, and then says all of a set that
+ * names it. */
+static bool is_there(struct turning *t, const wg_key *key)
+{
+	const struct generation *before = t->facts->before;
+	bool is = !before || generation_peer_by_key(before, key);
+
+	t->is_cut |= !is;
+	return is;
+}
+
+static size_t owners_there(struct turning *t, const struct rib_owner_set *s,
+	struct device_owner ret[static RIB_MAX_OWNERS])
+{
+	size_t n = 0;
+	wg_key key;
+
+	assert(s->n <= RIB_MAX_OWNERS);
+	for (size_t i = 0; i < s->n; i++)
+		if (key_of(t, s->owners[i].peer, &key) && is_there(t, &key))
+			ret[n++] = fib_owner_of(&s->owners[i], &key);
+	return n;
+}
+
+static void plan_set(struct turning *t, const struct rib_owner_set *s)
+{
+	struct device_owner owners[RIB_MAX_OWNERS];
+	size_t n = owners_there(t, s, owners);
+
+	if (n)
+		fib_plan_owners(t->plan, FIB_DIFFERS, t->facts->want.ifname, s->number, owners, n);
+	if (n && !fib_owners_send(owners, n))
+		map_put(t->mute, &s->number, sizeof(s->number), t);
+	if (!n)
+		map_put(t->absent, &s->number, sizeof(s->number), t);
+}
+
+/* What couldn't leave a set that goes stays there until the SYNC. */
+static void plan_sets(struct turning *t, const struct rib_diff *diff)
+{
+	for (size_t i = 0; i < diff->owner_sets.n; i++)
+		if (diff->owner_sets.items[i].n)
+			plan_set(t, &diff->owner_sets.items[i]);
+	t->is_cut |= map_count(t->absent) > 0;
+	for (size_t i = 0; i < diff->owner_sets.n && !map_count(t->absent); i++)
+		if (!diff->owner_sets.items[i].n)
+			fib_plan_owners_gone(
+				t->plan, t->facts->want.ifname, diff->owner_sets.items[i].number);
+}
+
+/* --- homes -------------------------------------------------------------------------------------
+ */
+
+/* False: the device hasn't it, or not yet. */
+static bool home_of(const struct turning *t, const struct rib_home *h, struct fib_home *ret)
+{
+	*ret = (struct fib_home){0};
+	switch (h->kind) {
+	case RIB_AT_PEER:
+		return key_of(t, h->peer, &ret->peer);
+	case RIB_AT_OWNER_SET:
+		if (map_get(t->absent, &h->owner_set, sizeof(h->owner_set)))
+			return false;
+		ret->owner_set = h->owner_set;
+		return true;
+	default:
+		return true;
 	}
+}
+
+/* The addition to the new home is the whole move; only a prefix that is left without any is
+ * removed. */
+static void plan_home(struct turning *t, const ip_prefix *prefix, const struct rib_turn *turn)
+{
+	struct fib_home from, to;
+	struct fib_op *op;
+
+	if (!home_of(t, &turn->home, &to))
+		return;
+	home_of(t, &turn->old_home, &from);
+	if (fib_home_eq(&from, &to))
+		return;
+	op = fib_plan_owner(t->plan, t->facts->want.ifname, prefix, &from, &to);
+	if (map_get(t->mute, &to.owner_set, sizeof(to.owner_set)))
+		op->stage = FIB_AT_PREFIX_YIELD;
 }
 
 /* rib_diff_fn */
@@ -89,7 +164,7 @@ static void take(const ip_prefix *prefix, const struct rib_turn *turn, void *dat
 	if (is_with_foreigner(f, prefix)) /* adding it would take it away */
 		t->is_cut = true;
 	else
-		plan_owners(t, prefix, turn);
+		plan_home(t, prefix, turn);
 	if (turn->old_route == turn->route || generation_prefix_is_connected(f->gen, prefix))
 		return;
 	fib_plan_route(t->plan, turn->route ? FIB_AT_ROUTE_ADD : FIB_AT_ROUTE_WITHDRAW,
@@ -98,10 +173,13 @@ static void take(const ip_prefix *prefix, const struct rib_turn *turn, void *dat
 
 bool turns_plan(const struct turns_facts *facts, const struct rib_diff *diff, struct fib_plan *ret)
 {
-	struct turning t = {.facts = facts, .plan = ret};
+	struct turning t = {.facts = facts, .plan = ret, .absent = map_new(), .mute = map_new()};
 
-	vec_reserve(&ret->ops, rib_diff_count(diff));
-	rib_diff_each(diff, take, &t);
+	plan_levels(&t, diff);
+	plan_sets(&t, diff);
+	rib_diff_each_move(diff, take, &t);
 	fib_plan_order(ret);
+	map_free(t.absent);
+	map_free(t.mute);
 	return !t.is_cut;
 }

@@ -13,7 +13,6 @@ struct turns_facts {
 	/* The one that the last SYNC was of, while that of gen is under way; else NULL. What it
 	 * doesn't have the journal doesn't name yet, and a SYNC that does gives it an owner. */
 	const struct generation *before;
-	unsigned max_owners; /* per prefix, of the device */
 	struct want_facts want;
 	const ip_prefix *foreign; /* sorted: what foreign peers own, which stays theirs */
 	size_t n_foreign;

@@ -65,6 +65,7 @@ static void forget_touched(struct fib_core *c)
 
 struct asker {
 	struct fib_core *core;
+	struct fib_plan *plan;
 	uint64_t seq;
 	bool notes; /* an order: what it does is the newest word */
 };
@@ -74,7 +75,7 @@ static bool is_void(struct fib_op *op, void *data)
 {
 	const struct asker *a = data;
 
-	if (touched_voids(a->core->touched, op, a->seq))
+	if (touched_voids(a->core->touched, op, a->seq, &a->plan->arena))
 		return true;
 	if (a->notes && is_anything_older(a->core))
 		touched_note(a->core->touched, op, a->seq);
@@ -83,7 +84,7 @@ static bool is_void(struct fib_op *op, void *data)
 
 static int do_piece(struct fib_core *c, struct fib_doing *doing, uint64_t seq, bool notes)
 {
-	struct asker a = {c, seq, notes};
+	struct asker a = {c, doing->plan, seq, notes};
 
 	return fib_do_piece(doing, is_void, &a);
 }
@@ -190,15 +191,43 @@ struct repetition {
 	struct fib_plan plan;
 };
 
-/* An order for a peer that wasn't there when the job looked came to nothing, without a word, if it
- * came before the plan had made the peer. */
-static void repeat_owner(const ip_prefix *prefix, const wg_key *to, void *data)
+static bool has_home(const struct device_state *is, const struct fib_home *h)
 {
-	struct repetition *r = data;
-	static const wg_key nobody;
+	return h->owner_set ? device_state_set(is, h->owner_set) != NULL
+			    : device_state_peer(is, &h->peer) != NULL;
+}
 
-	if (!device_state_peer(&r->is->wg, to))
-		fib_plan_owner(&r->plan, r->is->name, prefix, &nobody, to);
+static bool has_owners(const struct device_state *is, const struct fib_op *op)
+{
+	for (size_t i = 0; i < op->u.owners.n; i++)
+		if (!device_state_peer(is, &op->u.owners.owners[i].key))
+			return false;
+	return device_state_set(is, op->u.owners.number);
+}
+
+/* An order for a peer or a set that wasn't there when the job looked came to nothing, if it came
+ * before the plan had made it; without a word, or its owner asks for another job. */
+static void repeat(const struct fib_op *op, void *data)
+{
+	static const struct fib_home nowhere;
+	struct repetition *r = data;
+	const struct device_state *is = &r->is->wg;
+
+	if (op->type == FIB_PREFIX_ADD && !has_home(is, &op->u.owner.to))
+		fib_plan_owner(
+			&r->plan, r->is->name, &op->u.owner.prefix, &nowhere, &op->u.owner.to);
+	if (op->type == FIB_LEVEL && !device_state_peer(is, &op->u.level.key))
+		fib_plan_level(&r->plan, r->is->name, &op->u.level.key, op->u.level.to);
+	if (op->type == FIB_OWNERS_SET && !has_owners(is, op))
+		fib_plan_owners(&r->plan, FIB_MISSING, r->is->name, op->u.owners.number,
+			op->u.owners.owners, op->u.owners.n);
+}
+
+static void keep_pointed_at(struct fib_plan *plan, struct fib_op *op)
+{
+	if (op->type == FIB_OWNERS_SET)
+		op->u.owners.owners =
+			fib_copy_owners(&plan->arena, op->u.owners.owners, op->u.owners.n);
 }
 
 /* Goes on with these first. */
@@ -211,6 +240,8 @@ static void insert(struct fib_plan *plan, size_t at, const struct fib_plan *thes
 	vec_reserve(&plan->ops, plan->ops.n + n);
 	memmove(&plan->ops.items[at + n], &plan->ops.items[at], (plan->ops.n - at) * size);
 	memcpy(&plan->ops.items[at], these->ops.items, n * size);
+	for (size_t i = 0; i < n; i++)
+		keep_pointed_at(plan, &plan->ops.items[at + i]);
 	plan->ops.n += n;
 }
 
@@ -229,7 +260,8 @@ static void repeat_orders(struct fib_core *c, struct fib_job *job)
 	if (c->has_repeated || job->again || !job->is.devices.n || !is_peopled(c, job))
 		return;
 	c->has_repeated = true;
-	touched_owners(c->touched, job->basis, repeat_owner, &r);
+	touched_each(c->touched, job->basis, repeat, &r);
+	fib_plan_order(&r.plan);
 	insert(&job->plan, c->doing.at, &r.plan);
 	fib_plan_done(&r.plan);
 }

@@ -112,11 +112,16 @@ static bool is_borne(const struct fib_op *op, int err)
 /* How many operations from here on one device takes as one change. */
 static size_t neighbours(const struct fib_plan *p, size_t from)
 {
-	size_t n = 1;
+	size_t n = 1, weight = op_weight(&p->ops.items[from]);
 
-	while (n < FIB_CHUNK && from + n < p->ops.n && op_is_of_device(&p->ops.items[from + n]) &&
-		!strcmp(p->ops.items[from + n].device, p->ops.items[from].device))
-		n++;
+	for (; from + n < p->ops.n; n++) {
+		const struct fib_op *op = &p->ops.items[from + n];
+
+		weight += op_weight(op);
+		if (weight > FIB_CHUNK || !op_is_of_device(op) ||
+			strcmp(op->device, p->ops.items[from].device) != 0)
+			break;
+	}
 	return n;
 }
 

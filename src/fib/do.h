@@ -19,7 +19,8 @@ struct fib_failure {
 
 typedef VEC(struct fib_failure) fib_failures;
 
-/* So many operations on a device are one change at most: what others wait for. */
+/* So many operations on a device are one change at most, who names owners counting for each: what
+ * others wait for. */
 #define FIB_CHUNK 128
 
 /* A plan on its way. Zeroed but for what it is about; the caller releases failures. */
@@ -27,7 +28,7 @@ struct fib_doing {
 	struct fib_io *io;
 	struct fib_plan *plan;
 	/* What the operations' objects shall be, read when each is done; may be NULL for a plan of
-	 * owners, routes and endpoints alone. */
+	 * owners, levels, routes and endpoints alone. */
 	const struct fib_state *shall;
 	const struct fib_state *is; /* before the plan */
 	size_t at;		    /* the next operation */
@@ -35,7 +36,7 @@ struct fib_doing {
 };
 
 /* True: the operation isn't to be done any more, and is passed over without a word. It may become
- * another one on the same device. */
+ * another one on the same device; what that points at is of the plan's arena. */
 typedef bool fib_void_fn(struct fib_op *op, void *data);
 
 /*
@@ -55,6 +56,8 @@ int do_device(struct fib_io *io, const struct fib_op *ops, size_t n, const struc
 	const struct fib_device *is);
 /* True of what do_device takes. */
 bool op_is_of_device(const struct fib_op *op);
+/* How much of FIB_CHUNK it is. */
+size_t op_weight(const struct fib_op *op);
 
 /* --- the mirror: pure --- */
 

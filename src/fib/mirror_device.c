@@ -5,26 +5,26 @@
 #include <assert.h>
 #include <string.h>
 
-/* So many changes are made one by one; more of them in one pass over what their peers have. */
+/* So many changes are made one by one; more of them in one pass over what their homes have. */
 #define SINGLES_MAX 32
 
 struct turn {
-	wg_key peer;
+	struct fib_home home;
 	ip_prefix prefix;
 	bool add;
 };
 
 typedef VEC(struct turn) turns;
 
-static int by_peer_and_prefix(const void *a, const void *b)
+static int by_home_and_prefix(const void *a, const void *b)
 {
 	const struct turn *x = a, *y = b;
-	int c = memcmp(x->peer.bytes, y->peer.bytes, WG_KEY_LEN);
+	int c = memcmp(&x->home, &y->home, sizeof(x->home));
 
 	return c ? c : ip_prefix_cmp(&x->prefix, &y->prefix);
 }
 
-/* What a peer gets, and what goes from one. */
+/* What a home gets, and what goes from one. */
 static void collect(const struct fib_op *ops, size_t n, turns *ret)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -32,7 +32,7 @@ static void collect(const struct fib_op *ops, size_t n, turns *ret)
 
 		if (!op->done || (op->type != FIB_PREFIX_ADD && op->type != FIB_PREFIX_DEL))
 			continue;
-		if (!wg_key_is_zero(&op->u.owner.from))
+		if (!fib_home_is_nowhere(&op->u.owner.from))
 			vec_push(ret, ((struct turn){op->u.owner.from, op->u.owner.prefix, false}));
 		if (op->type == FIB_PREFIX_ADD)
 			vec_push(ret, ((struct turn){op->u.owner.to, op->u.owner.prefix, true}));
@@ -46,15 +46,41 @@ static struct device_peer *peer_at(struct device_state *is, const wg_key *key)
 	return p ? &is->peers[p - is->peers] : NULL;
 }
 
-/* The place of the first that isn't before it. */
-static size_t place_of(const struct device_peer *p, const ip_prefix *prefix)
+static struct device_owner_set *set_at(struct device_state *is, uint64_t number)
 {
-	size_t from = 0, to = p->n_allowed;
+	const struct device_owner_set *s = device_state_set(is, number);
+
+	return s ? &is->sets[s - is->sets] : NULL;
+}
+
+/* What stands at one home; sorted. */
+struct standing {
+	ip_prefix **list;
+	size_t *n;
+};
+
+/* False if it isn't there. */
+static bool standing_at(struct device_state *is, const struct fib_home *h, struct standing *ret)
+{
+	struct device_peer *p = h->owner_set ? NULL : peer_at(is, &h->peer);
+	struct device_owner_set *s = h->owner_set ? set_at(is, h->owner_set) : NULL;
+
+	if (p)
+		*ret = (struct standing){&p->allowed, &p->n_allowed};
+	if (s)
+		*ret = (struct standing){&s->allowed, &s->n_allowed};
+	return p || s;
+}
+
+/* The place of the first that isn't before it. */
+static size_t place_of(const ip_prefix *list, size_t n, const ip_prefix *prefix)
+{
+	size_t from = 0, to = n;
 
 	while (from < to) {
 		size_t at = from + (to - from) / 2;
 
-		if (ip_prefix_cmp(&p->allowed[at], prefix) < 0)
+		if (ip_prefix_cmp(&list[at], prefix) < 0)
 			from = at + 1;
 		else
 			to = at;
@@ -64,46 +90,47 @@ static size_t place_of(const struct device_peer *p, const ip_prefix *prefix)
 
 static void turn_single(struct device_state *is, const struct turn *t)
 {
-	struct device_peer *p = peer_at(is, &t->peer);
-	size_t at, size = sizeof(ip_prefix);
+	size_t at, n, size = sizeof(ip_prefix);
+	struct standing s;
 	bool has;
 
-	if (!p)
+	if (!standing_at(is, &t->home, &s))
 		return;
-	at = place_of(p, &t->prefix);
-	has = at < p->n_allowed && ip_prefix_eq(&p->allowed[at], &t->prefix);
+	n = *s.n;
+	at = place_of(*s.list, n, &t->prefix);
+	has = at < n && ip_prefix_eq(&(*s.list)[at], &t->prefix);
 	if (has == t->add)
 		return;
 	if (t->add) {
-		p->allowed = mem_realloc(p->allowed, p->n_allowed + 1, size);
-		memmove(&p->allowed[at + 1], &p->allowed[at], (p->n_allowed - at) * size);
-		p->allowed[at] = t->prefix;
-		p->n_allowed++;
+		*s.list = mem_realloc(*s.list, n + 1, size);
+		memmove(&(*s.list)[at + 1], &(*s.list)[at], (n - at) * size);
+		(*s.list)[at] = t->prefix;
+		*s.n = n + 1;
 	} else {
-		p->n_allowed--;
-		memmove(&p->allowed[at], &p->allowed[at + 1], (p->n_allowed - at) * size);
+		*s.n = n - 1;
+		memmove(&(*s.list)[at], &(*s.list)[at + 1], (n - 1 - at) * size);
 	}
 }
 
-/* n turns of one peer, by prefix. */
-static void turn_peer(struct device_peer *p, const struct turn *t, size_t n)
+/* n turns of one home, by prefix. */
+static void turn_home(const struct standing *s, const struct turn *t, size_t n)
 {
-	ip_prefix *out = mem_zalloc(p->n_allowed + n + 1, sizeof(*out));
+	ip_prefix *out = mem_zalloc(*s->n + n + 1, sizeof(*out)), *list = *s->list;
 	size_t n_out = 0, i = 0;
 
 	for (size_t k = 0; k < n; k++) {
-		while (i < p->n_allowed && ip_prefix_cmp(&p->allowed[i], &t[k].prefix) < 0)
-			out[n_out++] = p->allowed[i++];
-		if (i < p->n_allowed && ip_prefix_eq(&p->allowed[i], &t[k].prefix))
+		while (i < *s->n && ip_prefix_cmp(&list[i], &t[k].prefix) < 0)
+			out[n_out++] = list[i++];
+		if (i < *s->n && ip_prefix_eq(&list[i], &t[k].prefix))
 			i++;
 		if (t[k].add)
 			out[n_out++] = t[k].prefix;
 	}
-	while (i < p->n_allowed)
-		out[n_out++] = p->allowed[i++];
-	free(p->allowed);
-	p->allowed = out;
-	p->n_allowed = n_out;
+	while (i < *s->n)
+		out[n_out++] = list[i++];
+	free(list);
+	*s->list = out;
+	*s->n = n_out;
 }
 
 static void turn_all(struct device_state *is, turns *all)
@@ -112,16 +139,129 @@ static void turn_all(struct device_state *is, turns *all)
 		turn_single(is, &all->items[i]);
 	if (all->n <= SINGLES_MAX)
 		return;
-	qsort(all->items, all->n, sizeof(*all->items), by_peer_and_prefix);
+	qsort(all->items, all->n, sizeof(*all->items), by_home_and_prefix);
 	for (size_t i = 0, end; i < all->n; i = end) {
-		struct device_peer *p = peer_at(is, &all->items[i].peer);
+		struct standing s;
 
 		for (end = i + 1;
-			end < all->n && wg_key_eq(&all->items[end].peer, &all->items[i].peer);
+			end < all->n && fib_home_eq(&all->items[end].home, &all->items[i].home);
 			end++)
 			;
-		if (p)
-			turn_peer(p, &all->items[i], end - i);
+		if (standing_at(is, &all->items[i].home, &s))
+			turn_home(&s, &all->items[i], end - i);
+	}
+}
+
+/* --- sets of owners ----------------------------------------------------------------------------
+ */
+
+static int by_number(const void *a, const void *b)
+{
+	const struct device_owner_set *x = a, *y = b;
+
+	return (x->number > y->number) - (x->number < y->number);
+}
+
+/* A prefix that is added to one makes it, too. */
+static uint64_t set_made_by(const struct fib_op *op)
+{
+	if (op->done && op->type == FIB_OWNERS_SET)
+		return op->u.owners.number;
+	return op->done && op->type == FIB_PREFIX_ADD ? op->u.owner.to.owner_set : 0;
+}
+
+static void add_sets(struct device_state *is, const struct fib_op *ops, size_t n)
+{
+	size_t fresh = 0, n_sets = is->n_sets;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t number = set_made_by(&ops[i]);
+
+		fresh += number && !device_state_set(is, number);
+	}
+	if (!fresh)
+		return;
+	is->sets = mem_realloc(is->sets, n_sets + fresh, sizeof(*is->sets));
+	for (size_t i = 0; i < n; i++) {
+		uint64_t number = set_made_by(&ops[i]);
+
+		if (number && !device_state_set(is, number)) {
+			is->sets[is->n_sets++] = (struct device_owner_set){.number = number};
+			qsort(is->sets, is->n_sets, sizeof(*is->sets), by_number);
+		}
+	}
+}
+
+/* As a device tells them: by rank, who is never sent to last, and as they were named among equals.
+ */
+static bool is_before(const struct device_owner *a, const struct device_owner *b)
+{
+	return !a->weight != !b->weight ? a->weight != 0 : a->rank < b->rank;
+}
+
+static void set_owners(struct device_owner_set *s, const struct device_owner *owners, size_t n)
+{
+	free(s->owners);
+	s->owners = mem_zalloc(n + 1, sizeof(*s->owners));
+	s->n_owners = n;
+	for (size_t i = 0; i < n; i++) {
+		size_t at = i;
+
+		for (; at && is_before(&owners[i], &s->owners[at - 1]); at--)
+			s->owners[at] = s->owners[at - 1];
+		s->owners[at] = owners[i];
+	}
+}
+
+static void set_sets(struct device_state *is, const struct fib_op *ops, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct device_owner_set *s = ops[i].done && ops[i].type == FIB_OWNERS_SET
+						     ? set_at(is, ops[i].u.owners.number)
+						     : NULL;
+
+		if (s)
+			set_owners(s, ops[i].u.owners.owners, ops[i].u.owners.n);
+	}
+}
+
+static void remove_set(struct device_state *is, struct device_owner_set *s)
+{
+	size_t at = (size_t)(s - is->sets);
+
+	free(s->owners);
+	free(s->allowed);
+	is->n_sets--;
+	memmove(s, s + 1, (is->n_sets - at) * sizeof(*s));
+	if (!is->n_sets) {
+		free(is->sets);
+		is->sets = NULL;
+	}
+}
+
+static void remove_sets(struct device_state *is, const struct fib_op *ops, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct device_owner_set *s = ops[i].done && ops[i].type == FIB_OWNERS_DEL
+						     ? set_at(is, ops[i].u.owners.number)
+						     : NULL;
+
+		if (s)
+			remove_set(is, s);
+	}
+}
+
+/* Who is removed is no owner any more. */
+static void leave_sets(struct device_state *is, const wg_key *key)
+{
+	for (size_t i = 0; i < is->n_sets; i++) {
+		struct device_owner_set *s = &is->sets[i];
+		size_t n = 0;
+
+		for (size_t k = 0; k < s->n_owners; k++)
+			if (!wg_key_eq(&s->owners[k].key, key))
+				s->owners[n++] = s->owners[k];
+		s->n_owners = n;
 	}
 }
 
@@ -189,22 +329,26 @@ static void set_peers(
 			p->psk = c.psk;
 			p->has_psk = !wg_key_is_zero(&c.psk);
 		}
-		if (ops[i].reason == FIB_MISSING) /* else an operation of its own */
+		if (ops[i].reason == FIB_MISSING) { /* else operations of their own */
 			p->endpoint = want->endpoint;
+			p->level = want->level;
+		}
 		p->keepalive = c.set_keepalive ? c.keepalive : p->keepalive;
 		wg_key_wipe(&c.psk);
 	}
 }
 
-static void set_endpoints(struct device_state *is, const struct fib_op *ops, size_t n)
+static void set_endpoints_and_levels(struct device_state *is, const struct fib_op *ops, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct device_peer *p = ops[i].done && ops[i].type == FIB_ENDPOINT
-						? peer_at(is, &ops[i].u.endpoint.key)
-						: NULL;
+		const struct fib_op *op = &ops[i];
+		bool is_one = op->done && (op->type == FIB_ENDPOINT || op->type == FIB_LEVEL);
+		struct device_peer *p = is_one ? peer_at(is, fib_op_peer(op)) : NULL;
 
-		if (p)
-			p->endpoint = ops[i].u.endpoint.to;
+		if (p && op->type == FIB_ENDPOINT)
+			p->endpoint = op->u.endpoint.to;
+		else if (p)
+			p->level = op->u.level.to;
 	}
 }
 
@@ -219,6 +363,7 @@ static void remove_peers(struct device_state *is, const struct fib_op *ops, size
 
 		if (!p)
 			continue;
+		leave_sets(is, &p->key);
 		free(p->allowed);
 		p->allowed = NULL;
 		p->n_allowed = SIZE_MAX; /* goes below */
@@ -261,9 +406,12 @@ void mirror_device(
 		add_peers(is, ops, n);
 		set_peers(is, ops, n, shall);
 	}
-	set_endpoints(is, ops, n);
+	set_endpoints_and_levels(is, ops, n);
+	add_sets(is, ops, n);
+	set_sets(is, ops, n);
 	collect(ops, n, &all);
 	turn_all(is, &all);
 	vec_done(&all);
+	remove_sets(is, ops, n);
 	remove_peers(is, ops, n);
 }

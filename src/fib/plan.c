@@ -14,8 +14,13 @@ static const enum fib_op_type type_of[] = {
 	[FIB_AT_ROUTE_WITHDRAW] = FIB_ROUTE_DEL,
 	[FIB_AT_DEVICE] = FIB_DEVICE,
 	[FIB_AT_PEER_SET] = FIB_PEER_SET,
+	[FIB_AT_LEVEL] = FIB_LEVEL,
+	[FIB_AT_OWNERS_SET] = FIB_OWNERS_SET,
 	[FIB_AT_PREFIX_ADD] = FIB_PREFIX_ADD,
+	[FIB_AT_OWNERS_YIELD] = FIB_OWNERS_SET,
+	[FIB_AT_PREFIX_YIELD] = FIB_PREFIX_ADD,
 	[FIB_AT_PREFIX_DEL] = FIB_PREFIX_DEL,
+	[FIB_AT_OWNERS_DEL] = FIB_OWNERS_DEL,
 	[FIB_AT_PEER_DEL] = FIB_PEER_DEL,
 	[FIB_AT_ROUTE_ADD] = FIB_ROUTE_ADD,
 	[FIB_AT_RULE_ADD] = FIB_RULE_ADD,
@@ -41,14 +46,24 @@ struct fib_op *fib_plan_add(
 	return &p->ops.items[p->ops.n - 1];
 }
 
-void fib_plan_owner(struct fib_plan *p, const char *device, const ip_prefix *prefix,
-	const wg_key *from, const wg_key *to)
+/* --- owners ------------------------------------------------------------------------------------
+ */
+
+static enum fib_stage owner_stage(const struct fib_home *to)
 {
-	bool goes = wg_key_is_zero(to), comes = wg_key_is_zero(from);
+	if (fib_home_is_nowhere(to))
+		return FIB_AT_PREFIX_DEL;
+	return to->owner_set % 2 ? FIB_AT_PREFIX_YIELD : FIB_AT_PREFIX_ADD;
+}
+
+struct fib_op *fib_plan_owner(struct fib_plan *p, const char *device, const ip_prefix *prefix,
+	const struct fib_home *from, const struct fib_home *to)
+{
+	bool goes = fib_home_is_nowhere(to), comes = fib_home_is_nowhere(from);
 	struct fib_op *op;
 
 	assert(!(goes && comes));
-	op = fib_plan_add(p, goes ? FIB_AT_PREFIX_DEL : FIB_AT_PREFIX_ADD,
+	op = fib_plan_add(p, owner_stage(to),
 		goes	? FIB_UNWANTED
 		: comes ? FIB_MISSING
 			: FIB_MOVES,
@@ -56,7 +71,43 @@ void fib_plan_owner(struct fib_plan *p, const char *device, const ip_prefix *pre
 	op->u.owner.prefix = *prefix;
 	op->u.owner.from = *from;
 	op->u.owner.to = *to;
+	return op;
 }
+
+/* Nobody stands in a new one yet, so it takes nothing away. */
+static enum fib_stage owners_stage(
+	enum fib_reason reason, const struct device_owner *owners, size_t n)
+{
+	return reason == FIB_MISSING || fib_owners_send(owners, n) ? FIB_AT_OWNERS_SET
+								   : FIB_AT_OWNERS_YIELD;
+}
+
+void fib_plan_owners(struct fib_plan *p, enum fib_reason reason, const char *device,
+	uint64_t number, const struct device_owner *owners, size_t n)
+{
+	struct fib_op *op = fib_plan_add(p, owners_stage(reason, owners, n), reason, device);
+
+	op->u.owners.number = number;
+	op->u.owners.owners = fib_copy_owners(&p->arena, owners, n);
+	op->u.owners.n = n;
+}
+
+void fib_plan_owners_gone(struct fib_plan *p, const char *device, uint64_t number)
+{
+	fib_plan_add(p, FIB_AT_OWNERS_DEL, FIB_UNWANTED, device)->u.owners.number = number;
+}
+
+void fib_plan_level(
+	struct fib_plan *p, const char *device, const wg_key *peer, enum device_level to)
+{
+	struct fib_op *op = fib_plan_add(p, FIB_AT_LEVEL, FIB_DIFFERS, device);
+
+	op->u.level.key = *peer;
+	op->u.level.to = to;
+}
+
+/* --- the rest of one thing ---------------------------------------------------------------------
+ */
 
 void fib_plan_endpoint(struct fib_plan *p, enum fib_reason reason, const char *device,
 	const wg_key *peer, const sock_addr *to)
@@ -82,21 +133,26 @@ const wg_key *fib_op_peer(const struct fib_op *op)
 		return &op->u.peer.key;
 	case FIB_ENDPOINT:
 		return &op->u.endpoint.key;
+	case FIB_LEVEL:
+		return &op->u.level.key;
 	case FIB_PREFIX_ADD:
-		return &op->u.owner.to;
+		return op->u.owner.to.owner_set ? NULL : &op->u.owner.to.peer;
 	case FIB_PREFIX_DEL:
-		return &op->u.owner.from;
+		return op->u.owner.from.owner_set ? NULL : &op->u.owner.from.peer;
 	default:
 		return NULL;
 	}
 }
 
+/* The worse levels first. */
 static int by_stage(const void *a, const void *b)
 {
 	const struct fib_op *x = a, *y = b;
 
 	if (x->stage != y->stage)
 		return x->stage < y->stage ? -1 : 1;
+	if (x->type == FIB_LEVEL && x->u.level.to != y->u.level.to)
+		return x->u.level.to > y->u.level.to ? -1 : 1;
 	return (x->seq > y->seq) - (x->seq < y->seq);
 }
 
@@ -120,6 +176,7 @@ void fib_plan_done(struct fib_plan *p)
 	vec_done(&p->conflicts);
 	vec_done(&p->foreign);
 	vec_done(&p->leftover);
+	arena_done(&p->arena);
 }
 
 /* --- everything --------------------------------------------------------------------------------

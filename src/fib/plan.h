@@ -11,14 +11,23 @@
  *
  * An event is planned the same way as everything: from the owners before and after.
  *
- * A prefix moves by being added to its new owner. The removal from the old one is never asked for,
- * since it would have nothing left to remove. Should two peers that shall be name one prefix, the
- * first one has it, or every plan would move it again.
+ * A prefix moves by being added to its new owner, be that a peer or a set of owners. The removal
+ * from the old one is never asked for, since it would have nothing left to remove. Should two that
+ * shall be name one prefix, the first one has it, or every plan would move it again.
+ *
+ * On a device of many owners a packet goes by levels, by sets, and by covers, and what one of these
+ * leaves another one must have by then. So levels come first, the worse ones before the better:
+ * while some are old and some are new, nobody is sent to who isn't either the old choice or there
+ * in the end. Then what gains: sets, and prefixes that move to somebody who is sent to. Then what
+ * yields: a set that nobody is sent to by any more, a prefix that moves to such a one; by now the
+ * cover has whom it shall have.
  */
 #ifndef SHUNT_FIB_PLAN_H
 #define SHUNT_FIB_PLAN_H
 
+#include "base/arena.h"
 #include "fib/diff.h"
+#include "fib/home.h"
 #include "fib/state.h"
 
 /* In the order in which they are done, and why so. */
@@ -27,15 +36,20 @@ enum fib_stage {
 	FIB_AT_LINK,	    /* routes and addresses stand on a link that is up */
 	FIB_AT_ADDRESS_ADD, /* the new ones first, or a subnet is gone for a moment */
 	FIB_AT_ADDRESS_DEL,
+	FIB_AT_LEVEL,	       /* of a peer that is there: what saves packets goes first */
 	FIB_AT_ROUTE_PART,     /* what a route that goes has led into the device until now */
 	FIB_AT_ROUTE_WITHDRAW, /* a route that goes for good, before its owner does */
 	FIB_AT_DEVICE,	       /* a mark that it gets, before anything goes by it */
 	FIB_AT_PEER_SET,
-	FIB_AT_PREFIX_ADD, /* all additions, each of which is a whole move ... */
-	FIB_AT_PREFIX_DEL, /* ... before any removal */
-	FIB_AT_PEER_DEL,   /* last, when others have what it owned */
-	FIB_AT_ROUTE_ADD,  /* now that the device knows whose it is */
-	FIB_AT_RULE_ADD,   /* now that the table has its routes */
+	FIB_AT_OWNERS_SET,   /* of peers that are there by now */
+	FIB_AT_PREFIX_ADD,   /* all additions, each of which is a whole move ... */
+	FIB_AT_OWNERS_YIELD, /* a set that leaves its packets to covers from now on */
+	FIB_AT_PREFIX_YIELD, /* a prefix that moves to such a set */
+	FIB_AT_PREFIX_DEL,   /* ... before any removal */
+	FIB_AT_OWNERS_DEL,   /* when others have its prefixes */
+	FIB_AT_PEER_DEL,     /* last, when others have what it owned */
+	FIB_AT_ROUTE_ADD,    /* now that the device knows whose it is */
+	FIB_AT_RULE_ADD,     /* now that the table has its routes */
 	FIB_AT_RULE_DEL,
 	FIB_AT_ROUTE_DEL, /* what stood in two tables, what a cover leads by now, what refuses */
 	FIB_AT_UNMARK,	  /* the device, when no rule goes by its mark any more */
@@ -52,10 +66,13 @@ enum fib_op_type {
 	FIB_RULE_ADD,
 	FIB_RULE_DEL,
 	FIB_DEVICE,
-	FIB_PEER_SET, /* a new one has its endpoint by it */
+	FIB_PEER_SET, /* a new one has its endpoint and its level by it */
 	FIB_ENDPOINT, /* of a peer that is there; at FIB_AT_PEER_SET */
+	FIB_LEVEL,    /* of a peer that is there */
+	FIB_OWNERS_SET,
 	FIB_PREFIX_ADD,
 	FIB_PREFIX_DEL,
+	FIB_OWNERS_DEL, /* with what it has */
 	FIB_PEER_DEL,
 	FIB_MARK,
 };
@@ -84,9 +101,18 @@ struct fib_op {
 			sock_addr to;
 		} endpoint;
 		struct {
+			wg_key key;
+			enum device_level to;
+		} level;
+		struct {
 			ip_prefix prefix;
-			wg_key from, to; /* from: zero if nobody; to: of an addition */
+			struct fib_home from, to; /* from: nowhere, perhaps; to: of an addition */
 		} owner;
+		struct {
+			uint64_t number;
+			const struct device_owner *owners; /* all from now on; of the plan */
+			size_t n;
+		} owners;
 		char sysctl[FIB_SYSCTL_PATH_MAX];
 		struct {
 			bool key, port, fwmark;
@@ -96,16 +122,18 @@ struct fib_op {
 
 struct fib_conflict {
 	ip_prefix prefix;
-	wg_key foreign_owner;
+	struct fib_home foreign; /* nowhere: a set of the number 0 */
 };
 
 /* Of who has the plan, all of it copies: it outlives what it was made from. Who does it marks
  * operations as done and changes nothing else. */
 struct fib_plan {
 	VEC(struct fib_op) ops;		    /* in their order */
-	VEC(struct fib_conflict) conflicts; /* wanted, but a foreign peer's: not taken */
-	prefix_vec foreign; /* all that foreign peers own, wanted or not, by ip_prefix_cmp */
+	VEC(struct fib_conflict) conflicts; /* wanted, but foreign: not taken */
+	prefix_vec foreign; /* all that foreign peers and sets own, wanted or not, by ip_prefix_cmp
+			     */
 	route_vec leftover; /* others' routes into a device where nobody carries them */
+	struct arena arena; /* of what operations point at */
 };
 
 /* *ret is for fib_plan_done. */
@@ -120,7 +148,7 @@ void fib_plan_order(struct fib_plan *p);
 void fib_plan_done(struct fib_plan *p);
 
 /* The peer that an operation is about, of an owner's the one that gets the prefix or loses it;
- * NULL: none. */
+ * NULL: none, or a set of owners. */
 const wg_key *fib_op_peer(const struct fib_op *op);
 /* The next one of its kind, zeroed but for that. The caller fills u. */
 struct fib_op *fib_plan_add(
@@ -128,9 +156,17 @@ struct fib_op *fib_plan_add(
 
 /* --- one prefix, one endpoint, one route: of everything, or of an event --- */
 
-/* A prefix goes from one owner to another; zero keys: nobody. */
-void fib_plan_owner(struct fib_plan *p, const char *device, const ip_prefix *prefix,
-	const wg_key *from, const wg_key *to);
+/* A prefix goes from one home to another. Who knows that nobody of the new one is sent to says so
+ * by the stage; of shadows (route/rib.h) the number does. */
+struct fib_op *fib_plan_owner(struct fib_plan *p, const char *device, const ip_prefix *prefix,
+	const struct fib_home *from, const struct fib_home *to);
+/* Who the owners of a set are, n of them, copied. FIB_MISSING: it isn't there yet. */
+void fib_plan_owners(struct fib_plan *p, enum fib_reason reason, const char *device,
+	uint64_t number, const struct device_owner *owners, size_t n);
+/* The set goes, with what it has. */
+void fib_plan_owners_gone(struct fib_plan *p, const char *device, uint64_t number);
+void fib_plan_level(
+	struct fib_plan *p, const char *device, const wg_key *peer, enum device_level to);
 /* A peer that is there gets another endpoint. */
 void fib_plan_endpoint(struct fib_plan *p, enum fib_reason reason, const char *device,
 	const wg_key *peer, const sock_addr *to);

@@ -35,6 +35,58 @@ void fib_nft_table(const char *ifname, char out[static FIB_NFT_TABLE_MAX])
 	snprintf(out, FIB_NFT_TABLE_MAX, "shunt-%s", ifname);
 }
 
+enum device_level fib_level_of(enum rib_state state)
+{
+	return state == RIB_UP		  ? DEVICE_UP
+	       : state == RIB_LAST_RESORT ? DEVICE_LAST_RESORT
+					  : DEVICE_DOWN;
+}
+
+struct device_owner fib_owner_of(const struct rib_owner *o, const wg_key *key)
+{
+	return (struct device_owner){.key = *key,
+		.rank = o->rank,
+		.weight = (uint16_t)(!o->sends	 ? 0
+				     : o->weight ? o->weight
+						 : 1),
+		.is_relay = o->is_relay};
+}
+
+bool fib_owners_send(const struct device_owner *owners, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (owners[i].weight)
+			return true;
+	return false;
+}
+
+static bool has_owner(const struct device_owner *owners, size_t n, const struct device_owner *o)
+{
+	for (size_t i = 0; i < n; i++)
+		if (wg_key_eq(&owners[i].key, &o->key))
+			return owners[i].rank == o->rank && owners[i].weight == o->weight &&
+			       owners[i].is_relay == o->is_relay;
+	return false;
+}
+
+bool fib_owners_eq(
+	const struct device_owner *a, size_t n_a, const struct device_owner *b, size_t n_b)
+{
+	for (size_t i = 0; n_a == n_b && i < n_a; i++)
+		if (!has_owner(b, n_b, &a[i]))
+			return false;
+	return n_a == n_b;
+}
+
+struct device_owner *fib_copy_owners(struct arena *a, const struct device_owner *owners, size_t n)
+{
+	struct device_owner *copy = arena_array(a, struct device_owner, n + 1);
+
+	if (n)
+		memcpy(copy, owners, n * sizeof(*copy));
+	return copy;
+}
+
 void fib_copy_device(const struct device_state *from, struct device_state *ret)
 {
 	*ret = *from;

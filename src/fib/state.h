@@ -12,8 +12,10 @@
 #ifndef SHUNT_FIB_STATE_H
 #define SHUNT_FIB_STATE_H
 
+#include "base/arena.h"
 #include "device/device.h"
 #include "fib/want.h"
+#include "route/rib.h"
 #include "sys/nft.h"
 
 #define FIB_SYSCTL_PATH_MAX 96
@@ -62,6 +64,17 @@ void fib_state_done(struct fib_state *s);
 struct fib_device *fib_state_device(const struct fib_state *s, const char *name);
 /* The name of our table in nftables for that interface. */
 void fib_nft_table(const char *ifname, char out[static FIB_NFT_TABLE_MAX]);
+/* --- levels and owners, in the device's words --- */
+
+enum device_level fib_level_of(enum rib_state state);
+/* key: of its peer. */
+struct device_owner fib_owner_of(const struct rib_owner *o, const wg_key *key);
+/* False: nobody of them is ever sent to. */
+bool fib_owners_send(const struct device_owner *owners, size_t n);
+/* True if they are the same ones, in any order. */
+bool fib_owners_eq(
+	const struct device_owner *a, size_t n_a, const struct device_owner *b, size_t n_b);
+struct device_owner *fib_copy_owners(struct arena *a, const struct device_owner *owners, size_t n);
 /* A copy that the caller releases by device_state_done. */
 void fib_copy_device(const struct device_state *from, struct device_state *ret);
 

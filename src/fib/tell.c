@@ -50,13 +50,23 @@ static void count_device(const struct fib_op *op, struct map *peers, struct fib_
 	case FIB_PREFIX_DEL:
 		c->prefixes_removed++;
 		break;
+	case FIB_LEVEL:
+		c->levels_set++;
+		return;
+	case FIB_OWNERS_SET:
+		c->owner_sets_set++;
+		return;
+	case FIB_OWNERS_DEL:
+		c->owner_sets_removed++;
+		return;
 	case FIB_PEER_DEL:
 		c->peers_removed++;
 		return;
 	default:
 		return;
 	}
-	note_peer(peers, op, &c->peers_changed);
+	if (fib_op_peer(op))
+		note_peer(peers, op, &c->peers_changed);
 }
 
 struct fib_counts fib_tell_counts(const struct fib_plan *p)
@@ -144,10 +154,71 @@ static void tell_endpoint(
 			endpoint_text(&op->u.endpoint.to, will));
 }
 
-/* A prefix that goes from one peer to another. */
+static const char *level_word(enum device_level l)
+{
+	return l == DEVICE_UP ? "up" : l == DEVICE_LAST_RESORT ? "last resort" : "down";
+}
+
+static void tell_level(
+	const struct fib_op *op, const struct device_state *is, const struct fib_teller *t)
+{
+	const struct device_peer *have = device_state_peer(is, &op->u.level.key);
+
+	if (have)
+		say(t, "%s's level: %s -> %s", t->name(&have->key, t->data),
+			level_word(have->level), level_word(op->u.level.to));
+}
+
+/* --- who owns what ---
+ */
+
+/* Names of homes; of a set those who are sent to, in order, each said once. */
+struct naming {
+	const struct fib_teller *teller;
+	struct map *of_sets; /* set -> its text */
+	struct arena arena;
+};
+
+static const char *name_of_set(struct naming *n, const struct device_owner_set *s)
+{
+	char *text = map_get(n->of_sets, &s, sizeof(s));
+	const struct device_owner_set **key;
+	AUTO_BUF names = {0};
+
+	if (text)
+		return text;
+	for (size_t i = 0; i < s->n_owners; i++)
+		if (s->owners[i].weight)
+			buf_printf(&names, "%s%s", names.n ? ", " : "",
+				n->teller->name(&s->owners[i].key, n->teller->data));
+	text = arena_strdup(&n->arena, names.n ? buf_str(&names) : "nobody");
+	key = arena_new(&n->arena, const struct device_owner_set *);
+	*key = s;
+	map_put(n->of_sets, key, sizeof(*key), text);
+	return text;
+}
+
+/* first, then: where a set is looked for. */
+static const char *name_of_home(struct naming *n, const struct fib_home *h,
+	const struct device_state *first, const struct device_state *then)
+{
+	const struct device_owner_set *s;
+
+	if (fib_home_is_nowhere(h))
+		return "nobody";
+	if (!h->owner_set)
+		return n->teller->name(&h->peer, n->teller->data);
+	s = device_state_set(first, h->owner_set);
+	if (!s)
+		s = device_state_set(then, h->owner_set);
+	return s ? name_of_set(n, s) : "nobody";
+}
+
+/* A prefix, or several of a set, that go from some to others. */
 struct turn {
 	const char *from, *to;
 	ip_prefix prefix;
+	size_t n;
 };
 
 typedef VEC(struct turn) turns;
@@ -162,42 +233,79 @@ static int by_names(const void *a, const void *b)
 	return c ? c : ip_prefix_cmp(&x->prefix, &y->prefix);
 }
 
-static const char *owner_name(const struct fib_teller *t, const wg_key *key)
+static void add_owner_turn(struct naming *n, const struct fib_op *op, const struct device_state *is,
+	const struct device_state *shall, turns *ret)
 {
-	return wg_key_is_zero(key) ? "nobody" : t->name(key, t->data);
+	vec_push(ret, ((struct turn){name_of_home(n, &op->u.owner.from, is, shall),
+			      name_of_home(n, &op->u.owner.to, shall, is), op->u.owner.prefix, 1}));
 }
 
-/* "10.20.2.0/24 and 3 others: hub-a -> hub-b" */
-static void tell_turns(const struct fib_plan *p, const struct fib_teller *t)
+/* What stays in a set whose owners are others now. */
+static void add_set_turn(struct naming *n, const struct fib_op *op, const struct device_state *is,
+	const struct device_state *shall, turns *ret)
 {
-	char prefix[IP_PREFIX_STRLEN];
-	turns all = {0};
+	const struct device_owner_set *was = device_state_set(is, op->u.owners.number);
+	const struct device_owner_set *will = device_state_set(shall, op->u.owners.number);
+
+	if (was && will && will->n_allowed)
+		vec_push(ret, ((struct turn){name_of_set(n, was), name_of_set(n, will),
+				      will->allowed[0], will->n_allowed}));
+}
+
+static void collect_turns(struct naming *n, const struct fib_plan *p, const struct fib_state *is,
+	const struct fib_state *shall, turns *ret)
+{
+	static const struct device_state none;
 
 	for (size_t i = 0; i < p->ops.n; i++) {
 		const struct fib_op *op = &p->ops.items[i];
+		const struct fib_device *have = fib_state_device(is, op->device);
+		const struct fib_device *want = fib_state_device(shall, op->device);
+		const struct device_state *x = have ? &have->wg : &none;
+		const struct device_state *y = want ? &want->wg : &none;
 
 		if (op->type == FIB_PREFIX_ADD || op->type == FIB_PREFIX_DEL)
-			vec_push(
-				&all, ((struct turn){owner_name(t, &op->u.owner.from),
-					      owner_name(t, &op->u.owner.to), op->u.owner.prefix}));
+			add_owner_turn(n, op, x, y, ret);
+		else if (op->type == FIB_OWNERS_SET)
+			add_set_turn(n, op, x, y, ret);
 	}
-	if (all.n)
-		qsort(all.items, all.n, sizeof(*all.items), by_names);
+	if (ret->n)
+		qsort(ret->items, ret->n, sizeof(*ret->items), by_names);
+}
+
+/* "10.20.2.0/24 and 3 others: hub-a -> hub-b" */
+static void tell_turn(const struct turn *x, size_t n, const struct fib_teller *t)
+{
+	char prefix[IP_PREFIX_STRLEN];
+	AUTO_BUF others = {0};
+
+	if (n > 1)
+		buf_printf(&others, " and %zu other%s", n - 1, n > 2 ? "s" : "");
+	say(t, "%s%s: %s -> %s", ip_prefix_format(&x->prefix, prefix), buf_str(&others), x->from,
+		x->to);
+}
+
+static void tell_turns(const struct fib_plan *p, const struct fib_state *is,
+	const struct fib_state *shall, const struct fib_teller *t)
+{
+	struct naming n = {.teller = t, .of_sets = map_new()};
+	turns all = {0};
+
+	collect_turns(&n, p, is, shall, &all);
 	for (size_t i = 0, end; i < all.n; i = end) {
 		const struct turn *x = &all.items[i];
-		AUTO_BUF others = {0};
+		size_t count = x->n;
 
 		for (end = i + 1; end < all.n && !strcmp(x->from, all.items[end].from) &&
 				  !strcmp(x->to, all.items[end].to);
 			end++)
-			;
-		if (end - i > 1)
-			buf_printf(
-				&others, " and %zu other%s", end - i - 1, end - i > 2 ? "s" : "");
-		say(t, "%s%s: %s -> %s", ip_prefix_format(&x->prefix, prefix), buf_str(&others),
-			x->from, x->to);
+			count += all.items[end].n;
+		if (strcmp(x->from, x->to) != 0) /* else in a set with another number */
+			tell_turn(x, count, t);
 	}
 	vec_done(&all);
+	map_free(n.of_sets);
+	arena_done(&n.arena);
 }
 
 void fib_tell(const struct fib_plan *p, const struct fib_state *is, const struct fib_state *shall,
@@ -216,6 +324,8 @@ void fib_tell(const struct fib_plan *p, const struct fib_state *is, const struct
 			tell_peer(op, &have->wg, &want->wg, t);
 		else if (op->type == FIB_ENDPOINT)
 			tell_endpoint(op, &have->wg, t);
+		else if (op->type == FIB_LEVEL)
+			tell_level(op, &have->wg, t);
 	}
-	tell_turns(p, t);
+	tell_turns(p, is, shall, t);
 }

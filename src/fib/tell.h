@@ -12,6 +12,7 @@ struct fib_counts {
 	unsigned settings_changed; /* of the device itself: key, port, mark */
 	unsigned peers_added, peers_changed, endpoints_set, peers_removed;
 	unsigned prefixes_added, prefixes_moved, prefixes_removed;
+	unsigned owner_sets_set, owner_sets_removed, levels_set;
 	unsigned routes_added, routes_removed, addresses_added, addresses_removed;
 };
 
@@ -26,7 +27,7 @@ struct fib_teller {
 };
 
 /* What the plan makes of the devices, before it is done: settings, peers, and one line for each
- * pair of owners. */
+ * pair of owners. A set of owners is told as who is sent to, in order. */
 void fib_tell(const struct fib_plan *p, const struct fib_state *is, const struct fib_state *shall,
 	const struct fib_teller *t);
 

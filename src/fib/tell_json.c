@@ -2,7 +2,9 @@
 #include "fib/tell_json.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What the parts are told of. */
@@ -21,8 +23,13 @@ static const char *const stages[] = {
 	[FIB_AT_ROUTE_WITHDRAW] = "route-withdraw",
 	[FIB_AT_DEVICE] = "device",
 	[FIB_AT_PEER_SET] = "peer-set",
+	[FIB_AT_LEVEL] = "level",
+	[FIB_AT_OWNERS_SET] = "owners-set",
 	[FIB_AT_PREFIX_ADD] = "prefix-add",
+	[FIB_AT_OWNERS_YIELD] = "owners-yield",
+	[FIB_AT_PREFIX_YIELD] = "prefix-yield",
 	[FIB_AT_PREFIX_DEL] = "prefix-del",
+	[FIB_AT_OWNERS_DEL] = "owners-del",
 	[FIB_AT_PEER_DEL] = "peer-del",
 	[FIB_AT_ROUTE_ADD] = "route-add",
 	[FIB_AT_RULE_ADD] = "rule-add",
@@ -174,11 +181,58 @@ static void put_endpoints(json_t *to, const struct fib_op *op, const struct tell
 	put_endpoint(to, "endpoint", &op->u.endpoint.to);
 }
 
+/* The numbers of sets are larger than what others hold exactly. */
+static void put_set(json_t *to, const char *name, uint64_t number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, number);
+	put(to, name, json_string(text));
+}
+
 static void put_owner(json_t *to, const struct fib_op *op, const struct telling *t)
 {
+	const struct fib_home *from = &op->u.owner.from, *will = &op->u.owner.to;
+
 	put_prefix(to, "prefix", &op->u.owner.prefix);
-	put_peer(to, "from", &op->u.owner.from, t);
-	put_peer(to, "to", &op->u.owner.to, t);
+	put_peer(to, "from", &from->peer, t);
+	if (from->owner_set)
+		put_set(to, "from_owners", from->owner_set);
+	put_peer(to, "to", &will->peer, t);
+	if (will->owner_set)
+		put_set(to, "to_owners", will->owner_set);
+}
+
+static const char *const levels[] = {
+	[DEVICE_UP] = "up", [DEVICE_LAST_RESORT] = "last-resort", [DEVICE_DOWN] = "down"};
+
+static void put_level(json_t *to, const struct fib_op *op, const struct telling *t)
+{
+	const struct device_peer *is =
+		t->is ? device_state_peer(&t->is->wg, &op->u.level.key) : NULL;
+
+	put_peer(to, "peer", &op->u.level.key, t);
+	put(to, "was", is ? json_string(levels[is->level]) : json_null());
+	put(to, "level", json_string(levels[op->u.level.to]));
+}
+
+static void put_owners(json_t *to, const struct fib_op *op, const struct telling *t)
+{
+	json_t *owners = json_array();
+
+	put_set(to, "owners", op->u.owners.number);
+	for (size_t i = 0; i < op->u.owners.n; i++) {
+		const struct device_owner *o = &op->u.owners.owners[i];
+		json_t *one = json_object();
+
+		put_peer(one, "peer", &o->key, t);
+		put(one, "rank", json_integer(o->rank));
+		put(one, "weight", json_integer(o->weight));
+		if (o->is_relay)
+			put(one, "relay", json_true());
+		json_array_append_new(owners, one);
+	}
+	put(to, "are", owners);
 }
 
 /* --- an operation --- */
@@ -195,8 +249,11 @@ static const char *const types[] = {
 	[FIB_DEVICE] = "set-device",
 	[FIB_PEER_SET] = "set-peer",
 	[FIB_ENDPOINT] = "set-endpoint",
+	[FIB_LEVEL] = "set-level",
+	[FIB_OWNERS_SET] = "set-owners",
 	[FIB_PREFIX_ADD] = "add-prefix",
 	[FIB_PREFIX_DEL] = "remove-prefix",
+	[FIB_OWNERS_DEL] = "remove-owners",
 	[FIB_PEER_DEL] = "remove-peer",
 	[FIB_MARK] = "set-mark",
 };
@@ -236,6 +293,15 @@ static void put_object(json_t *to, const struct fib_op *op, const struct telling
 	case FIB_PREFIX_DEL:
 		put_owner(to, op, t);
 		break;
+	case FIB_LEVEL:
+		put_level(to, op, t);
+		break;
+	case FIB_OWNERS_SET:
+		put_owners(to, op, t);
+		break;
+	case FIB_OWNERS_DEL:
+		put_set(to, "owners", op->u.owners.number);
+		break;
 	case FIB_PEER_DEL:
 		put_peer(to, "peer", &op->u.peer.key, t);
 		break;
@@ -268,7 +334,12 @@ static json_t *tell_conflict(const struct fib_conflict *c)
 	json_t *o = json_object();
 
 	put_prefix(o, "prefix", &c->prefix);
-	put(o, "owner", json_string(wg_key_to_base64(&c->foreign_owner, key)));
+	if (wg_key_is_zero(&c->foreign.peer)) {
+		put(o, "owner", json_null());
+		put_set(o, "owners", c->foreign.owner_set);
+	} else {
+		put(o, "owner", json_string(wg_key_to_base64(&c->foreign.peer, key)));
+	}
 	return o;
 }
 

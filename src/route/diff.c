@@ -4,18 +4,42 @@
 
 #include <stdlib.h>
 
+bool rib_home_eq(const struct rib_home *a, const struct rib_home *b)
+{
+	return a->kind == b->kind && (a->kind != RIB_AT_PEER || a->peer == b->peer) &&
+	       (a->kind != RIB_AT_OWNER_SET || a->owner_set == b->owner_set);
+}
+
+static void each_of_set(
+	const struct rib_diff *diff, const struct rib_set_change *c, rib_diff_fn *fn, void *data)
+{
+	list_for_each (at, &c->set->plain) {
+		const struct rib_entry *e = container_of(at, struct rib_entry, of_set);
+
+		if (e->step != diff->step)
+			fn(&e->prefix, &c->turn, data);
+	}
+}
+
+static bool is_move(const struct rib_turn *t)
+{
+	return t->old_route != t->route || !rib_home_eq(&t->old_home, &t->home);
+}
+
+void rib_diff_each_move(const struct rib_diff *diff, rib_diff_fn *fn, void *data)
+{
+	for (size_t i = 0; i < diff->sets.n; i++)
+		if (is_move(&diff->sets.items[i].turn))
+			each_of_set(diff, &diff->sets.items[i], fn, data);
+	for (size_t i = 0; i < diff->prefixes.n; i++)
+		if (is_move(&diff->prefixes.items[i].turn))
+			fn(&diff->prefixes.items[i].prefix, &diff->prefixes.items[i].turn, data);
+}
+
 void rib_diff_each(const struct rib_diff *diff, rib_diff_fn *fn, void *data)
 {
-	for (size_t i = 0; i < diff->sets.n; i++) {
-		const struct rib_set_change *c = &diff->sets.items[i];
-
-		list_for_each (at, &c->set->plain) {
-			const struct rib_entry *e = container_of(at, struct rib_entry, of_set);
-
-			if (e->step != diff->step)
-				fn(&e->prefix, &c->turn, data);
-		}
-	}
+	for (size_t i = 0; i < diff->sets.n; i++)
+		each_of_set(diff, &diff->sets.items[i], fn, data);
 	for (size_t i = 0; i < diff->prefixes.n; i++)
 		fn(&diff->prefixes.items[i].prefix, &diff->prefixes.items[i].turn, data);
 }

@@ -187,12 +187,6 @@ static bool same_owners(const struct rib_owners *a, const struct rib_owners *b)
 	return a->n == b->n && !memcmp(a->peer, b->peer, a->n * sizeof(a->peer[0]));
 }
 
-static bool same_home(const struct rib_home *a, const struct rib_home *b)
-{
-	return a->kind == b->kind && (a->kind != RIB_AT_PEER || a->peer == b->peer) &&
-	       (a->kind != RIB_AT_OWNER_SET || a->owner_set == b->owner_set);
-}
-
 /* Why an old owner isn't the first any more: the reason of its best candidate. owned: somebody is.
  */
 static enum rib_reason why_lost(struct rib *rib, const struct rib_set *s, uint32_t old, bool owned)
@@ -229,7 +223,7 @@ static struct rib_turn turn_from_to(const struct rib_want *from, const struct ri
 static bool turn_of(struct rib *rib, const struct rib_set *s, struct rib_turn *t)
 {
 	if (t->route == t->old_route && same_owners(&t->owners, &t->old_owners) &&
-		same_home(&t->home, &t->old_home))
+		rib_home_eq(&t->home, &t->old_home))
 		return false;
 	t->why = RIB_WINS;
 	if (t->old_owners.n && !decision_owns(&t->owners, t->old_owners.peer[0]))

@@ -138,6 +138,9 @@ struct rib_change {
 	struct rib_turn turn;
 };
 
+/* True if both are the same place. */
+bool rib_home_eq(const struct rib_home *a, const struct rib_home *b);
+
 struct rib_level {
 	uint32_t peer;
 	enum rib_state state;
@@ -222,6 +225,9 @@ void rib_diff_done(struct rib_diff *diff);
 typedef void rib_diff_fn(const ip_prefix *prefix, const struct rib_turn *turn, void *data);
 /* Every changed prefix, those of a set one after another, in no other order. */
 void rib_diff_each(const struct rib_diff *diff, rib_diff_fn *fn, void *data);
+/* The same of those alone whose home or route is another: what a FIB has to do beside owner sets
+ * and levels. Looks at no prefix of a set that stays. */
+void rib_diff_each_move(const struct rib_diff *diff, rib_diff_fn *fn, void *data);
 size_t rib_diff_count(const struct rib_diff *diff);
 /* The same as a list in ip_prefix_cmp order; malloc'd, NULL if empty. */
 size_t rib_diff_list(const struct rib_diff *diff, struct rib_change **ret);

@@ -328,7 +328,6 @@ void node_fib_move(struct node_fib *f, const struct engine_action *a)
 	struct turns_facts facts = {
 		.gen = gen,
 		.before = engine_generation_before(f->d->engine),
-		.max_owners = 1,
 		.want = {.apart = f->facts.apart.items,
 			.n_apart = f->facts.apart.n,
 			.mark = f->facts.fwmark,
@@ -374,6 +373,7 @@ static void fill_input(struct node_fib *f, struct sync_job *j)
 	for (size_t i = 0; i < f->facts.apart.n; i++)
 		vec_push(&j->apart, f->facts.apart.items[i]);
 	rib_desires_after(engine_rib(e), NULL, SIZE_MAX, add_wanted, &j->rib);
+	shall_rib_take_states(&j->rib, engine_rib(e), gen);
 	j->input = (struct shall_input){
 		.gen = generation_get(gen),
 		.rib = &j->rib,

@@ -111,10 +111,9 @@ static void wants(struct bench *b, const char *prefix, int peer)
 {
 	struct rib_desire a = {.prefix = mesh_build_prefix(prefix), .route = true};
 
-	if (peer != NOBODY) {
-		a.owners.n = 1;
-		a.owners.peer[0] = peer < 2 ? b->g->peers[peer].id : 4711;
-	}
+	if (peer != NOBODY)
+		a.home = (struct rib_home){
+			.kind = RIB_AT_PEER, .peer = peer < 2 ? b->g->peers[peer].id : 4711};
 	shall_rib_add(&b->rib, &a);
 }
 

@@ -79,10 +79,8 @@ static bool moves(const struct fib_plan *p, const char *text)
 
 static struct turns_facts facts_of(const struct generation *gen, const struct generation *before)
 {
-	return (struct turns_facts){.gen = gen,
-		.before = before,
-		.max_owners = 1,
-		.want = {.ifindex = 7, .ifname = "wg0"}};
+	return (struct turns_facts){
+		.gen = gen, .before = before, .want = {.ifindex = 7, .ifname = "wg0"}};
 }
 
 static void all_of_it(void **state)

@@ -133,7 +133,8 @@ static void on_order_done(uint64_t number, const struct fib_plan *plan, int err,
 static void add_owner(struct fib_plan *p, unsigned i, uint8_t from, uint8_t to)
 {
 	ip_prefix prefix = prefix_of(i);
-	wg_key a = key_of(from), b = key_of(to);
+	wg_key was = key_of(from), will = key_of(to);
+	struct fib_home a = fib_home_peer(&was), b = fib_home_peer(&will);
 
 	fib_plan_owner(p, "wg0", &prefix, &a, &b);
 }

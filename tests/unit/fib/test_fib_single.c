@@ -28,7 +28,7 @@ static void a_move_is_one_addition(void **state)
 	assert_int_equal(plan.ops.n, 1);
 	assert_int_equal(plan.ops.items[0].type, FIB_PREFIX_ADD);
 	assert_int_equal(plan.ops.items[0].reason, FIB_MOVES);
-	assert_true(wg_key_eq(&plan.ops.items[0].u.owner.from, &keys[0]));
+	assert_true(wg_key_eq(&plan.ops.items[0].u.owner.from.peer, &keys[0]));
 	n = fib_tell_counts(&plan);
 	assert_int_equal(count_of(&n), 0); /* nothing was done yet */
 	plan.ops.items[0].done = true;
@@ -111,7 +111,7 @@ static void parking_peer_goes(void **state)
 	assert_int_equal(plan.conflicts.n, 0);
 	assert_int_equal(plan.ops.n, 4); /* two peers that are missing, a move, and the end of it */
 	assert_int_equal(plan.ops.items[2].type, FIB_PREFIX_ADD);
-	assert_true(wg_key_eq(&plan.ops.items[2].u.owner.to, &heir));
+	assert_true(wg_key_eq(&plan.ops.items[2].u.owner.to.peer, &heir));
 	assert_int_equal(plan.ops.items[3].type, FIB_PEER_DEL);
 	fib_plan_done(&plan);
 	/* The key is another one on another device, and no low-order point. */
@@ -153,7 +153,7 @@ static void a_mirror_of_many(void **state)
 {
 	struct device_state is = {0};
 	struct fib_plan plan = {0};
-	wg_key nobody = {0};
+	struct fib_home at[2] = {fib_home_peer(&keys[0]), fib_home_peer(&keys[1])}, nowhere = {0};
 	ip_addr a = {AF_INET, {10, 0, 0, 0}};
 
 	is.n_peers = 2;
@@ -166,12 +166,12 @@ static void a_mirror_of_many(void **state)
 
 		a.bytes[3] = (uint8_t)i;
 		p = ip_prefix_host(&a);
-		fib_plan_owner(&plan, "wg0", &p, &nobody, &keys[0]);
+		fib_plan_owner(&plan, "wg0", &p, &nowhere, &at[0]);
 		plan.ops.items[plan.ops.n - 1].done = true;
 		if (i % 2)
-			fib_plan_owner(&plan, "wg0", &p, &nobody, &keys[1]);
+			fib_plan_owner(&plan, "wg0", &p, &nowhere, &at[1]);
 		else
-			fib_plan_owner(&plan, "wg0", &p, &keys[1], &nobody);
+			fib_plan_owner(&plan, "wg0", &p, &at[1], &nowhere);
 	}
 	mirror_device(&is, plan.ops.items, plan.ops.n, NULL);
 	assert_int_equal(device_state_peer(&is, &keys[0])->n_allowed, 200);
@@ -182,7 +182,7 @@ static void a_mirror_of_many(void **state)
 
 		a.bytes[3] = (uint8_t)(2 * i);
 		p = ip_prefix_host(&a);
-		fib_plan_owner(&plan, "wg0", &p, &keys[0], &keys[1]);
+		fib_plan_owner(&plan, "wg0", &p, &at[0], &at[1]);
 		plan.ops.items[plan.ops.n - 1].done = true;
 	}
 	mirror_device(&is, plan.ops.items, plan.ops.n, NULL);

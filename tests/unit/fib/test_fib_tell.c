@@ -15,7 +15,8 @@
 #define MARK 51820u
 #define WG 5
 
-static const wg_key hub_a = {{1}}, hub_b = {{2}}, site = {{3}}, stranger = {{4}}, nobody;
+static const wg_key hub_a = {{1}}, hub_b = {{2}}, site = {{3}}, stranger = {{4}};
+static const struct fib_home at_a = {{{1}}, 0}, at_b = {{{2}}, 0}, nowhere;
 
 static ip_prefix prefix(const char *text)
 {
@@ -131,12 +132,13 @@ static void make_plan(struct fib_plan *p)
 	fib_plan_add(p, FIB_AT_PEER_SET, FIB_MISSING, "wg0")->u.peer.key = hub_b;
 	fib_plan_add(p, FIB_AT_PEER_SET, FIB_DIFFERS, "wg0")->u.peer.key = hub_a;
 	fib_plan_endpoint(p, FIB_MISSING, "wg0", &hub_a, &to);
-	fib_plan_owner(p, "wg0", &moved, &hub_a, &hub_b);
-	fib_plan_owner(p, "wg0", &fresh, &nobody, &hub_b);
-	fib_plan_owner(p, "wg0", &gone, &hub_a, &nobody);
+	fib_plan_owner(p, "wg0", &moved, &at_a, &at_b);
+	fib_plan_owner(p, "wg0", &fresh, &nowhere, &at_b);
+	fib_plan_owner(p, "wg0", &gone, &at_a, &nowhere);
 	fib_plan_add(p, FIB_AT_PEER_DEL, FIB_UNWANTED, "wg0")->u.peer.key = site;
 	fib_plan_add(p, FIB_AT_MARK, FIB_DIFFERS, "wg0");
-	vec_push(&p->conflicts, ((struct fib_conflict){prefix("10.20.5.0/24"), stranger}));
+	vec_push(&p->conflicts,
+		((struct fib_conflict){prefix("10.20.5.0/24"), fib_home_peer(&stranger)}));
 	vec_push(&p->leftover, route("10.20.6.0/24", 0, 0));
 	fib_plan_order(p);
 }
