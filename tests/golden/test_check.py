@@ -85,8 +85,9 @@ def test_warnings_alone_are_allowed():
     assert done.returncode == 0
 
 
-def test_a_clean_inventory():
-    done = check("--json", ROOT / "examples" / "anycast.yaml")
+@pytest.mark.parametrize("example", ["anycast", "ospf", "shared-load"])
+def test_a_clean_inventory(example):
+    done = check("--json", ROOT / "examples" / f"{example}.yaml")
     assert (done.returncode, json.loads(done.stdout)) == (0, {"findings": []})
 
 

@@ -18,7 +18,9 @@ SHUNT = pathlib.Path(os.environ.get("SHUNT_BUILD", ROOT / "build")).resolve() / 
 EXAMPLES = {
     "anycast": None,
     "forty-sites": ["site-01", "site-40"],
+    "ospf": None,
     "road-warriors": None,
+    "shared-load": None,
     "two-hubs": None,
 }
 

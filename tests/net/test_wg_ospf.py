@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """OSPF over one interface with three peers (star.py): neighbours are found by multicast, where the device hands that on to
 each of them. With WireGuard's own table no packet to a group has an owner, and nobody is found.
+
+The configurations, and what turns multicast on, are those of examples/ospf.
 """
 
 import os
+import pathlib
 import re
 import shutil
 
@@ -16,6 +19,20 @@ from star import Star
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 
 FRR = "/usr/lib/frr"
+EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples" / "ospf"
+
+
+def example(name, number, **more):
+    """The text of a site's configuration, made the one of another node."""
+    text = (EXAMPLE / name).read_text("ascii")
+    for old, new in {"10.10.0.11": f"10.9.0.{number}", **more}.items():
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+def have_multicast(end):
+    end.node.run([str(EXAMPLE / "multicast"), "wg0"])
 
 
 @pytest.fixture(name="star")
@@ -31,13 +48,8 @@ class Bird:
         self.node = end.node
         self.socket = self.node.path("bird.ctl")
         configuration = self.node.path("bird.conf")
-        interface = f'interface "wg0" {{ type broadcast; hello 1; dead 10; wait 2; priority {int(is_site)}; }};'
         with open(configuration, "w", encoding="ascii") as f:
-            f.write(f"""
-                router id 10.9.0.{number};
-                protocol device {{ }}
-                protocol ospf v2 four {{ ipv4 {{ export none; }}; area 0 {{ {interface} }}; }}
-                protocol ospf v3 six {{ ipv6 {{ export none; }}; area 0 {{ {interface} }}; }}""")
+            f.write(example("bird.conf", number, **{"priority 0": f"priority {int(is_site)}"}))
         self.process = self.node.spawn(["bird", "-f", "-c", configuration, "-s", self.socket, "-P", self.node.path("bird.pid")],
                                        log="bird.log")
 
@@ -60,17 +72,11 @@ class Frr:
         os.mkdir(self.folder)
         os.chmod(self.node.lab.folder, 0o711)  # it becomes the user frr, who must get through to its folder
         shutil.chown(self.folder, "frr", "frr")
-        self._write("zebra.conf", "")
+        text = example("frr.conf", number)
+        zebra, ospfd = text[:text.index("interface")], text[text.index("interface"):]
         self._write("vtysh.conf", "")
-        self._write("ospfd.conf", f"""
-interface wg0
- ip ospf network point-to-multipoint
- ip ospf area 0
- ip ospf hello-interval 1
- ip ospf dead-interval 10
-router ospf
- ospf router-id 10.9.0.{number}
-""")
+        self._write("zebra.conf", zebra)
+        self._write("ospfd.conf", ospfd)
         self._spawn("zebra")
         wait_for("zebra's socket", lambda: os.path.exists(self._path("zserv")), PATIENCE)
         self.process = self._spawn("ospfd")
@@ -99,12 +105,13 @@ router ospf
 def found(star, engine, protocols, hubs):
     """Nobody is found before the devices hand multicast on; then all are."""
     star.talk()
-    star.have_multicast(hubs)
+    for hub in star.hubs:
+        have_multicast(hub)
     engines = [engine(end, i + 1, end is star.site) for i, end in enumerate([star.site, *hubs])]
     sent = star.site.stats()["drop_no_peer"]
     wait_for("hellos that nobody gets", lambda: star.site.stats()["drop_no_peer"] >= sent + 3, PATIENCE)
     assert not any(engines[0].neighbours(p) for p in protocols)
-    star.multicast(True)
+    have_multicast(star.site)
     for p in protocols:
         wait_for(f"all neighbours by {p}", lambda p=p: engines[0].neighbours(p) ==
                  [f"10.9.0.{i + 2}" for i in range(len(hubs))], PATIENCE)
@@ -112,7 +119,7 @@ def found(star, engine, protocols, hubs):
 
 @pytest.mark.skipif(not shutil.which("bird"), reason="BIRD isn't installed")
 def test_bird_finds_its_neighbours(star):
-    found(star, Bird, ["four", "six"], star.hubs)
+    found(star, Bird, ["mesh4", "mesh6"], star.hubs)
 
 
 @pytest.mark.skipif(not os.path.exists(f"{FRR}/ospfd"), reason="FRR isn't installed")
