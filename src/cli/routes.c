@@ -5,6 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
+static bool is_cut(const char *reason)
+{
+	return !strcmp(reason, "cut-from-set") || !strcmp(reason, "cut-for-origin");
+}
+
 static enum term_style style_of(const char *reason)
 {
 	if (!strcmp(reason, "wins"))
@@ -12,45 +17,116 @@ static enum term_style style_of(const char *reason)
 	return strcmp(reason, "peer-down") ? TERM_PLAIN : TERM_RED;
 }
 
-static void add_candidate(struct table *t, const json_t *route, const json_t *c, bool first)
+/* The winners, and who is equal to them but gets nothing. */
+static const char *mark_of(const char *reason)
 {
-	const char *reason = client_text(c, "reason");
-	const char *via = client_text(c, "via"), *origin = client_text(c, "origin");
-	const json_t *hub_metric = json_object_get(c, "hub_metric");
+	return !strcmp(reason, "wins") ? "*" : is_cut(reason) ? "=" : " ";
+}
 
-	table_cell(t, TERM_BOLD, "%s", first ? client_text(route, "prefix") : " ");
-	table_cell(t, style_of(reason), "%s", strcmp(reason, "wins") ? " " : "*");
-	table_cell(t, style_of(reason), "%s", via);
-	table_cell(t, TERM_PLAIN, "%s", origin);
-	table_cell(
-		t, TERM_PLAIN, "%lld", (long long)json_integer_value(json_object_get(c, "metric")));
-	if (json_is_integer(hub_metric))
-		table_cell(t, TERM_PLAIN, "%lld", (long long)json_integer_value(hub_metric));
+/* Percent of the prefix's flows; 0: none, or not told. */
+static double share_of(const json_t *candidate)
+{
+	return json_number_value(json_object_get(candidate, "share"));
+}
+
+static bool is_shared(const json_t *route)
+{
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach(json_object_get(route, "candidates"), i, c)
+	{
+		if (share_of(c) > 0 && share_of(c) < 100)
+			return true;
+	}
+	return false;
+}
+
+/* True if flows of some prefix are shared: else the mark says all. */
+static bool has_shares(const json_t *routes)
+{
+	const json_t *route;
+	size_t i;
+
+	json_array_foreach(routes, i, route)
+	{
+		if (is_shared(route))
+			return true;
+	}
+	return false;
+}
+
+static void add_number(struct table *t, const json_t *number)
+{
+	if (json_is_integer(number))
+		table_cell(t, TERM_PLAIN, "%lld", (long long)json_integer_value(number));
 	else
 		table_cell(t, TERM_PLAIN, "%s", "");
+}
+
+static void add_share(struct table *t, const json_t *c)
+{
+	if (share_of(c) > 0)
+		table_cell(t, TERM_PLAIN, "%.3g%%", share_of(c));
+	else
+		table_cell(t, TERM_PLAIN, "%s", "");
+}
+
+static void add_candidate(
+	struct table *t, const json_t *route, const json_t *c, bool first, bool with_shares)
+{
+	const char *reason = client_text(c, "reason");
+
+	table_cell(t, TERM_BOLD, "%s", first ? client_text(route, "prefix") : " ");
+	table_cell(t, style_of(reason), "%s", mark_of(reason));
+	table_cell(t, style_of(reason), "%s", client_text(c, "via"));
+	table_cell(t, TERM_PLAIN, "%s", client_text(c, "origin"));
+	add_number(t, json_object_get(c, "metric"));
+	add_number(t, json_object_get(c, "hub_metric"));
+	if (with_shares)
+		add_share(t, c);
 	table_cell(t, TERM_PLAIN, "%s", client_text(c, "state"));
 	table_cell(t, TERM_DIM, "%s", client_text(c, "why"));
 }
 
-static void print_routes(const json_t *answer)
+static void print_table(const json_t *routes)
 {
-	static const char *const headings[] = {
+	static const char *const plain[] = {
 		"PREFIX", "", "VIA", "ORIGIN", ">METRIC", ">HUB METRIC", "STATE", "WHY", NULL};
-	struct table *t = table_new(headings);
+	static const char *const shared[] = {"PREFIX", "", "VIA", "ORIGIN", ">METRIC",
+		">HUB METRIC", ">SHARE", "STATE", "WHY", NULL};
+	bool with_shares = has_shares(routes);
+	struct table *t = table_new(with_shares ? shared : plain);
 	const json_t *route, *c;
 	size_t i, k;
 
-	json_array_foreach(json_object_get(answer, "routes"), i, route) json_array_foreach(
-		json_object_get(route, "candidates"), k, c) add_candidate(t, route, c, k == 0);
+	json_array_foreach(routes, i, route)
+	{
+		json_array_foreach(json_object_get(route, "candidates"), k, c)
+		{
+			add_candidate(t, route, c, k == 0, with_shares);
+		}
+	}
 	table_print(t, stdout);
 	table_free(t);
-	json_array_foreach(json_object_get(answer, "routes"), i,
-		route) if (json_is_null(json_object_get(route, "owner")))
+}
+
+static void print_routes(const json_t *answer)
+{
+	const json_t *routes = json_object_get(answer, "routes"), *route;
+	size_t i;
+
+	print_table(routes);
+	json_array_foreach(routes, i, route)
+	{
+		if (!json_is_null(json_object_get(route, "owner")))
+			continue;
 		printf("%s%s has no usable candidate%s (%s)\n", term_begin(stdout, TERM_RED),
 			client_text(route, "prefix"), term_end(stdout, TERM_RED),
 			json_is_true(json_object_get(route, "kernel_route"))
 				? "its packets stay on the device, a covering prefix may carry them"
 				: "the kernel's route is released");
+	}
 }
 
 static int run(int argc, char **argv)
@@ -88,6 +164,9 @@ const struct cli_verb cli_routes = {
 	.help = CLIENT_HELP
 	"\n"
 	"A prefix is looked up as it is, an address by the longest prefix that has an\n"
-	"owner now; without either all prefixes are shown.\n",
+	"owner now; without either all prefixes are shown.\n"
+	"\n"
+	"* wins: it gets the packets, or the share of the flows that is told. = is equal to\n"
+	"the winner but gets none, since the set was cut: WHY tells the reason.\n",
 	.run = run,
 };

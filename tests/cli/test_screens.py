@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""What `shunt routes` and `shunt status` make of a daemon's answers, which are made up here."""
+import contextlib
+import json
+import socket
+import threading
+
+from shunt import shunt
+
+
+@contextlib.contextmanager
+def daemon_that_says(folder, answer):
+    """A control socket in the folder that gives everybody the answer."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(folder / "control.sock"))
+        s.listen()
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    with s.accept()[0] as one:
+                        one.recv(65536)
+                        one.sendall(json.dumps({"ok": True, **answer}).encode() + b"\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield
+        finally:
+            s.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            (folder / "control.sock").unlink()
+
+
+def screen(folder, verb, answer, *words):
+    with daemon_that_says(folder, answer):
+        done = shunt(verb, *words, "--run-dir", str(folder))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def candidate(via, reason="wins", why=None, share=None, origin="site-1", **more):
+    return {"via": via, "origin": origin, "state": "up", "metric": 0, "transit": True, "hub_metric": 10,
+            "reason": reason, "why": why or reason, "share": share, **more}
+
+
+def routes(*candidates, owner="hub-a"):
+    return {"node": "site-2", "own": False, "routes": [
+        {"prefix": "10.20.1.0/24", "owner": owner, "kernel_route": True, "candidates": list(candidates)}]}
+
+
+def cells(text):
+    return [line.split() for line in text.splitlines()]
+
+
+def test_shares(tmp_path):
+    text = screen(tmp_path, "routes", routes(
+        candidate("hub-a", share=75), candidate("hub-b", share=25.0),
+        candidate("hub-c", "higher-hub-metric", "hub metric 20 is higher than hub-a's 10", share=0)))
+    head, a, b, c = cells(text)
+    assert head == ["PREFIX", "VIA", "ORIGIN", "METRIC", "HUB", "METRIC", "SHARE", "STATE", "WHY"]
+    assert a == ["10.20.1.0/24", "*", "hub-a", "site-1", "0", "10", "75%", "up", "wins"]
+    assert b == ["*", "hub-b", "site-1", "0", "10", "25%", "up", "wins"]
+    assert c[:6] == ["hub-c", "site-1", "0", "10", "-", "up"]
+
+
+def test_thirds(tmp_path):
+    text = screen(tmp_path, "routes", routes(*(candidate(f"hub-{h}", share=100 / 3) for h in "abc")))
+    assert [line[-3] for line in cells(text)[1:]] == ["33.3%"] * 3
+
+
+def test_a_cut_set(tmp_path):
+    """No shares, so no column of them; who is equal has a mark and the reason."""
+    why = "equal to hub-a, but site-1 takes packets of one source from one hub only"
+    for reason in ("cut-from-set", "cut-for-origin"):
+        text = screen(tmp_path, "routes", routes(candidate("hub-a", share=100), candidate("hub-b", reason, why)))
+        assert "SHARE" not in text
+        assert cells(text)[2][:2] == ["=", "hub-b"] and text.rstrip().endswith(why)
+
+
+def test_an_answer_without_shares(tmp_path):
+    """As an older daemon gives it."""
+    one = candidate("hub-a")
+    del one["share"]
+    text = screen(tmp_path, "routes", routes(one))
+    assert "SHARE" not in text and cells(text)[1][1:3] == ["*", "hub-a"]
+
+
+def test_nobody_is_left(tmp_path):
+    text = screen(tmp_path, "routes", routes(candidate("hub-a", "peer-down", "hub-a is down"), owner=None))
+    assert "10.20.1.0/24 has no usable candidate" in text
+
+
+def test_json_passes_all_through(tmp_path):
+    answer = routes(candidate("hub-a", share=75, rank=0, weight=3), candidate("hub-b", share=25, rank=0, weight=1))
+    assert json.loads(screen(tmp_path, "routes", answer, "--json")) == answer
+
+
+def test_problems_of_the_status(tmp_path):
+    answer = {"node": "site-2", "role": "spoke", "mesh": "corp", "uptime_s": 5, "drained": False, "holding": False,
+              "device": {"interface": "wg0", "kind": "uapi", "name": "shunt-wg", "listen_port": 51820},
+              "peers": [], "problems": [
+                  {"what": "the line between hub-a and site-1 is dead while both live: hub-b relays", "fix": None},
+                  {"what": "site-1 runs an older inventory", "fix": "copy this one there"}]}
+    text = screen(tmp_path, "status", answer)
+    assert "\nproblem  the line between hub-a and site-1 is dead while both live: hub-b relays\n\nproblem  site-1" in text
+    assert text.endswith("   mend it: copy this one there\n")
