@@ -31,23 +31,28 @@ size_t choice_members(
 /* For good, without memory. */
 void choice_strike_out(struct cryptokey_choice *c, const struct cryptokey_owner *o);
 
-/* The quick way, which is right nearly always: of the lowest rank, whom the hash chooses, if he is
- * up and may be sent to. NULL: ask for the group. */
+/* Does the flow choose among those of the lowest rank? */
 static inline bool choice_is_by_flow(const struct cryptokey_choice *c)
 {
 	return c->members[0].table;
 }
 
-static inline struct cryptokey_owner *choice_first(
-	const struct cryptokey_choice *c, bool from_relay, uint64_t hash)
+/* Whom it chooses then. */
+static inline unsigned choice_bucket(const struct cryptokey_choice *c, uint64_t hash)
 {
-	unsigned i = choice_is_by_flow(c) ? c->buckets[0][hash % CHOICE_BUCKETS] : 0;
-	struct cryptokey_owner *o =
-		atomic_load_explicit(&c->members[i].owner, memory_order_acquire);
+	return c->buckets[0][hash % CHOICE_BUCKETS];
+}
+
+/* The member, if he is up and may be sent to, as nearly always. NULL: ask for the group. */
+static inline struct cryptokey_owner *choice_if_up(
+	const struct cryptokey_choice *c, unsigned i, bool from_relay)
+{
+	const struct choice_member *m = &c->members[i];
+	struct cryptokey_owner *o = atomic_load_explicit(&m->owner, memory_order_acquire);
 	bool is_up = o && atomic_load_explicit(&o->level, memory_order_acquire) == CRYPTOKEY_UP &&
 		     atomic_load_explicit(&o->answers, memory_order_acquire);
 
-	return is_up && c->n_senders && !(from_relay && c->members[i].is_relay) ? o : NULL;
+	return is_up && m->weight && !(from_relay && m->is_relay) ? o : NULL;
 }
 
 /* Who may be sent to and is usable, of the best level and then the lowest rank: bits of members. */

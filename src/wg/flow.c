@@ -139,30 +139,65 @@ static uint64_t pair_hash(uint64_t a, uint64_t b, uint64_t seed)
 		a ^ seed ^ UINT64_C(0x243f6a8885a308d3), b ^ ~seed ^ UINT64_C(0xb7e151628aed2a6b));
 }
 
-static uint64_t hash4(const uint8_t *packet, size_t len, uint64_t seed)
+static uint32_t ports_at(const uint8_t *at)
+{
+	uint32_t ports;
+
+	memcpy(&ports, at, sizeof(ports));
+	return ports;
+}
+
+static bool is_tcp_or_udp(uint8_t protocol)
+{
+	return protocol == TCP || protocol == UDP;
+}
+
+static uint64_t put_together4(
+	const uint8_t *packet, uint64_t ports, uint8_t protocol, uint64_t seed)
+{
+	return fold(pair_hash(word(packet + 12), ports << 32 | protocol, seed) ^
+			    UINT64_C(0x13198a2e03707345),
+		UINT64_C(0x9e3779b97f4a7c15));
+}
+
+static __attribute__((noinline)) uint64_t any_hash4(
+	const uint8_t *packet, size_t len, uint64_t seed)
 {
 	struct upper u = upper4(packet);
 	uint64_t ports = u.at >= IPV4_LEN ? ports_of(&u, packet, len) : 0;
 
-	return pair_hash(word(packet + 12), ports << 32 | u.protocol, seed);
+	return put_together4(packet, ports, u.protocol, seed);
 }
 
-static uint64_t hash6(const uint8_t *packet, size_t len, uint64_t seed)
+/* Two rounds of multiplication on every bit, as for IPv4. */
+static uint64_t put_together6(const uint8_t *packet, uint64_t rest, uint8_t protocol, uint64_t seed)
+{
+	return pair_hash(pair_hash(word(packet + 8), word(packet + 24), seed) + rest,
+		pair_hash(word(packet + 16), word(packet + 32), ~seed) + protocol, seed);
+}
+
+static __attribute__((noinline)) uint64_t any_hash6(
+	const uint8_t *packet, size_t len, uint64_t seed)
 {
 	struct upper u = upper6(packet, len);
 	uint64_t rest = ports_of(&u, packet, len);
 
 	if (!u.is_fragment && !has_ports(u.protocol))
 		rest = (packet[1] & 15u) << 16 | be16(packet + 2);
-	return pair_hash(pair_hash(word(packet + 8), word(packet + 24), seed) + rest,
-		pair_hash(word(packet + 16), word(packet + 32), ~seed) + u.protocol, seed);
+	return put_together6(packet, rest, u.protocol, seed);
 }
 
+/* Nearly all is TCP or UDP right behind the addresses. */
 uint64_t flow_hash(const uint8_t *packet, size_t len, uint64_t seed)
 {
-	uint64_t hash = packet[0] >> 4 == 4 ? hash4(packet, len, seed) : hash6(packet, len, seed);
-
-	return fold(hash ^ UINT64_C(0x13198a2e03707345), UINT64_C(0x9e3779b97f4a7c15));
+	if (packet[0] == 0x45 && len >= IPV4_LEN + 4 && is_tcp_or_udp(packet[9]) &&
+		!(be16(packet + 6) & MORE_OR_OFFSET))
+		return put_together4(packet, ports_at(packet + IPV4_LEN), packet[9], seed);
+	if (packet[0] >> 4 == 4)
+		return any_hash4(packet, len, seed);
+	if (len >= IPV6_LEN + 4 && is_tcp_or_udp(packet[6]))
+		return put_together6(packet, ports_at(packet + IPV6_LEN), packet[6], seed);
+	return any_hash6(packet, len, seed);
 }
 
 /* --- beyond one address --------------------------------------------------------------------------
