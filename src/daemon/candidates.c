@@ -135,7 +135,7 @@ static bool is_same_candidate(const struct rib_candidate *a, const struct rib_ca
 	return a->peer == b->peer && a->origin == b->origin && a->distance == b->distance &&
 	       a->transit == b->transit && a->metric == b->metric &&
 	       a->hub_metric == b->hub_metric && a->place == b->place &&
-	       a->origin_place == b->origin_place;
+	       a->origin_place == b->origin_place && a->weight == b->weight;
 }
 
 static bool is_same(const struct rib_event *a, const struct rib_event *b)

@@ -53,6 +53,8 @@ struct generation *generation_make(const struct generation_parts *parts)
 	g->topology = parts->topology;
 	g->self = parts->self;
 	g->private_key = *parts->private_key;
+	g->inventory_time = parts->inventory_time;
+	mesh_digest(g->inv, g->digest);
 	g->by_id = map_new();
 	g->by_key = map_new();
 	mesh_view_build(g->topology, g->self->index, &g->view);

@@ -12,6 +12,7 @@
 #include "base/vec.h"
 #include "daemon/candidates.h"
 #include "daemon/names.h"
+#include "mesh/digest.h"
 #include "mesh/view.h"
 
 struct generation_peer {
@@ -35,8 +36,10 @@ struct generation {
 	struct mesh_view view;
 	const struct mesh_node *self;
 	wg_key private_key;
-	uint32_t *ids;		       /* node index -> id */
-	struct generation_peer *peers; /* as view.peers */
+	uint8_t digest[MESH_DIGEST_LEN]; /* of inv: nodes that have the same run the same */
+	int64_t inventory_time;		 /* seconds of the wall clock: its file's; 0: it has none */
+	uint32_t *ids;			 /* node index -> id */
+	struct generation_peer *peers;	 /* as view.peers */
 	size_t n_peers;
 	struct map *by_id, *by_key; /* of peers */
 	ip_prefix
@@ -53,6 +56,7 @@ struct generation_parts {
 	struct mesh_topology_index *topology; /* of an inventory without errors; taken over */
 	const struct mesh_node *self;	      /* of it, no client */
 	const wg_key *private_key;	      /* copied */
+	int64_t inventory_time;		      /* of its file; 0: none */
 	generation_psk_fn *read_psk;	      /* NULL: none can be read */
 	/* The one in force, which this is to follow; borrowed. NULL: it is the first. */
 	const struct generation *before;

@@ -16,6 +16,7 @@ struct reading {
 	struct mesh_topology_index *topology;
 	const struct mesh_node *self;
 	wg_key *private_key; /* of secret_zalloc */
+	int64_t inventory_time;
 	generation_faults faults;
 };
 
@@ -54,6 +55,14 @@ static int read_inventory(
 	if (err)
 		refuse_errors(errors, file, why);
 	return err;
+}
+
+/* Asked before it is read, so that who changes it meanwhile has the younger one. */
+static int64_t time_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) ? 0 : (int64_t)st.st_mtim.tv_sec;
 }
 
 static int read_key(wg_key *ret, const char *file)
@@ -156,6 +165,7 @@ static struct generation *finish(struct reading *r, const struct generation *bef
 		.topology = r->topology,
 		.self = r->self,
 		.private_key = r->private_key,
+		.inventory_time = r->inventory_time,
 		.read_psk = read_key,
 		.before = before,
 	};
@@ -176,7 +186,8 @@ static void give_up(struct reading *r)
 int generation_load(const char *file, const char *node, const struct generation *before,
 	const struct generation **ret, struct buf *why)
 {
-	struct reading r = {.private_key = secret_zalloc(1, sizeof(*r.private_key))};
+	struct reading r = {.private_key = secret_zalloc(1, sizeof(*r.private_key)),
+		.inventory_time = time_of(file)};
 	struct mesh_errors errors = {0};
 	int err = read_inventory(file, &r.inv, &errors, why);
 
