@@ -162,6 +162,10 @@ static void carry_out(struct daemon *d, const struct engine_action *a, outcomes 
 		prober_handshake(d->prober, a->u.report.peer, a->u.report.handshake_age_ns,
 			a->u.report.rx_bytes);
 		break;
+	case ENGINE_TELL:
+		if (d->prober) /* it may not have come up */
+			prober_tell(d->prober, a->u.tell);
+		break;
 	case ENGINE_PROBE_DRAIN:
 		prober_drain(d->prober, a->u.drained);
 		break;

@@ -12,6 +12,7 @@ struct engine *engine_new(instant now)
 	looks_init(&e->looks);
 	e->endpoints = endpoints_new();
 	e->handshakes = handshakes_new();
+	e->reports = reports_new();
 	e->feed.slice = ENGINE_SLICE;
 	e->started_at = now;
 	e->check_at = INSTANT_NEVER;
@@ -24,6 +25,7 @@ void engine_free(struct engine *e)
 		return;
 	endpoints_free(e->endpoints);
 	handshakes_free(e->handshakes);
+	reports_free(e->reports);
 	rib_diff_done(&e->diff);
 	engine_feed_done(e);
 	if (e->rib)
@@ -97,6 +99,8 @@ static void on_time(struct engine *e, instant now, engine_actions *out)
 {
 	if (engine_is_feeding(e))
 		engine_feed(e, now, out);
+	reports_on_time(e->reports, now);
+	engine_take_reports(e, out);
 	if (!instant_before(now, e->looks.at))
 		engine_emit_sync(e, e->why ? e->why : "drift mended", now, out);
 	if (!instant_before(now, e->check_at))
@@ -136,6 +140,9 @@ void engine_step(
 	case ENGINE_PROBED:
 		engine_on_verdicts(e, event, now, ret);
 		break;
+	case ENGINE_REPORT:
+		engine_on_report(e, event, now, ret);
+		break;
 	case ENGINE_RESOLVED:
 		engine_on_resolved(e, event, now, ret);
 		break;
@@ -164,12 +171,15 @@ void engine_step(
 		on_remembered(e, event->u.remembered.drained, event->u.remembered.err, ret);
 		break;
 	}
+	engine_tell_report(e, ret);
 }
 
 instant engine_deadline(const struct engine *e)
 {
 	instant at = instant_min(e->looks.at, e->check_at);
 
+	if (e->rib)
+		at = instant_min(at, reports_deadline(e->reports));
 	return engine_is_feeding(e) ? instant_min(at, e->feed.at) : at;
 }
 
@@ -199,6 +209,11 @@ const char *engine_name(const struct engine *e, uint32_t peer)
 const struct endpoints *engine_endpoints(const struct engine *e)
 {
 	return e->endpoints;
+}
+
+const struct reports *engine_reports(const struct engine *e)
+{
+	return e->reports;
 }
 
 const char *engine_trouble(const struct engine *e)

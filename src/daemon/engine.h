@@ -32,6 +32,7 @@
 #include "daemon/generation.h"
 #include "daemon/handshakes.h"
 #include "daemon/names.h"
+#include "daemon/reports.h"
 #include "device/device.h"
 #include "live/live.h"
 #include "route/rib.h"
@@ -45,6 +46,7 @@ enum engine_event_type {
 			    */
 	ENGINE_FOUND,	   /* found: the device, before anything was changed on it */
 	ENGINE_VERDICTS,   /* verdicts: of the prober, in their order */
+	ENGINE_REPORT,	   /* report: a peer's, another than before */
 	ENGINE_RESOLVED,   /* resolved: answers RESOLVE */
 	ENGINE_NEWS,	   /* the kernel has some */
 	ENGINE_DRAIN,	   /* drained: is asked for */
@@ -71,6 +73,10 @@ struct engine_event {
 			const struct live_event *events; /* each with its own generation */
 			size_t n;
 		} verdicts;
+		struct {
+			uint32_t peer;
+			const struct live_report *report; /* copied; NULL: there is none any more */
+		} report;
 		struct {
 			uint32_t peer;
 			const sock_addr *addrs;
@@ -106,6 +112,7 @@ enum engine_action_type {
 	ENGINE_PROBE_SET,      /* probe: exactly these peers -> PROBED */
 	ENGINE_PROBE_REOPEN,   /* the device is another */
 	ENGINE_PROBE_REPORT,   /* report: what the device says of a peer */
+	ENGINE_TELL,	       /* tell: our own report, for the peers */
 	ENGINE_PROBE_DRAIN,    /* drained: tell the peers */
 	ENGINE_HOLD_CLEAR,     /* our own FIB is programmed: the peers may come back */
 	ENGINE_REMEMBER_DRAIN, /* drained, beyond a restart -> REMEMBERED */
@@ -170,6 +177,7 @@ struct engine_action {
 			int64_t handshake_age_ns; /* handshake_clock_age's */
 			uint64_t rx_bytes;
 		} report;
+		const struct live_report *tell;
 		bool drained;
 		const struct generation *generation;
 		struct engine_line line;
@@ -208,6 +216,7 @@ const struct generation *engine_generation_before(const struct engine *e);
 struct rib *engine_rib(const struct engine *e);
 const char *engine_name(const struct engine *e, uint32_t peer);
 const struct endpoints *engine_endpoints(const struct engine *e);
+const struct reports *engine_reports(const struct engine *e);
 /* What stands in the way of the SYNC that is tried again; NULL: nothing. */
 const char *engine_trouble(const struct engine *e);
 

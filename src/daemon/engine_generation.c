@@ -3,11 +3,8 @@
  * the place of another. */
 #include "daemon/engine_internal.h"
 
-#include "base/map.h"
-#include "daemon/adoption.h"
 #include "daemon/candidates.h"
 #include <assert.h>
-#include <stdlib.h>
 
 static void judge(struct engine *e, uint32_t peer, enum rib_state state)
 {
@@ -16,59 +13,19 @@ static void judge(struct engine *e, uint32_t peer, enum rib_state state)
 	rib_step(e->rib, &r, 1, &e->diff); /* a SYNC follows */
 }
 
-/* --- adoption ------------------------------------------------------------------------------------
+/* --- the device is found
+ * ---------------------------------------------------------------------------
  */
 
-static bool is_own_address(const struct generation_peer *p, const ip_prefix *prefix)
+/* Beyond a restart nodes have nothing but their names. */
+static uint64_t tag_of(uint32_t id, void *engine)
 {
-	for (size_t i = 0; i < p->node->n_addresses; i++) {
-		ip_prefix host = ip_prefix_host(&p->node->addresses[i].addr);
+	const struct engine *e = engine;
+	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
 
-		if (ip_prefix_eq(&host, prefix))
-			return true;
-	}
-	return false;
-}
-
-/* The device sends more to it than what never moves. */
-static bool is_in_use(const struct generation_peer *p, const struct device_state *device)
-{
-	const struct device_peer *m = device_state_peer(device, &p->node->public_key);
-
-	for (size_t i = 0; m && i < m->n_allowed; i++)
-		if (!is_own_address(p, &m->allowed[i]))
-			return true;
-	return false;
-}
-
-struct owners {
-	struct map *of; /* prefix -> generation_peer */
-};
-
-static bool owner_found(const ip_prefix *prefix, uint32_t *ret_peer, void *data)
-{
-	const struct owners *o = data;
-	const struct generation_peer *p = map_get(o->of, prefix, sizeof(*prefix));
-
-	if (p)
-		*ret_peer = p->id;
-	return p;
-}
-
-/* A peer that the table passes over is last resort (adoption.h). */
-static void refine(struct engine *e, const struct device_state *device)
-{
-	struct owners o = {map_new()};
-
-	for (size_t i = 0; i < device->n_peers; i++) {
-		const struct device_peer *m = &device->peers[i];
-		const struct generation_peer *p = generation_peer_by_key(e->gen, &m->key);
-
-		for (size_t k = 0; p && k < m->n_allowed; k++)
-			map_put(o.of, &m->allowed[k], sizeof(m->allowed[k]), (void *)(uintptr_t)p);
-	}
-	adoption_refine(e->rib, owner_found, &o);
-	map_free(o.of);
+	for (const char *c = engine_name(e, id); *c; c++)
+		h = (h ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
+	return h;
 }
 
 static void feed_all(struct engine *e)
@@ -85,15 +42,22 @@ static void feed_all(struct engine *e)
 void engine_on_found(struct engine *e, const struct device_state *device, unsigned max_owners,
 	instant now, engine_actions *out)
 {
+	struct engine_found *f = engine_found_new(e->gen, device);
+
 	assert(!e->rib);
-	e->rib = rib_new(max_owners, NULL, NULL);
+	e->rib = rib_new(max_owners, tag_of, e);
+	reports_set_max_owners(e->reports, max_owners);
 	for (size_t i = 0; i < e->gen->n_peers; i++) {
 		const struct generation_peer *p = &e->gen->peers[i];
+		enum rib_state state = engine_found_state(f, p);
 
-		judge(e, p->id, is_in_use(p, device) ? RIB_UP : engine_unheard(p));
+		judge(e, p->id, state);
+		reports_found(e->reports, p->id, engine_live_state(state),
+			device_state_peer(device, &p->node->public_key));
 	}
 	feed_all(e);
-	refine(e, device);
+	engine_found_refine(e, f, now);
+	engine_found_free(f);
 	engine_emit_sync(e, "start", now, out);
 }
 
@@ -129,6 +93,7 @@ void engine_on_generation(
 	assert(fresh->number == (before ? before->number + 1 : 1));
 	e->gen = fresh;
 	endpoints_set(e->endpoints, fresh, now);
+	reports_set(e->reports, fresh, now);
 	engine_resolve_open(e, now, out);
 	if (before) {
 		forget_outcomes(e);

@@ -40,6 +40,7 @@ struct engine {
 	engine_peers offered, covered;
 	engine_peers late; /* of which the SYNC under way may not have known: offered again */
 	struct handshakes *handshakes;
+	struct reports *reports;
 	struct looks looks;
 	const char *why; /* the next look: for the log */
 	instant started_at;
@@ -78,7 +79,10 @@ void engine_on_verdicts(
 void engine_on_moved(struct engine *e, int err, instant now, engine_actions *out);
 /* Who waits for the device to be as the RIB wants it goes on, if it is. */
 void engine_go_on_if_in_line(struct engine *e, engine_actions *out);
-void engine_emit_probe_set(struct engine *e, engine_actions *out);
+void engine_emit_probe_set(struct engine *e, instant now, engine_actions *out);
+/* What the RIB's last step changed; nothing if it changed nothing. */
+void engine_emit_move(struct engine *e, engine_actions *out);
+enum live_state engine_live_state(enum rib_state s);
 
 /* --- generations (engine_generation.c) --- */
 
@@ -86,6 +90,28 @@ void engine_on_generation(
 	struct engine *e, const struct generation *fresh, instant now, engine_actions *out);
 void engine_on_found(struct engine *e, const struct device_state *device, unsigned max_owners,
 	instant now, engine_actions *out);
+
+/* --- the device as it was found (engine_adoption.c) --- */
+
+struct engine_found;
+
+/* Borrows both. */
+struct engine_found *engine_found_new(
+	const struct generation *g, const struct device_state *device);
+void engine_found_free(struct engine_found *f);
+/* What counts of the peer until it is heard. */
+enum rib_state engine_found_state(const struct engine_found *f, const struct generation_peer *p);
+/* The RIB, which has all candidates, and the reports: what else the device shows (adoption.h). */
+void engine_found_refine(struct engine *e, struct engine_found *f, instant now);
+
+/* --- what nodes report to each other (engine_reports.c) --- */
+
+void engine_on_report(
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *out);
+/* The RIB is told what reports say, a slice of it. */
+void engine_take_reports(struct engine *e, engine_actions *out);
+/* Our own, if it changed. */
+void engine_tell_report(struct engine *e, engine_actions *out);
 
 /* --- the RIB is told of them (engine_feed.c) --- */
 

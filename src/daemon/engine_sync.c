@@ -61,7 +61,7 @@ static void go_on(struct engine *e, bool well, instant now, engine_actions *out)
 	if (!e->is_probing && well)
 		e->check_at = now;
 	if (is_reload || (!e->is_probing && well))
-		engine_emit_probe_set(e, out);
+		engine_emit_probe_set(e, now, out);
 	engine_emit_let_go(e, e->before, out);
 	e->before = NULL;
 }

@@ -16,7 +16,7 @@ static enum rib_state rib_state_of(enum live_state s)
 	}
 }
 
-static enum live_state live_state_of(enum rib_state s)
+enum live_state engine_live_state(enum rib_state s)
 {
 	return s == RIB_UP ? LIVE_UP : s == RIB_LAST_RESORT ? LIVE_LAST_RESORT : LIVE_DOWN;
 }
@@ -48,8 +48,8 @@ static struct live_peer_config probe_config(const struct engine *e, const struct
 		.signals = p->view->runs_shuntd,
 		.is_transit = p->node->role == MESH_HUB,
 		/* At the start those are up, or last resort, whom the device was found to use. */
-		.adopted_as =
-			e->is_probing ? LIVE_DOWN : live_state_of(rib_peer_state(e->rib, p->id)),
+		.adopted_as = e->is_probing ? LIVE_DOWN
+					    : engine_live_state(rib_peer_state(e->rib, p->id)),
 		.local = p->view->local,
 		.remote = p->view->remote,
 		.interval_ns = p->node->liveness.interval_ns,
@@ -60,7 +60,7 @@ static struct live_peer_config probe_config(const struct engine *e, const struct
 	};
 }
 
-void engine_emit_probe_set(struct engine *e, engine_actions *out)
+void engine_emit_probe_set(struct engine *e, instant now, engine_actions *out)
 {
 	struct engine_action *a = engine_emit(e, ENGINE_PROBE_SET, out);
 
@@ -70,6 +70,7 @@ void engine_emit_probe_set(struct engine *e, engine_actions *out)
 	a->u.probe.peers = e->probes.items;
 	a->u.probe.n = e->probes.n;
 	e->is_probing = true;
+	reports_probing(e->reports, now);
 }
 
 /* --- what moves ----------------------------------------------------------------------------------
@@ -105,11 +106,11 @@ static void add_to_line(const ip_prefix *prefix, const struct rib_turn *t, void 
 }
 
 /* The move itself, then one line per pair of owners. */
-static void emit_move(struct engine *e, engine_actions *out)
+void engine_emit_move(struct engine *e, engine_actions *out)
 {
 	struct moved_lines m = {.e = e, .out = out};
 
-	if (!e->diff.sets.n && !e->diff.prefixes.n)
+	if (!e->diff.sets.n && !e->diff.prefixes.n && !e->diff.owner_sets.n && !e->diff.levels.n)
 		return;
 	engine_emit(e, ENGINE_MOVE, out)->u.move = &e->diff;
 	e->fib.moves++;
@@ -211,6 +212,8 @@ void engine_on_verdicts(
 		struct rib_event r = {.type = RIB_EVENT_PEER};
 
 		e->is_hold_over |= v[i].type == LIVE_EVENT_HOLD_OVER;
+		if (v[i].type == LIVE_EVENT_PEER && is_of_now(e, &v[i]))
+			reports_on_verdict(e->reports, &v[i], now);
 		if (!counts(e, &v[i], event->type == ENGINE_PROBED))
 			continue;
 		r.u.peer.id = v[i].peer;
@@ -220,7 +223,7 @@ void engine_on_verdicts(
 	}
 	if (events.n) {
 		rib_step(e->rib, events.items, events.n, &e->diff);
-		emit_move(e, out);
+		engine_emit_move(e, out);
 	}
 	engine_go_on_if_in_line(e, out);
 	for (size_t i = 0; i < told.n; i++)

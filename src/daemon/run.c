@@ -55,14 +55,30 @@ static void on_second(uv_timer_t *t)
 	log_tell_left_out();
 }
 
+static void take_report(struct daemon *d, uint32_t peer)
+{
+	struct live_report report = {0};
+	struct engine_event e = {.type = ENGINE_REPORT, .u.report.peer = peer};
+
+	if (prober_report(d->prober, peer, &report))
+		e.u.report.report = &report;
+	actions_feed(d, &e);
+	live_report_done(&report);
+}
+
+/* Verdicts first: of what a peer reports the last word counts, whenever it is asked for. */
 static void on_prober(uv_poll_t *p, int status, int events)
 {
 	struct daemon *d = p->data;
 	struct live_event live[EVENTS_MAX];
 	struct engine_event e = {.type = ENGINE_VERDICTS, .u.verdicts.events = live};
 
-	while ((e.u.verdicts.n = prober_events(d->prober, live, ARRAY_SIZE(live))))
+	while ((e.u.verdicts.n = prober_events(d->prober, live, ARRAY_SIZE(live)))) {
 		actions_feed(d, &e);
+		for (size_t i = 0; i < e.u.verdicts.n; i++)
+			if (live[i].type == LIVE_EVENT_REPORT)
+				take_report(d, live[i].peer);
+	}
 }
 
 static void watch_kernel(struct daemon *d);

@@ -26,6 +26,13 @@ struct mesh_build *inventory(struct bench *b)
 	return m;
 }
 
+static void take_told(struct bench *b, const struct live_report *r)
+{
+	live_report_done(&b->told);
+	live_report_copy(r, &b->told);
+	b->n_told++;
+}
+
 void step(struct bench *b, const struct engine_event *e)
 {
 	size_t n = b->todo.n;
@@ -34,6 +41,8 @@ void step(struct bench *b, const struct engine_event *e)
 	for (size_t i = n; i < b->todo.n; i++)
 		if (b->todo.items[i].type == ENGINE_LET_GO)
 			generation_put(b->todo.items[i].u.generation);
+		else if (b->todo.items[i].type == ENGINE_TELL)
+			take_told(b, b->todo.items[i].u.tell);
 		else
 			b->todo.items[n++] = b->todo.items[i];
 	b->todo.n = n;
@@ -64,6 +73,18 @@ static void put_turn(const ip_prefix *p, const struct rib_turn *t, void *data)
 		t->owners.n ? engine_name(b->e, t->owners.peer[0]) : "nobody");
 }
 
+/* Of a device of many owners. */
+static void put_levels(struct bench *b, const struct rib_diff *d)
+{
+	static const char *const words[] = {"down", "last resort", "up"};
+
+	for (size_t i = 0; i < d->levels.n; i++)
+		buf_printf(&b->text, ", %s %s", engine_name(b->e, d->levels.items[i].peer),
+			words[d->levels.items[i].state]);
+	if (d->owner_sets.n)
+		buf_printf(&b->text, ", %zu sets", d->owner_sets.n);
+}
+
 static void put_endpoint(struct bench *b, const struct engine_action *a)
 {
 	char now[SOCK_ADDR_STRLEN], before[SOCK_ADDR_STRLEN];
@@ -88,6 +109,7 @@ void put(struct bench *b, const struct engine_action *a)
 	case ENGINE_MOVE:
 		buf_puts(&b->text, "move");
 		rib_diff_each(a->u.move, put_turn, b);
+		put_levels(b, a->u.move);
 		break;
 	case ENGINE_SYNC:
 		buf_printf(&b->text, "sync: %s", a->u.sync);
@@ -120,6 +142,7 @@ void put(struct bench *b, const struct engine_action *a)
 		buf_printf(&b->text, "(%d) ", engine_line_severity(&a->u.line));
 		engine_line_text(b->e, &a->u.line, &b->text);
 		break;
+	case ENGINE_TELL:
 	case ENGINE_LET_GO:
 		fail_msg("it is taken as it comes");
 		break;
@@ -288,6 +311,27 @@ void until_sync(struct bench *b)
 	b->todo.n = 0;
 }
 
+/* A stranger to nobody: of our own inventory, with nothing said yet. */
+struct live_report report_of(struct bench *b, unsigned max_owners)
+{
+	const struct generation *g = engine_generation(b->e);
+	struct live_report r = {.inventory_time = g->inventory_time, .max_owners = max_owners};
+
+	memcpy(r.digest, g->digest, sizeof(r.digest));
+	live_report_init_nodes(&r, (uint32_t)g->inv->n_nodes);
+	return r;
+}
+
+void reports(struct bench *b, unsigned node, struct live_report *r)
+{
+	struct engine_event e = {.type = ENGINE_REPORT};
+
+	e.u.report.peer = id(b, node);
+	e.u.report.report = r;
+	feed(b, e);
+	live_report_done(r);
+}
+
 void device_has(struct bench *b, unsigned node, const char *endpoint, const char *prefix)
 {
 	struct device_peer *p = &b->peers[node];
@@ -331,6 +375,7 @@ int end(void **state)
 	}
 	vec_done(&b->builds);
 	vec_done(&b->todo);
+	live_report_done(&b->told);
 	buf_done(&b->text);
 	free(b);
 	return 0;
@@ -341,7 +386,7 @@ void find(struct bench *b)
 	struct engine_event e = {.type = ENGINE_FOUND};
 
 	e.u.found.device = &b->device;
-	e.u.found.max_owners = 1;
+	e.u.found.max_owners = b->max_owners ? b->max_owners : 1;
 	feed(b, e);
 }
 

@@ -28,6 +28,9 @@ struct bench {
 	instant now;
 	engine_actions todo;
 	struct buf text;
+	struct live_report told; /* our own, as it was told last */
+	unsigned n_told;
+	unsigned max_owners; /* of the device; 0: one */
 	/* The device, as it would be read. */
 	struct device_peer peers[NODES];
 	ip_prefix allowed[NODES][2];
@@ -72,6 +75,13 @@ void wait_until_at(struct bench *b, double s, int line);
 void run_until(struct bench *b, double s);
 /* Time goes on to the next SYNC, which is left under way. */
 void until_sync(struct bench *b);
+
+/* --- reports --- */
+
+/* One of the generation in force in which nothing is said yet. */
+struct live_report report_of(struct bench *b, unsigned max_owners);
+/* It comes in from that peer; freed. */
+void reports(struct bench *b, unsigned node, struct live_report *r);
 
 /* --- a device --- */
 

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The device as it was found: how peers stand, and by whom each prefix goes. Where prefixes stand
+ * in sets of ours, a shuntd before us set the levels of all peers, and they tell how these stood;
+ * on any other, whoever gets more than what never moves was up.
+ */
+#include "daemon/engine_internal.h"
+
+#include "base/map.h"
+#include "daemon/adoption.h"
+#include <stdlib.h>
+
+struct found_prefix {
+	ip_prefix prefix;
+	const struct generation_peer *peer;	  /* or NULL */
+	const struct device_owner_set *owner_set; /* or NULL */
+};
+
+struct engine_found {
+	const struct generation *gen;
+	const struct device_state *device;
+	bool has_levels;
+	struct map *in_sets; /* keys of those who stand in sets of ours */
+	VEC(struct found_prefix) prefixes;
+	struct map *by_prefix; /* of prefixes */
+};
+
+/* --- how peers stand -----------------------------------------------------------------------------
+ */
+
+static void note_owners(struct engine_found *f)
+{
+	for (size_t i = 0; i < f->device->n_sets; i++) {
+		const struct device_owner_set *s = &f->device->sets[i];
+
+		if (!RIB_IS_OWNER_SET(s->number))
+			continue;
+		f->has_levels = true;
+		for (size_t k = 0; k < s->n_owners; k++)
+			map_put(f->in_sets, &s->owners[k].key, sizeof(s->owners[k].key),
+				(void *)(uintptr_t)&s->owners[k]);
+	}
+}
+
+static bool is_own_address(const struct generation_peer *p, const ip_prefix *prefix)
+{
+	for (size_t i = 0; i < p->node->n_addresses; i++) {
+		ip_prefix host = ip_prefix_host(&p->node->addresses[i].addr);
+
+		if (ip_prefix_eq(&host, prefix))
+			return true;
+	}
+	return false;
+}
+
+/* The device sends more to it than what never moves. */
+static bool is_in_use(const struct generation_peer *p, const struct device_peer *m)
+{
+	for (size_t i = 0; i < m->n_allowed; i++)
+		if (!is_own_address(p, &m->allowed[i]))
+			return true;
+	return false;
+}
+
+static enum rib_state state_of_level(enum device_level l)
+{
+	return l == DEVICE_UP ? RIB_UP : l == DEVICE_LAST_RESORT ? RIB_LAST_RESORT : RIB_DOWN;
+}
+
+enum rib_state engine_found_state(const struct engine_found *f, const struct generation_peer *p)
+{
+	const wg_key *key = &p->node->public_key;
+	const struct device_peer *m = device_state_peer(f->device, key);
+
+	if (!m || (!is_in_use(p, m) && !map_get(f->in_sets, key, sizeof(*key))))
+		return engine_unheard(p);
+	return f->has_levels ? state_of_level(m->level) : RIB_UP;
+}
+
+/* --- by whom prefixes go -------------------------------------------------------------------------
+ */
+
+static void note_prefixes(struct engine_found *f)
+{
+	for (size_t i = 0; i < f->device->n_peers; i++) {
+		const struct device_peer *m = &f->device->peers[i];
+		const struct generation_peer *p = generation_peer_by_key(f->gen, &m->key);
+
+		for (size_t k = 0; p && k < m->n_allowed; k++)
+			vec_push(&f->prefixes, ((struct found_prefix){m->allowed[k], p, NULL}));
+	}
+	for (size_t i = 0; i < f->device->n_sets; i++) {
+		const struct device_owner_set *s = &f->device->sets[i];
+
+		for (size_t k = 0; k < s->n_allowed; k++)
+			vec_push(&f->prefixes, ((struct found_prefix){s->allowed[k], NULL, s}));
+	}
+	for (size_t i = 0; i < f->prefixes.n; i++) {
+		struct found_prefix *at = &f->prefixes.items[i];
+
+		map_put(f->by_prefix, &at->prefix, sizeof(at->prefix), at);
+	}
+}
+
+struct standing {
+	enum device_level level;
+	unsigned rank;
+};
+
+static bool is_before(const struct standing *a, const struct standing *b)
+{
+	return a->level != b->level ? a->level < b->level : a->rank < b->rank;
+}
+
+/* The best level, then the lowest rank, of those that are sent to. */
+static void find_winners(
+	const struct engine_found *f, const struct device_owner_set *s, struct adoption_found *ret)
+{
+	struct standing best = {DEVICE_DOWN, 0};
+
+	for (size_t i = 0; i < s->n_owners; i++) {
+		const struct device_owner *o = &s->owners[i];
+		const struct device_peer *m = device_state_peer(f->device, &o->key);
+		const struct generation_peer *p = generation_peer_by_key(f->gen, &o->key);
+		struct standing its;
+
+		if (!o->weight || !m || !p || m->level == DEVICE_DOWN)
+			continue;
+		its = (struct standing){m->level, o->rank};
+		if (ret->n && is_before(&best, &its))
+			continue;
+		if (!ret->n || is_before(&its, &best))
+			ret->n = 0;
+		best = its;
+		if (ret->n < RIB_MAX_OWNERS)
+			ret->peers[ret->n++] = p->id;
+	}
+}
+
+static bool find(const ip_prefix *prefix, struct adoption_found *ret, void *found)
+{
+	const struct engine_found *f = found;
+	const struct found_prefix *at = map_get(f->by_prefix, prefix, sizeof(*prefix));
+
+	ret->n = 0;
+	if (at && at->peer)
+		ret->peers[ret->n++] = at->peer->id;
+	else if (at)
+		find_winners(f, at->owner_set, ret);
+	return ret->n;
+}
+
+void engine_found_refine(struct engine *e, struct engine_found *f, instant now)
+{
+	struct adoption_table table = {find, f, f->has_levels};
+	adoption_events events = {0};
+
+	note_prefixes(f);
+	adoption_refine(e->rib, &table, &events);
+	for (size_t i = 0; i < events.n; i++)
+		reports_recall(e->reports, &events.items[i], now);
+	vec_done(&events);
+}
+
+struct engine_found *engine_found_new(const struct generation *g, const struct device_state *device)
+{
+	struct engine_found *f = mem_zalloc(1, sizeof(*f));
+
+	f->gen = g;
+	f->device = device;
+	f->in_sets = map_new();
+	f->by_prefix = map_new();
+	note_owners(f);
+	return f;
+}
+
+void engine_found_free(struct engine_found *f)
+{
+	map_free(f->in_sets);
+	map_free(f->by_prefix);
+	vec_done(&f->prefixes);
+	free(f);
+}

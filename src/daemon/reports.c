@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/reports_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct reports *reports_new(void)
+{
+	struct reports *r = mem_zalloc(1, sizeof(*r));
+
+	r->unheard_at = INSTANT_NEVER;
+	r->report.max_owners = 1;
+	return r;
+}
+
+static void reporter_free(struct reporter *s)
+{
+	if (!s)
+		return;
+	live_report_done(&s->report);
+	vec_done(&s->lost);
+	vec_done(&s->lines);
+	vec_done(&s->told);
+	free(s);
+}
+
+void reports_free(struct reports *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->reporters.n; i++)
+		reporter_free(r->reporters.items[i]);
+	for (size_t i = 0; i < KNOWN_INVENTORIES; i++)
+		free(r->known[i].ids);
+	live_report_done(&r->report);
+	vec_done(&r->reporters);
+	vec_done(&r->places);
+	vec_done(&r->own);
+	vec_done(&r->many);
+	free(r);
+}
+
+int64_t reports_place(const struct reports *r, uint32_t node)
+{
+	return node < r->places.n ? (int64_t)r->places.items[node] - 1 : -1;
+}
+
+struct reporter *reports_reporter(const struct reports *r, uint32_t peer)
+{
+	return peer < r->reporters.n ? r->reporters.items[peer] : NULL;
+}
+
+static struct reporter *make_reporter(struct reports *r, uint32_t peer)
+{
+	struct reporter *s = reports_reporter(r, peer);
+
+	assert(peer < r->reporters.n);
+	if (s)
+		return s;
+	s = r->reporters.items[peer] = mem_zalloc(1, sizeof(*s));
+	s->id = peer;
+	s->other_since = s->forget_at = INSTANT_NEVER;
+	return s;
+}
+
+/* --- what a report says --------------------------------------------------------------------------
+ */
+
+static void set_dirty(struct reporter *s)
+{
+	s->is_dirty = true;
+	s->next = 0;
+}
+
+static void set_line(struct reporter *s, uint32_t node, enum live_line line, instant now)
+{
+	if (s->lines.items[node].line == line)
+		return;
+	s->lines.items[node] = (struct reports_line){line, now};
+	set_dirty(s);
+}
+
+static bool is_same_digest(const uint8_t *a, const uint8_t *b)
+{
+	return !memcmp(a, b, LIVE_DIGEST_LEN);
+}
+
+static const struct known_inventory *known_of(
+	const struct reports *r, const struct live_report *report)
+{
+	for (size_t i = 0; i < KNOWN_INVENTORIES; i++)
+		if (r->known[i].ids && r->known[i].n >= report->n_nodes &&
+			is_same_digest(r->known[i].digest, report->digest))
+			return &r->known[i];
+	return NULL;
+}
+
+/* Warnings stand; what was promised may be over. */
+static void keep_warnings(struct reporter *s, instant now)
+{
+	for (uint32_t node = 0; node < s->lines.n; node++)
+		if (s->lines.items[node].line == LIVE_LINE_UP)
+			set_line(s, node, LIVE_LINE_UNKNOWN, now);
+}
+
+static void take_lines(struct reporter *s, instant now)
+{
+	uint8_t *said = mem_zalloc(s->lines.n + 1, 1);
+
+	for (size_t i = 0; i < s->report.n_nodes; i++)
+		said[s->by->ids[i]] = s->report.lines[i];
+	for (uint32_t node = 0; node < s->lines.n; node++)
+		set_line(s, node, (enum live_line)said[node], now);
+	free(said);
+}
+
+static void forget_lines(struct reporter *s, instant now)
+{
+	for (uint32_t node = 0; node < s->lines.n; node++)
+		set_line(s, node, LIVE_LINE_UNKNOWN, now);
+}
+
+/* What is kept of anybody. */
+static void take_few(const struct reports *r, struct reporter *s, instant now)
+{
+	uint32_t self = r->gen->ids[r->gen->self->index];
+	struct reports_line of_us = {LIVE_LINE_UNKNOWN, now};
+
+	s->lost.n = 0;
+	for (size_t i = 0; i < s->report.n_nodes; i++) {
+		uint32_t node = s->by->ids[i];
+
+		if (node == self)
+			of_us.line = (enum live_line)s->report.lines[i];
+		if (s->report.lines[i] == LIVE_LINE_LOST && s->lost.n < REPORTS_LOST_MAX)
+			vec_push(&s->lost, node);
+	}
+	if (s->of_us.line != of_us.line)
+		s->of_us = of_us;
+}
+
+static bool relays(const struct reports *r, const struct reporter *s)
+{
+	const struct generation_peer *p = generation_peer_by_id(r->gen, s->id);
+
+	return p && p->node->role == MESH_HUB;
+}
+
+static void fit_reporter(const struct reports *r, struct reporter *s)
+{
+	reports_fit(&s->lines, r->gen->names.texts.n);
+	reports_fit(&s->told, r->gen->names.texts.n);
+}
+
+static void shorten(struct reporter *s)
+{
+	free(s->report.lines);
+	free(s->report.takes_many);
+	s->report.lines = NULL;
+	s->report.takes_many = NULL;
+	s->report.n_nodes = 0;
+	s->by = NULL;
+	s->is_short = true;
+}
+
+/* The report that stands, by the inventories that are known now. */
+static void understand(struct reports *r, struct reporter *s, instant now)
+{
+	if (relays(r, s) || s->lines.n)
+		fit_reporter(r, s);
+	s->by = s->is_there && !s->is_short ? known_of(r, &s->report) : NULL;
+	if (s->by) {
+		take_few(r, s, now);
+		take_lines(s, now);
+	} else if (s->is_there) {
+		keep_warnings(s, now);
+	}
+	if (!s->lines.n && s->by)
+		shorten(s);
+	set_dirty(s);
+}
+
+static void judge_digest(struct reports *r, struct reporter *s, bool is_news, instant now)
+{
+	if (is_same_digest(s->report.digest, r->gen->digest))
+		s->other_since = INSTANT_NEVER;
+	else if (is_news || instant_is_never(s->other_since))
+		s->other_since = now;
+}
+
+/* --- who takes many ------------------------------------------------------------------------------
+ */
+
+static void set_many(struct reports *r, uint32_t node, bool many)
+{
+	r->is_many_dirty |= r->many.items[node].known != many;
+	r->many.items[node].known = many;
+}
+
+enum vote { NO_VOTE, VOTE_ONE, VOTE_MANY };
+
+/* What hubs know of others, by node. */
+static void hear_votes(const struct reports *r, uint8_t *votes)
+{
+	for (size_t i = 0; i < r->gen->n_peers; i++) {
+		const struct generation_peer *p = &r->gen->peers[i];
+		const struct reporter *s = reports_reporter(r, p->id);
+
+		if (p->node->role != MESH_HUB || !s || !s->by)
+			continue;
+		for (size_t k = 0; k < s->report.n_nodes; k++)
+			if (votes[s->by->ids[k]] != VOTE_MANY)
+				votes[s->by->ids[k]] =
+					s->report.takes_many[k] ? VOTE_MANY : VOTE_ONE;
+	}
+}
+
+/* The inventory's word, then the node's own, then that of hubs, then what was known. */
+static void update_many(struct reports *r)
+{
+	uint8_t *votes = mem_zalloc(r->gen->names.texts.n + 1, 1);
+
+	hear_votes(r, votes);
+	for (size_t i = 0; i < r->gen->inv->n_nodes; i++) {
+		const struct mesh_node *n = &r->gen->inv->nodes[i];
+		uint32_t id = r->gen->ids[i];
+		struct reports_heard h;
+
+		if (n == r->gen->self)
+			continue;
+		if (mesh_owners_of(n) != MESH_OWNERS_UNKNOWN)
+			set_many(r, id, mesh_owners_of(n) == MESH_OWNERS_MANY);
+		else if (reports_heard(r, id, &h))
+			set_many(r, id, h.max_owners > 1);
+		else if (votes[id] != NO_VOTE)
+			set_many(r, id, votes[id] == VOTE_MANY);
+	}
+	free(votes);
+	reports_own_update_many(r);
+}
+
+bool reports_takes_many(const struct reports *r, uint32_t node)
+{
+	return node < r->many.n && r->many.items[node].known;
+}
+
+/* --- generations ---------------------------------------------------------------------------------
+ */
+
+/* Behind the others; one that is in it already comes to the front. */
+static void know_inventory(struct reports *r)
+{
+	size_t last = 0, n = r->gen->inv->n_nodes;
+	uint32_t *ids = mem_zalloc(n + 1, sizeof(*ids));
+
+	while (last + 1 < KNOWN_INVENTORIES && r->known[last].ids &&
+		!is_same_digest(r->known[last].digest, r->gen->digest))
+		last++;
+	free(r->known[last].ids);
+	memmove(&r->known[1], &r->known[0], last * sizeof(r->known[0]));
+	memcpy(ids, r->gen->ids, n * sizeof(*ids));
+	r->known[0] = (struct known_inventory){.ids = ids, .n = n};
+	memcpy(r->known[0].digest, r->gen->digest, LIVE_DIGEST_LEN);
+}
+
+static void fit(struct reports *r)
+{
+	size_t n = r->gen->names.texts.n, before = r->own.n;
+
+	reports_fit(&r->own, n);
+	for (size_t i = before; i < n; i++)
+		r->own.items[i].unheard_until = INSTANT_NEVER;
+	reports_fit(&r->reporters, n);
+	reports_fit(&r->many, n);
+	reports_fit(&r->places, n);
+	memset(r->places.items, 0, n * sizeof(*r->places.items));
+	for (size_t i = 0; i < r->gen->inv->n_nodes; i++)
+		r->places.items[r->gen->ids[i]] = (uint32_t)i + 1;
+}
+
+/* Who is no peer any more says nothing, and is new if it becomes one again. */
+static void drop_gone(struct reports *r, instant now)
+{
+	for (uint32_t id = 0; id < r->own.n; id++) {
+		struct reporter *s = r->reporters.items[id];
+
+		if (generation_peer_by_id(r->gen, id))
+			continue;
+		r->own.items[id] = (struct own_line){.unheard_until = INSTANT_NEVER};
+		if (!s)
+			continue;
+		s->is_there = false;
+		s->forget_at = INSTANT_NEVER;
+		forget_lines(s, now);
+	}
+}
+
+void reports_set(struct reports *r, const struct generation *g, instant now)
+{
+	r->gen = g;
+	r->at = now;
+	know_inventory(r);
+	fit(r);
+	drop_gone(r, now);
+	for (size_t i = 0; i < r->reporters.n; i++) {
+		struct reporter *s = r->reporters.items[i];
+
+		if (!s)
+			continue;
+		judge_digest(r, s, true, now);
+		understand(r, s, now);
+	}
+	reports_own_renew(r, now);
+	update_many(r);
+}
+
+void reports_set_max_owners(struct reports *r, unsigned max_owners)
+{
+	r->has_news |= r->report.max_owners != max_owners;
+	r->report.max_owners = max_owners;
+	reports_own_update_many(r);
+}
+
+/* --- events --------------------------------------------------------------------------------------
+ */
+
+void reports_found(struct reports *r, uint32_t peer, enum live_state state, bool was_known)
+{
+	struct own_line *o = &r->own.items[peer];
+
+	o->is_judged = state != LIVE_DOWN;
+	o->state = state;
+	o->cause = LIVE_CAUSE_ADOPTED;
+	o->was_lost = was_known && state == LIVE_DOWN;
+}
+
+static void recall_reach(struct reports *r, const struct rib_event *e, instant now)
+{
+	struct reporter *s = make_reporter(r, e->u.reach.peer);
+
+	fit_reporter(r, s);
+	s->forget_at = instant_add(now, REPORTS_FORGET_FOUND);
+	s->lines.items[e->u.reach.origin] = (struct reports_line){
+		e->u.reach.reach == RIB_REACH_LOST ? LIVE_LINE_LOST : LIVE_LINE_UP, now};
+	s->told.items[e->u.reach.origin] = e->u.reach.reach;
+}
+
+void reports_recall(struct reports *r, const struct rib_event *event, instant now)
+{
+	r->at = now;
+	if (event->type == RIB_EVENT_REACH)
+		recall_reach(r, event, now);
+	else
+		r->many.items[event->u.takes_many.id] = (struct takes_many){
+			event->u.takes_many.takes_many, event->u.takes_many.takes_many};
+}
+
+static void find_unheard(struct reports *r, instant now)
+{
+	r->unheard_at = INSTANT_NEVER;
+	for (size_t i = 0; i < r->gen->n_peers; i++) {
+		const struct own_line *o = &r->own.items[r->gen->peers[i].id];
+
+		if (!instant_is_never(o->unheard_until) && instant_before(now, o->unheard_until))
+			r->unheard_at = instant_min(r->unheard_at, o->unheard_until);
+	}
+}
+
+void reports_probing(struct reports *r, instant now)
+{
+	for (size_t i = 0; i < r->gen->n_peers; i++) {
+		struct own_line *o = &r->own.items[r->gen->peers[i].id];
+
+		if (instant_is_never(o->unheard_until))
+			o->unheard_until = instant_add(now, REPORTS_UNHEARD);
+	}
+	find_unheard(r, now);
+	reports_own_update_all(r, now);
+}
+
+/* What it said goes with it, but not at once. */
+static void lose(struct reporter *s, instant now)
+{
+	if (!s)
+		return;
+	s->is_there = false;
+	s->other_since = INSTANT_NEVER;
+	s->forget_at = instant_add(now, REPORTS_FORGET);
+}
+
+void reports_on_verdict(struct reports *r, const struct live_event *v, instant now)
+{
+	const struct generation_peer *p = generation_peer_by_id(r->gen, v->peer);
+	struct own_line *o;
+
+	if (!p)
+		return;
+	r->at = now;
+	o = &r->own.items[v->peer];
+	o->is_judged = true;
+	o->state = v->state;
+	o->cause = v->cause;
+	o->was_lost &= v->state == LIVE_DOWN;
+	if (v->state == LIVE_DOWN && reports_reporter(r, v->peer) &&
+		reports_reporter(r, v->peer)->is_there)
+		lose(reports_reporter(r, v->peer), now);
+	reports_own_update(r, p, now);
+}
+
+static void take_report(struct reports *r, struct reporter *s, const struct live_report *report)
+{
+	bool is_other = !s->is_there || !is_same_digest(s->report.digest, report->digest);
+
+	live_report_done(&s->report);
+	live_report_copy(report, &s->report);
+	s->is_there = true;
+	s->is_short = false;
+	s->forget_at = INSTANT_NEVER;
+	judge_digest(r, s, is_other, r->at);
+}
+
+void reports_on_report(
+	struct reports *r, uint32_t peer, const struct live_report *report, instant now)
+{
+	const struct generation_peer *p = generation_peer_by_id(r->gen, peer);
+	struct reporter *s;
+
+	if (!p)
+		return;
+	r->at = now;
+	s = report ? make_reporter(r, peer) : reports_reporter(r, peer);
+	if (report) {
+		take_report(r, s, report);
+		understand(r, s, now);
+	} else {
+		lose(s, now);
+	}
+	reports_own_update(r, p, now);
+	update_many(r);
+}
+
+/* --- time ----------------------------------------------------------------------------------------
+ */
+
+void reports_on_time(struct reports *r, instant now)
+{
+	r->at = now;
+	for (size_t i = 0; i < r->reporters.n; i++) {
+		struct reporter *s = r->reporters.items[i];
+
+		if (!s || instant_before(now, s->forget_at))
+			continue;
+		s->forget_at = INSTANT_NEVER;
+		forget_lines(s, now);
+	}
+	if (instant_before(now, r->unheard_at))
+		return;
+	find_unheard(r, now);
+	reports_own_update_all(r, now);
+}
+
+instant reports_deadline(const struct reports *r)
+{
+	instant at = r->is_many_dirty ? r->at : r->unheard_at;
+
+	for (size_t i = 0; i < r->reporters.n; i++) {
+		const struct reporter *s = r->reporters.items[i];
+
+		if (s)
+			at = instant_min(at, s->is_dirty ? r->at : s->forget_at);
+	}
+	return at;
+}
+
+/* --- what the RIB hears --------------------------------------------------------------------------
+ */
+
+/* What a peer's word on its line to a node is to us. */
+static enum rib_reach reach_of(const struct reports *r, const struct reporter *s, uint32_t node)
+{
+	const struct generation_peer *p = generation_peer_by_id(r->gen, s->id);
+	int64_t place = reports_place(r, node);
+
+	if (!p || p->node->role != MESH_HUB || place < 0 || (unsigned)place == p->node->index ||
+		&r->gen->inv->nodes[place] == r->gen->self ||
+		!mesh_direct(r->gen->topology, p->node->index, (unsigned)place))
+		return RIB_REACH_UNKNOWN;
+	switch (s->lines.items[node].line) {
+	case LIVE_LINE_UP:
+		return RIB_REACH_HAS;
+	case LIVE_LINE_POOR:
+		return RIB_REACH_POOR;
+	case LIVE_LINE_LOST:
+		return RIB_REACH_LOST;
+	default:
+		return RIB_REACH_UNKNOWN;
+	}
+}
+
+static size_t take_reach(
+	const struct reports *r, struct reporter *s, struct rib_event *ret, size_t max)
+{
+	size_t n = 0;
+
+	for (; s->next < s->lines.n && n < max; s->next++) {
+		uint32_t node = (uint32_t)s->next;
+		enum rib_reach reach = reach_of(r, s, node);
+
+		if (s->told.items[node] == reach)
+			continue;
+		s->told.items[node] = reach;
+		ret[n++] = (struct rib_event){
+			.type = RIB_EVENT_REACH, .u.reach = {s->id, node, reach}};
+	}
+	s->is_dirty = s->next < s->lines.n;
+	return n;
+}
+
+static size_t take_many(struct reports *r, struct rib_event *ret, size_t max)
+{
+	size_t n = 0;
+	uint32_t node;
+
+	for (node = 0; node < r->many.n && n < max; node++) {
+		struct takes_many *m = &r->many.items[node];
+
+		if (m->told == m->known)
+			continue;
+		m->told = m->known;
+		ret[n++] = (struct rib_event){
+			.type = RIB_EVENT_TAKES_MANY, .u.takes_many = {node, m->known}};
+	}
+	r->is_many_dirty = node < r->many.n;
+	return n;
+}
+
+size_t reports_take(struct reports *r, struct rib_event *ret, size_t max)
+{
+	size_t n = r->is_many_dirty ? take_many(r, ret, max) : 0;
+
+	for (size_t i = 0; i < r->reporters.n && n < max; i++)
+		if (r->reporters.items[i] && r->reporters.items[i]->is_dirty)
+			n += take_reach(r, r->reporters.items[i], ret + n, max - n);
+	return n;
+}
+
+const struct live_report *reports_news(struct reports *r)
+{
+	bool has_news = r->has_news;
+
+	r->has_news = false;
+	return has_news ? &r->report : NULL;
+}
+
+/* --- what is known -------------------------------------------------------------------------------
+ */
+
+bool reports_heard(const struct reports *r, uint32_t peer, struct reports_heard *ret)
+{
+	const struct reporter *s = reports_reporter(r, peer);
+
+	if (!s || !s->is_there)
+		return false;
+	*ret = (struct reports_heard){
+		.is_of_our_inventory = instant_is_never(s->other_since),
+		.other_since = s->other_since,
+		.inventory_time = s->report.inventory_time,
+		.max_owners = s->report.max_owners,
+	};
+	return true;
+}
+
+struct reports_line reports_line_of(const struct reports *r, uint32_t peer, uint32_t node)
+{
+	const struct reporter *s = reports_reporter(r, peer);
+
+	if (s && s->is_there && node == r->gen->ids[r->gen->self->index])
+		return s->of_us;
+	if (!s || !s->is_there || node >= s->lines.n)
+		return (struct reports_line){LIVE_LINE_UNKNOWN, INSTANT_NEVER};
+	return s->lines.items[node];
+}
+
+size_t reports_lost(const struct reports *r, uint32_t peer, const uint32_t **ret)
+{
+	const struct reporter *s = reports_reporter(r, peer);
+
+	if (!s || !s->is_there)
+		return 0;
+	*ret = s->lost.items;
+	return s->lost.n;
+}
+
+struct reports_line reports_own_line(const struct reports *r, uint32_t peer)
+{
+	int64_t place = reports_place(r, peer);
+
+	if (place < 0 || !r->report.n_nodes)
+		return (struct reports_line){LIVE_LINE_UNKNOWN, INSTANT_NEVER};
+	return (struct reports_line){
+		(enum live_line)r->report.lines[place], r->own.items[peer].since};
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* Our own report, kept up with our verdicts. */
+#include "daemon/reports_internal.h"
+
+#include <string.h>
+
+/* --- lines ---------------------------------------------------------------------------------------
+ */
+
+/* It measures that what we send gets lost. Where neither of the two measured it, each would have it
+ * of the other for ever: so only while it signals. */
+static bool is_poor_by_its_word(
+	const struct reports *r, const struct own_line *o, const struct generation_peer *p)
+{
+	return o->cause == LIVE_CAUSE_PEER_SIGNALS &&
+	       reports_line_of(r, p->id, r->gen->ids[r->gen->self->index]).line == LIVE_LINE_POOR;
+}
+
+/* One that was never heard may just have had no time yet. */
+static enum live_line unheard_line(const struct own_line *o, instant now)
+{
+	if (o->was_lost)
+		return LIVE_LINE_LOST;
+	return instant_is_never(o->unheard_until) || instant_before(now, o->unheard_until)
+		       ? LIVE_LINE_UNKNOWN
+		       : LIVE_LINE_LOST;
+}
+
+/* A client is silent for as long as it likes: nothing is said of it, and neither of whom nobody
+ * probes. */
+static enum live_line line_to(const struct reports *r, const struct generation_peer *p, instant now)
+{
+	const struct own_line *o = &r->own.items[p->id];
+
+	if (p->node->role == MESH_CLIENT || p->view->remote.family == 0)
+		return LIVE_LINE_UNKNOWN;
+	if (!o->is_judged || (o->state == LIVE_DOWN && o->cause == LIVE_CAUSE_NEW))
+		return unheard_line(o, now);
+	if (o->state == LIVE_DOWN)
+		return LIVE_LINE_LOST;
+	return !strcmp(live_cause_name(o->cause), "poor-line") || is_poor_by_its_word(r, o, p)
+		       ? LIVE_LINE_POOR
+		       : LIVE_LINE_UP;
+}
+
+void reports_own_update(struct reports *r, const struct generation_peer *p, instant now)
+{
+	enum live_line line = line_to(r, p, now);
+
+	if (r->report.n_nodes && r->report.lines[p->node->index] == line)
+		return;
+	r->own.items[p->id].since = now;
+	if (!r->report.n_nodes)
+		return;
+	r->report.lines[p->node->index] = line;
+	r->has_news = true;
+}
+
+void reports_own_update_all(struct reports *r, instant now)
+{
+	for (size_t i = 0; i < r->gen->n_peers; i++)
+		reports_own_update(r, &r->gen->peers[i], now);
+}
+
+/* --- who takes many ------------------------------------------------------------------------------
+ */
+
+static bool known_to_take_many(const struct reports *r, size_t place)
+{
+	const struct mesh_node *n = &r->gen->inv->nodes[place];
+	struct reports_heard h;
+
+	if (n == r->gen->self)
+		return r->report.max_owners > 1;
+	if (mesh_owners_of(n) != MESH_OWNERS_UNKNOWN)
+		return mesh_owners_of(n) == MESH_OWNERS_MANY;
+	return reports_heard(r, r->gen->ids[place], &h) && h.max_owners > 1;
+}
+
+void reports_own_update_many(struct reports *r)
+{
+	for (size_t i = 0; i < r->report.n_nodes; i++) {
+		bool many = known_to_take_many(r, i);
+
+		r->has_news |= r->report.takes_many[i] != many;
+		r->report.takes_many[i] = many;
+	}
+}
+
+/* --- all of it -----------------------------------------------------------------------------------
+ */
+
+void reports_own_renew(struct reports *r, instant now)
+{
+	const struct generation *g = r->gen;
+	unsigned max_owners = r->report.max_owners;
+	bool fits = g->inv->n_nodes <= LIVE_REPORT_NODES_MAX;
+
+	live_report_done(&r->report);
+	r->report = (struct live_report){
+		.inventory_time = g->inventory_time,
+		.max_owners = max_owners,
+		.n_nodes = fits ? (uint32_t)g->inv->n_nodes : 0,
+		.lines = mem_zalloc(g->inv->n_nodes + 1, sizeof(*r->report.lines)),
+		.takes_many = mem_zalloc(g->inv->n_nodes + 1, sizeof(*r->report.takes_many)),
+	};
+	memcpy(r->report.digest, g->digest, sizeof(g->digest));
+	reports_own_update_many(r);
+	reports_own_update_all(r, now);
+	r->has_news = true;
+}
