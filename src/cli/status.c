@@ -87,8 +87,6 @@ static void print_troubles(const json_t *a)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(json_object_get(a, "cut_pairs"), i, item)
-		printf("\n%sline down%s  %s\n", b, e, client_text(item, "effect"));
 	json_array_foreach(json_object_get(a, "problems"), i, item)
 	{
 		const char *fix = json_string_value(json_object_get(item, "fix"));

@@ -107,6 +107,33 @@ static void add_trouble(const struct daemon *d, json_t *list)
 	add(list, what, NULL);
 }
 
+static bool is_heard(uint32_t peer, void *daemon)
+{
+	struct daemon *d = daemon;
+	struct live_peer_info info;
+
+	return prober_info(d->prober, peer, &info) && info.is_heard;
+}
+
+void problems_of_lines(struct daemon *d, lines_fn *fn, void *data)
+{
+	struct lines_facts facts = {
+		.gen = d->gen,
+		.file = d->options->file,
+		.reports = engine_reports(d->engine),
+		.rib = d->rib,
+		.is_heard = is_heard,
+		.data = d,
+	};
+
+	lines_find(&facts, sys_now(), fn, data);
+}
+
+static void add_line(const struct lines_trouble *t, void *list)
+{
+	add(list, t->what, t->fix);
+}
+
 json_t *problems_to_log(struct daemon *d)
 {
 	json_t *list = json_array();
@@ -125,6 +152,7 @@ json_t *problems_to_log(struct daemon *d)
 	if (prober_error(d->prober, text, sizeof(text)))
 		add(list, text, NULL);
 	diagnosis_problems(d->diagnosis, list);
+	problems_of_lines(d, add_line, list);
 	return list;
 }
 

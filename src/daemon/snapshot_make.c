@@ -24,68 +24,31 @@ static void take_peer(struct snapshot *s, struct daemon *d, const struct generat
 	to->tx_bytes = m->tx_bytes;
 }
 
-/* The nodes that lose the pair's far end if both live: those that would reach it through this hub.
- */
-static void add_cut_pair(
-	const struct daemon *d, struct snapshot *s, const struct generation_peer *p)
-{
-	const struct mesh_node *self = d->gen->self, *far = p->node;
-	const struct mesh_node *hub = self->role == MESH_HUB ? self : far;
-	const struct mesh_node *other = hub == self ? far : self;
+struct cut_pairs {
+	struct snapshot *snapshot;
+	VEC(struct snapshot_cut_pair) list;
+};
 
-	s->cut_pairs[s->n_cut_pairs++] = (struct snapshot_cut_pair){
-		arena_strdup(&s->arena, hub->name), arena_strdup(&s->arena, other->name),
-		arena_printf(&s->arena,
-			"the line between %s and %s is down; if both live, traffic between %s "
-			"and every node that still leans on %s is lost",
-			hub->name, other->name, other->name, hub->name)};
+static void add_cut_pair(const struct lines_trouble *t, void *data)
+{
+	struct cut_pairs *c = data;
+	struct arena *arena = &c->snapshot->arena;
+
+	if (t->kind == LINES_DEAD)
+		vec_push(&c->list,
+			((struct snapshot_cut_pair){arena_strdup(arena, t->a),
+				arena_strdup(arena, t->b), arena_strdup(arena, t->what)}));
 }
 
-/* Up by a probe that would notice within seconds if we were cut off. */
-static bool sees_us(struct daemon *d, const struct generation_peer *p)
-{
-	struct live_peer_info info;
-
-	return rib_peer_state(d->rib, p->id) != RIB_DOWN && prober_info(d->prober, p->id, &info) &&
-	       (info.config.probe == LIVE_PROBE_BFD || info.config.probe == LIVE_PROBE_ECHO);
-}
-
-static bool does_anybody_see_us(struct daemon *d)
-{
-	for (size_t i = 0; i < d->gen->n_peers; i++)
-		if (sees_us(d, &d->gen->peers[i]))
-			return true;
-	return false;
-}
-
-/* A hub that doesn't hear us but is heard lives, and so do its lines with others. One that isn't
- * heard may be dead for all. */
-static bool is_heard(struct daemon *d, const struct generation_peer *hub)
-{
-	struct live_peer_info info;
-
-	return prober_info(d->prober, hub->id, &info) && info.is_heard;
-}
-
-/* Pairs of a hub and another node whose own line is down while others still see the hub: this node
- * is the hub and others are up, or it isn't and the hub is heard. If both live, whoever leans on
- * that hub loses the other: a device with one owner per prefix can't mend that. */
 static void take_cut_pairs(struct snapshot *s, struct daemon *d)
 {
-	bool is_hub = d->gen->self->role == MESH_HUB;
-	bool is_seen = is_hub && does_anybody_see_us(d);
+	struct cut_pairs c = {.snapshot = s};
 
-	s->cut_pairs = arena_array(&s->arena, struct snapshot_cut_pair, d->gen->n_peers);
-	for (size_t i = 0; i < d->gen->n_peers; i++) {
-		const struct generation_peer *p = &d->gen->peers[i];
-
-		if (rib_peer_state(d->rib, p->id) != RIB_DOWN || p->node->role == MESH_CLIENT)
-			continue;
-		if (is_hub == (p->node->role == MESH_HUB))
-			continue;
-		if (is_hub ? is_seen : is_heard(d, p))
-			add_cut_pair(d, s, p);
-	}
+	problems_of_lines(d, add_cut_pair, &c);
+	s->cut_pairs = arena_array(&s->arena, struct snapshot_cut_pair, c.list.n);
+	for (size_t i = 0; i < c.list.n; i++)
+		s->cut_pairs[s->n_cut_pairs++] = c.list.items[i];
+	vec_done(&c.list);
 }
 
 /* What was found lately stands, unless another inventory came. */
