@@ -37,6 +37,14 @@ void oracle_event(struct oracle *o, const struct rib_event *ev)
 		o->known[ev->u.peer.id] = true;
 		return;
 	}
+	if (ev->type == RIB_EVENT_REACH) {
+		o->reaches[ev->u.reach.peer][ev->u.reach.origin] = ev->u.reach.reach;
+		return;
+	}
+	if (ev->type == RIB_EVENT_TAKES_MANY) {
+		o->takes_many[ev->u.takes_many.id] = ev->u.takes_many.takes_many;
+		return;
+	}
 	p = oracle_prefix(o, &ev->u.prefix.prefix);
 	p->said[ev->u.prefix.source].n = ev->u.prefix.n;
 	p->said[ev->u.prefix.source].pinned = ev->u.prefix.pinned;
@@ -58,13 +66,29 @@ bool oracle_owns(const struct rib_owners *owners, uint32_t peer)
  * of the rules, 3 to 6 are 2 to 5, and 7 and 8 are 6. */
 enum { STEPS = 9, FIRST_OF_FILE = 7 };
 
-static uint32_t number(const struct oracle *o, const struct oracle_prefix *p,
-	const struct rib_candidate *c, int step)
+/* What a node knows of an origin behind a hub: what it sees itself, unless the hub says better. */
+static enum rib_state origin_of(const struct oracle *o, const struct rib_candidate *c)
 {
-	enum rib_state state = p->pinned ? RIB_UP : o->states[c->peer];
-	bool asks = !p->pinned && state != RIB_DOWN && c->transit && o->known[c->origin];
-	bool origin_down = asks && o->states[c->origin] == RIB_DOWN;
-	bool origin_drains = asks && o->states[c->origin] == RIB_LAST_RESORT;
+	enum rib_state seen = o->known[c->origin] ? o->states[c->origin] : RIB_UP;
+	enum rib_reach reach = o->reaches[c->peer][c->origin];
+
+	if (!c->transit)
+		return RIB_UP;
+	if (reach == RIB_REACH_LOST)
+		return RIB_DOWN;
+	if (reach == RIB_REACH_POOR)
+		return RIB_LAST_RESORT;
+	if (reach == RIB_REACH_HAS && seen == RIB_DOWN)
+		return RIB_UP;
+	return seen;
+}
+
+static uint32_t number_in_state(const struct oracle *o, const struct oracle_prefix *p,
+	const struct rib_candidate *c, int step, enum rib_state state)
+{
+	bool asks = !p->pinned && state != RIB_DOWN;
+	bool origin_down = asks && origin_of(o, c) == RIB_DOWN;
+	bool origin_drains = asks && origin_of(o, c) == RIB_LAST_RESORT;
 
 	switch (step) {
 	case 0:
@@ -86,6 +110,12 @@ static uint32_t number(const struct oracle *o, const struct oracle_prefix *p,
 	default:
 		return c->origin_place;
 	}
+}
+
+static uint32_t number(const struct oracle *o, const struct oracle_prefix *p,
+	const struct rib_candidate *c, int step)
+{
+	return number_in_state(o, p, c, step, p->pinned ? RIB_UP : o->states[c->peer]);
 }
 
 static const enum rib_reason step_reasons[STEPS] = {RIB_PEER_DOWN, RIB_ORIGIN_DOWN,
@@ -135,11 +165,48 @@ static void strike(const struct oracle *o, struct oracle_prefix *p, bool in[])
 	}
 }
 
+bool oracle_is_shared(const struct oracle *o, const struct oracle_prefix *p)
+{
+	return o->max_owners > 1 && !p->pinned && p->on_dead != RIB_HOLD;
+}
+
+/* Below zero: a before b, were every next hop up; zero: equal until the file's order decides. */
+static int compare_as_if_up(const struct oracle *o, const struct oracle_prefix *p,
+	const struct rib_candidate *a, const struct rib_candidate *b)
+{
+	for (int step = 0; step < FIRST_OF_FILE; step++) {
+		uint32_t x = number_in_state(o, p, a, step, RIB_UP);
+		uint32_t y = number_in_state(o, p, b, step, RIB_UP);
+
+		if (x != y)
+			return x < y ? -1 : 1;
+	}
+	return 0;
+}
+
+/* Whether the flows of what is as good as c, were every next hop up, may come to the origins
+ * behind by several ways. */
+static bool may_share(
+	const struct oracle *o, const struct oracle_prefix *p, const struct rib_candidate *c)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->candidates[i].transit && !o->takes_many[p->candidates[i].origin] &&
+			!compare_as_if_up(o, p, &p->candidates[i], c))
+			return false;
+	return true;
+}
+
 /* Owners from the set that remains, in order, each next hop once. */
 static void fill(const struct oracle *o, struct oracle_prefix *p, const bool in[])
 {
-	unsigned room = p->pinned ? 1 : o->max_owners;
+	enum rib_reason cut = RIB_CUT_FROM_SET;
+	unsigned room = oracle_is_shared(o, p) ? o->max_owners : 1;
 	struct rib_owners seen = {0};
+
+	if (room > 1 && !may_share(o, p, &p->candidates[0])) {
+		room = 1;
+		cut = RIB_CUT_FOR_ORIGIN;
+	}
 
 	for (size_t i = 0; i < p->n; i++) {
 		uint32_t peer = p->candidates[i].peer;
@@ -151,10 +218,60 @@ static void fill(const struct oracle *o, struct oracle_prefix *p, const bool in[
 			continue;
 		}
 		seen.peer[seen.n++] = peer;
-		p->reasons[i] = p->owners.n < room ? RIB_WINS : RIB_CUT_FROM_SET;
+		p->reasons[i] = p->owners.n < room ? RIB_WINS : cut;
 		if (p->owners.n < room)
 			p->owners.peer[p->owners.n++] = peer;
 	}
+}
+
+/* A next hop's best candidate, were all up. */
+static const struct rib_candidate *best_of(
+	const struct oracle *o, const struct oracle_prefix *p, uint32_t peer)
+{
+	const struct rib_candidate *best = NULL;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->candidates[i].peer == peer &&
+			(!best || compare_as_if_up(o, p, &p->candidates[i], best) < 0))
+			best = &p->candidates[i];
+	return best;
+}
+
+static void drop(const struct oracle *o, struct oracle_prefix *p, const struct rib_owners *kept)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->reasons[i] == RIB_WINS && !oracle_owns(kept, p->candidates[i].peer))
+			p->reasons[i] = origin_of(o, &p->candidates[i]) == RIB_LAST_RESORT
+						? RIB_ORIGIN_LAST_RESORT
+						: RIB_PEER_LAST_RESORT;
+	p->owners = *kept;
+}
+
+/* Winners may be last resort in unlike ways, and then the device has its own view: a next hop that
+ * is up goes before one that isn't; then counts who is better with all next hops up. */
+static void narrow(const struct oracle *o, struct oracle_prefix *p)
+{
+	struct rib_owners kept = {0};
+	uint32_t first = p->owners.peer[0];
+
+	for (unsigned i = 1; i < p->owners.n; i++) {
+		uint32_t peer = p->owners.peer[i];
+
+		if (o->states[peer] > o->states[first] ||
+			(o->states[peer] == o->states[first] &&
+				compare_as_if_up(o, p, best_of(o, p, peer), best_of(o, p, first)) <
+					0))
+			first = peer;
+	}
+	for (unsigned i = 0; i < p->owners.n; i++) {
+		uint32_t peer = p->owners.peer[i];
+
+		if (o->states[peer] == o->states[first] &&
+			!compare_as_if_up(o, p, best_of(o, p, peer), best_of(o, p, first)) &&
+			(peer == first || may_share(o, p, best_of(o, p, first))))
+			kept.peer[kept.n++] = peer;
+	}
+	drop(o, p, &kept);
 }
 
 static void hold(struct oracle_prefix *p)
@@ -200,6 +317,8 @@ static void decide(const struct oracle *o, struct oracle_prefix *p)
 	if (p->pinned || oracle_usable(o, p)) {
 		strike(o, p, in);
 		fill(o, p, in);
+		if (oracle_is_shared(o, p))
+			narrow(o, p);
 	} else {
 		for (size_t i = 0; i < p->n; i++)
 			p->reasons[i] = RIB_PEER_DOWN;
@@ -214,9 +333,7 @@ static void decide(const struct oracle *o, struct oracle_prefix *p)
 /* As far as is known: the next hop lives, and so does the origin behind it. */
 static bool path_lives(const struct oracle *o, const struct rib_candidate *c)
 {
-	bool origin_dead = c->transit && o->known[c->origin] && o->states[c->origin] == RIB_DOWN;
-
-	return o->states[c->peer] != RIB_DOWN && !origin_dead;
+	return o->states[c->peer] != RIB_DOWN && origin_of(o, c) != RIB_DOWN;
 }
 
 static bool has_living_owner(const struct oracle *o, const struct oracle_prefix *p)
@@ -266,7 +383,8 @@ static void give_way(const struct oracle *o, struct oracle_prefix *p)
 	p->covered = true;
 	p->owners = (struct rib_owners){0};
 	for (size_t i = 0; i < p->n; i++)
-		if (p->reasons[i] == RIB_WINS || p->reasons[i] == RIB_CUT_FROM_SET)
+		if (p->reasons[i] == RIB_WINS || p->reasons[i] == RIB_CUT_FROM_SET ||
+			p->reasons[i] == RIB_CUT_FOR_ORIGIN)
 			p->reasons[i] = RIB_ORIGIN_DOWN;
 }
 

@@ -40,6 +40,8 @@ struct oracle {
 	unsigned max_owners;
 	enum rib_state states[ORACLE_PEERS];
 	bool known[ORACLE_PEERS];
+	enum rib_reach reaches[ORACLE_PEERS][ORACLE_PEERS]; /* next hop, origin */
+	bool takes_many[ORACLE_PEERS];
 	struct oracle_prefix prefixes[ORACLE_PREFIXES];
 	size_t n;
 };
@@ -57,6 +59,8 @@ enum rib_reason oracle_why(const struct oracle_prefix *p);
 bool oracle_usable(const struct oracle *o, const struct oracle_prefix *p);
 /* The longest prefix with an owner that holds the address; NULL if none. */
 const struct oracle_prefix *oracle_lookup(const struct oracle *o, const ip_addr *a);
+/* Whether it stands in a set of owners where the device has them. */
+bool oracle_is_shared(const struct oracle *o, const struct oracle_prefix *p);
 bool oracle_owns(const struct rib_owners *owners, uint32_t peer);
 
 #endif

@@ -3,10 +3,15 @@
  * Random event sequences through the RIB and through a naive oracle (rib_oracle.h). After every
  * step: every prefix with a usable candidate has exactly the winner the rules name, each candidate
  * has the reason the rules name, and a FIB to which nothing but the reported differences was ever
- * applied holds what is desired, no change being reported that isn't one.
+ * applied holds what is desired, no change being reported that isn't one. Where the device holds
+ * many owners, a model of it (device_model.h) that hears the differences alone sends to whom the
+ * rules say, whatever is around a prefix, and takes from every next hop; if it has heard the levels
+ * only, it finds who is left. A RIB that is told the same afresh has the same owner sets under the
+ * same numbers.
  *
  * SHUNT_TEST_SEED repeats a run, SHUNT_TEST_STEPS makes it longer.
  */
+#include "device_model.h"
 #include "rib_oracle.h"
 
 #include "base/mem.h"
@@ -66,6 +71,7 @@ struct world {
 	struct rib *rib;
 	struct rib_diff diff;
 	struct oracle oracle;
+	struct model model;		       /* with many owners */
 	struct fib_entry fib[ORACLE_PREFIXES]; /* by the oracle's index */
 	struct rib_candidate candidates[MAX_EVENTS][ORACLE_CANDIDATES];
 	uint64_t changes;
@@ -83,6 +89,7 @@ static struct rib_candidate random_candidate(void)
 	c.metric = 10 * below(2 + one_in(4));
 	if (c.transit)
 		c.hub_metric = 10 * below(3);
+	c.weight = (uint16_t)(c.peer % 3);
 	c.place = c.peer * 5 % 17;
 	c.origin_place = c.origin * 5 % 17;
 	return c;
@@ -92,13 +99,14 @@ static struct rib_candidate random_candidate(void)
  */
 static size_t common_candidates(struct rib_candidate *ret, enum rib_on_dead on_dead)
 {
-	uint32_t site = 4 + below(2);
+	uint32_t site = 4 + below(2), step = below(2);
 
 	for (uint32_t hub = 0; hub < 2; hub++)
 		ret[hub] = (struct rib_candidate){.peer = hub,
 			.origin = site,
 			.transit = true,
-			.hub_metric = 10 * hub,
+			.hub_metric = 10 * hub * step,
+			.weight = (uint16_t)hub,
 			.place = hub,
 			.origin_place = site,
 			.distance = RIB_DISTANCE_INVENTORY};
@@ -137,11 +145,30 @@ static void random_prefix_event(struct rib_event *ev, struct rib_candidate *cand
 		candidates[i].distance = distance_of(ev->u.prefix.source, &candidates[i]);
 }
 
+/* What nodes say of themselves. */
+static void random_word(struct rib_event *ev)
+{
+	if (one_in(3)) {
+		ev->type = RIB_EVENT_TAKES_MANY;
+		ev->u.takes_many.id = below(ORACLE_PEERS);
+		ev->u.takes_many.takes_many = !one_in(4);
+		return;
+	}
+	ev->type = RIB_EVENT_REACH;
+	ev->u.reach.peer = one_in(2) ? below(2) : below(ORACLE_PEERS);
+	ev->u.reach.origin = one_in(2) ? 4 + below(2) : below(ORACLE_PEERS);
+	ev->u.reach.reach = (enum rib_reach)below(4);
+}
+
 static void random_event(struct rib_event *ev, struct rib_candidate *candidates)
 {
 	memset(ev, 0, sizeof(*ev));
 	if (one_in(3)) {
 		random_prefix_event(ev, candidates);
+		return;
+	}
+	if (one_in(4)) {
+		random_word(ev);
 		return;
 	}
 	ev->type = RIB_EVENT_PEER;
@@ -166,6 +193,12 @@ static void assert_owners(
 			want->n ? (unsigned)want->peer[0] : 0);
 }
 
+static bool same_home(const struct rib_home *a, const struct rib_home *b)
+{
+	return a->kind == b->kind && (a->kind != RIB_AT_PEER || a->peer == b->peer) &&
+	       (a->kind != RIB_AT_OWNER_SET || a->owner_set == b->owner_set);
+}
+
 static void apply_change(struct world *w, const struct rib_change *c)
 {
 	struct oracle_prefix *p = oracle_prefix(&w->oracle, &c->prefix);
@@ -173,8 +206,10 @@ static void apply_change(struct world *w, const struct rib_change *c)
 
 	assert_owners(&c->prefix, &c->turn.old_owners, &f->owners);
 	assert_int_equal(c->turn.old_route, f->route);
-	assert_true(!same_owners(&c->turn.owners, &f->owners) || c->turn.route != f->route);
-	assert_true(oracle_changed(p));
+	if (same_home(&c->turn.home, &c->turn.old_home)) {
+		assert_true(!same_owners(&c->turn.owners, &f->owners) || c->turn.route != f->route);
+		assert_true(oracle_changed(p));
+	}
 	assert_string_equal(rib_reason_name(c->turn.why), rib_reason_name(oracle_why(p)));
 	f->owners = c->turn.owners;
 	f->route = c->turn.route;
@@ -212,7 +247,8 @@ static void check_answer(const struct oracle_prefix *p, const struct rib_answer 
 
 		assert_true(x->peer == y->peer && x->origin == y->origin &&
 			    x->distance == y->distance && x->transit == y->transit &&
-			    x->metric == y->metric && x->hub_metric == y->hub_metric);
+			    x->metric == y->metric && x->hub_metric == y->hub_metric &&
+			    x->weight == (y->weight ? y->weight : 1));
 		assert_string_equal(rib_reason_name(a->reasons[i]), rib_reason_name(p->reasons[i]));
 	}
 }
@@ -259,6 +295,240 @@ static void check_lookups(struct world *w)
 	}
 }
 
+static bool same_peers(const struct rib_owners *a, const struct rib_owners *b)
+{
+	for (unsigned i = 0; i < a->n; i++)
+		if (!oracle_owns(b, a->peer[i]))
+			return false;
+	return a->n == b->n;
+}
+
+/* The device sends where the rules say. */
+static void check_sending(const struct world *w, const ip_addr *to)
+{
+	const struct oracle_prefix *p = oracle_lookup(&w->oracle, to);
+	struct rib_owners got, want = p ? p->owners : (struct rib_owners){0};
+	char addr[IP_ADDR_STRLEN];
+
+	model_send(&w->model, to, &got);
+	if (!same_peers(&got, &want))
+		fail_msg("to %s: %u (%u ...), want %u (%u ...)", ip_addr_format(to, addr), got.n,
+			(unsigned)got.peer[0], want.n, want.n ? (unsigned)want.peer[0] : 0);
+}
+
+/* Each next hop may send from there, as far as the device has room. */
+static void check_taking(const struct world *w, const struct oracle_prefix *p)
+{
+	ip_addr from = ip_prefix_addr(&p->prefix);
+	const struct model_prefix *longest = model_longest(&w->model, &from);
+	const struct model_set *s;
+
+	if (!oracle_is_shared(&w->oracle, p) || !ip_prefix_eq(&longest->prefix, &p->prefix))
+		return;
+	s = model_set(&w->model, longest->home.owner_set);
+	for (size_t i = 0; i < p->n; i++)
+		if (s->n < w->oracle.max_owners)
+			assert_true(model_takes(&w->model, &from, p->candidates[i].peer));
+}
+
+static void check_device(struct world *w)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(address_texts); i++) {
+		ip_addr addr;
+
+		assert_true(ip_addr_parse(&addr, address_texts[i]));
+		check_sending(w, &addr);
+	}
+	for (size_t i = 0; i < w->oracle.n; i++) {
+		const struct oracle_prefix *p = &w->oracle.prefixes[i];
+		ip_addr first = ip_prefix_addr(&p->prefix);
+
+		check_sending(w, &first);
+		if (p->exists)
+			check_taking(w, p);
+	}
+}
+
+/* An owner set that keeps nobody from being sent to. */
+static bool is_open(const struct model_set *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (!s->owners[i].sends)
+			return false;
+	return true;
+}
+
+/* Of a step of peers' states the device has heard the levels only: whoever is left has it. */
+static void check_levels_alone(const struct world *w)
+{
+	for (size_t i = 0; i < w->oracle.n; i++) {
+		const struct oracle_prefix *p = &w->oracle.prefixes[i];
+		ip_addr to = ip_prefix_addr(&p->prefix);
+		const struct model_prefix *longest = model_longest(&w->model, &to);
+		const struct model_set *s;
+		struct rib_owners got;
+
+		if (!longest || longest->home.kind != RIB_AT_OWNER_SET ||
+			!ip_prefix_eq(&longest->prefix, &p->prefix))
+			continue;
+		s = model_set(&w->model, longest->home.owner_set);
+		if (!is_open(s) || s->n == w->oracle.max_owners || !oracle_usable(&w->oracle, p))
+			continue;
+		model_send(&w->model, &to, &got);
+		assert_true(got.n > 0);
+		for (unsigned k = 0; k < got.n; k++)
+			assert_int_not_equal(w->oracle.states[got.peer[k]], RIB_DOWN);
+	}
+}
+
+static bool same_owner_set(
+	const struct rib_owner *a, size_t n_a, const struct rib_owner *b, size_t n_b)
+{
+	if (n_a != n_b)
+		return false;
+	for (size_t i = 0; i < n_a; i++)
+		if (a[i].peer != b[i].peer || a[i].rank != b[i].rank ||
+			a[i].weight != b[i].weight || a[i].sends != b[i].sends ||
+			a[i].is_relay != b[i].is_relay)
+			return false;
+	return true;
+}
+
+struct desires {
+	struct world *w;
+	uint64_t numbers[MODEL_SETS]; /* of the owner sets met */
+	size_t n;
+};
+
+static int check_desire(const struct rib_desire *d, void *data)
+{
+	struct desires *ds = data;
+	struct world *w = ds->w;
+	const struct model_set *s;
+	struct rib_answer a;
+	size_t i = 0;
+
+	assert_true(rib_explain(w->rib, &d->prefix, &a));
+	assert_true(same_home(&a.home, &d->home));
+	for (size_t k = 0; k < w->model.n_prefixes; k++)
+		if (ip_prefix_eq(&w->model.prefixes[k].prefix, &d->prefix))
+			assert_true(same_home(&w->model.prefixes[k].home, &d->home));
+	assert_int_equal(d->home.kind == RIB_AT_OWNER_SET, d->owner_set.n > 0);
+	if (d->home.kind != RIB_AT_OWNER_SET)
+		return 0;
+	assert_true(d->owner_set.number == d->home.owner_set);
+	assert_true(same_owner_set(a.order, a.n_order, d->owner_set.owners, d->owner_set.n));
+	s = model_set(&w->model, d->home.owner_set);
+	assert_non_null(s);
+	assert_true(same_owner_set(s->owners, s->n, d->owner_set.owners, d->owner_set.n));
+	while (i < ds->n && ds->numbers[i] != s->number)
+		i++;
+	if (i == ds->n)
+		ds->numbers[ds->n++] = s->number;
+	return 0;
+}
+
+/* What differences told adds up to what is there: no owner set is missing, and none is left. */
+static void check_desires(struct world *w)
+{
+	struct desires ds = {.w = w};
+
+	assert_int_equal(rib_desires_after(w->rib, NULL, SIZE_MAX, check_desire, &ds), 0);
+	assert_int_equal(ds.n, w->model.n_sets);
+	for (uint32_t id = 0; id < ORACLE_PEERS; id++)
+		assert_int_equal(w->model.levels[id], w->oracle.states[id]);
+}
+
+/* rib_tag_fn */
+static uint64_t tag_of(uint32_t id, void *data)
+{
+	return (id + 1) * UINT64_C(0x2545f4914f6cdd1d);
+}
+
+static void tell_nodes(const struct oracle *o, struct rib *rib, struct rib_diff *diff)
+{
+	for (uint32_t id = 0; id < ORACLE_PEERS; id++) {
+		struct rib_event ev = {.type = RIB_EVENT_TAKES_MANY};
+
+		ev.u.takes_many.id = id;
+		ev.u.takes_many.takes_many = o->takes_many[id];
+		rib_step(rib, &ev, 1, diff);
+		for (uint32_t origin = 0; origin < ORACLE_PEERS; origin++) {
+			ev = (struct rib_event){.type = RIB_EVENT_REACH};
+			ev.u.reach.peer = id;
+			ev.u.reach.origin = origin;
+			ev.u.reach.reach = o->reaches[id][origin];
+			rib_step(rib, &ev, 1, diff);
+		}
+		ev = (struct rib_event){.type = RIB_EVENT_PEER};
+		ev.u.peer.id = id;
+		ev.u.peer.state = o->states[id];
+		if (o->known[id])
+			rib_step(rib, &ev, 1, diff);
+	}
+}
+
+static void tell_prefixes(const struct oracle *o, struct rib *rib, struct rib_diff *diff)
+{
+	for (size_t i = o->n; i-- > 0;)
+		for (int source = RIB_N_SOURCES; source-- > 0;) {
+			struct rib_event ev = {.type = RIB_EVENT_PREFIX};
+
+			ev.u.prefix.prefix = o->prefixes[i].prefix;
+			ev.u.prefix.source = (enum rib_source)source;
+			ev.u.prefix.candidates = o->prefixes[i].said[source].candidates;
+			ev.u.prefix.n = o->prefixes[i].said[source].n;
+			ev.u.prefix.on_dead = o->prefixes[i].said[source].on_dead;
+			ev.u.prefix.pinned = o->prefixes[i].said[source].pinned;
+			rib_step(rib, &ev, 1, diff);
+		}
+}
+
+/* Who is held is a matter of the past. */
+static int compare_afresh(const struct rib_desire *d, void *fresh)
+{
+	struct rib_answer a;
+
+	assert_true(rib_explain(fresh, &d->prefix, &a));
+	if (d->on_dead == RIB_HOLD)
+		return 0;
+	assert_owners(&d->prefix, &a.owners, &d->owners);
+	assert_true(same_home(&a.home, &d->home));
+	if (d->home.kind == RIB_AT_OWNER_SET)
+		assert_true(
+			same_owner_set(a.order, a.n_order, d->owner_set.owners, d->owner_set.n));
+	return 0;
+}
+
+/* The past decides nothing, not even a number. */
+static void check_afresh(struct world *w)
+{
+	struct rib *fresh = rib_new(w->oracle.max_owners, tag_of, NULL);
+	struct rib_diff diff = {0};
+
+	tell_nodes(&w->oracle, fresh, &diff);
+	tell_prefixes(&w->oracle, fresh, &diff);
+	assert_int_equal(rib_desires_after(w->rib, NULL, SIZE_MAX, compare_afresh, fresh), 0);
+	rib_diff_done(&diff);
+	rib_free(fresh);
+}
+
+static void check_many(struct world *w, const struct rib_event *events, size_t n)
+{
+	bool states_only = true;
+
+	for (size_t i = 0; i < n; i++)
+		states_only &= events[i].type == RIB_EVENT_PEER;
+	model_apply_levels(&w->model, &w->diff);
+	if (states_only)
+		check_levels_alone(w);
+	model_apply(&w->model, &w->diff);
+	check_device(w);
+	check_desires(w);
+	if (one_in(30))
+		check_afresh(w);
+}
+
 static void random_step(struct world *w)
 {
 	size_t n = one_in(3) ? below(MAX_EVENTS + 1) : 1;
@@ -274,6 +544,8 @@ static void random_step(struct world *w)
 	check_diff(w);
 	check_answers(w);
 	check_lookups(w);
+	if (w->oracle.max_owners > 1)
+		check_many(w, events, n);
 }
 
 static uint64_t random_run(unsigned max_owners)
@@ -281,7 +553,7 @@ static uint64_t random_run(unsigned max_owners)
 	struct world *w = mem_zalloc(1, sizeof(*w));
 	uint64_t changes;
 
-	w->rib = rib_new(max_owners, NULL, NULL);
+	w->rib = rib_new(max_owners, tag_of, NULL);
 	w->oracle.max_owners = max_owners;
 	for (unsigned i = 0; i < RUN_STEPS; i++)
 		random_step(w);
@@ -301,7 +573,7 @@ static uint64_t number_from_env(const char *name, uint64_t fallback)
 
 static void test_random_events(void **state)
 {
-	static const unsigned sizes[] = {1};
+	static const unsigned sizes[] = {1, 2, 3, RIB_MAX_OWNERS};
 	uint64_t seed = number_from_env("SHUNT_TEST_SEED", (uint64_t)time(NULL));
 	uint64_t steps = number_from_env("SHUNT_TEST_STEPS", 8000);
 	uint64_t changes = 0;
