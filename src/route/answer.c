@@ -108,7 +108,7 @@ bool rib_lookup(struct rib *rib, const ip_addr *addr, struct rib_answer *ret)
 {
 	const struct rib_entry *e = trie_lookup(rib->entries, addr, NULL);
 
-	while (e && (e->covered || !e->set->now.want.owners.n))
+	while (e && (e->covered || !e->set->now.owners.n))
 		e = trie_cover(rib->entries, &e->prefix, NULL);
 	if (!e)
 		return false;

@@ -41,7 +41,49 @@ static void touch_covered_by_list(struct rib *rib, const struct list *entries)
 		touch_covered(rib, &container_of(at, struct rib_entry, of_set)->prefix);
 }
 
-/* Deviations fall or arise with the outcome of their set: covers do with its doubt. */
+struct within_set {
+	struct rib *rib;
+	const struct rib_set *set;
+};
+
+static int touch_if_within_set(const ip_prefix *p, void *value, void *data)
+{
+	const struct within_set *w = data;
+	const struct rib_entry *c = trie_cover(w->rib->entries, p, NULL);
+
+	while (c && c->set != w->set)
+		c = trie_cover(w->rib->entries, &c->prefix, NULL);
+	if (c && !ip_prefix_is_default(&c->prefix))
+		rib_touch_entry(w->rib, value);
+	return 0;
+}
+
+static bool is_longer(const struct list *l, size_t than)
+{
+	size_t n = 0;
+
+	list_for_each (at, l)
+		if (++n > than)
+			return true;
+	return false;
+}
+
+/* From whichever side there is less to look at. */
+static void touch_covered_by_set(struct rib *rib, const struct rib_set *s)
+{
+	size_t n = trie_count(rib->doubtful);
+
+	if (!n)
+		return;
+	if (is_longer(&s->plain, n) || is_longer(&s->nested, n)) {
+		trie_walk(rib->doubtful, touch_if_within_set, &(struct within_set){rib, s});
+	} else {
+		touch_covered_by_list(rib, &s->plain);
+		touch_covered_by_list(rib, &s->nested);
+	}
+}
+
+/* Deviations fall or arise with the outcome of their set: covered are nested ones in doubt. */
 static void touch_of_sets(struct rib *rib)
 {
 	for (size_t i = 0; i < rib->touched_sets.n; i++) {
@@ -51,12 +93,12 @@ static void touch_of_sets(struct rib *rib)
 		if (doubt_turned || s->policy->on_dead == RIB_HOLD)
 			touch_list(rib, &s->deviants);
 		if (doubt_turned)
-			touch_list(rib, &s->plain);
+			touch_list(rib, &s->nested);
 	}
 	for (size_t i = 0; i < rib->touched.n; i++) {
 		struct rib_entry *e = rib->touched.items[i].entry;
 
-		set_doubtful(rib, e, e->set && e->set->now.doubtful);
+		set_doubtful(rib, e, e->set && e->nested && e->set->now.doubtful);
 	}
 }
 
@@ -75,8 +117,8 @@ static void touch_under_covers(struct rib *rib)
 	for (size_t i = 0; i < rib->touched_sets.n; i++) {
 		const struct rib_set *s = rib->touched_sets.items[i];
 
-		if (trie_count(rib->doubtful) && s->before.cover != s->now.cover)
-			touch_covered_by_list(rib, &s->plain);
+		if (s->before.cover != s->now.cover)
+			touch_covered_by_set(rib, s);
 	}
 }
 
@@ -110,7 +152,14 @@ static uint32_t held_of(const struct rib_set *s, const struct rib_owners *had)
 	if (s->policy->on_dead != RIB_HOLD || s->policy->pinned || s->now.usable)
 		return RIB_NOBODY;
 	held = had->n && is_next_hop(s, had->peer[0]) ? had->peer[0] : s->order[0].peer;
-	return held == s->now.want.owners.peer[0] ? RIB_NOBODY : held;
+	return held == s->now.owners.peer[0] ? RIB_NOBODY : held;
+}
+
+static struct list *list_of(const struct rib_entry *e)
+{
+	if (e->covered || e->held != RIB_NOBODY)
+		return &e->set->deviants;
+	return e->nested ? &e->set->nested : &e->set->plain;
 }
 
 static void deviate(struct rib *rib, const struct rib_touched *t)
@@ -120,10 +169,10 @@ static void deviate(struct rib *rib, const struct rib_touched *t)
 
 	if (!s)
 		return;
-	e->covered = s->now.doubtful && has_living_cover(rib, e);
+	e->covered = s->now.doubtful && e->nested && has_living_cover(rib, e);
 	e->held = held_of(s, &t->want.owners);
 	list_remove(&e->of_set);
-	list_append(e->covered || e->held != RIB_NOBODY ? &s->deviants : &s->plain, &e->of_set);
+	list_append(list_of(e), &e->of_set);
 	if (s->group)
 		rib_touch_group(rib, s->group);
 }

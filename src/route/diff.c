@@ -10,15 +10,22 @@ bool rib_home_eq(const struct rib_home *a, const struct rib_home *b)
 	       (a->kind != RIB_AT_OWNER_SET || a->owner_set == b->owner_set);
 }
 
+static void each_untouched(const struct list *entries, const struct rib_turn *turn, uint32_t step,
+	rib_diff_fn *fn, void *data)
+{
+	list_for_each (at, entries) {
+		const struct rib_entry *e = container_of(at, struct rib_entry, of_set);
+
+		if (e->step != step)
+			fn(&e->prefix, turn, data);
+	}
+}
+
 static void each_of_set(
 	const struct rib_diff *diff, const struct rib_set_change *c, rib_diff_fn *fn, void *data)
 {
-	list_for_each (at, &c->set->plain) {
-		const struct rib_entry *e = container_of(at, struct rib_entry, of_set);
-
-		if (e->step != diff->step)
-			fn(&e->prefix, &c->turn, data);
-	}
+	each_untouched(&c->set->plain, &c->turn, diff->step, fn, data);
+	each_untouched(&c->set->nested, &c->turn, diff->step, fn, data);
 }
 
 static bool is_move(const struct rib_turn *t)

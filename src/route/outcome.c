@@ -87,8 +87,7 @@ const struct rib_contest *rib_contest_run(struct rib *rib, const struct rib_set 
 	for (size_t i = 0; s->group && i < s->n; i++) {
 		const struct decision_contender *x = &c->contenders[i];
 
-		if (c->reasons[i] == RIB_WINS &&
-			!decision_owns(&s->now.want.owners, x->candidate->peer))
+		if (c->reasons[i] == RIB_WINS && !decision_owns(&s->now.owners, x->candidate->peer))
 			c->reasons[i] = x->origin == RIB_LAST_RESORT ? RIB_ORIGIN_LAST_RESORT
 								     : RIB_PEER_LAST_RESORT;
 	}
@@ -131,21 +130,15 @@ static bool has_living_owner(
 static enum rib_cover cover_of(
 	const struct rib *rib, const struct rib_set *s, const struct rib_outcome *o)
 {
-	if (!o->want.owners.n || o->doubtful)
+	if (!o->owners.n || o->doubtful)
 		return RIB_COVER_NONE;
-	return has_living_owner(rib, s, &o->want.owners) ? RIB_COVER_LIVING : RIB_COVER_DEAD;
-}
-
-static struct rib_home home_of(const struct rib_owners *owners)
-{
-	return owners->n ? (struct rib_home){.kind = RIB_AT_PEER, .peer = owners->peer[0]}
-			 : (struct rib_home){.kind = RIB_AT_NOBODY};
+	return has_living_owner(rib, s, &o->owners) ? RIB_COVER_LIVING : RIB_COVER_DEAD;
 }
 
 /* Its prefixes are one peer's, or nobody's. */
 static void decide_alone(struct rib *rib, struct rib_set *s, struct rib_outcome *o)
 {
-	struct rib_owners *owners = &o->want.owners;
+	struct rib_owners *owners = &o->owners;
 
 	enter(rib, s);
 	s->n_order = (uint32_t)decision_order(rib->contest.contenders, s->n, s->order);
@@ -158,7 +151,6 @@ static void decide_alone(struct rib *rib, struct rib_set *s, struct rib_outcome 
 		owners->n = 1;
 		owners->peer[0] = s->held != RIB_NOBODY ? s->held : s->order[0].peer;
 	}
-	o->want.home = home_of(owners);
 }
 
 /* They stand in an owner set. */
@@ -168,22 +160,21 @@ static void decide_group(struct rib *rib, struct rib_set *s, struct rib_outcome 
 
 	contest = run(rib, s);
 	o->doubtful = is_doubtful(rib, s);
-	rib_group_decide(rib, s, contest, &o->want.owners);
-	o->usable = o->want.owners.n > 0;
+	rib_group_decide(rib, s, contest, &o->owners);
+	o->usable = o->owners.n > 0;
 	o->doubtful &= o->usable;
-	o->want.home = (struct rib_home){.kind = RIB_AT_OWNER_SET, .owner_set = s->group->number};
 }
 
 void rib_set_decide(struct rib *rib, struct rib_set *s)
 {
-	struct rib_outcome o = {.want.route = true};
+	struct rib_outcome o = {.route = true};
 
 	if (s->group)
 		decide_group(rib, s, &o);
 	else
 		decide_alone(rib, s, &o);
-	if (!o.want.owners.n && s->policy->on_dead == RIB_RELEASE)
-		o.want.route = false;
+	if (!o.owners.n && s->policy->on_dead == RIB_RELEASE)
+		o.route = false;
 	o.cover = cover_of(rib, s, &o);
 	s->now = o;
 }

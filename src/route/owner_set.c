@@ -345,7 +345,7 @@ static void compare(struct rib_group *g, struct rib_diff *diff)
 	list_for_each (at, &g->sets) {
 		const struct rib_set *s = container_of(at, struct rib_set, of_group);
 
-		stood_in |= !list_is_empty(&s->plain);
+		stood_in |= !list_is_empty(&s->plain) || !list_is_empty(&s->nested);
 		shadow_stood_in |= !list_is_empty(&s->deviants);
 	}
 	if (stood_in != g->was_stood_in || (stood_in && has_changed(g, true)))

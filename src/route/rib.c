@@ -10,24 +10,28 @@
 #include <assert.h>
 #include <string.h>
 
+struct rib_home rib_home_of(const struct rib_set *s, const struct rib_owners *owners)
+{
+	if (s->group)
+		return (struct rib_home){.kind = RIB_AT_OWNER_SET, .owner_set = s->group->number};
+	if (!owners->n)
+		return (struct rib_home){.kind = RIB_AT_NOBODY};
+	return (struct rib_home){.kind = RIB_AT_PEER, .peer = owners->peer[0]};
+}
+
 void rib_entry_want(const struct rib_entry *e, struct rib_want *ret)
 {
 	*ret = (struct rib_want){0};
 	if (!e->set)
 		return;
-	if (!e->covered) {
-		*ret = e->set->now.want;
-		if (e->held != RIB_NOBODY) {
-			ret->owners.peer[0] = ret->home.peer = e->held;
-			ret->owners.n = 1;
-			ret->home.kind = RIB_AT_PEER;
-		}
-		return;
-	}
-	ret->route = e->set->now.want.route;
-	if (e->set->group)
-		ret->home = (struct rib_home){
-			.kind = RIB_AT_OWNER_SET, .owner_set = e->set->group->number + 1};
+	ret->route = e->set->now.route;
+	if (!e->covered)
+		ret->owners = e->set->now.owners;
+	if (e->held != RIB_NOBODY)
+		ret->owners = (struct rib_owners){.n = 1, .peer = {e->held}};
+	ret->home = rib_home_of(e->set, &ret->owners);
+	if (e->covered && e->set->group)
+		ret->home.owner_set++; /* the shadow */
 }
 
 void rib_touch_set(struct rib *rib, struct rib_set *s)
@@ -150,6 +154,7 @@ static void apply_prefix(struct rib *rib, const struct rib_event *ev)
 		.on_dead = ev->u.prefix.on_dead,
 		.pinned = ev->u.prefix.pinned,
 	};
+	const struct rib_set *old;
 	struct rib_entry *e;
 
 	assert(word.source < RIB_N_SOURCES);
@@ -157,11 +162,13 @@ static void apply_prefix(struct rib *rib, const struct rib_event *ev)
 		return;
 	e = rib_store_entry(rib, &ev->u.prefix.prefix);
 	rib_touch_entry(rib, e);
-	if (e->set)
+	old = e->set;
+	if (old)
 		rib_touch_set(rib, e->set);
 	rib_store_assign(rib, e, &word);
 	if (e->set)
 		rib_touch_set(rib, e->set);
+	rib_nest(rib, e, old);
 }
 
 static void apply(struct rib *rib, const struct rib_event *ev)
@@ -231,22 +238,33 @@ static bool turn_of(struct rib *rib, const struct rib_set *s, struct rib_turn *t
 	return true;
 }
 
-/* A set that is left with touched entries only has no turn of its own. */
-static bool has_untouched(const struct rib *rib, const struct rib_set *s)
+static bool has_untouched(const struct rib *rib, const struct list *entries)
 {
-	list_for_each (at, &s->plain)
+	list_for_each (at, entries)
 		if (container_of(at, struct rib_entry, of_set)->step != rib->step)
 			return true;
 	return false;
+}
+
+static struct rib_want want_of(const struct rib_set *s, const struct rib_outcome *o)
+{
+	return (struct rib_want){o->owners, rib_home_of(s, &o->owners), o->route};
 }
 
 static void compare_sets(struct rib *rib, struct rib_diff *diff)
 {
 	for (size_t i = 0; i < rib->touched_sets.n; i++) {
 		struct rib_set *s = rib->touched_sets.items[i];
-		struct rib_turn t = turn_from_to(&s->before.want, &s->now.want);
+		struct rib_want before, now;
+		struct rib_turn t;
 
-		if (turn_of(rib, s, &t) && has_untouched(rib, s))
+		/* One that is left with touched entries only has no turn of its own. */
+		if (!has_untouched(rib, &s->plain) && !has_untouched(rib, &s->nested))
+			continue;
+		before = want_of(s, &s->before);
+		now = want_of(s, &s->now);
+		t = turn_from_to(&before, &now);
+		if (turn_of(rib, s, &t))
 			vec_push(&diff->sets, ((struct rib_set_change){s, t}));
 	}
 }

@@ -206,6 +206,7 @@ static struct rib_set *set_new(struct rib *rib)
 	s = mem_zalloc(1, sizeof(*s) + rib->ids.n * sizeof(s->mentions[0]) + key_len(n) +
 				  n * sizeof(*s->order));
 	list_init(&s->plain);
+	list_init(&s->nested);
 	list_init(&s->deviants);
 	list_init(&s->of_group);
 	s->n = (uint32_t)n;
@@ -228,7 +229,7 @@ static struct rib_set *set_new(struct rib *rib)
 
 void rib_store_collect(struct rib *rib, struct rib_set *s)
 {
-	if (!list_is_empty(&s->plain) || !list_is_empty(&s->deviants))
+	if (!list_is_empty(&s->plain) || !list_is_empty(&s->nested) || !list_is_empty(&s->deviants))
 		return;
 	map_remove(rib->sets, s->policy, key_len(s->n));
 	rib_group_leave(rib, s);

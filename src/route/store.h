@@ -3,9 +3,9 @@
  * What the RIB holds, for the files of this module.
  *
  * Sets are interned by their candidates, on_dead and pin. An entry (a prefix) points at its set; a
- * set knows its entries, apart those that deviate from its outcome. Each peer knows the sets that
- * mention it, as next hop or as the origin of a transit candidate; so an event of a peer reaches
- * exactly the sets that it may concern.
+ * set knows its entries, apart those that deviate from its outcome and those that might. Each peer
+ * knows the sets that mention it, as next hop or as the origin of a transit candidate; so an event
+ * of a peer reaches exactly the sets that it may concern.
  *
  * Where the device holds many owners, each set whose prefixes stand in an owner set has a group:
  * the owner set and its shadow. Sets that differ in nothing but the numbers of places (the
@@ -55,7 +55,8 @@ struct rib_want {
 
 /* What the decision makes of a set. */
 struct rib_outcome {
-	struct rib_want want;
+	struct rib_owners owners;
+	bool route;
 	bool usable;   /* the first owner isn't down: neither held nor pinned and dead */
 	bool doubtful; /* the best is a detour around an origin that is down: rule 7 */
 	enum rib_cover cover;
@@ -83,7 +84,7 @@ struct rib_group {
 };
 
 struct rib_set {
-	struct list plain, deviants; /* entries */
+	struct list plain, nested, deviants; /* entries; nested ones don't deviate */
 	struct list of_group;
 	struct rib_group *group;	  /* NULL: its prefixes are one peer's or nobody's */
 	struct rib_policy *policy;	  /* the candidates follow it; in this allocation */
@@ -103,6 +104,7 @@ struct rib_entry {
 	uint32_t step;	  /* the last step that touched it */
 	uint32_t held;	  /* deviation: in place of the set's; RIB_NOBODY: none */
 	bool covered;	  /* deviation: no owner, a living cover serves it */
+	bool nested;	  /* within one of another set that isn't a default route */
 	bool in_doubtful; /* stands in rib->doubtful */
 };
 
@@ -126,7 +128,7 @@ struct rib {
 	void *tag_data;
 	uint32_t step; /* its number, from 1 */
 	struct trie *entries;
-	struct trie *doubtful;	      /* the entries of doubtful sets */
+	struct trie *doubtful;	      /* the nested entries of doubtful sets */
 	struct map *sets;	      /* by policy and candidates */
 	struct map *groups;	      /* by what their number is made of */
 	struct map *numbers;	      /* groups by their number */
@@ -169,6 +171,8 @@ void rib_touch_set(struct rib *rib, struct rib_set *s);
 /* Marks the entry for the step under way and remembers what it had. To be called before it gets
  * another set or deviation. */
 void rib_touch_entry(struct rib *rib, struct rib_entry *e);
+/* Where the prefixes of a set stand that have these owners, and don't deviate. */
+struct rib_home rib_home_of(const struct rib_set *s, const struct rib_owners *owners);
 /* What the FIB is to hold for an entry as of now: its set's outcome with its own deviation. */
 void rib_entry_want(const struct rib_entry *e, struct rib_want *ret);
 /* The owner set that an entry stands in; n is 0 if it stands in none. Borrowed until the next step.
@@ -179,6 +183,9 @@ struct rib_owner_set rib_entry_owner_set(const struct rib_entry *e);
 void rib_set_decide(struct rib *rib, struct rib_set *s);
 /* The reasons of a set's candidates, in rib->contest until the next call. */
 const struct rib_contest *rib_contest_run(struct rib *rib, const struct rib_set *s);
+/* To be called once a touched entry has another set than old, if it has: it and those that it
+ * covers may be nested now, or no more (nest.c). */
+void rib_nest(struct rib *rib, struct rib_entry *e, const struct rib_set *old);
 /* After the touched sets were decided: touches the entries whose deviation that changes, and gives
  * all touched ones their deviation (deviate.c). */
 void rib_deviate(struct rib *rib);
