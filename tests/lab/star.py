@@ -61,11 +61,15 @@ class Star:
         assert b"errno=0\n" in answer, answer
         return answer.decode()
 
+    def own(self, prefixes, *owners):
+        """The prefixes belong to these (hub, rank, weight)."""
+        self.ask(self.site, "set=1", "owners=1", *(f"owner={hex_of(h)},{r},{w}" for h, r, w in owners),
+                 *(f"allowed_ip={p}" for p in prefixes))
+
     def share(self, *ranks):
         """The service belongs to all hubs, of these ranks."""
-        owners = [f"owner={hex_of(h)},{r},1" for h, r in zip(self.hubs, ranks)]
-        self.ask(self.site, "set=1", "owners=1", *owners,
-                 *(f"allowed_ip={SERVICE[v]}/{32 if v == 4 else 128}" for v in (4, 6)))
+        self.own([f"{SERVICE[v]}/{32 if v == 4 else 128}" for v in (4, 6)],
+                 *((h, r, 1) for h, r in zip(self.hubs, ranks)))
 
     def level(self, hub, level):
         self.ask(self.site, "set=1", f"public_key={hex_of(hub)}", f"level={level}")

@@ -15,7 +15,7 @@ import threading
 import pytest
 
 from lab import Lab, wait_for
-from pair import PATIENCE, key_pair, socket_in, tcp_transfer
+from pair import PATIENCE, key_pair, socket_in, tcp_transfer, within
 from star import SERVICE, Star, hex_of
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
@@ -189,6 +189,147 @@ def test_streams_arrive_whole(star, version):
         assert tcp_transfer(star.site.node, hub.node, SERVICE[version], version, 4 << 20, port=7100 + n)
         for other in others:
             star.level(other, "up")
+
+
+# --- many flows -----------------------------------------------------------------------------------
+
+MANY = 100000
+ANYWHERE = {4: "203.0.113.0/24", 6: "2001:db8:7::/64"}
+
+
+def send_many(star, version):
+    """A datagram in each of MANY flows; how many of them each hub was sent."""
+    before = star.site.peers()
+    with socket_in(star.site.node, version) as s:
+        for flow in range(MANY):
+            host = flow % 250 + 1
+            s.sendto(b"flow", (f"203.0.113.{host}" if version == 4 else f"2001:db8:7::{host:x}", 10000 + flow // 250))
+    size = 64 if version == 4 else 96  # header and tag, and 32 or 52 bytes padded to sixteens
+
+    def sent():
+        after = star.site.peers()
+        return [round((after[h.public]["tx"] - before[h.public]["tx"]) / size) for h in star.hubs]
+
+    wait_for("all of them are sent", lambda: sum(sent()) >= MANY, PATIENCE)
+    assert sum(sent()) < MANY + 100  # keepalives
+    return sent()
+
+
+@BOTH
+def test_a_hundred_thousand_flows_by_weight(star, version):
+    star.talk()
+    star.own([ANYWHERE[version]], *((h, 0, w) for h, w in zip(star.hubs, (1, 2, 5))))
+    star.site.node.ip("link set wg0 txqueuelen 200000")
+    star.site.node.ip(f"route add {ANYWHERE[version]} dev wg0")
+    for hub in star.hubs:
+        hub.node.ip(f"route add blackhole {ANYWHERE[version]}")
+    assert [round(100 * n / MANY, 1) for n in send_many(star, version)] == pytest.approx([12.5, 25, 62.5], abs=1)
+    star.level(star.hubs[2], "down")
+    first, second, lost = send_many(star, version)
+    assert lost < 100
+    assert [100 * first / MANY, 100 * second / MANY] == pytest.approx([100 / 3, 200 / 3], abs=1)
+
+
+STREAMS, STREAM_BYTES = 12, 1 << 20
+ETH_P_ALL, TOTAL_RETRANS = 3, 100
+
+
+class Ear:
+    """The headers of what comes to a hub by its tunnel: {port: [(TCP's sequence number, bytes)]}."""
+
+    def __init__(self, hub, version):
+        def open_it():
+            s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
+            s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+            s.bind(("wg0", ETH_P_ALL))
+            return s
+
+        self.socket = within(hub.node, open_it)
+        self.version, self.got = version, collections.defaultdict(list)
+
+    def take_all(self):
+        self.socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                packet, sender = self.socket.recvfrom(128)
+                if sender[2] != socket.PACKET_OUTGOING and packet[0] >> 4 == self.version:
+                    self._take(packet)
+        self.socket.close()
+
+    def _take(self, packet):
+        head = 20 if self.version == 4 else 40
+        whole = struct.unpack_from("!H", packet, 2)[0] if self.version == 4 else struct.unpack_from("!H", packet, 4)[0] + 40
+        if packet[9 if self.version == 4 else 6] != socket.IPPROTO_TCP:
+            return
+        port, _, seq = struct.unpack_from("!HHI", packet, head)
+        n = whole - head - 4 * (packet[head + 12] >> 4)
+        if n:
+            self.got[port].append((seq, n))
+
+
+def is_in_order(parts):
+    return all((seq + n) % (1 << 32) == following for (seq, n), (following, _) in zip(parts, parts[1:]))
+
+
+def stream(star, version, results):
+    """STREAM_BYTES to the service, and its end; its port, and how often TCP sent something again."""
+    with socket_in(star.site.node, version, socket.SOCK_STREAM) as s:
+        s.settimeout(PATIENCE)
+        s.connect((SERVICE[version], 7100))
+        s.sendall(bytes(STREAM_BYTES))
+        s.shutdown(socket.SHUT_WR)
+        assert s.recv(1) == b""
+        info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+        results.append((s.getsockname()[1], struct.unpack_from("=I", info, TOTAL_RETRANS)[0]))
+
+
+def drain(listener):
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        threading.Thread(target=drain_one, args=[connection], daemon=True).start()
+
+
+def drain_one(connection):
+    with connection, contextlib.suppress(OSError):
+        connection.settimeout(PATIENCE)
+        while connection.recv(1 << 20):
+            pass
+
+
+@BOTH
+def test_streams_stay_in_order(star, version):
+    """Of each of several streams at once all packets come to one hub, one after the other."""
+    star.talk()
+    star.share(1, 1, 1)
+    results = []
+    with contextlib.ExitStack() as stack:
+        for hub in star.hubs:
+            listener = socket_in(hub.node, version, socket.SOCK_STREAM, bind=(SERVICE[version], 7100))
+            stack.callback(listener.close)
+            listener.listen(STREAMS)
+            listener.settimeout(PATIENCE)
+            threading.Thread(target=drain, args=[listener], daemon=True).start()
+        ears = [Ear(hub, version) for hub in star.hubs]
+        threads = [threading.Thread(target=stream, args=(star, version, results)) for _ in range(STREAMS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for ear in ears:
+            ear.take_all()
+    assert len(results) == STREAMS
+    undisturbed = 0
+    for port, retransmitted in results:
+        parts = [ear.got[port] for ear in ears if port in ear.got]
+        assert len(parts) == 1
+        assert sum(n for _, n in parts[0]) >= STREAM_BYTES
+        undisturbed += not retransmitted
+        assert retransmitted or is_in_order(parts[0]), (port, parts[0])
+    assert undisturbed >= STREAMS // 2, results
+    assert all(ear.got for ear in ears), "each hub has some"
 
 
 # --- who is lost ----------------------------------------------------------------------------------
