@@ -29,6 +29,40 @@ static const char *on_dead_word(enum rib_on_dead d)
 	return d == RIB_HOLD ? "hold" : d == RIB_RELEASE ? "release" : "fall-back";
 }
 
+/* What of the way from the hub to the node behind it decided: its own word, else what is seen from
+ * here. */
+static char *origin_down_text(const struct asked *q, const struct rib_candidate *c)
+{
+	const char *via = name_of(q, c->peer), *origin = name_of(q, c->origin);
+
+	if (q->from->line(q->data, c->peer, c->origin) == LIVE_LINE_LOST)
+		return mem_printf("%s says that its line to %s is down", via, origin);
+	return mem_printf(
+		"%s is down as seen from here, so %s may not reach it either", origin, via);
+}
+
+static char *origin_last_resort_text(const struct asked *q, const struct rib_candidate *c)
+{
+	const char *via = name_of(q, c->peer), *origin = name_of(q, c->origin);
+
+	if (q->from->line(q->data, c->peer, c->origin) == LIVE_LINE_POOR)
+		return mem_printf("%s says that its line to %s loses packets", via, origin);
+	return mem_printf(
+		"%s is last resort (drained or holding); a detour through %s spares it nothing",
+		origin, via);
+}
+
+static char *hub_metric_text(
+	const struct asked *q, const struct rib_candidate *c, const struct rib_candidate *w)
+{
+	const char *via = name_of(q, c->peer), *winner = name_of(q, w->peer);
+
+	if (c->hub_metric == MESH_METRIC_NONE)
+		return mem_printf("hub %s has no metric, %s has %u", via, winner, w->hub_metric);
+	return mem_printf(
+		"hub metric %u is higher than %s's %u", c->hub_metric, winner, w->hub_metric);
+}
+
 /* The reason as a sentence, with the values that decided: "metric 30 is higher than hub-a's 20". */
 static char *why_text(const struct asked *q, const struct rib_answer *a, size_t i)
 {
@@ -41,14 +75,11 @@ static char *why_text(const struct asked *q, const struct rib_answer *a, size_t 
 	case RIB_PEER_DOWN:
 		return mem_printf("%s is down", via);
 	case RIB_PEER_LAST_RESORT:
-		return mem_printf("%s is last resort (drained or holding)", via);
+		return mem_printf("%s is last resort (drained, holding, or its line is poor)", via);
 	case RIB_ORIGIN_DOWN:
-		return mem_printf("%s is down as seen from here, so %s may not reach it either",
-			name_of(q, c->origin), via);
+		return origin_down_text(q, c);
 	case RIB_ORIGIN_LAST_RESORT:
-		return mem_printf("%s is last resort (drained or holding); a detour through %s "
-				  "spares it nothing",
-			name_of(q, c->origin), via);
+		return origin_last_resort_text(q, c);
 	case RIB_HIGHER_DISTANCE:
 		return mem_printf("distance %u is higher than %u", c->distance, w->distance);
 	case RIB_HIGHER_METRIC:
@@ -56,33 +87,73 @@ static char *why_text(const struct asked *q, const struct rib_answer *a, size_t 
 	case RIB_IS_TRANSIT:
 		return mem_printf("goes through a hub, %s is direct", winner);
 	case RIB_HIGHER_HUB_METRIC:
-		return c->hub_metric == MESH_METRIC_NONE
-			       ? mem_printf("hub %s has no metric, %s has %u", via, winner,
-					 w->hub_metric)
-			       : mem_printf("hub metric %u is higher than %s's %u", c->hub_metric,
-					 winner, w->hub_metric);
+		return hub_metric_text(q, c, w);
 	case RIB_LATER_IN_FILE:
 		return mem_printf("stands later in the inventory than %s", winner);
 	case RIB_CUT_FROM_SET:
 		return mem_printf("equal to %s, but the device holds one owner per prefix", winner);
+	case RIB_CUT_FOR_ORIGIN:
+		return mem_printf("equal to %s, but %s isn't known to take packets of one source "
+				  "from several peers",
+			winner, name_of(q, c->origin));
 	default:
 		return mem_printf("not usable, but kept (%s)",
 			a->pinned ? "it never moves" : "on_dead: hold");
 	}
 }
 
+/* Of its next hop, whose best candidate it is; NULL: another one is. */
+static const struct rib_owner *place_of(const struct rib_answer *a, size_t i)
+{
+	uint32_t peer = a->candidates[i].peer;
+
+	for (size_t k = 0; k < i; k++)
+		if (a->candidates[k].peer == peer)
+			return NULL;
+	for (size_t k = 0; k < a->n_order; k++)
+		if (a->order[k].peer == peer)
+			return &a->order[k];
+	return NULL;
+}
+
+static unsigned weight_of(const struct rib_answer *a, uint32_t peer)
+{
+	for (size_t k = 0; k < a->n_order; k++)
+		if (a->order[k].peer == peer)
+			return a->order[k].weight ? a->order[k].weight : 1;
+	return 1;
+}
+
+/* Percent of the prefix's flows that go by the peer now. */
+static double share_of(const struct rib_answer *a, uint32_t peer)
+{
+	unsigned all = 0, its = 0;
+
+	for (unsigned k = 0; k < a->owners.n; k++) {
+		unsigned w = weight_of(a, a->owners.peer[k]);
+
+		all += w;
+		if (a->owners.peer[k] == peer)
+			its = w;
+	}
+	return all ? 100.0 * its / all : 0;
+}
+
 static json_t *candidate_json(const struct asked *q, const struct rib_answer *a, size_t i)
 {
 	const struct rib_candidate *c = &a->candidates[i];
+	const struct rib_owner *place = place_of(a, i);
 	AUTO_FREE char *why = why_text(q, a, i);
 	bool has_hub_metric = c->transit && c->hub_metric != MESH_METRIC_NONE;
 
-	return json_pack("{s:s, s:s, s:s, s:I, s:b, s:o, s:s, s:s}", "via", name_of(q, c->peer),
-		"origin", name_of(q, c->origin), "state",
+	return json_pack("{s:s, s:s, s:s, s:I, s:b, s:o, s:o, s:i, s:f, s:s, s:s}", "via",
+		name_of(q, c->peer), "origin", name_of(q, c->origin), "state",
 		rib_state_word(q->from->peer_state(q->data, c->peer)), "metric",
 		(json_int_t)c->metric, "transit", (int)c->transit, "hub_metric",
-		has_hub_metric ? json_integer(c->hub_metric) : json_null(), "reason",
-		rib_reason_name(a->reasons[i]), "why", why);
+		has_hub_metric ? json_integer(c->hub_metric) : json_null(), "rank",
+		place ? json_integer(place->rank) : json_null(), "weight",
+		c->weight ? (int)c->weight : 1, "share", place ? share_of(a, c->peer) : 0.0,
+		"reason", rib_reason_name(a->reasons[i]), "why", why);
 }
 
 static json_t *route_json(const struct asked *q, const struct rib_answer *a)

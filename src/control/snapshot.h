@@ -18,9 +18,15 @@ struct snapshot_peer {
 	sock_addr endpoint;	  /* AF_UNSPEC: none known */
 	int64_t handshake_age_ns; /* negative: never, or nobody knows */
 	uint64_t rx_bytes, tx_bytes;
+	/* What it told of itself and of its lines. */
+	bool has_reported;
+	bool runs_our_inventory;
+	unsigned max_owners;
+	const char **lost; /* nodes */
+	size_t n_lost;
 };
 
-/* The line between a hub and another node that is down for one of them only. */
+/* A line that is down between two nodes that live, as far as can be told. */
 struct snapshot_cut_pair {
 	const char *a, *b, *effect;
 };
@@ -40,10 +46,11 @@ struct snapshot {
 	struct arena arena;  /* all that it points at */
 	instant at;
 	int64_t uptime_ns;
-	const char *node, *mesh, *inventory;
+	const char *node, *mesh, *inventory, *inventory_digest;
 	enum mesh_role role;
 	const char *interface, *device_kind, *device_name;
 	uint16_t listen_port;
+	unsigned max_owners; /* per prefix, on the device */
 	bool drained, holding;
 	struct snapshot_peer *peers;
 	size_t n_peers;

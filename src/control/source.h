@@ -33,6 +33,8 @@ struct control_source {
 	bool (*route_of)(void *data, const ip_prefix *prefix, struct rib_answer *ret);
 	enum rib_state (*peer_state)(void *data, uint32_t peer);
 	const char *(*name)(void *data, uint32_t peer);
+	/* The line between the two as the peer tells it. */
+	enum live_line (*line)(void *data, uint32_t peer, uint32_t node);
 
 	/* done is called once, at once or later. */
 	void (*drain)(void *data, bool drained, control_drained_fn *done, void *arg);

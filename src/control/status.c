@@ -67,6 +67,23 @@ static json_t *hold_json(const struct live_peer_info *info, instant now)
 	return seconds(instant_diff(info->hold_until, now));
 }
 
+/* What it told of itself. */
+static json_t *inventory_json(const struct snapshot_peer *p)
+{
+	if (!p->has_reported)
+		return json_null();
+	return json_string(p->runs_our_inventory ? "same" : "other");
+}
+
+static json_t *lost_json(const struct snapshot_peer *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->n_lost; i++)
+		json_array_append_new(list, json_string(p->lost[i]));
+	return list;
+}
+
 static json_t *peer_json(const struct snapshot_peer *p, instant now)
 {
 	const struct live_peer_info *live = &p->live;
@@ -74,14 +91,16 @@ static json_t *peer_json(const struct snapshot_peer *p, instant now)
 	json_t *age = p->handshake_age_ns < 0 ? json_null()
 					      : json_integer(p->handshake_age_ns / NS_PER_S);
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:i, s:s, s:o, s:o, s:o, s:I, s:I}",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:i, s:s, s:o, s:o, s:o, s:I, s:I, "
+			 "s:o, s:o, s:o}",
 		"node", p->node, "role", mesh_role_name(p->role), "state",
 		live_state_name(live->state), "cause", live_cause_name(live->cause), "why",
 		live_cause_text(live->cause), "since_s", seconds(instant_diff(now, live->since)),
 		"hold_left_s", hold_json(live, now), "flaps", (int)live->flaps, "probe",
 		probe_name(live->config.probe), "bfd", bfd_json(live), "handshake_age_s", age,
 		"endpoint", endpoint_json(&p->endpoint), "rx_bytes", (json_int_t)p->rx_bytes,
-		"tx_bytes", (json_int_t)p->tx_bytes);
+		"tx_bytes", (json_int_t)p->tx_bytes, "inventory", inventory_json(p), "max_owners",
+		p->has_reported ? json_integer(p->max_owners) : json_null(), "lost", lost_json(p));
 }
 
 static json_t *cut_pairs_json(const struct snapshot *s)
@@ -109,13 +128,14 @@ static json_t *problems_json(const struct snapshot *s)
 
 static json_t *head_json(const struct snapshot *s)
 {
-	return json_pack("{s:b, s:i, s:s, s:s, s:s, s:s, s:s, s:o, s:{s:s, s:s, s:s, s:i}, s:b, "
-			 "s:b, s:o, s:o}",
+	return json_pack("{s:b, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:{s:s, s:s, s:s, s:i, "
+			 "s:i}, s:b, s:b, s:o, s:o}",
 		"ok", 1, "answer_version", (int)CONTROL_STATUS_VERSION, "node", s->node, "role",
-		mesh_role_name(s->role), "mesh", s->mesh, "inventory", s->inventory, "version",
-		SHUNT_VERSION, "uptime_s", seconds(s->uptime_ns), "device", "interface",
-		s->interface, "kind", s->device_kind, "name", s->device_name, "listen_port",
-		(int)s->listen_port, "drained", (int)s->drained, "holding", (int)s->holding,
+		mesh_role_name(s->role), "mesh", s->mesh, "inventory", s->inventory,
+		"inventory_digest", s->inventory_digest, "version", SHUNT_VERSION, "uptime_s",
+		seconds(s->uptime_ns), "device", "interface", s->interface, "kind", s->device_kind,
+		"name", s->device_name, "listen_port", (int)s->listen_port, "max_owners",
+		(int)s->max_owners, "drained", (int)s->drained, "holding", (int)s->holding,
 		"cut_pairs", cut_pairs_json(s), "problems", problems_json(s));
 }
 

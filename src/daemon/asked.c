@@ -73,6 +73,13 @@ static const char *name(void *data, uint32_t peer)
 	return engine_name(d->engine, peer);
 }
 
+static enum live_line line(void *data, uint32_t peer, uint32_t node)
+{
+	struct daemon *d = data;
+
+	return reports_line_of(engine_reports(d->engine), peer, node).line;
+}
+
 static void drain(void *data, bool drained, control_drained_fn *done, void *arg)
 {
 	struct daemon *d = data;
@@ -109,6 +116,7 @@ const struct control_source asked_source = {
 	route_of,
 	peer_state,
 	name,
+	line,
 	drain,
 	reload,
 };

@@ -3,9 +3,29 @@
 
 #include "daemon/problems.h"
 #include "sys/clock.h"
+#include <stdio.h>
 
 /* Some problems are looked for in the kernel and among files: not oftener than this. */
 #define PROBLEMS_AGE NS_PER_S
+
+static void take_report(
+	struct snapshot *s, const struct daemon *d, uint32_t id, struct snapshot_peer *to)
+{
+	const struct reports *r = engine_reports(d->engine);
+	struct reports_heard h;
+	const uint32_t *lost;
+	size_t n = reports_lost(r, id, &lost);
+
+	to->has_reported = reports_heard(r, id, &h);
+	if (!to->has_reported)
+		return;
+	to->runs_our_inventory = h.is_of_our_inventory;
+	to->max_owners = h.max_owners;
+	to->lost = arena_array(&s->arena, const char *, n);
+	for (; to->n_lost < n; to->n_lost++)
+		to->lost[to->n_lost] =
+			arena_strdup(&s->arena, engine_name(d->engine, lost[to->n_lost]));
+}
 
 static void take_peer(struct snapshot *s, struct daemon *d, const struct generation_peer *p)
 {
@@ -16,6 +36,7 @@ static void take_peer(struct snapshot *s, struct daemon *d, const struct generat
 	to->node = arena_strdup(&s->arena, p->node->name);
 	to->role = p->node->role;
 	prober_info(d->prober, p->id, &to->live);
+	take_report(s, d, p->id, to);
 	to->handshake_age_ns = age == HANDSHAKE_NEVER || age == HANDSHAKE_UNKNOWN ? -1 : age;
 	if (!m)
 		return;
@@ -90,6 +111,15 @@ static void take_own(struct snapshot *s, const struct mesh_node *self)
 			(struct snapshot_own){ip_prefix_host(&self->addresses[i].addr), true};
 }
 
+static const char *digest_text(struct snapshot *s, const uint8_t *digest)
+{
+	char *text = arena_array(&s->arena, char, 2 * MESH_DIGEST_LEN + 1);
+
+	for (size_t i = 0; i < MESH_DIGEST_LEN; i++)
+		sprintf(text + 2 * i, "%02x", digest[i]);
+	return text;
+}
+
 static void take_self(struct snapshot *s, struct daemon *d)
 {
 	const struct mesh_node *self = d->gen->self;
@@ -99,11 +129,13 @@ static void take_self(struct snapshot *s, struct daemon *d)
 	s->role = self->role;
 	s->mesh = arena_strdup(&s->arena, d->gen->inv->name);
 	s->inventory = arena_strdup(&s->arena, d->options->file);
+	s->inventory_digest = digest_text(s, d->gen->digest);
 	s->uptime_ns = instant_diff(s->at, d->started_at);
 	s->interface = arena_strdup(&s->arena, self->interface);
 	s->device_kind = d->device.kind == DEVICE_KERNEL ? "kernel" : "uapi";
 	s->device_name = arena_strdup(&s->arena, d->device.name);
 	s->listen_port = d->mirror.listen_port;
+	s->max_owners = d->device.max_owners;
 	s->drained = state_is_drained(d->state);
 	prober_self(d->prober, &is_drained, &s->holding);
 }

@@ -39,12 +39,18 @@ static struct snapshot_peer peer_of(unsigned i)
 {
 	struct snapshot_peer p = {.node = "hub-a", .role = MESH_HUB, .handshake_age_ns = -1};
 
+	static const char *lost[] = {"site-9"};
+
 	p.live.hold_until = INSTANT_NEVER;
 	p.live.config.probe = i % 2 ? LIVE_PROBE_BFD : LIVE_PROBE_NONE;
 	if (!(i % 2))
 		return p;
 	p.live.hold_until = instant_add((instant){0}, 5 * NS_PER_S);
 	p.handshake_age_ns = 7 * NS_PER_S;
+	p.has_reported = p.runs_our_inventory = true;
+	p.max_owners = 16;
+	p.lost = lost;
+	p.n_lost = 1;
 	ip_addr a = {.family = AF_INET, .bytes = {192, 0, 2, 1}};
 	p.endpoint = sock_addr_make(&a, 51820);
 	return p;
@@ -55,7 +61,7 @@ static struct snapshot *shown(void *data)
 	struct snapshot *s = snapshot_new();
 
 	s->node = "site-1";
-	s->mesh = s->inventory = s->interface = s->device_name = "x";
+	s->mesh = s->inventory = s->inventory_digest = s->interface = s->device_name = "x";
 	s->device_kind = "uapi";
 	s->drained = ((struct fake *)data)->drained;
 	s->peers = arena_array(&s->arena, struct snapshot_peer, N_PEERS);
@@ -96,6 +102,11 @@ static const char *name(void *data, uint32_t peer)
 	return peer == HUB ? "hub-a" : "site-2";
 }
 
+static enum live_line line(void *data, uint32_t peer, uint32_t node)
+{
+	return LIVE_LINE_UNKNOWN;
+}
+
 static void drain(void *data, bool drained, control_drained_fn *done, void *arg)
 {
 	struct fake *f = data;
@@ -121,7 +132,7 @@ static void reload(void *data, control_reloaded_fn *done, void *arg)
 }
 
 static const struct control_source source = {
-	refresh, shown, routes_after, route_of, peer_state, name, drain, reload};
+	refresh, shown, routes_after, route_of, peer_state, name, line, drain, reload};
 
 static void add_route(struct rib *rib, const char *text)
 {
@@ -352,6 +363,80 @@ static void test_queries(void **state)
 	rib_free(f.rib);
 }
 
+/* --- shares of an equal-cost set --- */
+
+static uint64_t tag(uint32_t id, void *data)
+{
+	return id + 1;
+}
+
+/* Two hubs of equal metric to site-3, with weights 3 and 1; peer SITE stands for the second hub. */
+static json_t *shared_route(unsigned max_owners, bool takes_many)
+{
+	const struct rib_candidate candidates[] = {{.peer = HUB,
+							   .origin = 3,
+							   .transit = true,
+							   .hub_metric = 10,
+							   .place = HUB,
+							   .weight = 3},
+		{.peer = SITE, .origin = 3, .transit = true, .hub_metric = 10, .place = SITE}};
+	struct rib_event e[] = {
+		{.type = RIB_EVENT_PREFIX, .u.prefix = {.candidates = candidates, .n = 2}},
+		{.type = RIB_EVENT_TAKES_MANY, .u.takes_many = {3, takes_many}}};
+	struct fake f = {.rib = rib_new(max_owners, tag, NULL)};
+	struct rib_diff diff = {0};
+	json_t *answer, *route;
+
+	assert_true(ip_prefix_parse(&e[0].u.prefix.prefix, "10.30.0.0/24"));
+	set_up(f.rib, HUB, RIB_UP);
+	set_up(f.rib, SITE, RIB_UP);
+	rib_step(f.rib, e, 2, &diff);
+	rib_diff_done(&diff);
+	answer = ask(&f, "routes");
+	route = json_incref(json_array_get(json_object_get(answer, "routes"), 0));
+	json_decref(answer);
+	rib_free(f.rib);
+	return route;
+}
+
+static const json_t *member(const json_t *route, size_t candidate, const char *key)
+{
+	return json_object_get(
+		json_array_get(json_object_get(route, "candidates"), candidate), key);
+}
+
+static void test_shares(void **state)
+{
+	json_t *route = shared_route(16, true);
+
+	assert_int_equal(json_array_size(json_object_get(route, "owners")), 2);
+	assert_true(json_number_value(member(route, 0, "share")) == 75);
+	assert_true(json_number_value(member(route, 1, "share")) == 25);
+	assert_int_equal(json_integer_value(member(route, 0, "weight")), 3);
+	assert_int_equal(json_integer_value(member(route, 1, "weight")), 1);
+	assert_int_equal(json_integer_value(member(route, 0, "rank")), 0);
+	assert_int_equal(json_integer_value(member(route, 1, "rank")), 0);
+	json_decref(route);
+}
+
+static void expect_cut(json_t *route, const char *reason, const char *why)
+{
+	assert_true(json_number_value(member(route, 0, "share")) == 100);
+	assert_true(json_number_value(member(route, 1, "share")) == 0);
+	assert_string_equal(json_string_value(member(route, 1, "reason")), reason);
+	assert_string_equal(json_string_value(member(route, 1, "why")), why);
+	json_decref(route);
+}
+
+static void test_why_a_set_was_cut(void **state)
+{
+	expect_cut(shared_route(1, true), "cut-from-set",
+		"equal to hub-a, but the device holds one owner per prefix");
+	expect_cut(shared_route(16, false), "cut-for-origin",
+		"equal to hub-a, but site-2 isn't known to take packets of one source from several "
+		"peers");
+}
+
 /* --- what is refused --- */
 
 static void test_refusals(void **state)
@@ -530,6 +615,8 @@ int main(void)
 		cmocka_unit_test(test_all_pieces_come),
 		cmocka_unit_test(test_no_routes_at_all),
 		cmocka_unit_test(test_queries),
+		cmocka_unit_test(test_shares),
+		cmocka_unit_test(test_why_a_set_was_cut),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_who_has_gone),
 		cmocka_unit_test(test_no_member_goes_without_a_new_version),
