@@ -15,6 +15,9 @@
 #include "base/mem.h"
 #include <stdlib.h>
 
+#define NAP (50 * NS_PER_MS)
+#define NAP_READ (100 * NS_PER_MS)
+
 struct live *live_new(
 	const struct live_self_config *self, const struct live_ops *ops, void *data, instant now)
 {
@@ -22,7 +25,7 @@ struct live *live_new(
 
 	l->ops = ops;
 	l->data = data;
-	l->born = now;
+	l->born = l->awake_at = now;
 	l->sequence = self->sequence;
 	l->grace_end = instant_add(now, LIVE_ADOPT_GRACE);
 	self_init(&l->self, self);
@@ -153,35 +156,33 @@ static void send_due(struct live *l, struct peer *p, instant now)
 	heap_set(&l->timers, &p->timer, peer_deadline(p));
 }
 
-/* What we signal may have changed: tells the owner, and all peers back to back. */
-static void signal_self(struct live *l, bool was_drained, bool was_holding, instant now)
+/* That of a poor line is said on that one alone. */
+static bool is_signalling_to(const struct live *l, const struct peer *p)
 {
-	bool signalling = self_is_signalling(&l->self);
+	return self_is_signalling(&l->self) || p->line.is_poor;
+}
 
+/* What we signal may have changed: tells the owner, and all peers back to back. */
+void live_signal_self(struct live *l, bool was_drained, bool was_holding, instant now)
+{
 	if (was_drained == l->self.is_drained && was_holding == l->self.is_holding)
 		return;
 	live_tell(l, LIVE_EVENT_SELF, NULL, now);
-	if (signalling == (was_drained || was_holding))
+	if (self_is_signalling(&l->self) == (was_drained || was_holding))
 		return;
 	list_for_each (link, &l->peers) {
 		struct peer *p = container_of(link, struct peer, link);
 
-		p->bfd.signalling = signalling;
+		p->bfd.signalling = is_signalling_to(l, p);
 		send_due(l, p, now);
 	}
-}
-
-/* Whether it could tell us that it holds, and hear it from us. */
-static bool is_signaller(const struct live_peer_config *c)
-{
-	return c->signals && c->probe == LIVE_PROBE_BFD;
 }
 
 static bool is_engaged(const struct peer *p)
 {
 	bool is_alive = p->is_alive && p->why != LIVE_CAUSE_NO_SESSION;
 
-	return is_signaller(&p->config) && (is_alive || p->bfd.state == BFD_UP);
+	return peer_is_signaller(&p->config) && (is_alive || p->bfd.state == BFD_UP);
 }
 
 static void count(struct live *l, struct peer *p, instant now)
@@ -196,41 +197,7 @@ static void count(struct live *l, struct peer *p, instant now)
 		self_engage(&l->self, now);
 	else
 		self_disengage(&l->self, l->signallers > 0, now);
-	signal_self(l, l->self.is_drained, was_holding, now);
-}
-
-/* Several peers, a third of those with us at least, and not all in one moment. */
-static bool do_several_flap(const struct live *l, instant now)
-{
-	instant first = INSTANT_NEVER, last = l->self.isolated_at;
-	size_t n = 0;
-
-	list_for_each (link, &l->peers) {
-		const struct peer *p = container_of(link, struct peer, link);
-		instant at = flaps_last(&p->flaps, now);
-
-		if (!is_signaller(&p->config) || instant_is_never(at) ||
-			!instant_before(l->self.isolated_at, at))
-			continue;
-		n++;
-		first = instant_min(first, at);
-		last = instant_before(last, at) ? at : last;
-	}
-	return n >= SELF_FLAPPERS && n * 3 >= l->self.engaged &&
-	       instant_diff(last, first) > SELF_FLAPS_APART;
-}
-
-static void judge_flap(struct live *l, struct peer *p, instant now)
-{
-	bool was_holding = l->self.is_holding;
-
-	if (!p->has_flapped)
-		return;
-	p->has_flapped = false;
-	if (!is_signaller(&p->config) || !do_several_flap(l, now))
-		return;
-	self_flap(&l->self, now);
-	signal_self(l, l->self.is_drained, was_holding, now);
+	live_signal_self(l, l->self.is_drained, was_holding, now);
 }
 
 /* A hub that was in use before our start, by which traffic may still go for all we know. */
@@ -273,11 +240,19 @@ static void settle_waiting(struct live *l, const struct peer *p, instant now)
 	}
 }
 
+void live_line_changed(struct live *l, struct peer *p, instant now)
+{
+	p->bfd.signalling = is_signalling_to(l, p);
+	settle(l, p, now);
+	send_due(l, p, now);
+}
+
 static void pump(struct live *l, struct peer *p, instant now)
 {
 	rename_session(l, p);
 	count(l, p, now);
-	judge_flap(l, p, now);
+	live_lines_judge(l, p, now);
+	p->bfd.signalling = is_signalling_to(l, p);
 	settle(l, p, now);
 	settle_waiting(l, p, now);
 	live_reports_follow(l, p, now);
@@ -290,8 +265,8 @@ static void add(struct live *l, const struct live_peer_config *c, instant now)
 	struct peer *p = mem_zalloc(1, sizeof(*p));
 
 	peer_init(p, c, &seed, l->grace_end, now);
-	p->bfd.signalling = self_is_signalling(&l->self);
-	l->signallers += is_signaller(c);
+	p->bfd.signalling = is_signalling_to(l, p);
+	l->signallers += peer_is_signaller(c);
 	list_append(&l->peers, &p->link);
 	map_put(l->by_number, &p->config.peer, sizeof(p->config.peer), p);
 	enter_address(l, p);
@@ -308,7 +283,7 @@ static void restart(struct live *l, struct peer *p, const struct live_peer_confi
 	leave_address(l, p);
 	leave_discriminator(l, p);
 	peer_restart(p, c, &seed, instant_add(now, LIVE_ADOPT_GRACE), now);
-	p->bfd.signalling = self_is_signalling(&l->self);
+	p->bfd.signalling = is_signalling_to(l, p);
 	live_reports_renew(p);
 	enter_address(l, p);
 	enter_discriminator(l, p);
@@ -322,8 +297,8 @@ void live_peer_set(struct live *l, const struct live_peer_config *c, instant now
 		add(l, c, now);
 		return;
 	}
-	l->signallers += is_signaller(c);
-	l->signallers -= is_signaller(&p->config);
+	l->signallers += peer_is_signaller(c);
+	l->signallers -= peer_is_signaller(&p->config);
 	if (peer_needs_restart(p, c))
 		restart(l, p, c, now);
 	else
@@ -351,11 +326,11 @@ void live_peer_remove(struct live *l, uint32_t peer, instant now)
 
 	if (!p)
 		return;
-	l->signallers -= is_signaller(&p->config);
+	l->signallers -= peer_is_signaller(&p->config);
 	if (p->is_engaged)
 		self_disengage(&l->self, l->signallers > 0, now);
 	drop(l, p);
-	signal_self(l, l->self.is_drained, was_holding, now);
+	live_signal_self(l, l->self.is_drained, was_holding, now);
 }
 
 void live_free(struct live *l)
@@ -386,6 +361,17 @@ static struct peer *session_of(const struct live *l, const struct bfd_packet *pa
 	return ip_addr_eq(src, &p->config.remote) && ip_addr_eq(dst, &p->config.local) ? p : NULL;
 }
 
+/* Whoever is called so late has slept, or had no processor. What has gathered meanwhile is read in
+ * the moment after. */
+static void note_nap(struct live *l, instant now)
+{
+	instant due = live_deadline(l);
+
+	if (instant_before(due, now) && instant_diff(now, due) > NAP)
+		l->awake_at = instant_add(now, NAP_READ);
+	l->naps += instant_before(now, l->awake_at);
+}
+
 bool live_on_bfd(struct live *l, const struct live_datagram *d, instant now)
 {
 	struct bfd_packet packet;
@@ -397,6 +383,8 @@ bool live_on_bfd(struct live *l, const struct live_datagram *d, instant now)
 	p = session_of(l, &packet, &d->src, &d->dst);
 	if (!p)
 		return false;
+	note_nap(l, now);
+	peer_excuse_line(p, l->naps);
 	word = peer_on_bfd(p, &packet, d, now);
 	if (word != BFD_WORD_REFUSED)
 		pump(l, p, now);
@@ -438,7 +426,7 @@ void live_drain(struct live *l, bool drained, instant now)
 	bool was_drained = l->self.is_drained;
 
 	l->self.is_drained = drained;
-	signal_self(l, was_drained, l->self.is_holding, now);
+	live_signal_self(l, was_drained, l->self.is_holding, now);
 }
 
 void live_hold_clear(struct live *l, instant now)
@@ -446,7 +434,7 @@ void live_hold_clear(struct live *l, instant now)
 	bool was_holding = l->self.is_holding;
 
 	self_clear(&l->self);
-	signal_self(l, l->self.is_drained, was_holding, now);
+	live_signal_self(l, l->self.is_drained, was_holding, now);
 }
 
 instant live_deadline(const struct live *l)
@@ -460,11 +448,13 @@ void live_step(struct live *l, instant now)
 {
 	struct heap_node *first;
 
+	note_nap(l, now);
 	if (self_step(&l->self, now))
 		live_tell(l, LIVE_EVENT_HOLD_OVER, NULL, now);
 	while ((first = heap_first(&l->timers)) && !instant_before(now, first->at)) {
 		struct peer *p = container_of(first, struct peer, timer);
 
+		peer_excuse_line(p, l->naps);
 		peer_step(p, now);
 		pump(l, p, now);
 	}
@@ -496,6 +486,7 @@ bool live_peer_info(const struct live *l, uint32_t peer, struct live_peer_info *
 		.detection_time_ns = is_bfd ? bfd_session_detection_time(&p->bfd) : 0,
 		.packets_sent = p->sent,
 		.packets_received = p->received,
+		.is_poor = p->line.is_poor,
 		.is_heard = is_bfd && p->bfd.remote_detect_mult != 0,
 		.hears_us = p->hears_us,
 		.answered_since = p->answered_since,

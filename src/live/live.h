@@ -10,8 +10,9 @@
  * dead node, and the verdict stays.
  *
  * A peer that signals runs shuntd: it tells drain and hold by diagnostic 6 while Up, so no hold of
- * ours is laid on it, unless it is no hub and flaps (peer.c). It counts as up only once a packet of
- * it in state Up was seen, since only that one tells whether it holds.
+ * ours is laid on it. It counts as up only once a packet of it in state Up was seen, since only
+ * that one tells whether it holds. Where the line to it is poor (line.h) both ends take it for last
+ * resort: who sees it says so on that session.
  *
  * A peer that doesn't signal and returns is last resort for its hold time, doubled with each flap
  * up to LIVE_HOLD_MAX, forgotten after LIVE_FLAP_FORGET up.
@@ -34,6 +35,7 @@
 #include "live/report.h"
 
 #define LIVE_HOLD_MAX (60 * NS_PER_S)
+#define LIVE_POOR_HOLD (5 * NS_PER_S) /* at least so long a poor line is one, when it is clean */
 #define LIVE_FLAP_FORGET (600 * NS_PER_S)
 #define LIVE_ADOPT_GRACE (3 * NS_PER_S)
 /* Echoes answered for so long without a BFD session: it won't come, something is in its way. */
@@ -60,6 +62,7 @@ enum live_cause {
 	LIVE_CAUSE_NO_SESSION,	  /* it answers echoes for long, but BFD doesn't get through */
 	LIVE_CAUSE_PEER_SIGNALS,  /* diagnostic 6: it drains or holds */
 	LIVE_CAUSE_HELD,	  /* our local hold on a returned peer */
+	LIVE_CAUSE_POOR_LINE,	  /* the line to it loses packets, or flaps: we told it so */
 	LIVE_CAUSE_EXPIRED,	  /* nothing heard within the detection time, echoes unanswered */
 	LIVE_CAUSE_PEER_DOWN,	  /* it says it doesn't hear us (Down with diagnostic 1), or that it
 				     goes down */
@@ -138,6 +141,7 @@ struct live_peer_info {
 	uint32_t local_discriminator, remote_discriminator;
 	int64_t tx_interval_ns, detection_time_ns; /* as negotiated; 0: no session */
 	uint64_t packets_sent, packets_received;
+	bool is_poor;		  /* we hold the line to it for poor, and signal so on it */
 	bool is_heard, hears_us;  /* BFD packets come from it just now; the last one had heard us */
 	instant answered_since;	  /* echoes are, while there is no BFD session; INSTANT_NEVER */
 	uint64_t packets_refused; /* of the peer's address, but not believed or too many */

@@ -16,6 +16,7 @@ static const struct {
 	[LIVE_CAUSE_NO_SESSION] = {"no-session", "it answers echoes, but BFD doesn't get through"},
 	[LIVE_CAUSE_PEER_SIGNALS] = {"peer-signals", "it says that it drains or holds"},
 	[LIVE_CAUSE_HELD] = {"held", "it came back and is held for a while"},
+	[LIVE_CAUSE_POOR_LINE] = {"poor-line", "the line to it loses packets, or flaps"},
 	[LIVE_CAUSE_EXPIRED] = {"expired", "nothing comes from it and echoes stay unanswered"},
 	[LIVE_CAUSE_PEER_DOWN] = {"peer-down", "it says that it doesn't hear us, or goes down"},
 	[LIVE_CAUSE_PEER_ADMIN_DOWN] = {"peer-admin-down",

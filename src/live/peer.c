@@ -50,24 +50,13 @@ static void set_pace(struct peer *p)
 		p->interval_ns * (p->config.multiplier ? (int64_t)p->config.multiplier : 1);
 }
 
-/*
- * Whether its return is damped by a hold of ours. A peer that signals has the word itself, unless
- * it flaps too often to be heard. A hub is never held by one end alone: who leans on it at the
- * other end would lose everything between them. There its own word is the only one (self.h).
- */
-static bool is_damped(const struct peer *p, instant now)
-{
-	if (!p->config.signals)
-		return true;
-	return !p->config.is_transit && flaps_are_many(&p->flaps, now);
-}
-
 static void come_alive(struct peer *p, enum live_cause why, instant now)
 {
 	if (!p->is_alive) {
 		p->is_alive = true;
 		hold_up(&p->hold, now);
-		if (p->was_alive && is_damped(p, now))
+		/* One that signals has the word itself. */
+		if (p->was_alive && !p->config.signals)
 			hold_start(&p->hold, p->config.hold_ns, now);
 	}
 	p->was_alive = true;
@@ -128,6 +117,7 @@ static void start_probing(struct peer *p, const struct peer_seed *seed, instant 
 	p->is_kept = p->is_signalled = false;
 	p->judge_at = p->answered_since = p->lost_at = INSTANT_NEVER;
 	p->hears_us = p->had_session = false;
+	line_init(&p->line);
 	bfd_session_init(
 		&p->bfd, seed->discriminator, c->interval_ns, c->multiplier, seed->session, now);
 	echo_init(&p->echo, &seed->echo);
@@ -271,6 +261,38 @@ static void on_expired(struct peer *p, instant now)
 	p->why = LIVE_CAUSE_DAEMON_SILENT;
 }
 
+bool peer_is_signaller(const struct live_peer_config *c)
+{
+	return c->signals && c->probe == LIVE_PROBE_BFD;
+}
+
+static int64_t line_hold(const struct peer *p)
+{
+	return max64(p->config.hold_ns, LIVE_POOR_HOLD);
+}
+
+void peer_condemn_line(struct peer *p, instant now)
+{
+	line_condemn(&p->line, line_hold(p), now);
+}
+
+void peer_excuse_line(struct peer *p, unsigned naps)
+{
+	if (p->naps != naps)
+		line_forget(&p->line);
+	p->naps = naps;
+}
+
+/* What the number of a word that was taken says of the line. Only those of a session that is up
+ * come at a known pace. */
+static void weigh(struct peer *p, instant now)
+{
+	if (p->gate.authenticates && peer_has_session(p))
+		line_word(&p->line, p->gate.auth.heard_seq, p->bfd.remote_detect_mult, now);
+	else
+		line_forget(&p->line);
+}
+
 static void on_change(struct peer *p, enum bfd_change change, instant now)
 {
 	switch (change) {
@@ -300,6 +322,7 @@ static void on_taken(
 	p->received++;
 	p->hears_us = packet->your_discriminator == p->bfd.local_discriminator;
 	on_change(p, change, now);
+	weigh(p, now);
 	if (peer_has_session(p))
 		on_session(p, now);
 	else if (packet->state == BFD_ADMIN_DOWN)
@@ -449,11 +472,21 @@ static void excuse_sleep(struct peer *p, instant now)
 		p->judge_at = instant_min(instant_add(p->judge_at, slept), p->grace_end);
 }
 
+static void step_session(struct peer *p, instant now)
+{
+	unsigned most = p->bfd.remote_detect_mult;
+	enum bfd_change change = bfd_session_step(&p->bfd, now);
+
+	if (change == BFD_EXPIRED)
+		line_silence(&p->line, most, now);
+	on_change(p, change, now);
+}
+
 void peer_step(struct peer *p, instant now)
 {
 	excuse_sleep(p, now);
 	if (p->config.probe == LIVE_PROBE_BFD)
-		on_change(p, bfd_session_step(&p->bfd, now), now);
+		step_session(p, now);
 	if (!instant_before(now, miss_at(p)))
 		echo_start(&p->echo, p->interval_ns, now);
 	if (!instant_before(now, p->judge_at))
@@ -463,12 +496,14 @@ void peer_step(struct peer *p, instant now)
 	if (!instant_before(now, echo_silence_at(p)))
 		go_down(p, p->is_kept ? p->lost : LIVE_CAUSE_NO_ECHO, now);
 	hold_step(&p->hold, now);
+	line_step(&p->line, line_hold(p), now);
 }
 
 instant peer_deadline(const struct peer *p)
 {
 	instant at = instant_min(hold_deadline(&p->hold), p->judge_at);
 
+	at = instant_min(at, line_deadline(&p->line));
 	at = instant_min(at, echo_silence_at(p));
 	at = instant_min(at, session_due_at(p));
 	at = instant_min(at, echo_deadline(&p->echo));
@@ -479,6 +514,13 @@ instant peer_deadline(const struct peer *p)
 	return instant_min(at, bfd_session_deadline(&p->bfd));
 }
 
+/* Its session may be gone for a moment just for that. */
+static bool is_by_poor_line(const struct peer *p)
+{
+	return p->line.is_poor &&
+	       (p->why == LIVE_CAUSE_SESSION_UP || p->why == LIVE_CAUSE_DAEMON_SILENT);
+}
+
 bool peer_settle(struct peer *p, instant now)
 {
 	enum live_state state = LIVE_UP;
@@ -486,6 +528,9 @@ bool peer_settle(struct peer *p, instant now)
 
 	if (!p->is_alive) {
 		state = LIVE_DOWN;
+	} else if (is_by_poor_line(p)) {
+		state = LIVE_LAST_RESORT;
+		cause = LIVE_CAUSE_POOR_LINE;
 	} else if (p->is_signalled) {
 		state = LIVE_LAST_RESORT;
 		if (cause != LIVE_CAUSE_DAEMON_SILENT && cause != LIVE_CAUSE_ADOPTED)

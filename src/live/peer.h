@@ -12,6 +12,7 @@
 #include "live/echo.h"
 #include "live/flaps.h"
 #include "live/hold.h"
+#include "live/line.h"
 #include "live/live.h"
 #include "live/report_in.h"
 #include "live/report_out.h"
@@ -43,7 +44,9 @@ struct peer {
 	int64_t detection_ns; /* likewise */
 	struct hold hold;
 	struct flaps flaps;
-	bool has_flapped;	   /* just now; whoever looks at it puts it back */
+	bool has_flapped; /* just now; whoever looks at it puts it back */
+	struct line line;
+	unsigned naps;		   /* of ours, before its last word */
 	struct report_in heard;	   /* its reports; live_reports.c drives both */
 	struct report_target told; /* and ours, as they go to it */
 
@@ -91,6 +94,12 @@ void peer_on_handshake(struct peer *p, int64_t age_ns, uint64_t rx_bytes, instan
 void peer_step(struct peer *p, instant now);
 instant peer_deadline(const struct peer *p);
 
+/* It runs shuntd and its probe is BFD: it could tell us that it holds, and hear it from us. */
+bool peer_is_signaller(const struct live_peer_config *c);
+/* The line to it is poor, from now on or still. */
+void peer_condemn_line(struct peer *p, instant now);
+/* We slept: what is missing now may have been lost by us. */
+void peer_excuse_line(struct peer *p, unsigned naps);
 /* The session is up at both ends. */
 bool peer_has_session(const struct peer *p);
 /* Makes the verdict of the evidence; true if it or its cause changed. */

@@ -92,9 +92,18 @@ void world_add(
 
 /* --- the network --- */
 
-static void fly_once(struct world *w, struct world_packet packet)
+static void insert(struct world *w, struct world_packet *p)
 {
 	struct world_packet **place = &w->flying;
+
+	while (*place && !instant_before(p->at, (*place)->at))
+		place = &(*place)->next;
+	p->next = *place;
+	*place = p;
+}
+
+static void fly_once(struct world *w, struct world_packet packet)
+{
 	struct world_packet *p;
 	int64_t jitter =
 		w->jitter_ns ? (int64_t)(chance_u64(&w->chance) % (uint64_t)w->jitter_ns) : 0;
@@ -111,10 +120,7 @@ static void fly_once(struct world *w, struct world_packet packet)
 	if (!w->is_disorderly && instant_before(p->at, w->last_at[packet.from][packet.to]))
 		p->at = w->last_at[packet.from][packet.to];
 	w->last_at[packet.from][packet.to] = p->at;
-	while (*place && !instant_before(p->at, (*place)->at))
-		place = &(*place)->next;
-	p->next = *place;
-	*place = p;
+	insert(w, p);
 }
 
 static void fly(struct world *w, struct world_packet packet)
@@ -398,10 +404,23 @@ static instant next_instant(const struct world *w)
 
 	for (unsigned i = 0; i < WORLD_NODES; i++) {
 		if (w->nodes[i].live)
-			at = instant_min(at, live_deadline(w->nodes[i].live));
+			at = instant_min(at, instant_max(live_deadline(w->nodes[i].live),
+						     w->nodes[i].asleep_until));
 		at = instant_min(at, w->nodes[i].clear_at);
 	}
 	return at;
+}
+
+/* A daemon that sleeps reads later what has come meanwhile. */
+static bool is_asleep(const struct world *w, unsigned node)
+{
+	return instant_before(w->now, w->nodes[node].asleep_until);
+}
+
+void world_sleep(struct world *w, unsigned node, int64_t ns)
+{
+	world_say(w, "(%s's daemon sleeps)", w->nodes[node].name);
+	w->nodes[node].asleep_until = instant_add(w->now, ns);
 }
 
 static void take_flight(struct world *w)
@@ -410,6 +429,11 @@ static void take_flight(struct world *w)
 		struct world_packet *p = w->flying;
 
 		w->flying = p->next;
+		if (p->kind != ECHO_REQUEST && is_asleep(w, p->to)) {
+			p->at = w->nodes[p->to].asleep_until;
+			insert(w, p);
+			continue;
+		}
 		arrive(w, p);
 		free(p);
 	}
@@ -421,7 +445,7 @@ static void step(struct world *w)
 	for (unsigned i = 0; i < WORLD_NODES; i++) {
 		struct world_node *n = &w->nodes[i];
 
-		if (n->live)
+		if (n->live && !is_asleep(w, i))
 			live_step(n->live, w->now);
 		if (n->live && !instant_before(w->now, n->clear_at)) {
 			n->clear_at = INSTANT_NEVER;

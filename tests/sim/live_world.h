@@ -16,10 +16,11 @@
 #define WORLD_FIB_NS (2 * NS_PER_MS) /* what a daemon needs to program its FIB */
 
 struct world_node {
-	const char *name;  /* NULL: there is no such node */
-	bool is_on;	   /* the machine */
-	struct live *live; /* NULL: its daemon doesn't run */
-	instant clear_at;  /* when its FIB is programmed and the hold may end; INSTANT_NEVER */
+	const char *name;     /* NULL: there is no such node */
+	bool is_on;	      /* the machine */
+	struct live *live;    /* NULL: its daemon doesn't run */
+	instant asleep_until; /* its daemon reads nothing and does nothing */
+	instant clear_at;     /* when its FIB is programmed and the hold may end; INSTANT_NEVER */
 	unsigned starts;
 	uint64_t random;		/* its daemon's source of chance */
 	uint32_t sent_seq[WORLD_NODES]; /* of authentication, in its last packet to each */
@@ -73,6 +74,8 @@ void world_start(struct world *w, unsigned node, bool cold, bool adopted);
 /* SIGKILL: the machine goes on. */
 void world_kill(struct world *w, unsigned node);
 void world_power(struct world *w, unsigned node, bool on);
+/* Its daemon gets no processor for so long. */
+void world_sleep(struct world *w, unsigned node, int64_t ns);
 void world_drain(struct world *w, unsigned node, bool drained);
 /* One direction, or both. */
 void world_cut(struct world *w, unsigned from, unsigned to, bool cut);

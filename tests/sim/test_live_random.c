@@ -9,8 +9,8 @@
  *   patience   a peer whose machine, daemon and lines are well for a while, without loss, isn't
  *		down
  *   restarts	one that is up over good lines doesn't go down, whatever daemons do
- *   the word   what a peer that signals says of itself is the verdict on it; a hold of ours is on
- *		one only that flapped and is no hub
+ *   the word   what a peer that signals says of itself, or of the line, is the verdict on it; no
+ *		other hold of ours is on it
  *   an end     when everything is mended, all are up in the end and nobody holds
  *
  * SHUNT_TEST_TRACE=1 prints what happens.
@@ -114,10 +114,8 @@ static void check_verdict(struct round *r, unsigned a, unsigned b)
 		fail_msg("%s counts %s as down (%s), which is well for %lld ms", w->nodes[a].name,
 			w->nodes[b].name, live_cause_name(i.cause),
 			(long long)(instant_diff(w->now, r->healthy_since[a][b]) / MS));
-	if (w->nodes[b].signals && i.cause == LIVE_CAUSE_HELD) {
-		assert_true(i.flaps > 0);
-		assert_false(w->nodes[b].is_transit);
-	}
+	assert_false(w->nodes[b].signals && i.cause == LIVE_CAUSE_HELD);
+	assert_true(i.is_poor || i.cause != LIVE_CAUSE_POOR_LINE);
 }
 
 /* Whatever daemons do, a peer that is up over good lines doesn't go down. */
@@ -131,6 +129,13 @@ static void check_restarts(struct round *r, unsigned a, unsigned b)
 		fail_msg("%s took %s down over good lines", r->w.nodes[a].name, r->w.nodes[b].name);
 }
 
+static bool is_poor(const struct world *w, unsigned a, unsigned b)
+{
+	struct live_peer_info i;
+
+	return live_peer_info(w->nodes[a].live, b, &i) && i.is_poor;
+}
+
 /* With a path well for a while, b's word about itself has arrived at a. */
 static void check_word(struct round *r, unsigned a, unsigned b)
 {
@@ -138,11 +143,12 @@ static void check_word(struct round *r, unsigned a, unsigned b)
 	enum live_state want;
 
 	if (instant_is_never(r->healthy_since[a][b]) || !other->signals ||
-		r->w.nodes[a].verdicts[b].cause == LIVE_CAUSE_HELD ||
 		instant_diff(r->w.now, r->healthy_since[a][b]) < 20 * S)
 		return;
-	want = live_is_drained(other->live) || live_is_holding(other->live) ? LIVE_LAST_RESORT
-									    : LIVE_UP;
+	want = live_is_drained(other->live) || live_is_holding(other->live) ||
+			       is_poor(&r->w, a, b) || is_poor(&r->w, b, a)
+		       ? LIVE_LAST_RESORT
+		       : LIVE_UP;
 	if (r->w.nodes[a].verdicts[b].state != want)
 		fail_msg("%s counts %s as %s, which says otherwise", r->w.nodes[a].name,
 			other->name, live_state_name(r->w.nodes[a].verdicts[b].state));
