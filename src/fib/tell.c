@@ -246,10 +246,22 @@ static void add_set_turn(struct naming *n, const struct fib_op *op, const struct
 {
 	const struct device_owner_set *was = device_state_set(is, op->u.owners.number);
 	const struct device_owner_set *will = device_state_set(shall, op->u.owners.number);
+	struct turn t = {0};
 
-	if (was && will && will->n_allowed)
-		vec_push(ret, ((struct turn){name_of_set(n, was), name_of_set(n, will),
-				      will->allowed[0], will->n_allowed}));
+	if (!was || !will)
+		return;
+	for (size_t i = 0, k = 0; i < was->n_allowed && k < will->n_allowed;) {
+		int c = ip_prefix_cmp(&was->allowed[i], &will->allowed[k]);
+
+		if (!c && !t.n++)
+			t.prefix = was->allowed[i];
+		i += c <= 0;
+		k += c >= 0;
+	}
+	t.from = name_of_set(n, was);
+	t.to = name_of_set(n, will);
+	if (t.n)
+		vec_push(ret, t);
 }
 
 static void collect_turns(struct naming *n, const struct fib_plan *p, const struct fib_state *is,

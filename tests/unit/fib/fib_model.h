@@ -5,7 +5,8 @@
  * checked: nothing foreign is touched, and nothing has a hole.
  *
  * Peers 0..3 may be wanted, 4..5 are ours from earlier, 6..7 are foreign. Prefixes 0..7 are ours,
- * wanted or not; 8..11 foreign. Addresses 0..2 are ours, 3 is foreign.
+ * wanted or not; 8..11 foreign. Addresses 0..2 are ours, 3 is foreign. Sets of owners 0..3 are ours
+ * by their numbers, 3 a shadow, 4 is foreign; what stands in set k has AT_SET + k for an owner.
  */
 #ifndef SHUNT_TESTS_FIB_MODEL_H
 #define SHUNT_TESTS_FIB_MODEL_H
@@ -25,11 +26,26 @@
 #define N_ADDRESSES 4
 #define N_SYSCTLS 2
 #define NOBODY (-1)
+#define N_SETS 5
+#define N_OWNERS 3 /* of a set, at most */
+#define AT_SET 100
 #define MARK 51820u
 #define WG 5
 #define SOME_ENGINE 12
 
+struct model_set {
+	bool there;
+	size_t n;
+	struct {
+		int peer;
+		uint16_t rank, weight;
+	} owners[N_OWNERS]; /* as named */
+};
+
 struct model {
+	bool is_shared; /* a device of many owners */
+	struct model_set sets[N_SETS];
+	enum device_level level[N_PEERS];
 	bool has[N_PEERS], psk[N_PEERS], endpoint[N_PEERS];
 	uint16_t keepalive[N_PEERS];
 	int owner[N_PREFIXES];
@@ -53,6 +69,8 @@ struct watch {
 
 static wg_key keys[N_PEERS];
 static ip_prefix prefixes[N_PREFIXES], addresses[N_ADDRESSES];
+static const uint64_t set_numbers[N_SETS] = {RIB_OWNER_SET_MARK | 2, RIB_OWNER_SET_MARK | 4,
+	RIB_OWNER_SET_MARK | 6, RIB_OWNER_SET_MARK | 7, 0};
 static const char *const sysctls[N_SYSCTLS] = {"net/one", "net/two"};
 
 static struct model *world;
@@ -65,6 +83,15 @@ static inline int index_of(const wg_key *key)
 		if (wg_key_eq(&keys[i], key))
 			return i;
 	fail_msg("a peer from nowhere");
+	return -1;
+}
+
+static inline int set_index(uint64_t number)
+{
+	for (int k = 0; k < N_SETS; k++)
+		if (set_numbers[k] == number)
+			return k;
+	fail_msg("a set from nowhere");
 	return -1;
 }
 
@@ -125,6 +152,9 @@ static inline void set_peer(const struct device_peer_change *p)
 		world->endpoint[i] = true;
 	if (p->set_keepalive)
 		world->keepalive[i] = p->keepalive;
+	assert_true(!p->set_level || world->is_shared);
+	if (p->set_level)
+		world->level[i] = p->level;
 	for (size_t j = 0; j < p->n_add; j++) {
 		/* Nothing is asked for that is so already. */
 		assert_int_not_equal(world->owner[prefix_index(&p->add[j])], i);
@@ -146,14 +176,85 @@ static inline void del_prefixes(const struct device_peer_change *p)
 	}
 }
 
+static inline void leave_set(struct model_set *s, int peer)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->owners[i].peer != peer)
+			s->owners[n++] = s->owners[i];
+	s->n = n;
+}
+
 static inline void del_peer(const wg_key *key)
 {
 	int i = index_of(key);
 
 	world->has[i] = world->psk[i] = world->endpoint[i] = false;
 	world->keepalive[i] = 0;
+	world->level[i] = DEVICE_UP;
+	for (int k = 0; k < N_SETS; k++)
+		leave_set(&world->sets[k], i);
 	for (int j = 0; j < N_PREFIXES; j++)
 		if (world->owner[j] == i)
+			world->owner[j] = NOBODY;
+	check_no_hole();
+}
+
+/* --- its sets of owners ---
+ */
+
+static inline void define_set(struct model_set *s, const struct device_owner_set_change *c)
+{
+	s->there = true;
+	assert_true(c->n_owners <= N_OWNERS);
+	for (size_t i = 0; i < c->n_owners; i++) {
+		s->owners[i].peer = index_of(&c->owners[i].key);
+		s->owners[i].rank = c->owners[i].rank;
+		s->owners[i].weight = c->owners[i].weight;
+		assert_true(world->has[s->owners[i].peer]);
+	}
+	s->n = c->n_owners ? c->n_owners : s->n;
+}
+
+static inline void add_to_set(const struct device_owner_set_change *c)
+{
+	int k = set_index(c->number);
+
+	if (c->remove || (!c->n_owners && !c->n_add))
+		return;
+	assert_true(world->is_shared && RIB_IS_OWNER_SET(c->number));
+	define_set(&world->sets[k], c);
+	for (size_t j = 0; j < c->n_add; j++) {
+		int at = prefix_index(&c->add[j]);
+
+		assert_int_not_equal(world->owner[at], AT_SET + k);
+		assert_int_not_equal(world->owner[at], AT_SET + 4);
+		world->owner[at] = AT_SET + k;
+		check_no_hole();
+	}
+}
+
+static inline void del_from_set(const struct device_owner_set_change *c)
+{
+	for (size_t j = 0; j < c->n_del; j++) {
+		int at = prefix_index(&c->del[j]);
+
+		assert_int_equal(world->owner[at], AT_SET + set_index(c->number));
+		world->owner[at] = NOBODY;
+		assert_true(!watched || watched->route[at] || !has_way(world, at));
+		check_no_hole();
+	}
+}
+
+static inline void del_set(const struct device_owner_set_change *c)
+{
+	int k = set_index(c->number);
+
+	assert_true(RIB_IS_OWNER_SET(c->number));
+	world->sets[k] = (struct model_set){0};
+	for (int j = 0; j < N_PREFIXES; j++)
+		if (world->owner[j] == AT_SET + k)
 			world->owner[j] = NOBODY;
 	check_no_hole();
 }
@@ -167,10 +268,17 @@ static inline int model_device_set(struct fib_io *io, const struct device_change
 	for (size_t k = 0; k < c->n_peers; k++)
 		if (!c->peers[k].remove)
 			set_peer(&c->peers[k]);
+	for (size_t k = 0; k < c->n_sets; k++)
+		add_to_set(&c->sets[k]);
 	if (fails()) /* a part of it was done */
 		return -EIO;
 	for (size_t k = 0; k < c->n_peers; k++)
 		del_prefixes(&c->peers[k]);
+	for (size_t k = 0; k < c->n_sets; k++)
+		del_from_set(&c->sets[k]);
+	for (size_t k = 0; k < c->n_sets; k++)
+		if (c->sets[k].remove)
+			del_set(&c->sets[k]);
 	for (size_t k = 0; k < c->n_peers; k++)
 		if (c->peers[k].remove)
 			del_peer(&c->peers[k].key);
@@ -191,6 +299,51 @@ static inline sock_addr somewhere(void)
 	return sock_addr_make(&a, 1);
 }
 
+static inline int told_before(const void *a, const void *b)
+{
+	const struct device_owner *x = a, *y = b;
+
+	if (!x->weight != !y->weight)
+		return x->weight ? -1 : 1;
+	return (x->rank > y->rank) - (x->rank < y->rank);
+}
+
+static inline void get_set(int k, struct device_owner_set *ret)
+{
+	const struct model_set *s = &world->sets[k];
+
+	ret->number = set_numbers[k];
+	ret->owners = mem_zalloc(N_OWNERS, sizeof(*ret->owners));
+	for (size_t i = 0; i < s->n; i++)
+		ret->owners[ret->n_owners++] = (struct device_owner){
+			keys[s->owners[i].peer], s->owners[i].rank, s->owners[i].weight, false};
+	if (s->n)
+		qsort(ret->owners, s->n, sizeof(*ret->owners), told_before);
+	ret->allowed = mem_zalloc(N_PREFIXES, sizeof(*ret->allowed));
+	for (int j = 0; j < N_PREFIXES; j++)
+		if (world->owner[j] == AT_SET + k)
+			ret->allowed[ret->n_allowed++] = prefixes[j];
+}
+
+static inline int by_number(const void *a, const void *b)
+{
+	const struct device_owner_set *x = a, *y = b;
+
+	return (x->number > y->number) - (x->number < y->number);
+}
+
+static inline void get_sets(struct device_state *ret)
+{
+	ret->max_owners = world->is_shared ? 16 : 1;
+	if (!world->is_shared)
+		return;
+	ret->sets = mem_zalloc(N_SETS, sizeof(*ret->sets));
+	for (int k = 0; k < N_SETS; k++)
+		if (world->sets[k].there)
+			get_set(k, &ret->sets[ret->n_sets++]);
+	qsort(ret->sets, ret->n_sets, sizeof(*ret->sets), by_number);
+}
+
 static inline int model_device_get(struct fib_io *io, struct device_state *ret)
 {
 	struct device_peer peers[N_PEERS] = {0};
@@ -209,11 +362,13 @@ static inline int model_device_get(struct fib_io *io, struct device_state *ret)
 		if (world->endpoint[i])
 			p->endpoint = somewhere();
 		p->keepalive = world->keepalive[i];
+		p->level = world->level[i];
 		p->allowed = mem_zalloc(N_PREFIXES, sizeof(*p->allowed));
 		for (int j = 0; j < N_PREFIXES; j++)
 			if (world->owner[j] == i)
 				p->allowed[p->n_allowed++] = prefixes[j];
 	}
+	get_sets(&s);
 	qsort(peers, s.n_peers, sizeof(*peers), by_key);
 	if (s.n_peers) {
 		s.peers = secret_zalloc(s.n_peers, sizeof(*peers));
@@ -409,6 +564,22 @@ static inline void model_done(struct model *m)
 	vec_done(&m->rules);
 }
 
+static inline void check_sets(const struct device_state *a, const struct device_state *b)
+{
+	assert_int_equal(a->n_sets, b->n_sets);
+	for (size_t i = 0; i < a->n_sets; i++) {
+		const struct device_owner_set *x = &a->sets[i], *y = &b->sets[i];
+
+		assert_true(x->number == y->number);
+		assert_int_equal(x->n_owners, y->n_owners);
+		for (size_t k = 0; k < x->n_owners; k++)
+			assert_memory_equal(&x->owners[k], &y->owners[k], sizeof(x->owners[k]));
+		assert_int_equal(x->n_allowed, y->n_allowed);
+		for (size_t k = 0; k < x->n_allowed; k++)
+			assert_true(ip_prefix_eq(&x->allowed[k], &y->allowed[k]));
+	}
+}
+
 /* The mirror is what a look would find. */
 static inline void check_mirror(const struct fib_state *is, const struct model *m)
 {
@@ -432,11 +603,13 @@ static inline void check_mirror(const struct fib_state *is, const struct model *
 		assert_true(wg_key_eq(&x->key, &y->key) && wg_key_eq(&x->psk, &y->psk));
 		assert_int_equal(x->has_psk, y->has_psk);
 		assert_int_equal(x->keepalive, y->keepalive);
+		assert_int_equal(x->level, y->level);
 		assert_int_equal(x->endpoint.sa.sa_family, y->endpoint.sa.sa_family);
 		assert_int_equal(x->n_allowed, y->n_allowed);
 		for (size_t k = 0; k < x->n_allowed; k++)
 			assert_true(ip_prefix_eq(&x->allowed[k], &y->allowed[k]));
 	}
+	check_sets(&a->wg, &b->wg);
 	assert_int_equal(is->routes.n, found.routes.n);
 	for (size_t i = 0; i < found.routes.n; i++)
 		assert_int_equal(want_route_cmp(&is->routes.items[i], &found.routes.items[i]), 0);

@@ -14,6 +14,7 @@
 #define GOLDEN SHUNT_SOURCE_ROOT "/tests/unit/fib/plan.golden"
 #define MARK 51820u
 #define WG 5
+#define SHARED (RIB_OWNER_SET_MARK + 100)
 
 static const wg_key hub_a = {{1}}, hub_b = {{2}}, site = {{3}}, stranger = {{4}};
 static const struct fib_home at_a = {{{1}}, 0}, at_b = {{{2}}, 0}, nowhere;
@@ -112,6 +113,22 @@ static void add_kernel(struct fib_plan *p)
 	fib_plan_add(p, FIB_AT_RULE_ADD, FIB_MISSING, "wg0")->u.rule = r;
 }
 
+/* The first yields to its cover, the second is new. */
+static void add_sets(struct fib_plan *p)
+{
+	struct device_owner owners[2] = {{hub_b, 0, 100, true}, {site, 1, 0, false}};
+	struct fib_home shared = fib_home_set(SHARED), shadow = fib_home_set(SHARED + 1);
+	ip_prefix taken = prefix("10.30.1.0/24"), covered = prefix("fd30:1::/48");
+
+	fib_plan_level(p, "wg0", &hub_a, DEVICE_LAST_RESORT);
+	fib_plan_owners(p, FIB_DIFFERS, "wg0", SHARED - 2, &owners[1], 1);
+	fib_plan_owners(p, FIB_MISSING, "wg0", SHARED, owners, 2);
+	fib_plan_owner(p, "wg0", &taken, &at_a, &shared);
+	fib_plan_owner(p, "wg0", &covered, &shared, &shadow);
+	fib_plan_owner(p, "wg0", &taken, &shared, &nowhere);
+	fib_plan_owners_gone(p, "wg0", SHARED - 4);
+}
+
 static void make_plan(struct fib_plan *p)
 {
 	ip_prefix moved = prefix("10.20.2.0/24"), gone = prefix("fd20:4::/48");
@@ -135,10 +152,12 @@ static void make_plan(struct fib_plan *p)
 	fib_plan_owner(p, "wg0", &moved, &at_a, &at_b);
 	fib_plan_owner(p, "wg0", &fresh, &nowhere, &at_b);
 	fib_plan_owner(p, "wg0", &gone, &at_a, &nowhere);
+	add_sets(p);
 	fib_plan_add(p, FIB_AT_PEER_DEL, FIB_UNWANTED, "wg0")->u.peer.key = site;
 	fib_plan_add(p, FIB_AT_MARK, FIB_DIFFERS, "wg0");
 	vec_push(&p->conflicts,
 		((struct fib_conflict){prefix("10.20.5.0/24"), fib_home_peer(&stranger)}));
+	vec_push(&p->conflicts, ((struct fib_conflict){prefix("fd20:5::/48"), fib_home_set(7)}));
 	vec_push(&p->leftover, route("10.20.6.0/24", 0, 0));
 	fib_plan_order(p);
 }
