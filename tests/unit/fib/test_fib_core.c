@@ -10,13 +10,21 @@
 #include <string.h>
 
 #define N 2000
-#define NOBODY 0 /* of owners: else the first byte of the peer's key */
+#define NOBODY 0    /* of owners: else the first byte of the peer's key */
+#define AT_SET 0x40 /* of owners: what stands in set k has AT_SET + k */
+#define N_SETS 4
 #define WG 5
 
 /* What the device and the main table have. */
 static struct {
 	uint8_t owner[N];
 	bool route[N], other_table[N];
+	struct {
+		bool there;
+		uint8_t owners[4];
+		size_t n;
+	} sets[N_SETS];
+	enum device_level level[4]; /* of the peers below 4 */
 	uint8_t absent; /* a peer that isn't there (yet): what it is given is passed over */
 	int fail_with;	/* of the next call; 0: it goes well */
 	unsigned changes;
@@ -69,6 +77,43 @@ static int answer(void)
 	return err;
 }
 
+static uint64_t number_of(unsigned k)
+{
+	return RIB_OWNER_SET_MARK + 2 * k;
+}
+
+static unsigned set_index(uint64_t number)
+{
+	for (unsigned k = 0; k < N_SETS; k++)
+		if (number == number_of(k))
+			return k;
+	fail_msg("a set from nowhere");
+	return 0;
+}
+
+/* An owner who is no peer is refused, and nothing of the set has changed. */
+static int set_here(const struct device_owner_set_change *c)
+{
+	unsigned k = set_index(c->number);
+
+	for (size_t i = 0; i < c->n_owners; i++)
+		if (world.absent && c->owners[i].key.bytes[0] == world.absent)
+			return -ENOENT;
+	world.sets[k].there |= c->n_owners || c->n_add;
+	for (size_t i = 0; i < c->n_owners; i++)
+		world.sets[k].owners[i] = c->owners[i].key.bytes[0];
+	world.sets[k].n = c->n_owners ? c->n_owners : world.sets[k].n;
+	for (size_t i = 0; i < c->n_add; i++)
+		world.owner[index_of(&c->add[i])] = (uint8_t)(AT_SET + k);
+	if (!c->remove)
+		return 0;
+	memset(&world.sets[k], 0, sizeof(world.sets[k]));
+	for (unsigned i = 0; i < N; i++)
+		if (world.owner[i] == AT_SET + k)
+			world.owner[i] = NOBODY;
+	return 0;
+}
+
 static int device_set_here(struct fib_io *io, const struct device_change *c)
 {
 	int err = answer();
@@ -83,7 +128,11 @@ static int device_set_here(struct fib_io *io, const struct device_change *c)
 		for (size_t k = 0; k < p->n_del; k++)
 			if (world.owner[index_of(&p->del[k])] == p->key.bytes[0])
 				world.owner[index_of(&p->del[k])] = NOBODY;
+		if (p->set_level)
+			world.level[p->key.bytes[0]] = p->level;
 	}
+	for (size_t i = 0; !err && i < c->n_sets; i++)
+		err = set_here(&c->sets[i]);
 	return err;
 }
 
@@ -130,11 +179,32 @@ static void on_order_done(uint64_t number, const struct fib_plan *plan, int err,
 /* --- what is asked for --------------------------------------------------------------------------
  */
 
+static struct fib_home home_of(uint8_t owner)
+{
+	wg_key key = key_of(owner);
+
+	return owner >= AT_SET ? fib_home_set(number_of(owner - AT_SET)) : fib_home_peer(&key);
+}
+
+static void add_set(struct fib_plan *p, unsigned k, uint8_t first, uint8_t second)
+{
+	struct device_owner owners[2] = {
+		{.key = key_of(first), .weight = 1}, {.key = key_of(second), .rank = 1}};
+
+	fib_plan_owners(p, FIB_DIFFERS, "wg0", number_of(k), owners, 2);
+}
+
+static void add_level(struct fib_plan *p, uint8_t peer, enum device_level to)
+{
+	wg_key key = key_of(peer);
+
+	fib_plan_level(p, "wg0", &key, to);
+}
+
 static void add_owner(struct fib_plan *p, unsigned i, uint8_t from, uint8_t to)
 {
 	ip_prefix prefix = prefix_of(i);
-	wg_key was = key_of(from), will = key_of(to);
-	struct fib_home a = fib_home_peer(&was), b = fib_home_peer(&will);
+	struct fib_home a = home_of(from), b = home_of(to);
 
 	fib_plan_owner(p, "wg0", &prefix, &a, &b);
 }
@@ -169,6 +239,30 @@ static void order_route(enum fib_stage stage, unsigned i)
 	struct fib_plan p = {0};
 
 	add_route(&p, stage, i, 0);
+	order(&p);
+}
+
+static void order_set(unsigned k, uint8_t first, uint8_t second)
+{
+	struct fib_plan p = {0};
+
+	add_set(&p, k, first, second);
+	order(&p);
+}
+
+static void order_set_gone(unsigned k)
+{
+	struct fib_plan p = {0};
+
+	fib_plan_owners_gone(&p, "wg0", number_of(k));
+	order(&p);
+}
+
+static void order_level(uint8_t peer, enum device_level to)
+{
+	struct fib_plan p = {0};
+
+	add_level(&p, peer, to);
 	order(&p);
 }
 
@@ -458,6 +552,102 @@ static void the_newer_word_on_a_route_counts(void **state)
 	assert_int_equal(world.owner[3], 2);
 }
 
+static void the_newer_word_on_a_level_counts(void **state)
+{
+	begin_job();
+	add_level(&job.plan, 1, DEVICE_UP);
+	add_level(&job.plan, 2, DEVICE_DOWN);
+	order_level(1, DEVICE_DOWN);
+	order_level(3, DEVICE_LAST_RESORT);
+	run();
+	prepared();
+	end_job(0);
+	assert_int_equal(world.level[1], DEVICE_DOWN);
+	assert_int_equal(world.level[2], DEVICE_DOWN);
+	assert_int_equal(world.level[3], DEVICE_LAST_RESORT);
+}
+
+static void check_set(unsigned k, uint8_t first, uint8_t second)
+{
+	assert_true(world.sets[k].there);
+	assert_int_equal(world.sets[k].n, 2);
+	assert_int_equal(world.sets[k].owners[0], first);
+	assert_int_equal(world.sets[k].owners[1], second);
+}
+
+static void the_newer_word_on_owners_counts(void **state)
+{
+	for (unsigned k = 0; k < N_SETS; k++)
+		order_set(k, 1, 2);
+	run();
+	begin_job();
+	add_set(&job.plan, 0, 2, 1);			      /* an event says otherwise */
+	add_set(&job.plan, 1, 2, 1);			      /* it goes by one */
+	fib_plan_owners_gone(&job.plan, "wg0", number_of(2)); /* one needs it */
+	fib_plan_owners_gone(&job.plan, "wg0", number_of(3)); /* one moves a prefix there */
+	order_set(0, 1, 3);
+	order_set(0, 3, 1);
+	order_set_gone(1);
+	order_set(2, 3, 2);
+	order_owner(5, AT_SET + 3);
+	run();
+	prepared();
+	end_job(0);
+	check_set(0, 3, 1);
+	assert_false(world.sets[1].there);
+	check_set(2, 3, 2);
+	check_set(3, 1, 2);
+	assert_int_equal(world.owner[5], AT_SET + 3);
+}
+
+/* One that goes again by an event goes. */
+static void a_set_that_is_used_no_more(void **state)
+{
+	order_set(0, 1, 2);
+	run();
+	begin_job();
+	fib_plan_owners_gone(&job.plan, "wg0", number_of(0));
+	order_owner(5, AT_SET);
+	order_owner(5, 1);
+	order_set_gone(0);
+	order_set_gone(1);
+	run();
+	prepared();
+	end_job(0);
+	assert_false(world.sets[0].there);
+	assert_int_equal(world.owner[5], 1);
+}
+
+/* The device was made anew: what orders say of it comes to nothing before the job has filled it. */
+static void orders_before_their_peers_and_sets_are_there(void **state)
+{
+	struct device_peer there = {.key = key_of(2)};
+
+	begin_job();
+	job.is.devices.items[0].wg.peers = &there;
+	job.is.devices.items[0].wg.n_peers = 1;
+	world.absent = 3;
+	order_set(0, 3, 2);
+	run();
+	assert_int_equal(seen.order_err, -ENOENT);
+	order_owner(0, AT_SET);
+	order_level(3, DEVICE_DOWN);
+	run();
+	assert_int_equal(world.level[3], DEVICE_UP);
+	world.absent = NOBODY;
+	add_owner(&job.plan, 2, NOBODY, 2);
+	add_route(&job.plan, FIB_AT_ROUTE_ADD, 0, 0);
+	prepared();
+	assert_true(fib_core_step(core));
+	assert_true(fib_core_step(core));
+	check_set(0, 3, 2); /* before the route */
+	assert_false(world.route[0]);
+	assert_int_equal(world.owner[0], AT_SET);
+	assert_int_equal(world.level[3], DEVICE_DOWN);
+	job.is.devices.items[0].wg = (struct device_state){0};
+	end_job(0);
+}
+
 static void a_large_order_gives_way(void **state)
 {
 	struct fib_plan p = {0};
@@ -571,6 +761,10 @@ int main(void)
 		CASE(an_older_order_doesn_t_void),
 		CASE(an_order_in_the_middle_of_a_plan),
 		CASE(the_newer_word_on_a_route_counts),
+		CASE(the_newer_word_on_a_level_counts),
+		CASE(the_newer_word_on_owners_counts),
+		CASE(a_set_that_is_used_no_more),
+		CASE(orders_before_their_peers_and_sets_are_there),
 		CASE(a_large_order_gives_way),
 		CASE(what_fails_is_told),
 		CASE(a_job_that_can_t_be_prepared),
