@@ -234,6 +234,75 @@ static void a_port_that_is_taken(void **state)
 	assert_non_null(strstr(b->shall.problems.items[0].what, "(listen_port of self)"));
 }
 
+/* --- sets of owners ----------------------------------------------------------------------------
+ */
+
+/* peers: of the generation, or 4711 for one that left. */
+static struct rib_owner owner(const struct bench *b, unsigned peer, unsigned rank, bool sends)
+{
+	return (struct rib_owner){peer < 2 ? b->g->peers[peer].id : peer, (uint16_t)rank,
+		(uint16_t)(sends ? 7 : 0), sends, peer == 0};
+}
+
+static void wants_set(struct bench *b, const char *prefix, uint64_t number,
+	const struct rib_owner *owners, size_t n)
+{
+	struct rib_desire a = {.prefix = mesh_build_prefix(prefix),
+		.home = {.kind = RIB_AT_OWNER_SET, .owner_set = number},
+		.owner_set = {number, owners, n},
+		.route = true};
+
+	shall_rib_add(&b->rib, &a);
+}
+
+static void sets_of_owners(void **state)
+{
+	const uint64_t first = RIB_OWNER_SET_MARK + 2, second = RIB_OWNER_SET_MARK + 4;
+	const uint64_t left = RIB_OWNER_SET_MARK + 6;
+	struct bench *b = *state;
+	struct rib_owner two[] = {
+		owner(b, 1, 0, true), owner(b, 0, 1, false), owner(b, 4711, 2, 1)};
+	struct rib_owner gone = owner(b, 4711, 0, true);
+	const struct device_owner_set *s;
+
+	b->is.devices.items[0].wg.max_owners = 16;
+	wants_set(b, "10.20.2.0/24", second, two, 3);
+	wants_set(b, "10.20.3.0/24", first, two, 1);
+	wants_set(b, "10.20.4.0/24", left, &gone, 1);
+	wants(b, "10.20.5.0/24", 0);
+	wants_set(b, "fd20:2::/48", second, two, 1); /* as it was met first */
+	vec_push(&b->rib.states, RIB_DOWN);
+	vec_push(&b->rib.states, RIB_LAST_RESORT);
+	assert_int_equal(make(b), 0);
+	assert_int_equal(device(b)->wg.n_sets, 2);
+	assert_ptr_equal(device_state_set(&device(b)->wg, first), &device(b)->wg.sets[0]);
+	s = device_state_set(&device(b)->wg, second);
+	assert_int_equal(s->n_allowed, 2);
+	assert_int_equal(s->n_owners, 2);
+	assert_true(wg_key_eq(&s->owners[0].key, &b->g->peers[1].node->public_key));
+	assert_true(s->owners[0].rank == 0 && s->owners[0].weight == 7 && !s->owners[0].is_relay);
+	assert_true(s->owners[1].rank == 1 && s->owners[1].weight == 0 && s->owners[1].is_relay);
+	assert_int_equal(device(b)->wg.sets[0].n_allowed, 1);
+	assert_int_equal(peer(b, 0)->n_allowed, 1);
+	assert_int_equal(peer(b, 1)->n_allowed, 0);
+	assert_int_equal(peer(b, 0)->level, DEVICE_DOWN);
+	assert_int_equal(peer(b, 1)->level, DEVICE_LAST_RESORT);
+	assert_int_equal(b->shall.state.routes.n, 5 + b->shall.backstops.n + 2);
+}
+
+/* Where a device has one owner a prefix there are no levels to be set. */
+static void no_levels_for_one_owner(void **state)
+{
+	struct bench *b = *state;
+
+	wants(b, "10.20.5.0/24", 0);
+	vec_push(&b->rib.states, RIB_DOWN);
+	vec_push(&b->rib.states, RIB_DOWN);
+	assert_int_equal(make(b), 0);
+	assert_int_equal(peer(b, 0)->level, DEVICE_UP);
+	assert_int_equal(device(b)->wg.n_sets, 0);
+}
+
 /* --- what stands apart --------------------------------------------------------------------------
  */
 
@@ -506,6 +575,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		UNIT(the_device),
 		UNIT(an_unreadable_key_stays),
+		UNIT(sets_of_owners),
+		UNIT(no_levels_for_one_owner),
 		UNIT(a_port_that_is_taken),
 		cmocka_unit_test_teardown(who_stands_apart, end),
 		cmocka_unit_test_teardown(which_mark, end),
