@@ -34,6 +34,7 @@ static void move(struct daemon *d, const struct engine_action *a)
 	struct turns_facts facts = {
 		.gen = d->gen,
 		.before = engine_generation_before(d->engine),
+		.has_many_owners = d->device.max_owners > 1,
 		.want = {.apart = d->fib.apart.items,
 			.n_apart = d->fib.apart.n,
 			.mark = d->fib.fwmark,

@@ -6,11 +6,24 @@
 #include "sys/clock.h"
 #include <stdio.h>
 
+static unsigned useful(unsigned max_owners)
+{
+	unsigned n = max_owners ? max_owners : 1;
+
+	return n < RIB_MAX_OWNERS ? n : RIB_MAX_OWNERS;
+}
+
+unsigned daemon_max_owners(const struct device_state *s)
+{
+	return useful(s->max_owners);
+}
+
 void daemon_take_mirror(struct daemon *d, struct device_state *fresh, instant began)
 {
 	device_state_done(&d->mirror);
 	d->mirror = *fresh;
 	d->mirror_at = began;
+	d->device.max_owners = daemon_max_owners(fresh);
 	handshakes_look(d->handshakes, &d->mirror, sys_wall_ns(), sys_now());
 }
 
@@ -37,8 +50,7 @@ void daemon_take_device(struct daemon *d, struct device *device)
 {
 	d->device = (struct daemon_device){
 		.kind = device_kind_of(device),
-		/* However many it can hold: the plan knows one owner of a prefix. */
-		.max_owners = 1,
+		.max_owners = useful(device_max_owners(device)),
 	};
 	snprintf(d->device.name, sizeof(d->device.name), "%s", device_name(device));
 	(void)device_address(device, &d->device.at);

@@ -48,7 +48,7 @@ struct daemon_device {
 	struct device_address at;
 	enum device_kind kind;
 	char name[64];
-	unsigned max_owners;
+	unsigned max_owners; /* per prefix, RIB_MAX_OWNERS at most */
 };
 
 /* Under way with the FIB thread. */
@@ -132,6 +132,8 @@ struct daemon {
 	uv_signal_t sigterm, sigint, sighup;
 };
 
+/* As many owners a prefix may have there as can be made use of. */
+unsigned daemon_max_owners(const struct device_state *s);
 /* Takes what the device said, not before that moment. */
 void daemon_take_mirror(struct daemon *d, struct device_state *fresh, instant began);
 /* The same, unless something younger is there; device_reader_fn with the daemon as data. */

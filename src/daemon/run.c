@@ -228,6 +228,8 @@ static int read_device(struct daemon *d, struct device_state *ret, struct buf *w
 	if (err)
 		buf_printf(why, "can't read the device %s: %s", d->gen->self->interface,
 			strerror(-err));
+	else
+		d->device.max_owners = daemon_max_owners(ret);
 	return err;
 }
 

@@ -35,7 +35,8 @@ void shall_rib_add(struct shall_rib *r, const struct rib_desire *d)
 	if (d->home.kind == RIB_AT_OWNER_SET)
 		add_owner_set(r, &d->owner_set);
 	if (d->home.kind != RIB_AT_NOBODY)
-		vec_push(&r->homes, ((struct shall_home){at, d->home}));
+		vec_push(&r->homes, ((struct shall_home){at, d->home,
+					    d->owners.n ? d->owners.peer[0] : SHALL_NOBODY}));
 }
 
 void shall_rib_take_states(struct shall_rib *r, const struct rib *rib, const struct generation *gen)

@@ -21,9 +21,12 @@
 #include "fib/trouble.h"
 #include "route/rib.h"
 
+#define SHALL_NOBODY UINT32_MAX
+
 struct shall_home {
 	uint32_t prefix;      /* its place among the prefixes */
 	struct rib_home home; /* not nobody's */
+	uint32_t first;	      /* who of it is sent to first; SHALL_NOBODY: nobody */
 };
 
 /* A copy of what the RIB wants. Zeroed: nothing. */

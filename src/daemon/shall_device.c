@@ -52,21 +52,30 @@ struct places {
 	const struct shall *s;
 	struct device_peer *peers;
 	const size_t *peer_at;	       /* where each peer, and nobody after them, stands in peers */
-	struct device_owner_set *sets; /* as the RIB's copy has them; without owners: not there */
+	struct device_owner_set *sets; /* as the RIB's copy has them; without owners: not there.
+					  NULL: the device has one owner a prefix */
 	size_t n_peers, n;
 };
 
-static size_t place_of(const struct places *at, const struct rib_home *h)
+static size_t place_of_peer(const struct places *at, uint32_t id)
 {
 	const struct generation *g = at->s->in->gen;
-	const struct generation_peer *p;
+	const struct generation_peer *p = generation_peer_by_id(g, id);
+
+	return p ? (size_t)(p - g->peers) : at->n;
+}
+
+static size_t place_of(const struct places *at, const struct shall_home *h)
+{
+	const struct rib_home *home = &h->home;
 	size_t set;
 
-	if (h->kind == RIB_AT_PEER) {
-		p = generation_peer_by_id(g, h->peer);
-		return p ? (size_t)(p - g->peers) : at->n;
-	}
-	set = (uintptr_t)map_get(at->s->in->rib->by_number, &h->owner_set, sizeof(h->owner_set));
+	if (home->kind == RIB_AT_PEER)
+		return place_of_peer(at, home->peer);
+	if (!at->sets) /* the device has none */
+		return h->first == SHALL_NOBODY ? at->n : place_of_peer(at, h->first);
+	set = (uintptr_t)map_get(
+		at->s->in->rib->by_number, &home->owner_set, sizeof(home->owner_set));
 	assert(set);
 	return at->sets[set - 1].n_owners ? at->n_peers + set - 1 : at->n;
 }
@@ -77,11 +86,11 @@ static void give_prefixes(const struct places *at)
 	AUTO_FREE size_t *room = mem_zalloc(at->n + 1, sizeof(*room));
 
 	for (size_t i = 0; i < rib->homes.n; i++)
-		room[place_of(at, &rib->homes.items[i].home)]++;
+		room[place_of(at, &rib->homes.items[i])]++;
 	for (size_t i = 0; i < rib->homes.n; i++) {
 		const struct shall_home *h = &rib->homes.items[i];
 		const ip_prefix *prefix = &rib->prefixes.items[h->prefix].prefix;
-		size_t k = place_of(at, &h->home);
+		size_t k = place_of(at, h);
 
 		if (k < at->n_peers) {
 			struct device_peer *p = &at->peers[at->peer_at[k]];
@@ -163,14 +172,14 @@ static void settle_sets(struct device_state *s)
  */
 
 /* Where a prefix has one owner there are no levels. */
-static enum device_level level_of(const struct shall *s, size_t peer, bool has_levels)
+static enum device_level level_of(const struct shall *s, size_t peer, bool has_many_owners)
 {
 	const struct shall_rib *rib = s->in->rib;
 
-	return has_levels && rib->states.n ? fib_level_of(rib->states.items[peer]) : DEVICE_UP;
+	return has_many_owners && rib->states.n ? fib_level_of(rib->states.items[peer]) : DEVICE_UP;
 }
 
-static void make_peers(const struct shall *s, bool has_levels, struct device_state *ret)
+static void make_peers(const struct shall *s, bool has_many_owners, struct device_state *ret)
 {
 	const struct generation *g = s->in->gen;
 	size_t n = g->n_peers + (s->own.n != 0);
@@ -189,10 +198,11 @@ static void make_peers(const struct shall *s, bool has_levels, struct device_sta
 			.psk = gp->psk,
 			.endpoint = s->in->endpoints[i],
 			.keepalive = (uint16_t)gp->view->keepalive,
-			.level = level_of(s, i, has_levels),
+			.level = level_of(s, i, has_many_owners),
 		};
 	}
-	make_sets(s, ret);
+	if (has_many_owners)
+		make_sets(s, ret);
 	places.peers = ret->peers;
 	places.sets = ret->sets;
 	places.n += ret->n_sets;

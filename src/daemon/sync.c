@@ -67,9 +67,13 @@ struct reopening {
 static void reopen(uv_work_t *req)
 {
 	struct reopening *r = container_of(req, struct reopening, req);
+	struct device_state state;
 
 	process_set_nice(PROCESS_NICE_URGENT);
 	r->err = device_open(&r->options, &r->fresh, &r->created, r->trouble, sizeof(r->trouble));
+	/* For how many owners it has; an error comes up in the SYNC that follows. */
+	if (!r->err && !device_get(r->fresh, &state))
+		device_state_done(&state);
 }
 
 static void after_reopen(uv_work_t *req, int status)

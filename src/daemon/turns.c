@@ -133,16 +133,29 @@ static bool home_of(const struct turning *t, const struct rib_home *h, struct fi
 	}
 }
 
+/* On a device of one owner who would be sent to first has what a set should have: it was another
+ * kind of device when the RIB was made. */
+static struct rib_home on_device(
+	const struct turning *t, const struct rib_home *home, const struct rib_owners *owners)
+{
+	if (t->facts->has_many_owners || home->kind != RIB_AT_OWNER_SET)
+		return *home;
+	return owners->n ? (struct rib_home){.kind = RIB_AT_PEER, .peer = owners->peer[0]}
+			 : (struct rib_home){.kind = RIB_AT_NOBODY};
+}
+
 /* The addition to the new home is the whole move; only a prefix that is left without any is
  * removed. */
 static void plan_home(struct turning *t, const ip_prefix *prefix, const struct rib_turn *turn)
 {
+	struct rib_home was = on_device(t, &turn->old_home, &turn->old_owners);
+	struct rib_home shall = on_device(t, &turn->home, &turn->owners);
 	struct fib_home from, to;
 	struct fib_op *op;
 
-	if (!home_of(t, &turn->home, &to))
+	if (!home_of(t, &shall, &to))
 		return;
-	home_of(t, &turn->old_home, &from);
+	home_of(t, &was, &from);
 	if (fib_home_eq(&from, &to))
 		return;
 	op = fib_plan_owner(t->plan, t->facts->want.ifname, prefix, &from, &to);
@@ -175,9 +188,13 @@ bool turns_plan(const struct turns_facts *facts, const struct rib_diff *diff, st
 {
 	struct turning t = {.facts = facts, .plan = ret, .absent = map_new(), .mute = map_new()};
 
-	plan_levels(&t, diff);
-	plan_sets(&t, diff);
-	rib_diff_each_move(diff, take, &t);
+	if (facts->has_many_owners) {
+		plan_levels(&t, diff);
+		plan_sets(&t, diff);
+		rib_diff_each_move(diff, take, &t);
+	} else {
+		rib_diff_each(diff, take, &t);
+	}
 	fib_plan_order(ret);
 	map_free(t.absent);
 	map_free(t.mute);

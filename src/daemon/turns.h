@@ -13,6 +13,7 @@ struct turns_facts {
 	/* The one that the last SYNC was of, while that of gen is under way; else NULL. What it
 	 * doesn't have the journal doesn't name yet, and a SYNC that does gives it an owner. */
 	const struct generation *before;
+	bool has_many_owners; /* the device; else a prefix in an owner set is the first owner's */
 	struct want_facts want;
 	const ip_prefix *foreign; /* sorted: what foreign peers own, which stays theirs */
 	size_t n_foreign;

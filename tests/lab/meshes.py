@@ -103,23 +103,53 @@ def uapi(node, request, interface="wg0"):
     return answer.decode().splitlines()[:-1]
 
 
+def to_base64(key):
+    return base64.b64encode(bytes.fromhex(key)).decode()
+
+
+LEVELS = ("up", "last-resort", "down")
+
+
 class Dump:
-    """What a device reports."""
+    """What a device reports: a peer's allowed IPs are those that go by him now, his alone and those of sets of owners
+    (self.sets, by number) whom he is sent to in."""
 
     def __init__(self, lines):
-        self.device, self.peers = {}, {}
+        self.device, self.peers, self.sets = {}, {}, {}
         into = self.device
         for line in lines:
             key, _, value = line.partition("=")
             if key == "public_key":
-                text = base64.b64encode(bytes.fromhex(value)).decode()
-                into = self.peers[text] = {"allowed": set()}
-            elif key == "allowed_ip":
+                into = self.peers[to_base64(value)] = {"allowed": set()}
+            elif key == "owners":
+                into = self.sets.setdefault(value, {"owners": [], "allowed": set()})
+            elif key == "owner":
+                owner, rank, weight, *_ = value.split(",")
+                into["owners"].append((to_base64(owner), int(rank), int(weight)))
+            elif key in ("allowed_ip", "shared_ip"):
                 into["allowed"].add(value)
             elif key == "errno":
                 break
             else:
                 into[key] = value
+        for shared in self.sets.values():
+            first = self._first(shared["owners"])
+            if first:
+                self.peers[first]["allowed"] |= shared["allowed"]
+
+    def _first(self, owners):
+        """Who of a set is sent to, or one of them; None: nobody is usable."""
+        levels = {key: LEVELS.index(self.peers[key].get("level", "up")) for key, _, _ in owners}
+        usable = [(levels[key], rank, key) for key, rank, weight in owners
+                  if weight and levels[key] < 2 and self.peers[key].get("answers") != "false"]
+        return min(usable)[2] if usable else None
+
+    def owner_set(self, prefix):
+        """The number of the set of owners that has the prefix, or None."""
+        for number, shared in self.sets.items():
+            if prefix in shared["allowed"]:
+                return number
+        return None
 
     def owner(self, prefix):
         """The public key of the peer that has the prefix, or None."""

@@ -328,6 +328,7 @@ void node_fib_move(struct node_fib *f, const struct engine_action *a)
 	struct turns_facts facts = {
 		.gen = gen,
 		.before = engine_generation_before(f->d->engine),
+		.has_many_owners = self(f)->model && self(f)->model->max_owners > 1,
 		.want = {.apart = f->facts.apart.items,
 			.n_apart = f->facts.apart.n,
 			.mark = f->facts.fwmark,

@@ -290,17 +290,27 @@ static void sets_of_owners(void **state)
 	assert_int_equal(b->shall.state.routes.n, 5 + b->shall.backstops.n + 2);
 }
 
-/* Where a device has one owner a prefix there are no levels to be set. */
-static void no_levels_for_one_owner(void **state)
+/* Where a device has one owner a prefix there are no levels to be set, and no sets: who is sent to
+ * first has what is in one. */
+static void no_sets_for_one_owner(void **state)
 {
 	struct bench *b = *state;
+	struct rib_owner two[] = {owner(b, 1, 0, true), owner(b, 0, 1, true)};
+	struct rib_desire shared = {.prefix = mesh_build_prefix("10.20.2.0/24"),
+		.home = {.kind = RIB_AT_OWNER_SET, .owner_set = RIB_OWNER_SET_MARK},
+		.owner_set = {RIB_OWNER_SET_MARK, two, 2},
+		.owners = {.n = 1, .peer = {b->g->peers[1].id}}};
 
+	shall_rib_add(&b->rib, &shared);
+	wants_set(b, "10.20.3.0/24", RIB_OWNER_SET_MARK + 1, two, 2);
 	wants(b, "10.20.5.0/24", 0);
 	vec_push(&b->rib.states, RIB_DOWN);
 	vec_push(&b->rib.states, RIB_DOWN);
 	assert_int_equal(make(b), 0);
 	assert_int_equal(peer(b, 0)->level, DEVICE_UP);
 	assert_int_equal(device(b)->wg.n_sets, 0);
+	assert_int_equal(peer(b, 0)->n_allowed, 1);
+	assert_int_equal(peer(b, 1)->n_allowed, 1);
 }
 
 /* --- what stands apart --------------------------------------------------------------------------
@@ -576,7 +586,7 @@ int main(void)
 		UNIT(the_device),
 		UNIT(an_unreadable_key_stays),
 		UNIT(sets_of_owners),
-		UNIT(no_levels_for_one_owner),
+		UNIT(no_sets_for_one_owner),
 		UNIT(a_port_that_is_taken),
 		cmocka_unit_test_teardown(who_stands_apart, end),
 		cmocka_unit_test_teardown(which_mark, end),

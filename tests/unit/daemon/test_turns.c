@@ -209,6 +209,7 @@ static void a_loss_is_a_level(void **state)
 
 	begin(&w, false, NULL);
 	facts = facts_of(w.gen, NULL);
+	facts.has_many_owners = true;
 	rib = shared_rib(&w, &diff);
 	assert_true(turns_plan(&facts, &diff, &plan));
 	assert_int_equal(plan.ops.items[0].type, FIB_LEVEL);
@@ -228,6 +229,36 @@ static void a_loss_is_a_level(void **state)
 		assert_int_equal(plan.ops.items[0].u.level.to, i ? DEVICE_UP : DEVICE_DOWN);
 		fib_plan_done(&plan);
 	}
+	rib_diff_done(&diff);
+	rib_free(rib);
+	end(&w);
+}
+
+/* The device has become one of one owner: the same RIB moves prefixes from peer to peer. */
+static void on_a_device_of_one_owner(void **state)
+{
+	struct world w;
+	struct turns_facts facts;
+	struct fib_plan plan = {0};
+	struct rib_diff diff = {0};
+	struct rib_event e;
+	struct rib *rib;
+
+	begin(&w, false, NULL);
+	facts = facts_of(w.gen, NULL);
+	rib = shared_rib(&w, &diff);
+	assert_true(turns_plan(&facts, &diff, &plan));
+	assert_int_equal(count(&plan, FIB_LEVEL) + count(&plan, FIB_OWNERS_SET), 0);
+	assert_true(moves(&plan, OLD) && moves(&plan, OLD6));
+	fib_plan_done(&plan);
+	e = state_of(&w, HUB_A, RIB_DOWN);
+	rib_step(rib, &e, 1, &diff);
+	assert_true(turns_plan(&facts, &diff, &plan));
+	assert_int_equal(count(&plan, FIB_PREFIX_ADD), plan.ops.n);
+	assert_true(moves(&plan, OLD) && moves(&plan, OLD6));
+	assert_true(wg_key_eq(&plan.ops.items[0].u.owner.from.peer, key_of(&w, HUB_A)));
+	assert_true(wg_key_eq(&plan.ops.items[0].u.owner.to.peer, key_of(&w, HUB_B)));
+	fib_plan_done(&plan);
 	rib_diff_done(&diff);
 	rib_free(rib);
 	end(&w);
@@ -267,6 +298,7 @@ static void a_set_that_goes_and_one_that_comes(void **state)
 
 	begin(&w, false, NULL);
 	facts = facts_of(w.gen, NULL);
+	facts.has_many_owners = true;
 	h.owners[0] = (struct rib_owner){w.gen->ids[HUB_B], 0, 0, true, true};
 	h.owners[1] = (struct rib_owner){w.gen->ids[HUB_A], 1, 5, false, true};
 	add_set(&h, FROM, NULL, 0);
@@ -300,6 +332,7 @@ static void a_peer_that_a_reload_has_brought(void **state)
 	begin_with(&old, false, NULL, true);
 	begin(&w, false, old.gen);
 	facts = facts_of(w.gen, old.gen);
+	facts.has_many_owners = true;
 	h.owners[0] = (struct rib_owner){w.gen->ids[HUB_B], 0, 1, true, true};
 	h.owners[1] = (struct rib_owner){w.gen->ids[HUB_A], 1, 1, true, true};
 	add_set(&h, FROM, NULL, 0);
@@ -327,6 +360,7 @@ int main(void)
 		cmocka_unit_test(what_a_reload_has_brought_waits),
 		cmocka_unit_test(a_foreign_peer_keeps_it),
 		cmocka_unit_test(a_loss_is_a_level),
+		cmocka_unit_test(on_a_device_of_one_owner),
 		cmocka_unit_test(a_set_that_goes_and_one_that_comes),
 		cmocka_unit_test(a_peer_that_a_reload_has_brought),
 	};
