@@ -210,8 +210,9 @@ static enum rib_reason why_lost(struct rib *rib, const struct rib_set *s, uint32
 			why = c->reasons[i];
 		}
 	}
-	/* It would win, were there no living cover. */
-	if (!owned && decision_is_equal(why))
+	/* It may be sent to, and its origin is down as all are; were there no living cover it would
+	 * win, or lose to one that does. */
+	if (!owned && why != RIB_PEER_DOWN && why != RIB_WITHDRAWN)
 		why = RIB_ORIGIN_DOWN;
 	return why;
 }

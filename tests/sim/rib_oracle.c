@@ -418,7 +418,8 @@ enum rib_reason oracle_why(const struct oracle_prefix *p)
 		return RIB_WINS;
 	for (size_t i = 0; p->exists && i < p->n; i++)
 		if (p->candidates[i].peer == p->old_owners.peer[0])
-			return p->reasons[i];
+			return p->covered && p->reasons[i] != RIB_PEER_DOWN ? RIB_ORIGIN_DOWN
+									    : p->reasons[i];
 	return RIB_WITHDRAWN;
 }
 

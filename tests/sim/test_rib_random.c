@@ -193,12 +193,6 @@ static void assert_owners(
 			want->n ? (unsigned)want->peer[0] : 0);
 }
 
-static bool same_home(const struct rib_home *a, const struct rib_home *b)
-{
-	return a->kind == b->kind && (a->kind != RIB_AT_PEER || a->peer == b->peer) &&
-	       (a->kind != RIB_AT_OWNER_SET || a->owner_set == b->owner_set);
-}
-
 static void apply_change(struct world *w, const struct rib_change *c)
 {
 	struct oracle_prefix *p = oracle_prefix(&w->oracle, &c->prefix);
@@ -206,7 +200,7 @@ static void apply_change(struct world *w, const struct rib_change *c)
 
 	assert_owners(&c->prefix, &c->turn.old_owners, &f->owners);
 	assert_int_equal(c->turn.old_route, f->route);
-	if (same_home(&c->turn.home, &c->turn.old_home)) {
+	if (rib_home_eq(&c->turn.home, &c->turn.old_home)) {
 		assert_true(!same_owners(&c->turn.owners, &f->owners) || c->turn.route != f->route);
 		assert_true(oracle_changed(p));
 	}
@@ -409,10 +403,10 @@ static int check_desire(const struct rib_desire *d, void *data)
 	size_t i = 0;
 
 	assert_true(rib_explain(w->rib, &d->prefix, &a));
-	assert_true(same_home(&a.home, &d->home));
+	assert_true(rib_home_eq(&a.home, &d->home));
 	for (size_t k = 0; k < w->model.n_prefixes; k++)
 		if (ip_prefix_eq(&w->model.prefixes[k].prefix, &d->prefix))
-			assert_true(same_home(&w->model.prefixes[k].home, &d->home));
+			assert_true(rib_home_eq(&w->model.prefixes[k].home, &d->home));
 	assert_int_equal(d->home.kind == RIB_AT_OWNER_SET, d->owner_set.n > 0);
 	if (d->home.kind != RIB_AT_OWNER_SET)
 		return 0;
@@ -493,7 +487,7 @@ static int compare_afresh(const struct rib_desire *d, void *fresh)
 	if (d->on_dead == RIB_HOLD)
 		return 0;
 	assert_owners(&d->prefix, &a.owners, &d->owners);
-	assert_true(same_home(&a.home, &d->home));
+	assert_true(rib_home_eq(&a.home, &d->home));
 	if (d->home.kind == RIB_AT_OWNER_SET)
 		assert_true(
 			same_owner_set(a.order, a.n_order, d->owner_set.owners, d->owner_set.n));

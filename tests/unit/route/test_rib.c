@@ -53,6 +53,80 @@ static void test_anycast_origin_dies(void **state)
 	fixture_done(&f);
 }
 
+/* Of three hubs the one is chosen that still has the site. */
+static void test_what_a_hub_says_of_its_line(void **state)
+{
+	struct rib_candidate c[] = {transit(HUB_A, 10, SITE_1, 0), transit(HUB_B, 20, SITE_1, 0),
+		transit(HUB_C, 30, SITE_1, 0)};
+	struct fixture f = fixture_new(1);
+
+	set_up(&f, HUB_A, HUB_C);
+	set_prefix(&f, "10.20.1.0/24", c, 3, RIB_FALL_BACK);
+	set_prefix(&f, "10.20.2.0/24", c, 2, RIB_FALL_BACK);
+	set_reach(&f, HUB_A, SITE_1, RIB_REACH_LOST);
+	assert_int_equal(f.n_changes, 2);
+	expect_change(&f, 0, "10.20.1.0/24", "1", "2", RIB_ORIGIN_DOWN);
+	set_reach(&f, HUB_A, SITE_2, RIB_REACH_LOST); /* another site's */
+	assert_int_equal(f.n_changes, 0);
+	set_reach(&f, HUB_B, SITE_1, RIB_REACH_POOR);
+	expect_change(&f, 0, "10.20.1.0/24", "2", "3", RIB_ORIGIN_LAST_RESORT);
+	expect_reasons(&f, "10.20.1.0/24", "3/4:wins 2/4:origin-last-resort 1/4:origin-down");
+	expect_owners(&f, "10.20.2.0/24", "2");
+	set_reach(&f, HUB_B, SITE_1, RIB_REACH_LOST);
+	set_reach(&f, HUB_C, SITE_1, RIB_REACH_LOST);
+	expect_owners(&f, "10.20.1.0/24", "1"); /* worth a try */
+	set_reach(&f, HUB_C, SITE_1, RIB_REACH_UNKNOWN);
+	expect_change(&f, 0, "10.20.1.0/24", "1", "3", RIB_ORIGIN_DOWN);
+	set_reach(&f, HUB_A, SITE_1, RIB_REACH_UNKNOWN);
+	expect_change(&f, 0, "10.20.1.0/24", "3", "1", RIB_HIGHER_HUB_METRIC);
+	fixture_done(&f);
+}
+
+/* The word of who has the line goes before what a node sees of the origin itself. */
+static void test_a_hub_knows_better(void **state)
+{
+	struct rib_candidate c[] = {
+		direct(SITE_1, 0), transit(HUB_A, 10, SITE_1, 0), transit(HUB_B, 20, SITE_1, 0)};
+	struct rib_candidate cover = direct(SITE_2, 0);
+	struct fixture f = fixture_new(1);
+
+	set_up(&f, HUB_A, SITE_2);
+	set_prefix(&f, "10.20.0.0/16", &cover, 1, RIB_FALL_BACK);
+	set_prefix(&f, "10.20.1.0/24", c, 3, RIB_FALL_BACK);
+	set_peer(&f, SITE_1, RIB_DOWN);
+	expect_owners(&f, "10.20.1.0/24", "-"); /* the cover has its packets */
+	set_reach(&f, HUB_B, SITE_1, RIB_REACH_HAS);
+	expect_change(&f, 0, "10.20.1.0/24", "-", "2", RIB_WINS);
+	expect_reasons(&f, "10.20.1.0/24", "2/4:wins 1/4:origin-down 4/4:peer-down");
+	set_reach(&f, HUB_B, SITE_1, RIB_REACH_POOR); /* it has it nevertheless */
+	assert_int_equal(f.n_changes, 0);
+	set_reach(&f, HUB_A, SITE_1, RIB_REACH_HAS);
+	expect_change(&f, 0, "10.20.1.0/24", "2", "1", RIB_ORIGIN_LAST_RESORT);
+	set_peer(&f, SITE_1, RIB_LAST_RESORT); /* it drains, and says so to all */
+	expect_reasons(&f, "10.20.1.0/24", "4/4:wins 1/4:is-transit 2/4:is-transit");
+	set_peer(&f, SITE_1, RIB_DOWN);
+	set_reach(&f, HUB_A, SITE_1, RIB_REACH_LOST);
+	set_reach(&f, HUB_B, SITE_1, RIB_REACH_LOST);
+	expect_change(&f, 0, "10.20.1.0/24", "2", "-", RIB_ORIGIN_DOWN);
+	fixture_done(&f);
+}
+
+/* Where nothing is known of an origin but that a hub lost it, a cover has the packets. */
+static void test_a_lost_origin_is_doubtful(void **state)
+{
+	struct rib_candidate cover = transit(HUB_A, 10, SITE_2, 0);
+	struct fixture f = fixture_new(1);
+
+	set_up(&f, HUB_A, HUB_B);
+	set_prefix(&f, "10.20.0.0/16", &cover, 1, RIB_FALL_BACK);
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_FALL_BACK);
+	set_reach(&f, HUB_A, SITE_1, RIB_REACH_LOST);
+	expect_owners(&f, "10.20.1.0/24", "2");
+	set_reach(&f, HUB_B, SITE_1, RIB_REACH_LOST);
+	expect_change(&f, 0, "10.20.1.0/24", "2", "-", RIB_ORIGIN_DOWN);
+	fixture_done(&f);
+}
+
 static void test_fall_back_keeps_the_route(void **state)
 {
 	struct fixture f = fixture_new(1);
@@ -365,6 +439,9 @@ int main(void)
 		cmocka_unit_test(test_history_decides_nothing),
 		cmocka_unit_test(test_unknown_origin_is_not_down),
 		cmocka_unit_test(test_anycast_origin_dies),
+		cmocka_unit_test(test_what_a_hub_says_of_its_line),
+		cmocka_unit_test(test_a_hub_knows_better),
+		cmocka_unit_test(test_a_lost_origin_is_doubtful),
 		cmocka_unit_test(test_fall_back_keeps_the_route),
 		cmocka_unit_test(test_hold_keeps_the_last_owner),
 		cmocka_unit_test(test_hold_drops_an_owner_that_is_no_candidate),
