@@ -2,8 +2,8 @@
 /*
  * How long one step of the RIB takes: 20,000 prefixes with four hubs as candidates each, every
  * prefix of an origin of its own (no set of candidates is shared: the worst case), or twenty
- * prefixes an origin; and of an event that concerns one prefix while 100,000 others are in doubt.
- * Medians.
+ * prefixes an origin; of an event that concerns one prefix while 100,000 others are in doubt; and
+ *of a next hop of 100,000 prefixes on a device of many owners. Medians.
  *
  *	rib [--json] [--runs N]
  */
@@ -175,6 +175,47 @@ static int64_t measure_beside_doubt(unsigned runs)
 	return median(ns, runs);
 }
 
+#define SHARED 100000
+
+/* rib_tag_fn */
+static uint64_t tag_of(uint32_t id, void *data)
+{
+	return id * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* On a device of many owners: a site with 100,000 prefixes, or the hub before it, goes and comes;
+ * what changes is a level. */
+static int64_t measure_loss_by_level(unsigned runs, uint32_t lost)
+{
+	static int64_t ns[MAX_RUNS];
+	enum { HUB_A, HUB_B, SITE };
+	struct rib_candidate c[3] = {{.peer = SITE, .origin = SITE, .place = SITE},
+		{.peer = HUB_A, .origin = SITE, .transit = true, .origin_place = SITE},
+		{.peer = HUB_B, .origin = SITE, .transit = true, .place = 1, .origin_place = SITE}};
+	struct rib_event ev = {.type = RIB_EVENT_PREFIX};
+	struct rib *rib = rib_new(RIB_MAX_OWNERS, tag_of, NULL);
+	struct rib_diff diff = {0};
+
+	/* A node without a line to the site has the hubs only. */
+	ev.u.prefix.candidates = lost == SITE ? c : c + 1;
+	ev.u.prefix.n = lost == SITE ? 3 : 2;
+	for (unsigned i = 0; i < SHARED; i++) {
+		uint8_t bytes[4] = {20, (uint8_t)(i >> 12), (uint8_t)(i >> 4), (uint8_t)(i << 4)};
+		ip_addr a = ip_addr_from_bytes(AF_INET, bytes);
+
+		ev.u.prefix.prefix = ip_prefix_of(&a, 28);
+		rib_step(rib, &ev, 1, &diff);
+	}
+	timed(rib, &diff, HUB_B, RIB_UP, SHARED);
+	timed(rib, &diff, HUB_A, RIB_UP, SHARED);
+	timed(rib, &diff, SITE, RIB_UP, lost == SITE ? SHARED : 0);
+	for (unsigned i = 0; i < runs; i++)
+		ns[i] = timed(rib, &diff, lost, i % 2 ? RIB_UP : RIB_DOWN, SHARED);
+	rib_diff_done(&diff);
+	rib_free(rib);
+	return median(ns, runs);
+}
+
 static void print_text(const struct figures *f)
 {
 	printf("%u prefixes, %u candidates each, %u an origin\n", PREFIXES, HUBS, f->per_origin);
@@ -201,7 +242,7 @@ int main(int argc, char **argv)
 	static const unsigned shapes[] = {1, 20};
 	struct figures figures[ARRAY_SIZE(shapes)] = {{0}};
 	unsigned runs = 51;
-	int64_t beside_doubt;
+	int64_t beside_doubt, hub, site;
 	bool json = false;
 
 	for (int i = 1; i < argc; i++) {
@@ -230,11 +271,20 @@ int main(int argc, char **argv)
 			print_text(&figures[i]);
 	}
 	beside_doubt = measure_beside_doubt(runs);
+	hub = measure_loss_by_level(runs, 0);
+	site = measure_loss_by_level(runs, 2);
 	if (json)
-		printf("], \"one_of_100001_ms\": %.5f}\n", (double)beside_doubt / 1e6);
+		printf("], \"one_of_100001_ms\": %.5f, \"hub_of_many_owners_ms\": %.5f, "
+		       "\"site_of_many_owners_ms\": %.5f}\n",
+			(double)beside_doubt / 1e6, (double)hub / 1e6, (double)site / 1e6);
 	else
 		printf("one prefix turns while %u others are in doubt\n"
 		       "  its next hop down or up %8.4f ms\n",
 			DOUBTFUL, (double)beside_doubt / 1e6);
+	if (!json)
+		printf("%u prefixes on a device of many owners\n"
+		       "  their hub down or up    %8.4f ms\n"
+		       "  their site down or up   %8.4f ms\n",
+			SHARED, (double)hub / 1e6, (double)site / 1e6);
 	return 0;
 }

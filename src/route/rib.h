@@ -31,7 +31,7 @@
  *      isn't down (it may be kept though it is) and that is no such detour itself.
  *   8  No usable candidate: on_dead tells. RIB_FALL_BACK withdraws the owner and keeps the kernel
  *      route, RIB_HOLD keeps the last owner (or, if there never was one, the first candidate in
- *      order), RIB_RELEASE withdraws both.
+ *      order), RIB_RELEASE withdraws both. An owner set stays, and nobody in it is sent to.
  *   9  A pinned prefix (a direct peer's own overlay address) has its one candidate as owner
  *      whatever its state (given several, the first of them by steps 2 to 6).
  */
@@ -68,8 +68,9 @@ enum rib_reason {
 	RIB_HELD,		/* not usable, yet kept: on_dead is hold, or the prefix is pinned */
 	RIB_ORIGIN_LAST_RESORT, /* the next hop is up, but the origin is drained or holding */
 	RIB_WITHDRAWN,		/* in a change only: no candidate goes through that peer any more */
-	RIB_CUT_FOR_ORIGIN,	/* equal to the winner, but the origin takes packets of one source
-				   from one peer only, as far as is known */
+	RIB_CUT_FOR_ORIGIN,	/* equal to the winner, but an origin behind them, or behind one
+				   that would be their equal if it were up, takes packets of one
+				   source from one peer only, as far as is known */
 };
 
 struct rib_candidate {
@@ -170,8 +171,9 @@ struct rib_diff {
 /* What a peer says of its own line to an origin. */
 enum rib_reach {
 	RIB_REACH_UNKNOWN, /* nothing: what we ourselves know of the origin counts */
-	RIB_REACH_HAS,	   /* it has it: the origin isn't down on that way, whatever we see */
-	RIB_REACH_POOR,	   /* the way is last resort */
+	RIB_REACH_HAS,	   /* it has it: the origin isn't down on that way, whatever we see; a
+			      drain that we see remains */
+	RIB_REACH_POOR,	   /* it has it, but that way the origin is last resort */
 	RIB_REACH_LOST,	   /* the origin is down on that way */
 };
 
