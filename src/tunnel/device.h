@@ -49,12 +49,13 @@ struct tunnel {
 	udp_log_fn *log; /* may be NULL */
 	void *log_data;
 
-	pthread_mutex_t config_lock; /* tunnel_lock: of the next eleven */
+	pthread_mutex_t config_lock; /* tunnel_lock: of the next twelve */
 	uint64_t n_changes;	     /* times that it was taken to change something */
 	struct list peers;	     /* tunnel_peer.in_order */
 	size_t n_peers;
-	struct map *owners;  /* tunnel_owners by number */
-	size_t n_relay_sets; /* that have a relay in them */
+	struct map *owners;	   /* tunnel_owners by number */
+	struct map *by_link_local; /* peers */
+	size_t n_relay_sets;	   /* that have a relay in them */
 	bool has_multicast;
 	bool is_up;
 	unsigned gso_max_size;	      /* of the interface, as we set it last; 0: not yet */

@@ -5,6 +5,7 @@
 #include "tunnel/device.h"
 #include "tunnel/peer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,14 +35,51 @@ static void publish(struct tunnel *t, struct groups *g)
 	pthread_mutex_unlock(&t->map_lock);
 }
 
+static struct groups *new_groups(size_t room)
+{
+	size_t n_slots = 1, size = sizeof(struct groups) + room * sizeof(struct group_place);
+	struct groups *g;
+
+	while (n_slots < 2 * room)
+		n_slots *= 2;
+	g = calloc(1, size + n_slots * sizeof(g->slots[0]));
+	if (!g)
+		return NULL;
+	g->room = room;
+	g->n_slots = n_slots;
+	g->slots = (_Atomic uint32_t *)((char *)g + size);
+	return g;
+}
+
+/* The slot at which an address is looked for first. They are chosen by who configures us. */
+static size_t first_slot(const struct groups *g, const uint8_t *addr)
+{
+	uint64_t host;
+
+	memcpy(&host, addr + 8, sizeof(host));
+	return (host * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (g->n_slots - 1);
+}
+
+static void add_slot(struct groups *g, const uint8_t *addr, size_t place)
+{
+	size_t at = first_slot(g, addr);
+
+	while (atomic_load_explicit(&g->slots[at], memory_order_relaxed))
+		at = (at + 1) & (g->n_slots - 1);
+	atomic_store_explicit(&g->slots[at], (uint32_t)place + 1, memory_order_release);
+}
+
 /* There is room. */
 static void append(struct groups *g, struct tunnel_peer *p)
 {
 	size_t n = atomic_load_explicit(&g->n, memory_order_relaxed);
 	struct group_place *place = &g->places[n];
 
+	assert(n < g->room);
 	atomic_init(&place->peer, p);
 	memcpy(place->link_local, p->link_local.bytes, sizeof(place->link_local));
+	if (p->link_local.family)
+		add_slot(g, place->link_local, n);
 	atomic_store_explicit(&g->n, n + 1, memory_order_release);
 	p->group = place;
 }
@@ -66,10 +104,9 @@ static int rebuild(struct tunnel *t)
 
 	list_for_each (at, &t->peers)
 		room += 2 * is_on(container_of(at, struct tunnel_peer, in_order));
-	g = calloc(1, sizeof(*g) + room * sizeof(g->places[0]));
+	g = new_groups(room);
 	if (!g)
 		return -ENOMEM;
-	g->room = room;
 	list_for_each (at, &t->peers) {
 		struct tunnel_peer *p = container_of(at, struct tunnel_peer, in_order);
 
@@ -119,16 +156,18 @@ bool groups_is_to_link_local(const uint8_t *packet)
 
 struct tunnel_peer *groups_find(const struct groups *g, const uint8_t *addr)
 {
-	size_t n = atomic_load_explicit(&g->n, memory_order_acquire);
+	for (size_t at = first_slot(g, addr);; at = (at + 1) & (g->n_slots - 1)) {
+		uint32_t slot = atomic_load_explicit(&g->slots[at], memory_order_acquire);
+		const struct group_place *place;
+		struct tunnel_peer *p;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct group_place *place = &g->places[i];
-		struct tunnel_peer *p = atomic_load_explicit(&place->peer, memory_order_acquire);
-
+		if (!slot)
+			return NULL;
+		place = &g->places[slot - 1];
+		p = atomic_load_explicit(&place->peer, memory_order_acquire);
 		if (p && !memcmp(place->link_local, addr, sizeof(place->link_local)))
 			return p;
 	}
-	return NULL;
 }
 
 /* --- how many ------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@
  * a list that tx walks without a lock, which is there while the device's multicast is on. A place
  * in it stays as it was made until its peer leaves it, which is one store; newer ones are
  * appended. A list that is full is copied into a larger one, without the places that were left.
+ * Who has a link-local address is found by a hash of it: the slots lead to places, and nothing is
+ * taken out of them.
  */
 #ifndef SHUNT_TUNNEL_GROUPS_H
 #define SHUNT_TUNNEL_GROUPS_H
@@ -25,6 +27,8 @@ struct group_place {
 struct groups {
 	size_t room; /* places */
 	_Atomic size_t n;
+	size_t n_slots; /* a power of two, twice the places at least, so that some stay empty */
+	_Atomic uint32_t *slots; /* 1 + the place; 0: empty */
 	struct group_place places[];
 };
 

@@ -20,7 +20,7 @@
 struct tunnel_owners {
 	uint64_t number;
 	struct cryptokey_set *set;
-	bool has_relay; /* as it was defined */
+	bool has_relay; /* among its owners; counted in the tunnel */
 };
 
 /* --- what is remembered --------------------------------------------------------------------------
@@ -169,6 +169,17 @@ size_t tunnel_owners_remove_some(struct tunnel *t, struct tunnel_owners *s, size
 	return n;
 }
 
+void owners_note_left(struct tunnel *t)
+{
+	struct tunnel_owner left[CRYPTOKEY_MAX_OWNERS];
+
+	if (!t->n_relay_sets)
+		return;
+	for (struct tunnel_owners *s = NULL; (s = tunnel_owners_next(t, s));)
+		if (s->has_relay)
+			note_relays(t, s, has_relay(left, tunnel_owners_get(s, left)));
+}
+
 void tunnel_owners_remove(struct tunnel *t, struct tunnel_owners *s)
 {
 	struct tunnel_owner old[CRYPTOKEY_MAX_OWNERS];
@@ -297,22 +308,34 @@ static bool is_link_local(const ip_addr *a)
 	       memcmp(a->bytes, network, 16);
 }
 
-static void take_from_others(struct tunnel *t, const ip_addr *a)
+static void set_link_local(struct tunnel *t, struct tunnel_peer *p, const ip_addr *a)
 {
-	list_for_each (at, &t->peers) {
-		struct tunnel_peer *p = container_of(at, struct tunnel_peer, in_order);
+	if (p->link_local.family)
+		map_remove(t->by_link_local, p->link_local.bytes, sizeof(p->link_local.bytes));
+	p->link_local = a ? *a : (ip_addr){0};
+	if (a)
+		map_put(t->by_link_local, p->link_local.bytes, sizeof(p->link_local.bytes), p);
+}
 
-		if (ip_addr_eq(&p->link_local, a))
-			tunnel_peer_set_link_local(t, p, NULL);
-	}
+void owners_forget_link_local(struct tunnel *t, struct tunnel_peer *p)
+{
+	set_link_local(t, p, NULL);
 }
 
 int tunnel_peer_set_link_local(struct tunnel *t, struct tunnel_peer *p, const ip_addr *a)
 {
+	struct tunnel_peer *whose = NULL;
+
 	if (a && !is_link_local(a))
 		return -EINVAL;
-	if (a && !ip_addr_eq(&p->link_local, a))
-		take_from_others(t, a);
-	p->link_local = a ? *a : (ip_addr){0};
+	if (a)
+		whose = map_get(t->by_link_local, a->bytes, sizeof(a->bytes));
+	if (whose == p && whose)
+		return 0;
+	if (whose) {
+		set_link_local(t, whose, NULL);
+		groups_update(t, whose);
+	}
+	set_link_local(t, p, a);
 	return groups_update(t, p);
 }

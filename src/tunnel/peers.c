@@ -89,12 +89,14 @@ void tunnel_peer_remove(struct tunnel *t, struct tunnel_peer *p)
 {
 	list_remove(&p->in_order);
 	t->n_peers--;
+	owners_forget_link_local(t, p);
 	groups_leave(t, p);
 	pthread_mutex_lock(&t->map_lock);
 	map_remove(t->by_key, &p->handshake.noise.remote_static,
 		sizeof(p->handshake.noise.remote_static));
 	cryptokey_remove_owner(t->table, &p->owner);
 	pthread_mutex_unlock(&t->map_lock);
+	owners_note_left(t);
 	unhang(t, p);
 	peer_tell(p, "Removed");
 	/* A handshake that was under way may have hung something on it until it saw the mark. */
@@ -193,9 +195,14 @@ size_t tunnel_peer_configure_some(struct tunnel *t, struct tunnel_peer *p, size_
 
 void tunnel_peer_configured(struct tunnel *t, struct tunnel_peer *p)
 {
+	bool is_replaced;
+
 	pthread_mutex_lock(&t->map_lock);
+	is_replaced = p->owner.is_replacing;
 	cryptokey_replace_end(t->table, &p->owner);
 	pthread_mutex_unlock(&t->map_lock);
+	if (is_replaced)
+		owners_note_left(t);
 	owners_note_peer(p);
 	if (t->is_up)
 		wishes_add(p, WISH_FLUSH);

@@ -93,10 +93,12 @@ static bool make_parts(struct tunnel *t, int n_workers)
 	t->qsbr = qsbr_new();
 	t->by_key = map_new();
 	t->owners = map_new();
+	t->by_link_local = map_new();
 	t->indices = index_table_new(t->qsbr, random32, NULL);
 	t->table = cryptokey_new(t->qsbr, seed);
 	return !sources_err && t->workers && t->sockets && t->clock && t->wishes && t->handshakes &&
-	       t->staging && t->keypairs && t->qsbr && t->owners && t->indices && t->table;
+	       t->staging && t->keypairs && t->qsbr && t->owners && t->by_link_local &&
+	       t->indices && t->table;
 }
 
 struct tunnel *tunnel_new(const struct tun *tun, int n_workers, udp_log_fn *log, void *data)
@@ -131,6 +133,7 @@ void tunnel_free(struct tunnel *t)
 	index_table_free(t->indices);
 	qsbr_free(t->qsbr);
 	map_free(t->by_key);
+	map_free(t->by_link_local);
 	pool_free(t->keypairs);
 	staging_free(t->staging);
 	sources_free(t->sources);

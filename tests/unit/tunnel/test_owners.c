@@ -2,6 +2,8 @@
 /* Prefixes with several owners, as a device is configured. */
 #include "tunnel_fixture.h"
 
+#include "tunnel/groups.h"
+
 static struct device d;
 static struct tunnel_peer *peers[3];
 
@@ -105,6 +107,28 @@ static void prefixes_move_between_sets_and_peers(void **state)
 	assert_int_equal(prefixes_of(a), 0);
 }
 
+/* What came from relays is remembered for as long as a set has one. */
+static void relays_that_leave_are_not_remembered_for(void **state)
+{
+	struct tunnel_owner in[] = {{peers[0], 1, 1, true}, {peers[1], 2, 1, true}};
+	struct tunnel_owners *both = new_set(1), *one = new_set(2);
+
+	assert_int_equal(tunnel_owners_define(d.t, both, in, 2), 0);
+	assert_int_equal(tunnel_owners_define(d.t, one, in + 1, 1), 0);
+	assert_non_null(atomic_load(&d.t->relays));
+	tunnel_peer_remove(d.t, peers[0]);
+	assert_non_null(atomic_load(&d.t->relays));
+	/* Takes him out of all sets. */
+	tunnel_peer_disallow_all(d.t, peers[1]);
+	assert_non_null(atomic_load(&d.t->relays));
+	tunnel_peer_configured(d.t, peers[1]);
+	assert_null(atomic_load(&d.t->relays));
+	assert_int_equal(tunnel_owners_define(d.t, one, in + 1, 1), 0);
+	assert_non_null(atomic_load(&d.t->relays));
+	assert_int_equal(tunnel_owners_remove_some(d.t, one, 1), 0);
+	assert_null(atomic_load(&d.t->relays));
+}
+
 static void a_peer_that_goes_leaves_its_sets(void **state)
 {
 	struct tunnel_owner in[] = {{peers[0], 1, 1, false}, {peers[1], 2, 1, false}};
@@ -149,6 +173,67 @@ static void a_link_local_address_is_one_peers(void **state)
 	assert_int_equal(i.link_local.family, 0);
 }
 
+enum { MANY_PEERS = 100, ADDRESSES = 40, STEPS = 3000 };
+
+static ip_addr nth_address(unsigned n)
+{
+	ip_addr a = {.family = AF_INET6, .bytes = {0xfe, 0x80}};
+
+	a.bytes[15] = (uint8_t)(n + 1);
+	return a;
+}
+
+static struct tunnel_peer *new_peer(void)
+{
+	struct tunnel_peer *p;
+	wg_key key;
+
+	randombytes_buf(&key, sizeof(key));
+	assert_int_equal(tunnel_peer_add(d.t, &key, &p), 0);
+	return p;
+}
+
+/* Whoever has it and multicast on, by looking at all. */
+static struct tunnel_peer *whose(struct tunnel_peer *const *all, const ip_addr *a)
+{
+	for (unsigned i = 0; i < MANY_PEERS; i++)
+		if (ip_addr_eq(&all[i]->link_local, a) && atomic_load(&all[i]->owner.multicast))
+			return all[i];
+	return NULL;
+}
+
+/* Whatever changes, an address is found to be that of its one peer. */
+static void many_link_local_addresses(void **state)
+{
+	struct tunnel_peer *all[MANY_PEERS];
+
+	for (unsigned i = 0; i < MANY_PEERS; i++)
+		all[i] = new_peer();
+	assert_int_equal(tunnel_set_multicast(d.t, true), 0);
+	for (unsigned step = 0; step < STEPS; step++) {
+		unsigned i = randombytes_uniform(MANY_PEERS);
+		ip_addr a = nth_address(randombytes_uniform(ADDRESSES));
+
+		switch (randombytes_uniform(4)) {
+		case 0:
+			tunnel_peer_set_multicast(d.t, all[i], step & 1);
+			break;
+		case 1:
+			tunnel_peer_remove(d.t, all[i]);
+			all[i] = new_peer();
+			break;
+		default:
+			tunnel_peer_set_link_local(d.t, all[i], step % 5 ? &a : NULL);
+			tunnel_peer_set_multicast(d.t, all[i], true);
+		}
+		for (unsigned n = 0; n < ADDRESSES; n++) {
+			a = nth_address(n);
+			assert_ptr_equal(
+				groups_find(atomic_load(&d.t->groups), a.bytes), whose(all, &a));
+		}
+	}
+}
+
 static void other_addresses_are_not_link_local(void **state)
 {
 	static const char *const others[] = {
@@ -168,6 +253,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {T(a_set_has_a_number), T(owners_are_by_rank),
 		T(prefixes_move_between_sets_and_peers), T(a_peer_that_goes_leaves_its_sets),
+		T(relays_that_leave_are_not_remembered_for), T(many_link_local_addresses),
 		T(a_peer_is_up_until_told_otherwise), T(a_link_local_address_is_one_peers),
 		T(other_addresses_are_not_link_local)};
 
