@@ -345,6 +345,13 @@ def goes_to(star, service, version, flow=9999):
     return service.place(flow, number)
 
 
+def told_of(star, hub):
+    """What a get tells of the hub as an owner, beyond what is so at first."""
+    section = star.ask(star.site, "get=1").split(f"public_key={hex_of(hub)}\n")[1].split("public_key=")[0]
+    lines = dict(line.split("=", 1) for line in section.split("\n") if "=" in line)
+    return {k: lines[k] for k in ("level", "answers") if k in lines}
+
+
 def test_a_preferred_owner_that_is_killed_and_comes_back(star):
     """Nobody tells the device. Its sessions are of an older key, so that the next packet asks for new ones, and nothing has
     to grow old first."""
@@ -366,9 +373,23 @@ def test_a_preferred_owner_that_is_killed_and_comes_back(star):
         star.site.set("private-key", star.site.key_file)
         wait_for("the second has it", lambda: all_go_to(1), PATIENCE)
         assert star.site.stats()["peers_lost"] == 1
+        assert told_of(star, preferred) == {"answers": "false"}
+        # What is said of it changes nothing of what the device sees, and the other way round.
+        star.level(preferred, "down")
+        assert told_of(star, preferred) == {"answers": "false", "level": "down"}
+        star.level(star.hubs[1], "last-resort")
+        wait_for("the third has it, as the better level", lambda: all_go_to(2), PATIENCE)
+        star.level(star.hubs[1], "up")
+        star.level(preferred, "up")
+        assert told_of(star, preferred) == {"answers": "false"}
+        wait_for("the second has it, since the first is silent still", lambda: all_go_to(1), PATIENCE)
+        star.level(preferred, "last-resort")
         star.begin(preferred)
         preferred.node.address("10.9.0.2/24", "wg0")
         preferred.node.address("fd09::2/64", "wg0")
+        wait_for("it answers", lambda: told_of(star, preferred) == {"level": "last-resort"}, PATIENCE)
+        wait_for("the second has it, as the better level", lambda: all_go_to(1), PATIENCE)
+        star.level(preferred, "up")
         wait_for("the first has it again", lambda: all_go_to(0), PATIENCE)
 
 

@@ -553,6 +553,24 @@ static void who_goes_gets_no_more(void **state)
 	assert_int_equal(counted(&a, TUNNEL_GROUP_COPIES), 2);
 }
 
+/* Each is sent to all or counted as dropped. */
+static void beyond_the_rate_groups_are_dropped(void **state)
+{
+	struct packet p = udp("10.0.0.1", "224.0.0.5", 1);
+	unsigned n = 0;
+
+	multicast(true, 7);
+	while (!counted(&a, TUNNEL_DROP_GROUP_RATE)) {
+		for (unsigned i = 0; i < 100; i++)
+			n += send(a.tun, p.bytes, p.len, 0) == (ssize_t)p.len;
+		assert_in_range(n, 1, 100000);
+		WAIT_FOR(counted(&a, TUNNEL_GROUP_COPIES) +
+				 N_PEERS * counted(&a, TUNNEL_DROP_GROUP_RATE) ==
+			 N_PEERS * n);
+	}
+	assert_in_range(counted(&a, TUNNEL_GROUP_COPIES), 1000, N_PEERS * n);
+}
+
 static void copies_are_bounded(void **state)
 {
 	struct groups_limit l = {0};
@@ -599,9 +617,10 @@ int main(void)
 		T(what_waits_follows_a_set_that_changes), T(who_does_not_answer_is_passed_over),
 		T(an_interface_that_goes_down_forgets_who_is_lost), T(any_owner_may_send),
 		T(nothing_goes_from_relay_to_relay), T(without_relays_nothing_is_remembered),
-		T(groups_are_those_who_have_it_on), T(without_multicast_prefixes_decide),
-		T(a_group_never_gets_it_back), T(who_goes_gets_no_more),
-		cmocka_unit_test(copies_are_bounded), T(link_local_is_each_its_own)};
+		T(groups_are_those_who_have_it_on), T(beyond_the_rate_groups_are_dropped),
+		T(without_multicast_prefixes_decide), T(a_group_never_gets_it_back),
+		T(who_goes_gets_no_more), cmocka_unit_test(copies_are_bounded),
+		T(link_local_is_each_its_own)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
