@@ -277,19 +277,25 @@ struct cryptokey_owner *choice_preferred(const struct cryptokey_choice *c, bool 
 	return NULL;
 }
 
+static bool has_usable(const struct cryptokey_choice *c)
+{
+	for (unsigned i = 0; i < c->n_senders; i++) {
+		const struct cryptokey_owner *o = owner_at(c, i);
+
+		if (o && cryptokey_owner_is_usable(o))
+			return true;
+	}
+	return false;
+}
+
+/* The states of others matter only to who isn't one of them, so they are looked at last. */
 enum cryptokey_verdict choice_accept(
 	const struct cryptokey_choice *c, const struct cryptokey_owner *from)
 {
-	bool has_usable = false;
-
-	for (unsigned i = 0; i < c->n; i++) {
-		const struct cryptokey_owner *o = owner_at(c, i);
-
-		if (o == from)
+	for (unsigned i = 0; i < c->n; i++)
+		if (owner_at(c, i) == from)
 			return c->members[i].is_relay ? CRYPTOKEY_ACCEPT_RELAY : CRYPTOKEY_ACCEPT;
-		has_usable = has_usable || (o && i < c->n_senders && cryptokey_owner_is_usable(o));
-	}
-	return has_usable ? CRYPTOKEY_REFUSE : CRYPTOKEY_PASS;
+	return has_usable(c) ? CRYPTOKEY_REFUSE : CRYPTOKEY_PASS;
 }
 
 /* --- who is in it --------------------------------------------------------------------------------
