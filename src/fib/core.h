@@ -11,7 +11,7 @@
  *
  * So an older plan may meet what a newer order has moved. Everything has a number: an urgent order
  * its own, a job the one from which on it knows nothing (its basis). While anything older is
- * unfinished the core remembers for each prefix and peer the newest order that touched it, and
+ * unfinished the core remembers for each prefix, peer and set the newest order that touched it, and
  * operations of older plans on it are passed over, or say what it said: the newer word counts. If
  * that failed, its owner asks for a job.
  */
@@ -80,7 +80,7 @@ void fib_core_worked(struct fib_core *c, struct fib_job *job);
 /* What urgent orders know of the kernel: of the last job that went well what its finish has left
  * there; empty before. */
 const struct fib_state *fib_core_is(const struct fib_core *c);
-/* The number of prefixes and peers that are remembered: none if nothing old is unfinished. */
+/* The number of prefixes, peers and sets that are remembered: none if nothing old is unfinished. */
 size_t fib_core_touched(const struct fib_core *c);
 
 /* One piece of work; false if there is none to do now. */

@@ -11,130 +11,8 @@
 #ifndef SHUNT_TESTS_FIB_MODEL_H
 #define SHUNT_TESTS_FIB_MODEL_H
 
-#include "../unit.h"
-#include "base/mem.h"
-#include "base/secret.h"
-#include "fib/do.h"
-#include "fib/tell.h"
-#include <errno.h>
-#include <linux/rtnetlink.h>
-#include <stdio.h>
-#include <string.h>
-
-#define N_PEERS 8
-#define N_PREFIXES 12
-#define N_ADDRESSES 4
-#define N_SYSCTLS 2
-#define NOBODY (-1)
-#define N_SETS 5
-#define N_OWNERS 3 /* of a set, at most */
-#define AT_SET 100
-#define MARK 51820u
-#define WG 5
-#define SOME_ENGINE 12
-
-struct model_set {
-	bool there;
-	size_t n;
-	struct {
-		int peer;
-		uint16_t rank, weight;
-	} owners[N_OWNERS]; /* as named */
-};
-
-struct model {
-	bool is_shared; /* a device of many owners */
-	struct model_set sets[N_SETS];
-	enum device_level level[N_PEERS];
-	bool has[N_PEERS], psk[N_PEERS], endpoint[N_PEERS];
-	uint16_t keepalive[N_PEERS];
-	int owner[N_PREFIXES];
-	bool address[N_ADDRESSES], up;
-	unsigned mtu;
-	uint32_t fwmark;
-	uint16_t port;
-	int sysctl[N_SYSCTLS];
-	struct nft_mark mark;
-	route_vec routes;
-	rule_vec rules;
-};
-
-/* What the world was and shall be; looked at after every step. */
-struct watch {
-	const struct model *before;
-	int after[N_PREFIXES];	/* the owner */
-	bool route[N_PREFIXES]; /* into the device, in some table */
-	bool address[N_ADDRESSES];
-};
-
-static wg_key keys[N_PEERS];
-static ip_prefix prefixes[N_PREFIXES], addresses[N_ADDRESSES];
-static const uint64_t set_numbers[N_SETS] = {RIB_OWNER_SET_MARK | 2, RIB_OWNER_SET_MARK | 4,
-	RIB_OWNER_SET_MARK | 6, RIB_OWNER_SET_MARK | 7, 0};
-static const char *const sysctls[N_SYSCTLS] = {"net/one", "net/two"};
-
-static struct model *world;
-static const struct watch *watched; /* NULL: nobody looks */
-static int fail_in = -1;	    /* calls until the one that fails */
-
-static inline int index_of(const wg_key *key)
-{
-	for (int i = 0; i < N_PEERS; i++)
-		if (wg_key_eq(&keys[i], key))
-			return i;
-	fail_msg("a peer from nowhere");
-	return -1;
-}
-
-static inline int set_index(uint64_t number)
-{
-	for (int k = 0; k < N_SETS; k++)
-		if (set_numbers[k] == number)
-			return k;
-	fail_msg("a set from nowhere");
-	return -1;
-}
-
-static inline int place_of(const ip_prefix *list, int n, const ip_prefix *p)
-{
-	for (int i = 0; i < n; i++)
-		if (ip_prefix_eq(&list[i], p))
-			return i;
-	fail_msg("a prefix from nowhere");
-	return -1;
-}
-
-static inline int prefix_index(const ip_prefix *p)
-{
-	return place_of(prefixes, N_PREFIXES, p);
-}
-
-static inline bool has_way(const struct model *m, int prefix)
-{
-	for (size_t i = 0; i < m->routes.n; i++)
-		if (!m->routes.items[i].type && m->routes.items[i].protocol == RTNL_PROTO_SHUNT &&
-			ip_prefix_eq(&m->routes.items[i].dst, &prefixes[prefix]))
-			return true;
-	return false;
-}
-
-static inline void check_no_hole(void)
-{
-	for (int j = 0; watched && j < N_PREFIXES; j++) {
-		if (watched->before->owner[j] != NOBODY && watched->after[j] != NOBODY)
-			assert_int_not_equal(world->owner[j], NOBODY);
-		if (has_way(watched->before, j) && watched->route[j])
-			assert_true(has_way(world, j));
-	}
-	for (int i = 0; watched && i < N_ADDRESSES; i++)
-		if (watched->before->address[i] && watched->address[i])
-			assert_true(world->address[i]);
-}
-
-static inline bool fails(void)
-{
-	return fail_in >= 0 && fail_in-- == 0;
-}
+#include "fib_model_base.h"
+#include "fib_model_sets.h"
 
 /* --- the device: additions, then prefixes that go, then peers that go ---------------------------
  */
@@ -176,16 +54,6 @@ static inline void del_prefixes(const struct device_peer_change *p)
 	}
 }
 
-static inline void leave_set(struct model_set *s, int peer)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s->n; i++)
-		if (s->owners[i].peer != peer)
-			s->owners[n++] = s->owners[i];
-	s->n = n;
-}
-
 static inline void del_peer(const wg_key *key)
 {
 	int i = index_of(key);
@@ -197,64 +65,6 @@ static inline void del_peer(const wg_key *key)
 		leave_set(&world->sets[k], i);
 	for (int j = 0; j < N_PREFIXES; j++)
 		if (world->owner[j] == i)
-			world->owner[j] = NOBODY;
-	check_no_hole();
-}
-
-/* --- its sets of owners ---
- */
-
-static inline void define_set(struct model_set *s, const struct device_owner_set_change *c)
-{
-	s->there = true;
-	assert_true(c->n_owners <= N_OWNERS);
-	for (size_t i = 0; i < c->n_owners; i++) {
-		s->owners[i].peer = index_of(&c->owners[i].key);
-		s->owners[i].rank = c->owners[i].rank;
-		s->owners[i].weight = c->owners[i].weight;
-		assert_true(world->has[s->owners[i].peer]);
-	}
-	s->n = c->n_owners ? c->n_owners : s->n;
-}
-
-static inline void add_to_set(const struct device_owner_set_change *c)
-{
-	int k = set_index(c->number);
-
-	if (c->remove || (!c->n_owners && !c->n_add))
-		return;
-	assert_true(world->is_shared && RIB_IS_OWNER_SET(c->number));
-	define_set(&world->sets[k], c);
-	for (size_t j = 0; j < c->n_add; j++) {
-		int at = prefix_index(&c->add[j]);
-
-		assert_int_not_equal(world->owner[at], AT_SET + k);
-		assert_int_not_equal(world->owner[at], AT_SET + 4);
-		world->owner[at] = AT_SET + k;
-		check_no_hole();
-	}
-}
-
-static inline void del_from_set(const struct device_owner_set_change *c)
-{
-	for (size_t j = 0; j < c->n_del; j++) {
-		int at = prefix_index(&c->del[j]);
-
-		assert_int_equal(world->owner[at], AT_SET + set_index(c->number));
-		world->owner[at] = NOBODY;
-		assert_true(!watched || watched->route[at] || !has_way(world, at));
-		check_no_hole();
-	}
-}
-
-static inline void del_set(const struct device_owner_set_change *c)
-{
-	int k = set_index(c->number);
-
-	assert_true(RIB_IS_OWNER_SET(c->number));
-	world->sets[k] = (struct model_set){0};
-	for (int j = 0; j < N_PREFIXES; j++)
-		if (world->owner[j] == AT_SET + k)
 			world->owner[j] = NOBODY;
 	check_no_hole();
 }
@@ -297,51 +107,6 @@ static inline sock_addr somewhere(void)
 
 	ip_addr_parse(&a, "192.0.2.1");
 	return sock_addr_make(&a, 1);
-}
-
-static inline int told_before(const void *a, const void *b)
-{
-	const struct device_owner *x = a, *y = b;
-
-	if (!x->weight != !y->weight)
-		return x->weight ? -1 : 1;
-	return (x->rank > y->rank) - (x->rank < y->rank);
-}
-
-static inline void get_set(int k, struct device_owner_set *ret)
-{
-	const struct model_set *s = &world->sets[k];
-
-	ret->number = set_numbers[k];
-	ret->owners = mem_zalloc(N_OWNERS, sizeof(*ret->owners));
-	for (size_t i = 0; i < s->n; i++)
-		ret->owners[ret->n_owners++] = (struct device_owner){
-			keys[s->owners[i].peer], s->owners[i].rank, s->owners[i].weight, false};
-	if (s->n)
-		qsort(ret->owners, s->n, sizeof(*ret->owners), told_before);
-	ret->allowed = mem_zalloc(N_PREFIXES, sizeof(*ret->allowed));
-	for (int j = 0; j < N_PREFIXES; j++)
-		if (world->owner[j] == AT_SET + k)
-			ret->allowed[ret->n_allowed++] = prefixes[j];
-}
-
-static inline int by_number(const void *a, const void *b)
-{
-	const struct device_owner_set *x = a, *y = b;
-
-	return (x->number > y->number) - (x->number < y->number);
-}
-
-static inline void get_sets(struct device_state *ret)
-{
-	ret->max_owners = world->is_shared ? 16 : 1;
-	if (!world->is_shared)
-		return;
-	ret->sets = mem_zalloc(N_SETS, sizeof(*ret->sets));
-	for (int k = 0; k < N_SETS; k++)
-		if (world->sets[k].there)
-			get_set(k, &ret->sets[ret->n_sets++]);
-	qsort(ret->sets, ret->n_sets, sizeof(*ret->sets), by_number);
 }
 
 static inline int model_device_get(struct fib_io *io, struct device_state *ret)
@@ -562,22 +327,6 @@ static inline void model_done(struct model *m)
 {
 	vec_done(&m->routes);
 	vec_done(&m->rules);
-}
-
-static inline void check_sets(const struct device_state *a, const struct device_state *b)
-{
-	assert_int_equal(a->n_sets, b->n_sets);
-	for (size_t i = 0; i < a->n_sets; i++) {
-		const struct device_owner_set *x = &a->sets[i], *y = &b->sets[i];
-
-		assert_true(x->number == y->number);
-		assert_int_equal(x->n_owners, y->n_owners);
-		for (size_t k = 0; k < x->n_owners; k++)
-			assert_memory_equal(&x->owners[k], &y->owners[k], sizeof(x->owners[k]));
-		assert_int_equal(x->n_allowed, y->n_allowed);
-		for (size_t k = 0; k < x->n_allowed; k++)
-			assert_true(ip_prefix_eq(&x->allowed[k], &y->allowed[k]));
-	}
 }
 
 /* The mirror is what a look would find. */
