@@ -119,8 +119,9 @@ static void put_generation(void *generation)
 	generation_put(generation);
 }
 
-static void say(const struct daemon *d, const struct engine_line *l)
+static void say(const struct engine_line *l, void *daemon)
 {
+	const struct daemon *d = daemon;
 	AUTO_BUF text = {0};
 
 	engine_line_text(d->engine, l, &text);
@@ -180,7 +181,10 @@ static void carry_out(struct daemon *d, const struct engine_action *a, outcomes 
 		discard(&d->loop, put_generation, (void *)(uintptr_t)a->u.generation);
 		break;
 	case ENGINE_LINE:
-		say(d, &a->u.line);
+		say(&a->u.line, d);
+		break;
+	case ENGINE_MOVED_LINES:
+		engine_moved_lines(a->u.move, say, d);
 		break;
 	}
 }

@@ -118,6 +118,7 @@ enum engine_action_type {
 	ENGINE_REMEMBER_DRAIN, /* drained, beyond a restart -> REMEMBERED */
 	ENGINE_LET_GO, /* generation: a hold on it that is the owner's now; its end may take long */
 	ENGINE_LINE,   /* line: into the log */
+	ENGINE_MOVED_LINES, /* move: engine_moved_lines, into the log */
 };
 
 enum engine_line_type {
@@ -220,6 +221,9 @@ const struct reports *engine_reports(const struct engine *e);
 /* What stands in the way of the SYNC that is tried again; NULL: nothing. */
 const char *engine_trouble(const struct engine *e);
 
+/* A line for each pair of owners between whom prefixes went: a look at each of these. */
+void engine_moved_lines(const struct rib_diff *move,
+	void (*fn)(const struct engine_line *l, void *data), void *data);
 /* One line, without a newline; the severity is syslog's. */
 int engine_line_severity(const struct engine_line *l);
 void engine_line_text(const struct engine *e, const struct engine_line *l, struct buf *ret);

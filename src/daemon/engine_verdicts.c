@@ -77,9 +77,7 @@ void engine_emit_probe_set(struct engine *e, instant now, engine_actions *out)
  */
 
 struct moved_lines {
-	const struct engine *e;
-	engine_actions *out;
-	size_t first; /* of them, among the actions */
+	VEC(struct engine_line) lines;
 };
 
 static void add_to_line(const ip_prefix *prefix, const struct rib_turn *t, void *data)
@@ -87,35 +85,41 @@ static void add_to_line(const ip_prefix *prefix, const struct rib_turn *t, void 
 	struct moved_lines *m = data;
 	uint32_t from = t->old_owners.n ? t->old_owners.peer[0] : ENGINE_NOBODY;
 	uint32_t to = t->owners.n ? t->owners.peer[0] : ENGINE_NOBODY;
-	struct engine_line *l;
+	struct engine_line l = {
+		.type = ENGINE_LINE_MOVED, .moved = {.from = from, .to = to, *prefix, 1}};
 
-	for (size_t i = m->out->n; i-- > m->first;) {
-		l = &m->out->items[i].u.line;
-		if (l->moved.from != from || l->moved.to != to)
+	for (size_t i = m->lines.n; i-- > 0;) {
+		struct engine_line *at = &m->lines.items[i];
+
+		if (at->moved.from != from || at->moved.to != to)
 			continue;
-		l->moved.n++;
-		if (ip_prefix_cmp(prefix, &l->moved.first) < 0)
-			l->moved.first = *prefix;
+		at->moved.n++;
+		if (ip_prefix_cmp(prefix, &at->moved.first) < 0)
+			at->moved.first = *prefix;
 		return;
 	}
-	l = engine_emit_line(m->e, ENGINE_LINE_MOVED, m->out);
-	l->moved.from = from;
-	l->moved.to = to;
-	l->moved.first = *prefix;
-	l->moved.n = 1;
+	vec_push(&m->lines, l);
 }
 
-/* The move itself, then one line per pair of owners. */
+void engine_moved_lines(const struct rib_diff *move,
+	void (*fn)(const struct engine_line *l, void *data), void *data)
+{
+	struct moved_lines m = {0};
+
+	rib_diff_each(move, add_to_line, &m);
+	for (size_t i = 0; i < m.lines.n; i++)
+		fn(&m.lines.items[i], data);
+	vec_done(&m.lines);
+}
+
+/* The move goes before its lines, which take a look at each prefix. */
 void engine_emit_move(struct engine *e, engine_actions *out)
 {
-	struct moved_lines m = {.e = e, .out = out};
-
 	if (!e->diff.sets.n && !e->diff.prefixes.n && !e->diff.owner_sets.n && !e->diff.levels.n)
 		return;
 	engine_emit(e, ENGINE_MOVE, out)->u.move = &e->diff;
+	engine_emit(e, ENGINE_MOVED_LINES, out)->u.move = &e->diff;
 	e->fib.moves++;
-	m.first = out->n;
-	rib_diff_each(&e->diff, add_to_line, &m);
 }
 
 /* Only with our own FIB programmed may the peers come back to us. */

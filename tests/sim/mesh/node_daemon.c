@@ -179,8 +179,9 @@ static struct engine_event reopen(struct daemon *d, const struct engine_action *
 	return done;
 }
 
-static void say(const struct daemon *d, const struct engine_line *l)
+static void say(const struct engine_line *l, void *daemon)
 {
+	const struct daemon *d = daemon;
 	AUTO_BUF text = {0};
 
 	engine_line_text(d->engine, l, &text);
@@ -222,7 +223,10 @@ static void carry_out(struct daemon *d, const struct engine_action *a, outcomes 
 		generation_put(a->u.generation);
 		break;
 	case ENGINE_LINE:
-		say(d, &a->u.line);
+		say(&a->u.line, d);
+		break;
+	case ENGINE_MOVED_LINES:
+		engine_moved_lines(a->u.move, say, d);
 		break;
 	default: /* sockets, and handshakes, by which nobody is probed here */
 		break;

@@ -103,6 +103,16 @@ static void put_probes(struct bench *b, const struct engine_action *a)
 			live_state_name(a->u.probe.peers[i].adopted_as));
 }
 
+static void put_line(const struct engine_line *l, void *data)
+{
+	struct bench *b = data;
+
+	if (b->text.n && buf_str(&b->text)[b->text.n - 1] != '\n')
+		buf_puts(&b->text, "\n");
+	buf_printf(&b->text, "(%d) ", engine_line_severity(l));
+	engine_line_text(b->e, l, &b->text);
+}
+
 void put(struct bench *b, const struct engine_action *a)
 {
 	switch (a->type) {
@@ -139,8 +149,12 @@ void put(struct bench *b, const struct engine_action *a)
 		buf_printf(&b->text, "remember: %s", a->u.drained ? "drained" : "not drained");
 		break;
 	case ENGINE_LINE:
-		buf_printf(&b->text, "(%d) ", engine_line_severity(&a->u.line));
-		engine_line_text(b->e, &a->u.line, &b->text);
+		put_line(&a->u.line, b);
+		break;
+	case ENGINE_MOVED_LINES:
+		engine_moved_lines(a->u.move, put_line, b);
+		if (b->text.n && buf_str(&b->text)[b->text.n - 1] == '\n')
+			return; /* none */
 		break;
 	case ENGINE_TELL:
 	case ENGINE_LET_GO:
