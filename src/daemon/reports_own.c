@@ -38,9 +38,8 @@ static enum live_line line_to(const struct reports *r, const struct generation_p
 		return unheard_line(o, now);
 	if (o->state == LIVE_DOWN)
 		return LIVE_LINE_LOST;
-	return !strcmp(live_cause_name(o->cause), "poor-line") || is_poor_by_its_word(r, o, p)
-		       ? LIVE_LINE_POOR
-		       : LIVE_LINE_UP;
+	return o->cause == LIVE_CAUSE_POOR_LINE || is_poor_by_its_word(r, o, p) ? LIVE_LINE_POOR
+										: LIVE_LINE_UP;
 }
 
 void reports_own_update(struct reports *r, const struct generation_peer *p, instant now)

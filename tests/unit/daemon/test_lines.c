@@ -301,6 +301,19 @@ static void test_a_poor_line(void **state)
 		"site-1 is reached by way of hub-b\n");
 }
 
+static void test_our_own_poor_line(void **state)
+{
+	struct mesh *m = *state;
+
+	up(m, HUB_B);
+	verdict(m, HUB_A, LIVE_LAST_RESORT, LIVE_CAUSE_POOR_LINE);
+	says(m, HUB_A, "-upu");
+	wait_quiet(m);
+	expect(m,
+		"the line between hub-a and site-1 loses packets, or breaks down again and again: "
+		"it is the last resort of both until it has been clean for a while\n");
+}
+
 /* --- inventories --- */
 
 static void test_another_inventory_is_named_after_a_minute(void **state)
@@ -356,6 +369,7 @@ int main(void)
 		TEST(a_lone_hub_can_not_tell, begin_hub_a),
 		TEST(a_peer_that_speaks_but_does_not_hear, begin_site_1),
 		TEST(a_poor_line, begin_site_2),
+		TEST(our_own_poor_line, begin_site_1),
 		TEST(another_inventory_is_named_after_a_minute, begin_site_1),
 		TEST(ours_may_be_the_older_one, begin_site_1),
 	};

@@ -410,6 +410,8 @@ static void test_our_own_lines(void **state)
 	expect_own(m, "l----");
 	verdict(m, "hub-a", LIVE_LAST_RESORT, LIVE_CAUSE_PEER_SIGNALS);
 	expect_own(m, "u----");
+	verdict(m, "hub-a", LIVE_LAST_RESORT, LIVE_CAUSE_POOR_LINE);
+	expect_own(m, "p----");
 	assert_int_equal(m->own.max_owners, 16);
 	assert_int_equal(m->own.inventory_time, 1000);
 	assert_memory_equal(m->own.digest, m->g->digest, sizeof(m->own.digest));
