@@ -46,6 +46,7 @@ void engine_on_found(struct engine *e, const struct device_state *device, unsign
 
 	assert(!e->rib);
 	e->rib = rib_new(max_owners, tag_of, e);
+	e->max_owners = max_owners;
 	reports_set_max_owners(e->reports, max_owners);
 	for (size_t i = 0; i < e->gen->n_peers; i++) {
 		const struct generation_peer *p = &e->gen->peers[i];

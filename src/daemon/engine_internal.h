@@ -32,6 +32,7 @@ struct engine {
 		instant at;		       /* the last one */
 	} feed;
 	struct rib *rib;
+	unsigned max_owners;  /* the RIB's */
 	struct rib_diff diff; /* of the last step, for the MOVE */
 	struct engine_fib fib;
 	struct endpoints *endpoints;

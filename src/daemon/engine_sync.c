@@ -39,10 +39,19 @@ static void take_peer(struct engine *e, const struct generation_peer *p,
 	a->u.report.rx_bytes = m->rx_bytes;
 }
 
+/* One that was made anew may hold fewer, or more than the RIB was made for. */
+static unsigned used_owners(const struct engine *e, const struct device_state *device)
+{
+	unsigned n = device->max_owners ? device->max_owners : 1;
+
+	return n < e->max_owners ? n : e->max_owners;
+}
+
 static void take_device(struct engine *e, const struct device_state *device, int64_t wall_ns,
 	instant now, engine_actions *out)
 {
 	handshakes_look(e->handshakes, device, wall_ns, now);
+	reports_set_max_owners(e->reports, used_owners(e, device));
 	for (size_t i = 0; i < e->gen->n_peers; i++) {
 		const struct generation_peer *p = &e->gen->peers[i];
 

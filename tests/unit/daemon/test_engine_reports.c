@@ -297,6 +297,26 @@ static void test_a_level_alone_is_a_move(void **state)
 	expect(b, "move, hub-b up\n(6) hub-b is up: its BFD session is up\n");
 }
 
+/* Others must not share flows to us any more. */
+static void test_a_device_that_holds_fewer_is_told(void **state)
+{
+	struct bench *b = *state;
+
+	find_with_set(b, DEVICE_UP, 0, 1);
+	assert_int_equal(b->told.max_owners, 16);
+	assert_true(b->told.takes_many[SITE_1]);
+	b->device.max_owners = 1;
+	b->device.n_sets = 0;
+	until_sync(b);
+	synced(b);
+	assert_int_equal(b->told.max_owners, 1);
+	assert_false(b->told.takes_many[SITE_1]);
+	b->device.max_owners = 32; /* more than the RIB knows of */
+	until_sync(b);
+	synced(b);
+	assert_int_equal(b->told.max_owners, 16);
+}
+
 /* A table of before, when a prefix had one owner. */
 static void test_strict_prefixes_are_adopted(void **state)
 {
@@ -329,6 +349,7 @@ int main(void)
 		TEST(what_is_recalled_goes_if_nobody_says_it),
 		TEST(a_lost_peer_is_a_level),
 		TEST(a_level_alone_is_a_move),
+		TEST(a_device_that_holds_fewer_is_told),
 		TEST(strict_prefixes_are_adopted),
 	};
 
