@@ -29,7 +29,7 @@ SYSTEM = re.compile(r"^\s*#\s*include\s+<([^>]+)>")
 WITHOUT_CIRCLES = {"daemon", "fib", "control", "prober"}
 PURE = {"adoption", "candidates", "endpoints", "engine", "engine_adoption", "engine_endpoints", "engine_generation", "engine_lines", "engine_reports",
         "engine_sync", "engine_verdicts", "generation", "handshakes", "journal", "kernel_table", "lines", "looks", "names", "shall",
-        "reports", "reports_own", "shall_apart", "shall_device", "shall_ours"}
+        "reports", "reports_own", "reports_told", "shall_apart", "shall_device", "shall_ours"}
 PURE_KNOWS = {"base", "mesh", "route", "live"}
 # Of folders that have more than values and decisions.
 PURE_UNITS = {("device", "device"), ("fib", "diff"), ("fib", "plan"), ("fib", "question"), ("fib", "state"), ("fib", "tell"),

@@ -82,3 +82,34 @@ struct engine_event peers_probe(struct daemon *d, const struct engine_action *a)
 	done.u.verdicts.n = d->standing.n;
 	return done;
 }
+
+/* --- what it tells -------------------------------------------------------------------------------
+ */
+
+/* Taken at once: one step of the engine. */
+#define EVENTS_MAX 64
+
+static void take_report(struct daemon *d, uint32_t peer)
+{
+	struct live_report report = {0};
+	struct engine_event e = {.type = ENGINE_REPORT, .u.report.peer = peer};
+
+	if (prober_report(d->prober, peer, &report))
+		e.u.report.report = &report;
+	d->feed(d, &e);
+	live_report_done(&report);
+}
+
+/* Verdicts first: of what a peer reports the last word counts, whenever it is asked for. */
+void peers_take_events(struct daemon *d)
+{
+	struct live_event live[EVENTS_MAX];
+	struct engine_event e = {.type = ENGINE_VERDICTS, .u.verdicts.events = live};
+
+	while ((e.u.verdicts.n = prober_events(d->prober, live, ARRAY_SIZE(live)))) {
+		d->feed(d, &e);
+		for (size_t i = 0; i < e.u.verdicts.n; i++)
+			if (live[i].type == LIVE_EVENT_REPORT)
+				take_report(d, live[i].peer);
+	}
+}

@@ -10,4 +10,7 @@
  * outcome says how all peers stand; it borrows d->standing. */
 struct engine_event peers_probe(struct daemon *d, const struct engine_action *a);
 
+/* What the prober has to tell: verdicts and reports, for the engine. */
+void peers_take_events(struct daemon *d);
+
 #endif

@@ -10,6 +10,7 @@
 #include "daemon/interface_lock.h"
 #include "daemon/listen_port.h"
 #include "daemon/log.h"
+#include "daemon/peers.h"
 #include "daemon/problems.h"
 #include "daemon/reload.h"
 #include "daemon/sync.h"
@@ -34,9 +35,6 @@
 #define FILES_IN_RESERVE 16
 #define CLIENTS_MAX 256
 
-/* Of the prober, taken at once: one step of the engine. */
-#define EVENTS_MAX 64
-
 /* A program that is just ending gets this long to be gone. */
 #define DYING_MS 1000
 #define SECOND_MS 1000
@@ -55,30 +53,9 @@ static void on_second(uv_timer_t *t)
 	log_tell_left_out();
 }
 
-static void take_report(struct daemon *d, uint32_t peer)
-{
-	struct live_report report = {0};
-	struct engine_event e = {.type = ENGINE_REPORT, .u.report.peer = peer};
-
-	if (prober_report(d->prober, peer, &report))
-		e.u.report.report = &report;
-	actions_feed(d, &e);
-	live_report_done(&report);
-}
-
-/* Verdicts first: of what a peer reports the last word counts, whenever it is asked for. */
 static void on_prober(uv_poll_t *p, int status, int events)
 {
-	struct daemon *d = p->data;
-	struct live_event live[EVENTS_MAX];
-	struct engine_event e = {.type = ENGINE_VERDICTS, .u.verdicts.events = live};
-
-	while ((e.u.verdicts.n = prober_events(d->prober, live, ARRAY_SIZE(live)))) {
-		actions_feed(d, &e);
-		for (size_t i = 0; i < e.u.verdicts.n; i++)
-			if (live[i].type == LIVE_EVENT_REPORT)
-				take_report(d, live[i].peer);
-	}
+	peers_take_events(p->data);
 }
 
 static void watch_kernel(struct daemon *d);
