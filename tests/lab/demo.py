@@ -3,7 +3,6 @@
 """What ./demo runs once all is installed and built: the mesh, the probes and the acts."""
 
 import argparse
-import contextlib
 import json
 import os
 import sys
@@ -14,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from lab import (Interrupted, Lab, LabError, checkout_of, labs, namespaces_of, sweep,  # noqa: E402
                  wait_for)
-from mesh import (CLIENT, DEVICES, HOST, ROOT, SITES, Mesh, default_device,  # noqa: E402
+from mesh import (CLIENT, DEVICES, HOST, NETWORK, ROOT, SITES, Mesh, default_device,  # noqa: E402
                   kernel_has_wireguard)
 from probes import Probes, now  # noqa: E402
 
@@ -38,9 +37,12 @@ class Result:
     lost_client: int
     gap_ms: float  # of the site-to-site flow that was silent longest
     tcp_gap_ms: float
-    before: str
-    after: str
+    paths: list  # of the sites: before, while it was under way if that is worth a word, and after
     trouble: str = field(default="")
+
+    def path(self):
+        """The paths in order, those that stay the same once."""
+        return " -> ".join(p for i, p in enumerate(self.paths) if i == 0 or p != self.paths[i - 1])
 
     def as_json(self):
         return {"name": self.name, "lost": self.lost, "lost_total": self.lost_total,
@@ -57,7 +59,7 @@ def common_path(paths):
 
 
 class Demo:
-    """The acts, each a method act_NAME: it does something and returns when all is as it should be."""
+    """The acts, each a method act_NAME: it does something and returns when all is as it should be. Its first line is told."""
 
     # What has to have been played before, and what has to be played after it in any case.
     NEEDS = {"return": "cut", "undrain": "drain"}
@@ -67,28 +69,34 @@ class Demo:
         self.mesh = mesh
         self.probes = probes
         self.client_cut = False
+        self.between = None  # the sites' paths while an act was under way, if it leaves none behind
 
     # The hub that the sites lean on with everything up is hub-a, the one that dies.
 
     def act_cut(self):
+        """hub-a loses its line to all; nobody is told, so it must be found, and every site moves to hub-b"""
         self.mesh.cut("hub-a")
         self.client_cut = True
         self.mesh.wait_by_hub("hub-b", 10)
 
     def act_return(self):
+        """hub-a has its line again; it is last resort for its hold time, then all move back in one instant"""
         self.mesh.mend("hub-a")
         self.client_cut = False
         self.mesh.wait_settled("hub-a", 60)
 
     def act_drain(self):
+        """hub-a is told to drain and tells its peers; all move to hub-b, and hub-a goes on forwarding meanwhile"""
         self.mesh.daemons["hub-a"].shunt("drain", "hub-a")
         self.mesh.wait_by_hub("hub-b", 10)
 
     def act_undrain(self):
+        """hub-a is drained no more; all move back"""
         self.mesh.daemons["hub-a"].shunt("undrain", "hub-a")
         self.mesh.wait_settled("hub-a", 60)
 
     def act_restart(self):
+        """shuntd is killed and started again, on site-1 for a second, then on every node; the devices go on without it"""
         one = self.mesh.daemons["site-1"]
         one.kill()
         # Long enough that every peer has missed it.
@@ -102,13 +110,29 @@ class Demo:
         self.mesh.wait_settled("hub-a", 30)
 
     def act_link(self):
+        """the line between hub-a and site-1 alone is cut for three seconds, and comes back; both live on with all others"""
+        begin = time.monotonic()
         self.mesh.cut("hub-a", "site-1")
+        try:
+            self._wait_moved_off_line()
+            time.sleep(max(0.0, begin + WINDOW_S - time.monotonic()))
+            self.between = common_path(self.mesh.paths())
+        finally:
+            self.mesh.mend("hub-a", "site-1")
+        self.mesh.wait_settled("hub-a", 60)
+
+    def _wait_moved_off_line(self):
+        """Who sees the line leaves it. Where a device takes packets from either hub, all others do for site-1 alone,
+        once hub-a has told them; with one owner per prefix they can't, and lose site-1 until the line is back."""
         down = lambda: self.mesh.daemons["site-1"].peers().get("hub-a") == "down"  # noqa: E731
         wait_for("site-1 sees hub-a down", down, 10)
+        if self.mesh.device == "shunt-wg":
+            wait_for("what is from or for site-1 goes by hub-b, and nothing else", self._is_off_line, 10)
 
-    def after_link(self):
-        self.mesh.mend("hub-a", "site-1")
-        self.mesh.wait_settled("hub-a", 60)
+    def _is_off_line(self):
+        own = NETWORK["site-1"]
+        return all(hub == ("hub-b" if site == "site-1" or prefix in own else "hub-a")
+                   for (site, prefix), hub in self.mesh.paths().items())
 
     def flows(self, client):
         return [f for f in self.probes.flows if (CLIENT in (f.source, f.target)) == client]
@@ -117,20 +141,18 @@ class Demo:
         """One act in its window; its Result."""
         self.probes.quiet(self.flows(False) if self.client_cut else None)
         before = common_path(self.mesh.paths())
-        trouble = ""
+        self.between, trouble = None, ""
+        act = getattr(self, "act_" + name)
+        say(f"{name}: {act.__doc__.splitlines()[0]}")
         begin = now()
         try:
-            getattr(self, "act_" + name)()
+            act()
         except LabError as e:
             trouble = str(e)
         left = WINDOW_S - (now() - begin) / 1e9
         time.sleep(max(left, 0.5))
         end = now()
-        result = self.measure(name, begin, end, before, trouble)
-        with contextlib.suppress(AttributeError):
-            after = getattr(self, "after_" + name)
-            after()
-        return result
+        return self.measure(name, begin, end, before, trouble)
 
     def measure(self, name, begin, end, before, trouble):
         sites = self.probes.judge(begin, end, self.flows(False))
@@ -140,8 +162,8 @@ class Demo:
             name=name, lost=max(v.lost for v in sites),
             lost_total=sum(v.lost for v in sites) + lost_client, lost_client=lost_client,
             gap_ms=max(v.gap_ms for v in sites),
-            tcp_gap_ms=self.probes.stream_gap(begin, end)[1], before=before,
-            after=common_path(self.mesh.paths()), trouble=trouble)
+            tcp_gap_ms=self.probes.stream_gap(begin, end)[1],
+            paths=list(filter(None, (before, self.between, common_path(self.mesh.paths())))), trouble=trouble)
 
 
 def chosen_acts(text):
@@ -173,9 +195,8 @@ def set_up_probes(mesh, rate):
 def print_table(device, results, converged, rate):
     rows = [("act", "lost", "lost by all", "of these client", "gap ms", "TCP gap ms", "sites' paths")]
     for r in results:
-        path = r.before if r.before == r.after else f"{r.before} -> {r.after}"
         rows.append((r.name, str(r.lost), str(r.lost_total), str(r.lost_client),
-                     f"{r.gap_ms:.0f}", f"{r.tcp_gap_ms:.0f}", path))
+                     f"{r.gap_ms:.0f}", f"{r.tcp_gap_ms:.0f}", r.path()))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     print(f"device {device}, {rate} packets a second each way; lost and gap: the worst flow "
           "between two sites")
@@ -199,7 +220,7 @@ def play_all(mesh, options):
             results.append(result)
             say(f"{name}: worst flow lost {result.lost}, silent for {result.gap_ms:.0f} ms; "
                 f"TCP {result.tcp_gap_ms:.0f} ms; the client lost {result.lost_client}; "
-                f"{result.before} -> {result.after}")
+                f"sites {result.path()}")
             if result.trouble:
                 say(f"{name} did not come about: {result.trouble}")
                 converged = False

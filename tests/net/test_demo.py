@@ -55,3 +55,18 @@ def test_a_run_that_would_keep_a_second_makes_nothing(kept, tmp_path, monkeypatc
     with pytest.raises(LabError, match=kept[1]):
         demo.run_demo(demo.parse_options(["--keep", "--acts", "none", "--device", "shunt-wg"]))
     assert demo.ours() == before
+
+
+def test_every_act_says_what_happens():
+    for name in demo.Demo.ACTS:
+        sentence = (getattr(demo.Demo, "act_" + name).__doc__ or "").splitlines()
+        assert sentence and len(sentence[0]) > 20, name
+
+
+@pytest.mark.parametrize("paths, words", [
+    (["by hub-a", "by hub-a"], "by hub-a"),
+    (["by hub-a", "by hub-b"], "by hub-a -> by hub-b"),
+    (["by hub-a", "4 by hub-a, 8 by hub-b", "by hub-a"], "by hub-a -> 4 by hub-a, 8 by hub-b -> by hub-a"),
+])
+def test_the_paths_of_an_act(paths, words):
+    assert demo.Result("link", 0, 0, 0, 0.0, 0.0, paths).path() == words
