@@ -31,6 +31,23 @@ static void give(struct model *m, const char *allowed)
 	model_seize(m, &p, foreign_peer(m, 1));
 }
 
+/* A set that the RIB didn't make, of a peer that it doesn't know. */
+static void share(struct model *m)
+{
+	ip_prefix inside = mesh_build_prefix("10.20.202.0/25");
+	ip_prefix outside = mesh_build_prefix("192.168.76.0/24");
+	struct model_member member = {foreign_peer(m, 1), 3, 1, true};
+	struct model_set *s = model_set(m, 7);
+
+	if (s)
+		return;
+	s = model_set_add(m, 7);
+	s->foreign = true;
+	vec_push(&s->members, member);
+	model_seize_for(m, &inside, s);
+	model_seize_for(m, &outside, s);
+}
+
 static void lead(struct model *m, const char *dst, int ifindex, uint8_t type, uint8_t protocol)
 {
 	struct rtnl_route r = {.dst = mesh_build_prefix(dst),
@@ -77,6 +94,8 @@ void foreign_arrive(struct world *w, unsigned node)
 		give(m, "192.168.77.0/24");
 		give(m, "fd77::/64");
 		give(m, "10.20.201.0/25");
+		if (m->max_owners > 1)
+			share(m);
 		model_addr_add(m, m->ifindex, &address, true);
 		model_addr_add(m, m->ifindex, &neighbour, true);
 		lead(m, "192.168.77.0/24", m->ifindex, 0, RTPROT_STATIC);

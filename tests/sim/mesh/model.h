@@ -161,6 +161,7 @@ bool model_is_owned(const struct model *m, const ip_prefix *p);
 void model_give(struct model *m, const ip_prefix *p, struct model_peer *to);
 /* By somebody else, of whom no plan tells. */
 void model_seize(struct model *m, const ip_prefix *p, struct model_peer *to);
+void model_seize_for(struct model *m, const ip_prefix *p, struct model_set *to);
 void model_share(struct model *m, const ip_prefix *p, struct model_set *to);
 void model_take(struct model *m, const ip_prefix *p);
 /* NULL: there is none. */
@@ -192,7 +193,9 @@ struct model_hops {
 	bool is_refused; /* since it came from a relay */
 };
 
-void model_send(const struct model *m, const ip_addr *to, bool from_relay, struct model_hops *ret);
+/* relay: who brought it, if that was one; else NULL. */
+void model_send(const struct model *m, const ip_addr *to, const struct model_peer *relay,
+	struct model_hops *ret);
 
 enum model_verdict { MODEL_PASS, MODEL_REFUSE, MODEL_ACCEPT, MODEL_ACCEPT_RELAY };
 enum model_verdict model_receive(

@@ -37,52 +37,56 @@ static bool beats(const struct model_member *a, const struct model_member *b)
 	return a->rank < b->rank;
 }
 
-static bool may_get(const struct model_member *x, bool from_relay)
+/* What a relay brought goes to no relay, and not back; where one of these would have it, no cover
+ * has. */
+static bool may_get(const struct model_member *x, const struct model_peer *relay)
 {
-	return x->weight && !(from_relay && x->is_relay);
+	return x->weight && !(relay && (x->is_relay || x->peer == relay));
 }
 
 /* Nobody: n stays 0. */
-static void share_out(const struct model_set *s, bool from_relay, struct model_hops *ret)
+static void share_out(
+	const struct model_set *s, const struct model_peer *relay, struct model_hops *ret)
 {
 	const struct model_member *best = NULL;
 
 	for (size_t i = 0; i < s->members.n; i++) {
 		const struct model_member *x = &s->members.items[i];
 
-		if (may_get(x, from_relay) && is_usable(x->peer) && (!best || beats(x, best)))
+		if (may_get(x, relay) && is_usable(x->peer) && (!best || beats(x, best)))
 			best = x;
 	}
 	for (size_t i = 0; i < s->members.n && best; i++) {
 		const struct model_member *x = &s->members.items[i];
 
-		if (may_get(x, from_relay) && is_usable(x->peer) && !beats(best, x))
+		if (may_get(x, relay) && is_usable(x->peer) && !beats(best, x))
 			ret->items[ret->n++] = (struct model_hop){x->peer, x->weight};
 	}
 }
 
 /* Whom it goes to when nobody is usable; the members are in order. */
-static struct model_peer *preferred(const struct model_set *s, bool from_relay)
+static struct model_peer *preferred(const struct model_set *s, const struct model_peer *relay)
 {
 	for (size_t i = 0; i < s->members.n; i++)
-		if (may_get(&s->members.items[i], from_relay))
+		if (may_get(&s->members.items[i], relay))
 			return s->members.items[i].peer;
 	return NULL;
 }
 
-static bool has_usable_relay(const struct model_set *s)
+static bool keeps_usable(const struct model_set *s, const struct model_peer *relay)
 {
 	for (size_t i = 0; i < s->members.n; i++)
-		if (s->members.items[i].weight && s->members.items[i].is_relay &&
+		if (s->members.items[i].weight && !may_get(&s->members.items[i], relay) &&
 			is_usable(s->members.items[i].peer))
 			return true;
 	return false;
 }
 
-void model_send(const struct model *m, const ip_addr *to, bool from_relay, struct model_hops *ret)
+void model_send(const struct model *m, const ip_addr *to, const struct model_peer *relay,
+	struct model_hops *ret)
 {
 	struct model_peer *at_worst = NULL;
-	bool is_kept = false, only_relays = false;
+	bool only_relays = false;
 	ip_prefix at = {0};
 
 	*ret = (struct model_hops){0};
@@ -92,15 +96,18 @@ void model_send(const struct model *m, const ip_addr *to, bool from_relay, struc
 			give_all_to(ret, e->peer);
 			return;
 		}
-		share_out(e->set, from_relay, ret);
+		share_out(e->set, relay, ret);
 		if (ret->n)
 			return;
-		is_kept |= from_relay && has_usable_relay(e->set);
-		only_relays |= from_relay && preferred(e->set, false);
+		if (keeps_usable(e->set, relay)) {
+			ret->is_refused = true;
+			return;
+		}
+		only_relays |= relay && preferred(e->set, NULL);
 		if (!at_worst)
-			at_worst = preferred(e->set, from_relay);
+			at_worst = preferred(e->set, relay);
 	}
-	if (is_kept || (only_relays && !at_worst))
+	if (only_relays && !at_worst)
 		ret->is_refused = true;
 	else if (at_worst)
 		give_all_to(ret, at_worst);

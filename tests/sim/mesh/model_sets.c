@@ -49,13 +49,23 @@ void model_give(struct model *m, const ip_prefix *p, struct model_peer *to)
 	put(m, p, &(struct model_entry){.peer = to});
 }
 
-void model_seize(struct model *m, const ip_prefix *p, struct model_peer *to)
+static void seize(struct model *m, const ip_prefix *p, struct model_entry to)
 {
 	struct model_entry **slot = (struct model_entry **)trie_slot(m->entries, p);
 
 	if (!*slot)
 		*slot = mem_zalloc(1, sizeof(**slot));
-	**slot = (struct model_entry){.peer = to};
+	**slot = to;
+}
+
+void model_seize(struct model *m, const ip_prefix *p, struct model_peer *to)
+{
+	seize(m, p, (struct model_entry){.peer = to});
+}
+
+void model_seize_for(struct model *m, const ip_prefix *p, struct model_set *to)
+{
+	seize(m, p, (struct model_entry){.set = to});
 }
 
 void model_share(struct model *m, const ip_prefix *p, struct model_set *to)

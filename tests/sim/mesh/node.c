@@ -33,7 +33,7 @@ uint32_t node_hops(const struct world *w, unsigned node, const ip_addr *a)
 	uint32_t bits = 0;
 
 	if (m && m->exists)
-		model_send(m, a, false, &hops);
+		model_send(m, a, NULL, &hops);
 	for (unsigned i = 0; i < hops.n; i++) {
 		unsigned next = node_of_key(w, &hops.items[i].peer->key);
 
@@ -68,6 +68,7 @@ static struct model *make_machine(struct world *w, unsigned node)
 	}
 	m = model_new(uplink, 2, own.items, own.n);
 	vec_done(&own);
+	m->max_owners = w->nodes[node].max_owners;
 	m->after = after_operation;
 	m->data = &w->nodes[node];
 	return m;
@@ -165,6 +166,24 @@ void node_unplug(struct world *w, unsigned node, bool anew)
 	node_tell(w, node);
 }
 
+void node_switch(struct world *w, unsigned node)
+{
+	struct world_node *n = &w->nodes[node];
+
+	if (!n->is_on || node_is_client(w, node))
+		return;
+	n->max_owners = n->max_owners > 1 ? 1 : MODEL_MAX_OWNERS;
+	world_say(w, "(%s's device is another, with %s)", world_name(w, node),
+		n->max_owners > 1 ? "many owners" : "one owner");
+	node_kill(w, node);
+	if (n->model->exists)
+		model_device_delete(n->model);
+	n->model->n_tampered++;
+	n->model->max_owners = n->max_owners;
+	n->stolen = (ip_prefix){0};
+	node_start(w, node);
+}
+
 /* --- what comes ----------------------------------------------------------------------------------
  */
 
@@ -175,7 +194,10 @@ void node_receive(struct world *w, unsigned node, const struct world_packet *p)
 
 	if (!d || !d->live)
 		return;
-	if (p->kind == WORLD_BFD)
+	if (p->kind == WORLD_REPORT)
+		live_on_report(d->live,
+			&(struct live_datagram){src, dst, 49152, 255, p->report, p->len}, w->now);
+	else if (p->kind == WORLD_BFD)
 		live_on_bfd(d->live,
 			&(struct live_datagram){src, dst, 49152, 255, p->bytes, p->len}, w->now);
 	else

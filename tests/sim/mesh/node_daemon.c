@@ -50,6 +50,17 @@ static void send_echo(uint32_t peer, const struct echo_mark *mark, void *data)
 				 .mark = *mark});
 }
 
+static void send_report(uint32_t peer, const uint8_t *bytes, size_t len, void *data)
+{
+	struct daemon *d = data;
+
+	world_send(d->w, &(struct world_packet){.kind = WORLD_REPORT,
+				 .from = d->node,
+				 .to = node_of(d, peer),
+				 .len = len,
+				 .report = (uint8_t *)(uintptr_t)bytes});
+}
+
 static void on_event(const struct live_event *e, void *data)
 {
 	struct daemon *d = data;
@@ -64,7 +75,7 @@ static uint64_t chance(void *data)
 	return random_next(&d->random);
 }
 
-static const struct live_ops ops = {send_bfd, send_echo, on_event, chance};
+static const struct live_ops ops = {send_bfd, send_echo, on_event, chance, send_report};
 
 static void start_live(struct daemon *d)
 {
@@ -78,6 +89,8 @@ static void start_live(struct daemon *d)
 	};
 
 	d->live = live_new(&config, &ops, d, d->w->now);
+	if (d->told.max_owners)
+		live_tell_report(d->live, &d->told, d->w->now);
 }
 
 /* --- what the engine wants -----------------------------------------------------------------------
@@ -209,6 +222,12 @@ static void carry_out(struct daemon *d, const struct engine_action *a, outcomes 
 	case ENGINE_PROBE_SET:
 		vec_push(ret, probe_set(d, a));
 		break;
+	case ENGINE_TELL:
+		live_report_done(&d->told);
+		live_report_copy(a->u.tell, &d->told);
+		if (d->live)
+			live_tell_report(d->live, &d->told, d->w->now);
+		break;
 	case ENGINE_PROBE_DRAIN:
 		if (d->live)
 			live_drain(d->live, a->u.drained, d->w->now);
@@ -282,7 +301,7 @@ static void find_device(struct daemon *d)
 	if (model_device_get(daemon_self(d)->model, &found))
 		return; /* it died while it made one */
 	e.u.found.device = &found;
-	e.u.found.max_owners = 1;
+	e.u.found.max_owners = found.max_owners;
 	daemon_feed(d, &e);
 	device_state_done(&found);
 }
@@ -310,6 +329,7 @@ void daemon_free(struct daemon *d)
 	vec_done(&d->pending);
 	vec_done(&d->asked);
 	vec_done(&d->standing);
+	live_report_done(&d->told);
 	free(d);
 }
 
@@ -335,7 +355,16 @@ instant daemon_deadline(const struct daemon *d)
 	return d->asked.n ? instant_min(at, d->asked.items[0].at) : at;
 }
 
-/* All that waits comes as one, as the prober hands it over. */
+static void take_report(struct daemon *d, uint32_t peer)
+{
+	struct engine_event e = {.type = ENGINE_REPORT};
+
+	e.u.report.peer = peer;
+	e.u.report.report = live_peer_report(d->live, peer);
+	daemon_feed(d, &e);
+}
+
+/* All that waits comes as one, as the prober hands it over; what is reported comes behind it. */
 static void take_pending(struct daemon *d)
 {
 	struct engine_event e = {.type = ENGINE_VERDICTS};
@@ -347,6 +376,9 @@ static void take_pending(struct daemon *d)
 	e.u.verdicts.events = due.items;
 	e.u.verdicts.n = due.n;
 	daemon_feed(d, &e);
+	for (size_t i = 0; i < due.n; i++)
+		if (due.items[i].type == LIVE_EVENT_REPORT)
+			take_report(d, due.items[i].peer);
 	vec_done(&due);
 }
 

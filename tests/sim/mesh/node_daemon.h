@@ -5,6 +5,7 @@
  *	node.c         the machine, and what happens to it from outside
  *	node_daemon.c  events in, actions carried out
  *	node_fib.c     those that change the device and the kernel
+ *	node_trouble.c what its status says of lines and inventories
  *	node_line.c    whether all that is as the RIB wants it
  */
 #ifndef SHUNT_TESTS_SIM_MESH_NODE_DAEMON_H
@@ -36,6 +37,7 @@ struct daemon {
 	unsigned node;
 	struct engine *engine;
 	struct live *live;	     /* NULL: nobody is probed yet */
+	struct live_report told;     /* our own, also while nobody is probed yet */
 	bool cold_start;	     /* it has made the device */
 	uint64_t random;	     /* its source of chance */
 	VEC(struct pending) pending; /* in order */

@@ -3,15 +3,32 @@
 #include "node_daemon.h"
 
 #include "node_fib.h"
+#include <stdarg.h>
+#include <stdio.h>
 
-static const struct model_peer *wanted_owner(
-	const struct daemon *d, const struct model *m, const struct rib_answer *a)
+static const struct model *machine(const struct daemon *d)
 {
-	const struct generation_peer *p =
-		a->owners.n ? generation_peer_by_id(engine_generation(d->engine), a->owners.peer[0])
-			    : NULL;
+	return daemon_self(d)->model;
+}
 
-	return p ? model_peer(m, &p->node->public_key) : NULL;
+static const struct model_peer *peer_of(const struct daemon *d, uint32_t id)
+{
+	const struct generation_peer *p = generation_peer_by_id(engine_generation(d->engine), id);
+
+	return p ? model_peer(machine(d), &p->node->public_key) : NULL;
+}
+
+__attribute__((format(printf, 3, 4))) static void wrong(
+	const struct daemon *d, const ip_prefix *p, const char *fmt, ...)
+{
+	char text[IP_PREFIX_STRLEN], what[128];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	world_fail(d->w, "%s: after a sync %s %s", world_name(d->w, d->node),
+		ip_prefix_format(p, text), what);
 }
 
 static const char *name_of(const struct daemon *d, const struct model_peer *p)
@@ -21,31 +38,117 @@ static const char *name_of(const struct daemon *d, const struct model_peer *p)
 		       : "nobody";
 }
 
-static int check_one(const struct rib_answer *a, void *data)
+/* Whom it is never sent to has no weight; the order of equals is nobody's matter. */
+static bool has_member(const struct daemon *d, const struct model_set *s, const struct rib_owner *o)
+{
+	unsigned weight = o->weight ? o->weight : 1;
+
+	for (size_t i = 0; i < s->members.n; i++) {
+		const struct model_member *x = &s->members.items[i];
+
+		if (x->peer == peer_of(d, o->peer))
+			return x->rank == o->rank && x->weight == (o->sends ? weight : 0) &&
+			       x->is_relay == o->is_relay;
+	}
+	return false;
+}
+
+static void check_set(
+	const struct daemon *d, const struct rib_desire *want, const struct model_entry *is)
+{
+	const struct rib_owner_set *shall = &want->owner_set;
+
+	if (!is || !is->set || is->set->number != shall->number) {
+		wrong(d, &want->prefix, "isn't in the set that it shall be in");
+		return;
+	}
+	if (is->set->members.n != shall->n)
+		wrong(d, &want->prefix, "has %zu owners and not %zu", is->set->members.n, shall->n);
+	for (size_t i = 0; i < shall->n; i++)
+		if (!has_member(d, is->set, &shall->owners[i]))
+			wrong(d, &want->prefix, "isn't %s's as it shall be",
+				name_of(d, peer_of(d, shall->owners[i].peer)));
+}
+
+static void check_alone(
+	const struct daemon *d, const struct rib_desire *want, const struct model_entry *is)
+{
+	const struct model_peer *shall =
+		want->home.kind == RIB_AT_PEER ? peer_of(d, want->home.peer) : NULL;
+
+	if (is && is->set)
+		wrong(d, &want->prefix, "is in a set and not %s's alone", name_of(d, shall));
+	else if ((is ? is->peer : NULL) != shall)
+		wrong(d, &want->prefix, "is %s's and not %s's", name_of(d, is ? is->peer : NULL),
+			name_of(d, shall));
+}
+
+static bool is_foreign(const struct model_entry *e)
+{
+	return e && (e->peer ? e->peer->foreign : e->set->foreign);
+}
+
+static int check_one(const struct rib_desire *want, void *data)
 {
 	const struct daemon *d = data;
-	const struct model *m = daemon_self(d)->model;
-	const struct model_entry *e = model_entry(m, &a->prefix);
-	const struct model_peer *is = e ? e->peer : NULL;
-	const struct generation *gen = engine_generation(d->engine);
-	char text[IP_PREFIX_STRLEN];
+	const struct model_entry *is = model_entry(machine(d), &want->prefix);
 
-	ip_prefix_format(&a->prefix, text);
-	if (!(is && is->foreign) && is != wanted_owner(d, m, a))
-		world_fail(d->w, "%s: after a sync %s is %s's and not %s's",
-			world_name(d->w, d->node), text, name_of(d, is),
-			name_of(d, wanted_owner(d, m, a)));
-	if (!generation_prefix_is_connected(gen, &a->prefix) &&
-		a->route != model_has_route(m, &a->prefix))
-		world_fail(d->w, "%s: after a sync the route to %s isn't as it shall be",
-			world_name(d->w, d->node), text);
+	if (is_foreign(is))
+		;
+	else if (want->home.kind == RIB_AT_OWNER_SET)
+		check_set(d, want, is);
+	else
+		check_alone(d, want, is);
+	if (!generation_prefix_is_connected(engine_generation(d->engine), &want->prefix) &&
+		want->route != model_has_route(machine(d), &want->prefix))
+		wrong(d, &want->prefix, "has a route and shall have none, or the other way round");
 	return 0;
+}
+
+/* Of those whom a set may send to. */
+static void check_levels(const struct daemon *d)
+{
+	static const enum device_level same[] = {[RIB_DOWN] = DEVICE_DOWN,
+		[RIB_LAST_RESORT] = DEVICE_LAST_RESORT,
+		[RIB_UP] = DEVICE_UP};
+	const struct generation *gen = engine_generation(d->engine);
+
+	for (size_t i = 0; i < gen->n_peers; i++) {
+		const struct model_peer *p =
+			model_peer(machine(d), &gen->peers[i].node->public_key);
+
+		if (p && p->level != same[rib_peer_state(engine_rib(d->engine), gen->peers[i].id)])
+			world_fail(d->w, "%s: after a sync %s has the wrong level",
+				world_name(d->w, d->node), name_of(d, p));
+	}
+}
+
+static int is_in(const struct rib_desire *want, void *number)
+{
+	return want->home.kind == RIB_AT_OWNER_SET &&
+	       want->home.owner_set == *(const uint64_t *)number;
+}
+
+/* Sets of ours that nothing shall be in; what is foreign may have left one empty. */
+static void check_unused(const struct daemon *d)
+{
+	for (size_t i = 0; i < machine(d)->sets.n; i++) {
+		uint64_t number = machine(d)->sets.items[i]->number;
+
+		if (RIB_IS_OWNER_SET(number) &&
+			!rib_desires_after(engine_rib(d->engine), NULL, SIZE_MAX, is_in, &number))
+			world_fail(d->w, "%s: after a sync there is a set that nothing is to be in",
+				world_name(d->w, d->node));
+	}
 }
 
 void node_check_line(const struct daemon *d)
 {
-	const struct model *m = daemon_self(d)->model;
-
-	if (m->exists)
-		rib_walk(engine_rib(d->engine), check_one, (void *)(uintptr_t)d);
+	if (!machine(d)->exists)
+		return;
+	rib_desires_after(engine_rib(d->engine), NULL, SIZE_MAX, check_one, (void *)(uintptr_t)d);
+	if (machine(d)->max_owners == 1)
+		return;
+	check_levels(d);
+	check_unused(d);
 }

@@ -1,30 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What must arrive once things are quiet, from the inventory and from who lives and which lines
- * carry, by the sentences of docs/decision.md and docs/liveness.md; none of the product's decisions
- * is asked. Two nodes that are no peers know nothing of each other.
- */
-#include "world.h"
+/* Whether what must arrive does, once things are quiet, and by whom the rules say. */
+#include "rules.h"
 
 #include "mesh_paths.h"
-
-static bool is_in_service(const struct world *w, unsigned n)
-{
-	return w->nodes[n].is_on && (w->nodes[n].daemon || node_is_client(w, n));
-}
-
-static bool are_peers(const struct world *w, unsigned a, unsigned b)
-{
-	return naive_tunnel(w->inv, NAIVE_NONE, a, b);
-}
-
-/* How n must see p, if it probes it. */
-static enum live_state expected(const struct world *w, unsigned n, unsigned p)
-{
-	if (!is_in_service(w, p) || !world_line_is_up(w, n, p))
-		return LIVE_DOWN;
-	return w->nodes[p].is_drained ? LIVE_LAST_RESORT : LIVE_UP;
-}
 
 bool oracle_is_settled(const struct world *w)
 {
@@ -36,173 +14,84 @@ bool oracle_is_settled(const struct world *w)
 		if (node_is_holding(&w->nodes[n]))
 			return false;
 		for (unsigned p = 0; p < w->n_nodes; p++)
-			if (p != n && are_peers(w, n, p) &&
-				node_verdict(&w->nodes[n], p) != expected(w, n, p))
+			if (p != n && rules_are_peers(w, n, p) &&
+				node_verdict(&w->nodes[n], p) != rules_verdict(w, n, p))
 				return false;
 	}
 	return true;
 }
 
-/* What speaks against a way, the gravest first; the smaller the better. */
-struct way {
-	unsigned next, origin;
-	bool origin_down, last_resort, transit;
-	uint32_t metric, hub_metric;
+/* A packet on its way. */
+struct packet {
+	unsigned from, at;
+	const ip_prefix *to;
+	bool from_relay;
+	unsigned hops;
 };
 
-static bool is_better(const struct way *a, const struct way *b)
-{
-	if (a->origin_down != b->origin_down)
-		return b->origin_down;
-	if (a->last_resort != b->last_resort)
-		return b->last_resort;
-	if (a->metric != b->metric)
-		return a->metric < b->metric;
-	if (a->transit != b->transit)
-		return b->transit;
-	if (a->hub_metric != b->hub_metric)
-		return a->hub_metric < b->hub_metric;
-	return a->next != b->next ? a->next < b->next : a->origin < b->origin;
-}
+static bool must_go_on(const struct world *w, struct packet x);
 
-/* False if it can't be used at all. */
-static bool way_by(const struct world *w, unsigned n, unsigned next, unsigned origin,
-	const struct mesh_network *network, struct way *ret)
+static bool must_pass(const struct world *w, struct packet x, unsigned next)
 {
-	bool transit = next != origin, knows = are_peers(w, n, origin);
-	enum live_state state;
+	enum model_verdict v;
 
-	if (!are_peers(w, n, next) ||
-		(transit && (w->inv->nodes[next].role != MESH_HUB || !are_peers(w, next, origin))))
+	if (next == x.from || !rules_is_in_service(w, next) || !world_line_is_up(w, x.at, next))
 		return false;
-	/* What is a client's has one way. */
-	if (transit && knows && node_is_client(w, origin))
+	v = rules_accept(w, next, x.from, x.to->family, x.at);
+	if (v < MODEL_ACCEPT)
 		return false;
-	state = expected(w, n, next);
-	*ret = (struct way){
-		.next = next,
-		.origin = origin,
-		.transit = transit,
-		.metric = network->metric == MESH_METRIC_NONE ? 0 : network->metric,
-		.hub_metric = transit ? w->inv->nodes[next].metric : 0,
-		.origin_down = transit && knows && expected(w, n, origin) == LIVE_DOWN,
-		.last_resort = state == LIVE_LAST_RESORT ||
-			       (transit && knows && expected(w, n, origin) == LIVE_LAST_RESORT),
-	};
-	return state != LIVE_DOWN;
+	if (world_carries(w, next, x.to))
+		return true;
+	x.at = next;
+	x.from_relay = v == MODEL_ACCEPT_RELAY;
+	x.hops++;
+	return must_go_on(w, x);
 }
 
-/* The best way of a node to a prefix that it doesn't carry; next is WORLD_NOBODY if there is none.
- */
-static struct way best_way(const struct world *w, unsigned n, const ip_prefix *p)
+static bool must_go_on(const struct world *w, struct packet x)
 {
-	struct way best = {.next = WORLD_NOBODY}, x;
+	struct choice c = rules_choose(w, x.at, x.to);
+	bool must = c.hops && x.hops <= w->n_nodes && !(x.from_relay && c.is_relayed);
 
-	for (unsigned origin = 0; origin < w->n_nodes; origin++) {
-		const struct mesh_network *network = world_carries(w, origin, p);
-
-		for (unsigned next = 0; network && next < w->n_nodes; next++)
-			if (next != n && origin != n && way_by(w, n, next, origin, network, &x) &&
-				(best.next == WORLD_NOBODY || is_better(&x, &best)))
-				best = x;
-	}
-	return best;
-}
-
-/* The longest of those around p that somebody else carries and that has an owner; next is
- * WORLD_NOBODY if there is none. What the node itself has around p hides all that is wider. */
-static struct way way_around(const struct world *w, unsigned n, const ip_prefix *p, bool to_all)
-{
-	struct way none = {.next = WORLD_NOBODY};
-
-	for (size_t i = 0; i < story_n_shared; i++) {
-		ip_prefix wider = mesh_build_prefix(story_shared[i]);
-		struct way way;
-
-		if (ip_prefix_eq(&wider, p) || !ip_prefix_contains(&wider, p))
-			continue;
-		if (world_carries(w, n, &wider) || (ip_prefix_is_default(&wider) && !to_all))
-			return none;
-		way = best_way(w, n, &wider);
-		if (way.next != WORLD_NOBODY)
-			return way;
-	}
-	return none;
-}
-
-/* A file that doesn't change sends everything one way. */
-static unsigned choose_as_client(const struct world *w, unsigned n)
-{
-	return naive_home(w->inv, n);
-}
-
-/* What a client carries stays with it on its hub, whether it is heard or not: it may be idle. */
-static unsigned client_of(const struct world *w, unsigned n, const ip_prefix *p)
-{
-	for (unsigned c = 0; c < w->n_nodes; c++)
-		if (node_is_client(w, c) && are_peers(w, n, c) && world_carries(w, c, p))
-			return c;
-	return WORLD_NOBODY;
-}
-
-/* Rule 7: a way to an origin that is down as seen from here is worse than a cover that lives, but
- * for a default route. What is nobody's is the cover's anyway. */
-static unsigned choose(const struct world *w, unsigned n, const ip_prefix *p)
-{
-	struct way way, cover;
-
-	if (node_is_client(w, n))
-		return choose_as_client(w, n);
-	if (client_of(w, n, p) != WORLD_NOBODY)
-		return client_of(w, n, p);
-	way = best_way(w, n, p);
-	if (way.next == WORLD_NOBODY)
-		return way_around(w, n, p, true).next;
-	cover = way_around(w, n, p, false);
-	return way.origin_down && cover.next != WORLD_NOBODY && !cover.origin_down ? cover.next
-										   : way.next;
-}
-
-static unsigned choose_for(const struct world *w, unsigned n, unsigned of, int family)
-{
-	return choose(w, n, world_network(w, of, family));
+	for (unsigned next = 0; next < w->n_nodes && must; next++)
+		must = !(c.hops >> next & 1) || must_pass(w, x, next);
+	return must;
 }
 
 bool oracle_must_arrive(const struct world *w, unsigned from, const ip_prefix *to)
 {
-	unsigned at = from;
-
-	for (unsigned hops = 0; hops <= w->n_nodes; hops++) {
-		unsigned next = choose(w, at, to);
-
-		if (next == WORLD_NOBODY || next == from || !is_in_service(w, next) ||
-			!world_line_is_up(w, at, next) ||
-			choose_for(w, next, from, to->family) != at)
-			return false;
-		if (world_carries(w, next, to))
-			return true;
-		at = next;
-	}
-	return false;
+	return must_go_on(w, (struct packet){.from = from, .at = from, .to = to});
 }
 
 bool oracle_is_whole(const struct world *w)
 {
 	for (unsigned a = 0; a < w->n_nodes; a++)
 		for (unsigned b = 0; b < w->n_nodes; b++)
-			if (w->cut[a][b] && are_peers(w, a, b))
+			if (w->cut[a][b] && rules_are_peers(w, a, b))
 				return false;
 	return true;
+}
+
+bool oracle_has_same_lines(const struct world *w)
+{
+	bool same = true;
+
+	for (unsigned i = 1; i < WORLD_EDITIONS; i++)
+		for (unsigned a = 0; a < w->n_nodes; a++)
+			for (unsigned b = 0; b < a; b++)
+				same &= naive_tunnel(&w->builds[i].inv, NAIVE_NONE, a, b) ==
+					naive_tunnel(&w->builds[0].inv, NAIVE_NONE, a, b);
+	return same;
 }
 
 /* With all lines whole, whoever has a tunnel or a living hub in common reaches each other. */
 static bool has_path(const struct world *w, unsigned from, unsigned to)
 {
-	if (are_peers(w, from, to))
+	if (rules_are_peers(w, from, to))
 		return true;
 	for (unsigned h = 0; h < w->n_nodes; h++)
-		if (is_in_service(w, h) && w->inv->nodes[h].role == MESH_HUB && h != from &&
-			h != to && are_peers(w, h, from) && are_peers(w, h, to))
+		if (rules_is_in_service(w, h) && w->inv->nodes[h].role == MESH_HUB && h != from &&
+			h != to && rules_are_peers(w, h, from) && rules_are_peers(w, h, to))
 			return true;
 	return false;
 }
@@ -217,9 +106,42 @@ static bool complain(
 	return false;
 }
 
-static const char *name_of(const struct world *w, unsigned node)
+/* Names for the trace. */
+static void say_hops(struct world *w, const char *what, uint32_t hops)
 {
-	return node == WORLD_NOBODY ? "nobody" : world_name(w, node);
+	AUTO_BUF names = {0};
+
+	for (unsigned i = 0; i < w->n_nodes; i++)
+		if (hops >> i & 1)
+			buf_printf(&names, " %s", world_name(w, i));
+	world_say(w, "%s:%s", what, hops ? buf_str(&names) : " nobody");
+}
+
+/* The device finds the next one by itself, within what the rules leave open. */
+static bool is_as_chosen(const struct world *w, unsigned n, const struct choice *c, uint32_t hops)
+{
+	if (w->nodes[n].model->max_owners == 1 || !c->hops || (!c->is_last_resort && !c->is_open))
+		return hops == c->hops;
+	return hops && !(hops & ~c->hops);
+}
+
+/* Each flow is somebody's by chance; of how many is its weight's share. */
+static bool are_shared_by_weight(
+	const struct world *w, unsigned n, const struct choice *c, const ip_addr *to)
+{
+	struct model_hops hops;
+	unsigned is = 0, shall = 0;
+	bool good = true;
+
+	model_send(w->nodes[n].model, to, NULL, &hops);
+	for (unsigned i = 0; i < hops.n; i++) {
+		is += hops.items[i].weight;
+		shall += c->weight[node_of_key(w, &hops.items[i].peer->key)];
+	}
+	for (unsigned i = 0; i < hops.n; i++)
+		good &= hops.items[i].weight * shall ==
+			c->weight[node_of_key(w, &hops.items[i].peer->key)] * is;
+	return good;
 }
 
 static bool all_carry(const struct world *w, uint32_t nodes, const ip_prefix *p)
@@ -235,18 +157,23 @@ static bool check_flow(struct world *w, unsigned from, const ip_prefix *to)
 	ip_addr src = world_sample_of(world_network(w, from, to->family));
 	ip_addr dst = world_sample_of(to);
 	bool must = oracle_must_arrive(w, from, to);
-	unsigned wanted = choose(w, from, to);
+	struct choice wanted = rules_choose(w, from, to);
+	uint32_t hops = node_hops(w, from, &dst);
 	struct path path;
 
 	path_follow(w, from, &src, &dst, &path);
-	if (node_hops(w, from, &dst) != (wanted == WORLD_NOBODY ? 0 : 1U << wanted)) {
-		world_say(w, "handed to %x, and not to %s", node_hops(w, from, &dst),
-			name_of(w, wanted));
+	if (!is_as_chosen(w, from, &wanted, hops)) {
+		say_hops(w, "handed to", hops);
+		say_hops(w, "and not to", wanted.hops);
 		return complain(w, from, to, "handed to another than the rules say", from);
 	}
+	if (hops && !are_shared_by_weight(w, from, &wanted, &dst))
+		return complain(w, from, to, "not shared by weight", from);
 	if (path.fate == CIRCLES ||
-		(must && (path.fate != ARRIVED || !all_carry(w, path.ends, to))))
+		(must && (path.fate != ARRIVED || !all_carry(w, path.ends, to)))) {
+		path_say(w, &path);
 		return complain(w, from, to, fate_name(path.fate), path.at);
+	}
 	return true;
 }
 
@@ -288,9 +215,59 @@ static bool check_from(struct world *w, unsigned from, bool whole, unsigned *ret
 	return good;
 }
 
+static bool is_alive(const struct world *w, unsigned a, unsigned b)
+{
+	return rules_are_peers(w, a, b) && rules_is_in_service(w, a) && rules_is_in_service(w, b) &&
+	       world_line_is_up(w, a, b);
+}
+
+/* Both ends name a line that is dead though both live, if others hear the other end; nobody names
+ * one that isn't, unless nobody could tell it from a dead node. */
+static bool is_told_right(const struct world *w, unsigned n, unsigned a, unsigned b)
+{
+	bool says = node_names_line(&w->nodes[n], a, b);
+	bool both_live = rules_is_in_service(w, a) && rules_is_in_service(w, b);
+	unsigned other = n == a ? b : a;
+
+	if (!rules_are_peers(w, a, b) || is_alive(w, a, b) || !both_live)
+		return !says || (rules_are_peers(w, a, b) && !both_live &&
+					!rules_is_told_of(w, n, rules_is_in_service(w, a) ? b : a));
+	return says || (n != a && n != b) || node_is_client(w, a) || node_is_client(w, b) ||
+	       !rules_is_known_alive(w, n, other);
+}
+
+static bool check_line(struct world *w, unsigned a, unsigned b)
+{
+	for (unsigned n = 0; n < w->n_nodes; n++) {
+		if (node_is_client(w, n) || is_told_right(w, n, a, b))
+			continue;
+		world_say(w, "%s %s that the line from %s to %s is dead", world_name(w, n),
+			node_names_line(&w->nodes[n], a, b) ? "says" : "doesn't say",
+			world_name(w, a), world_name(w, b));
+		return false;
+	}
+	return true;
+}
+
+static bool check_told(struct world *w)
+{
+	bool good = true;
+
+	for (unsigned a = 0; a < w->n_nodes && good; a++) {
+		for (unsigned b = 0; b < a && good; b++)
+			good = check_line(w, a, b);
+		if (good && node_names_inventory(&w->nodes[a])) {
+			world_say(w, "%s says that somebody runs another inventory",
+				world_name(w, a));
+			good = false;
+		}
+	}
+	return good;
+}
+
 bool oracle_check(struct world *w, unsigned *ret_n_checked)
 {
-	bool whole = oracle_is_whole(w), good = true;
+	bool whole = oracle_is_whole(w), good = check_told(w);
 
 	for (unsigned from = 0; from < w->n_nodes && good; from++)
 		if (w->nodes[from].is_on)

@@ -19,7 +19,7 @@ static const struct model_peer *sole_hop(
 
 	if (!m->exists)
 		return NULL;
-	model_send(m, a, false, &hops);
+	model_send(m, a, NULL, &hops);
 	return hops.n == 1 && node_of_key(w, &hops.items[0].peer->key) == to ? hops.items[0].peer
 									     : NULL;
 }
@@ -119,7 +119,7 @@ static bool ends_at(const struct world *w, unsigned at, const struct model_flow 
 
 /* From device to device; ARRIVED if it does. */
 static enum fate cross(const struct world *w, unsigned at, const struct model_peer *p,
-	const struct model_flow *f, bool *ret_from_relay)
+	const struct model_flow *f, const struct model_peer **ret_relay)
 {
 	unsigned next = node_of_key(w, &p->key);
 	enum model_verdict v;
@@ -133,7 +133,9 @@ static enum fate cross(const struct world *w, unsigned at, const struct model_pe
 	if (f->from.family == AF_INET && model_has_address(w->nodes[next].model, &f->from))
 		return OWN_SOURCE;
 	v = receive(w, next, &f->from, at);
-	*ret_from_relay = v == MODEL_ACCEPT_RELAY;
+	*ret_relay = v == MODEL_ACCEPT_RELAY
+			     ? model_peer(w->nodes[next].model, &w->inv->nodes[at].public_key)
+			     : NULL;
 	return v >= MODEL_ACCEPT ? ARRIVED : WRONG_SOURCE;
 }
 
@@ -141,17 +143,34 @@ static enum fate cross(const struct world *w, unsigned at, const struct model_pe
 struct packet {
 	struct model_flow flow;
 	unsigned at;
-	bool from_relay;
-	uint32_t seen; /* the nodes that it has been at before */
+	const struct model_peer *relay; /* that brought it, as the device has it; or NULL */
+	uint8_t trail[PATH_TRAIL];	/* the nodes that it has been at before */
 	unsigned hops;
+	unsigned permille; /* so many of its like get here */
 };
 
-static void end(struct path *p, enum fate fate, unsigned at)
+/* The first that doesn't arrive is what is told of. */
+static void end(struct path *p, enum fate fate, const struct packet *x)
 {
+	unsigned permille = fate == ARRIVED ? x->permille : 0;
+
+	p->permille = permille < p->permille ? permille : p->permille;
 	if (p->fate != ARRIVED)
 		return;
 	p->fate = fate;
-	p->at = at;
+	if (p->is_twice)
+		return;
+	p->at = x->at;
+	memcpy(p->trail, x->trail, x->hops);
+	p->n_trail = x->hops;
+}
+
+static bool has_been_at(const struct packet *x, unsigned hub)
+{
+	for (unsigned i = 0; i < x->hops; i++)
+		if (x->trail[i] == hub)
+			return true;
+	return false;
 }
 
 static void follow(const struct world *w, struct packet x, struct path *ret)
@@ -162,37 +181,51 @@ static void follow(const struct world *w, struct packet x, struct path *ret)
 
 	if (ends_at(w, x.at, &x.flow, &fate)) {
 		ret->ends |= fate == ARRIVED ? 1U << x.at : 0;
-		end(ret, fate, x.at);
+		end(ret, fate, &x);
 		return;
 	}
-	if (x.hops++ > 2 * w->n_nodes) {
-		end(ret, CIRCLES, x.at);
+	if (x.hops == PATH_TRAIL) {
+		end(ret, CIRCLES, &x);
 		return;
 	}
-	ret->is_twice |= x.seen >> x.at & 1;
-	x.seen |= 1U << x.at;
+	if (w->inv->nodes[x.at].role == MESH_HUB && has_been_at(&x, x.at)) {
+		end(ret, ARRIVED, &x);
+		ret->is_twice = true;
+	}
+	x.trail[x.hops++] = (uint8_t)x.at;
 	if (is_awake(w, x.at))
-		model_send(m, &x.flow.to, x.from_relay, &hops);
+		model_send(m, &x.flow.to, x.relay, &hops);
 	if (!hops.n)
-		end(ret, hops.is_refused ? FROM_RELAY_TO_RELAY : NO_ROUTE, x.at);
+		end(ret, hops.is_refused ? FROM_RELAY_TO_RELAY : NO_ROUTE, &x);
 	for (unsigned i = 0; i < hops.n && ret->fate == ARRIVED; i++) {
 		struct packet y = x;
 
-		fate = cross(w, x.at, hops.items[i].peer, &x.flow, &y.from_relay);
+		fate = cross(w, x.at, hops.items[i].peer, &x.flow, &y.relay);
 		y.at = node_of_key(w, &hops.items[i].peer->key);
+		if (fate == ARRIVED)
+			y.permille -= y.permille * w->loss_permille[x.at][y.at] / 1000;
 		if (fate == ARRIVED)
 			follow(w, y, ret);
 		else
-			end(ret, fate, x.at);
+			end(ret, fate, &x);
 	}
+}
+
+void path_say(struct world *w, const struct path *p)
+{
+	AUTO_BUF names = {0};
+
+	for (unsigned i = 0; i < p->n_trail; i++)
+		buf_printf(&names, "%s, ", world_name(w, p->trail[i]));
+	world_say(w, "its way: %s%s", buf_str(&names), world_name(w, p->at));
 }
 
 void path_follow(const struct world *w, unsigned from, const ip_addr *src, const ip_addr *dst,
 	struct path *ret)
 {
-	struct packet x = {.flow = {.from = *src, .to = *dst}, .at = from};
+	struct packet x = {.flow = {.from = *src, .to = *dst}, .at = from, .permille = 1000};
 
-	*ret = (struct path){.fate = ARRIVED, .at = from};
+	*ret = (struct path){.fate = ARRIVED, .at = from, .permille = 1000};
 	follow(w, x, ret);
 }
 

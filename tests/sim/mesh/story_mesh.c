@@ -4,6 +4,8 @@
 #define N_FAMILIES 2
 #define ENDPOINTS "198.51.100.0/24" /* holds world_uplink's */
 #define PASSING "10.21.0.0/24"	    /* of one edition only, and another in IPv6 */
+#define DEVICES \
+	0x5fb /* by which stories that were found before there was a choice have one owner */
 #define PASSING6 "fd21::/64"
 
 const char *const story_shared[] = {"10.20.53.53/32", "fd20:0:0:53::53/128", "10.20.0.0/16",
@@ -13,6 +15,19 @@ static const char *const anycast[N_FAMILIES] = {"10.20.53.53/32", "fd20:0:0:53::
 static const char *const cover[N_FAMILIES] = {"10.20.0.0/16", "fd20::/48"};
 static const char *const passing[N_FAMILIES] = {PASSING, PASSING6};
 static const char *const everything[N_FAMILIES] = {"0.0.0.0/0", "::/0"};
+
+/* Apart from all other chance, so that a seed's mesh is the same whatever its devices are. */
+static struct chance chance_of_devices(uint64_t seed)
+{
+	return (struct chance){seed ^ DEVICES};
+}
+
+enum story_devices story_devices_of(uint64_t seed)
+{
+	struct chance c = chance_of_devices(seed);
+
+	return (enum story_devices)chance_below(&c, 3);
+}
 
 /* What all editions have. */
 struct shape {
@@ -111,8 +126,28 @@ static struct shape shape_of(struct chance *c)
 	return s;
 }
 
+/* Hubs and those who carry the same get equal metrics, in one edition or in all, and weights. */
+static void make_equal(struct mesh_build *b, struct chance c, unsigned edition)
+{
+	bool hubs = chance_below(&c, 4) > edition, anycasters = chance_below(&c, 3) > edition;
+
+	for (size_t i = 0; i < b->nodes.n; i++) {
+		struct mesh_node *n = &b->nodes.items[i];
+
+		n->metric = hubs && n->role == MESH_HUB ? 10 : n->metric;
+		n->weight = (uint16_t)(1 + (chance_below(&c, 4) + edition) % 4);
+	}
+	for (size_t i = 0; i < b->networks.n; i++) {
+		struct mesh_network *n = &b->networks.items[i].network;
+
+		if (anycasters && n->metric != MESH_METRIC_NONE)
+			n->metric = 0;
+		n->weight = (uint16_t)(1 + (chance_below(&c, 4) + edition) % 4);
+	}
+}
+
 /* Chance is the same for all editions. */
-static void make_edition(struct mesh_build *b, struct chance c, unsigned edition)
+static void make_edition(struct mesh_build *b, uint64_t seed, struct chance c, unsigned edition)
 {
 	struct shape s = shape_of(&c);
 	unsigned passer;
@@ -136,13 +171,15 @@ static void make_edition(struct mesh_build *b, struct chance c, unsigned edition
 	if (chance_below(&c, 4) == 0)
 		mesh_build_network(
 			b, chance_below(&c, s.hubs + s.sites), ENDPOINTS, MESH_METRIC_NONE);
+	if (story_devices_of(seed) != STORY_ONE_OWNER)
+		make_equal(b, chance_of_devices(seed), edition);
 	mesh_build_end(b);
 }
 
-void story_make_mesh(struct mesh_build *builds, unsigned n, struct chance *c)
+void story_make_mesh(struct mesh_build *builds, unsigned n, uint64_t seed, struct chance *c)
 {
 	for (unsigned i = 0; i < n; i++)
-		make_edition(&builds[i], *c, i);
+		make_edition(&builds[i], seed, *c, i);
 	for (unsigned i = 0; i < 128; i++) /* past what the editions took */
 		chance_u64(c);
 }

@@ -236,7 +236,7 @@ static void check_shares(
 	for (unsigned port = 0; port < FLOWS; port++) {
 		struct packet p = packet_of(from, to, (uint16_t)port);
 
-		got[peer_at(b, cryptokey_choose(b->table, p.bytes, p.len, false).owner)]++;
+		got[peer_at(b, cryptokey_choose(b->table, p.bytes, p.len, NULL).owner)]++;
 	}
 	for (unsigned i = 0; i < hops->n; i++) {
 		double share = (double)got[hops->items[i].peer->key.bytes[0]] / FLOWS;
@@ -245,17 +245,27 @@ static void check_shares(
 	}
 }
 
-static void check_send(struct both *b, const ip_addr *from, const ip_addr *to, bool from_relay)
+/* relay: a peer; N_PEERS: another; above: none. */
+static void check_send(struct both *b, const ip_addr *from, const ip_addr *to, unsigned relay)
 {
+	static const struct cryptokey_owner other;
+	static const struct model_peer other_peer;
+	const struct cryptokey_owner *owner = relay < N_PEERS	 ? &b->owners[relay]
+					      : relay == N_PEERS ? &other
+								 : NULL;
+	wg_key key = key_of(relay);
+	const struct model_peer *peer = relay < N_PEERS	   ? model_peer(b->model, &key)
+					: relay == N_PEERS ? &other_peer
+							   : NULL;
 	struct packet p = packet_of(from, to, (uint16_t)chance_u64(&b->chance));
-	struct cryptokey_answer a = cryptokey_choose(b->table, p.bytes, p.len, from_relay);
+	struct cryptokey_answer a = cryptokey_choose(b->table, p.bytes, p.len, owner);
 	struct model_hops hops;
 
-	model_send(b->model, to, from_relay, &hops);
+	model_send(b->model, to, peer, &hops);
 	assert_int_equal(a.is_refused, hops.is_refused);
 	assert_int_equal(a.owner != NULL, hops.n != 0);
 	assert_true(!a.owner || hop_to(&hops, peer_at(b, a.owner)));
-	if (hops.n > 1 && !from_relay && chance_below(&b->chance, 500) == 0)
+	if (hops.n > 1 && !owner && chance_below(&b->chance, 500) == 0)
 		check_shares(b, &hops, from, to);
 }
 
@@ -278,8 +288,8 @@ static void check(struct both *b)
 		ip_addr a;
 
 		assert_true(ip_addr_parse(&a, addresses[i]));
-		check_send(b, &a, &a, false);
-		check_send(b, &a, &a, true);
+		for (unsigned relay = 0; relay < N_PEERS + 2; relay++)
+			check_send(b, &a, &a, relay);
 		for (unsigned peer = 0; peer < N_PEERS; peer++)
 			check_receive(b, &a, &a, peer);
 	}

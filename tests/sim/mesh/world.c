@@ -49,16 +49,24 @@ void world_begin(struct world *w, uint64_t seed)
 	for (unsigned i = 0; i < WORLD_EDITIONS; i++)
 		w->topologies[i] = mesh_topology_new(&w->builds[i].inv);
 	w->start = w->now = (instant){1000 * NS_PER_S};
+	w->silence_at = INSTANT_NEVER; /* of devices of one owner nobody asks */
 	w->chance = (struct chance){seed};
 	watch_begin(w);
 	for (unsigned i = 0; i < w->n_nodes; i++) {
 		w->nodes[i].w = w;
 		w->nodes[i].index = i;
+		w->nodes[i].max_owners = 1;
 		w->nodes[i].node = &w->inv->nodes[i];
 		journal_init(&w->nodes[i].journal);
 		for (unsigned k = 0; k < w->n_nodes; k++)
 			w->delay_ns[i][k] = (int64_t)(1 + (i * 7 + k * 7) % 20) * NS_PER_MS;
 	}
+}
+
+static void free_packet(struct world_packet *p)
+{
+	free(p->report);
+	free(p);
 }
 
 void world_end(struct world *w)
@@ -72,7 +80,7 @@ void world_end(struct world *w)
 		struct world_packet *p = w->flying;
 
 		w->flying = p->next;
-		free(p);
+		free_packet(p);
 	}
 	for (unsigned i = 0; i < WORLD_EDITIONS; i++) {
 		mesh_topology_free(w->topologies[i]);
@@ -158,6 +166,10 @@ static void fly(struct world *w, const struct world_packet *packet)
 		return;
 	p = mem_alloc(sizeof(*p));
 	*p = *packet;
+	if (p->report) {
+		p->report = mem_alloc(p->len);
+		memcpy(p->report, packet->report, p->len);
+	}
 	p->at = instant_add(w->now, w->delay_ns[from][to] + jitter);
 	if (instant_before(p->at, w->last_at[from][to]))
 		p->at = w->last_at[from][to];
@@ -171,8 +183,10 @@ static void fly(struct world *w, const struct world_packet *packet)
 
 void world_send(struct world *w, const struct world_packet *p)
 {
-	if (path_leaves(w, p->from, p->to))
-		fly(w, p);
+	if (!path_leaves(w, p->from, p->to))
+		return;
+	silence_sent(w, p->from, p->to);
+	fly(w, p);
 }
 
 #define REKEY_S 120
@@ -196,6 +210,7 @@ static void land(struct world *w, const struct world_packet *p)
 	if (!path_enters(w, p->from, p->to))
 		return;
 	hear(w, p);
+	silence_arrived(w, p->from, p->to);
 	if (p->kind == WORLD_ECHO_REQUEST) {
 		struct world_packet reply = *p;
 
@@ -216,17 +231,19 @@ static instant next_instant(const struct world *w)
 
 	for (unsigned i = 0; i < w->n_nodes; i++)
 		at = instant_min(at, node_deadline(&w->nodes[i]));
-	return at;
+	return instant_min(at, w->silence_at);
 }
 
 static void step(struct world *w)
 {
+	if (!instant_before(w->now, w->silence_at))
+		w->silence_at = silence_look(w);
 	while (w->flying && !instant_before(w->now, w->flying->at)) {
 		struct world_packet *p = w->flying;
 
 		w->flying = p->next;
 		land(w, p);
-		free(p);
+		free_packet(p);
 	}
 	for (unsigned i = 0; i < w->n_nodes; i++)
 		node_step(w, i);

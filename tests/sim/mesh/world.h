@@ -5,14 +5,16 @@
  * with delay, loss and cuts in one direction.
  *
  *	story_mesh.c  a seed makes an inventory
- *	story.c       and what happens in it
+ *	story.c       and what happens in it (incident*.c)
  *	world.c       time, and packets in flight between devices
  *	model*.c      what a machine's kernel and device hold (model.h)
  *	node.c        a machine, and the daemon that may run on it (node_*.c)
+ *	silence.c     what devices of many owners find out by themselves
  *	client.c      a machine with stock WireGuard, as its file says
  *	foreign.c     what others put on a machine
  *	path.c        a data packet, from network to network, as things stand at one instant
- *	oracle.c      what must arrive, by the rules of the docs alone
+ *	rules.c       whom each node must hand a prefix to, by the rules of the docs alone
+ *	oracle.c      what must arrive by them, and whether it does
  *	watch.c       what must hold after each single operation
  */
 #ifndef SHUNT_TESTS_SIM_MESH_WORLD_H
@@ -39,6 +41,7 @@ struct world_node {
 	struct world *w;
 	unsigned index;
 	const struct mesh_node *node;
+	unsigned max_owners;	/* of its device: 1, or MODEL_MAX_OWNERS */
 	bool is_on;		/* the machine; its device and routes are gone with it */
 	struct model *model;	/* NULL while it is off */
 	struct journal journal; /* as the state directory has it */
@@ -76,16 +79,18 @@ struct world {
 	int64_t delay_ns[WORLD_NODES][WORLD_NODES];
 	struct chance chance; /* of the network */
 	struct world_packet *flying;
+	instant silence_at; /* devices look whom they don't hear any more */
 	struct buf trace;
 	uint64_t n_packets, n_ops;
 	VEC(struct world_sample) samples;
 	/* Called after each operation while something is watched more closely; NULL. */
 	void (*watcher)(struct world *w, void *data);
 	void *watcher_data;
-	bool has_failed; /* the trace says how */
+	bool has_reports; /* nodes tell each other of their lines */
+	bool has_failed;  /* the trace says how */
 };
 
-enum world_kind { WORLD_BFD, WORLD_ECHO_REQUEST, WORLD_ECHO_REPLY };
+enum world_kind { WORLD_BFD, WORLD_REPORT, WORLD_ECHO_REQUEST, WORLD_ECHO_REPLY };
 
 /* What goes through the tunnels beside data. */
 struct world_packet {
@@ -96,6 +101,7 @@ struct world_packet {
 	struct echo_mark mark;
 	size_t len;
 	uint8_t bytes[128];
+	uint8_t *report; /* of WORLD_REPORT, its bytes; of who sends it, and then its own copy */
 };
 
 /* Takes over w->builds, whose inventories are finished. */
@@ -106,7 +112,7 @@ void world_say(struct world *w, const char *fmt, ...) __attribute__((format(prin
 /* The same, and the story has failed. */
 void world_fail(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *world_name(const struct world *w, unsigned node);
-/* Hands a packet to the sender's device; what the tables refuse is gone. */
+/* Hands a copy of a packet to the sender's device; what the tables refuse is gone. */
 void world_send(struct world *w, const struct world_packet *p);
 void world_run(struct world *w, int64_t ns);
 /* There is a newer inventory now. */
@@ -142,6 +148,9 @@ void node_kill(struct world *w, unsigned node);
 void node_drain(struct world *w, unsigned node, bool drained);
 /* Somebody deletes its device; anew: and makes one, which is empty. */
 void node_unplug(struct world *w, unsigned node, bool anew);
+/* Another program is its device from now on, of one owner or of many; its daemon is started anew.
+ */
+void node_switch(struct world *w, unsigned node);
 /* The kernel has news. */
 void node_tell(struct world *w, unsigned node);
 void node_receive(struct world *w, unsigned node, const struct world_packet *p);
@@ -154,6 +163,9 @@ ip_addr node_address(const struct world *w, unsigned node);
 /* The daemon's verdict on a peer, DOWN if there is no daemon. */
 enum live_state node_verdict(const struct world_node *n, unsigned peer);
 bool node_is_holding(const struct world_node *n);
+/* Its status says that a peer runs another inventory; that this line is dead though both live. */
+bool node_names_inventory(const struct world_node *n);
+bool node_names_line(const struct world_node *n, unsigned a, unsigned b);
 
 /* As its file says. */
 void client_configure(struct world *w, unsigned node);
@@ -180,17 +192,24 @@ enum fate {
 };
 const char *fate_name(enum fate f);
 
+#define PATH_TRAIL (2 * WORLD_NODES)
+
 /* What becomes of packets of all flows between two addresses as things stand now. */
 struct path {
-	enum fate fate; /* ARRIVED: of all; else the first other one */
-	unsigned at;	/* where that was */
-	uint32_t ends;	/* the nodes that got some */
-	bool is_twice;	/* one came to the same node again */
+	enum fate fate;		   /* ARRIVED: of all; else the first other one */
+	unsigned at;		   /* where that was */
+	uint8_t trail[PATH_TRAIL]; /* ... and where it had been */
+	unsigned n_trail;
+	uint32_t ends;	   /* the nodes that got some */
+	unsigned permille; /* so many arrive of the flow that fares worst, by the losses of lines */
+	bool is_twice;	   /* one came to the same hub again */
 };
 
 /* Each device remembers from whom a packet came: as if nothing was ever forgotten. */
 void path_follow(const struct world *w, unsigned from, const ip_addr *src, const ip_addr *dst,
 	struct path *ret);
+/* Its trail, for the trace. */
+void path_say(struct world *w, const struct path *p);
 /* From the node's own network to the other's. */
 bool path_arrives(const struct world *w, unsigned from, unsigned to, int family);
 /* Whether a packet between two devices gets onto the line, and off it. */
@@ -198,6 +217,13 @@ bool path_leaves(const struct world *w, unsigned from, unsigned to);
 bool path_enters(const struct world *w, unsigned from, unsigned to);
 /* What only the devices say to each other. */
 bool path_carries(const struct world *w, unsigned from, unsigned to);
+
+/* --- what devices find out by themselves --- */
+
+void silence_sent(struct world *w, unsigned from, unsigned to);
+void silence_arrived(struct world *w, unsigned from, unsigned to);
+/* When it wants to look again. */
+instant silence_look(struct world *w);
 
 /* --- what must be --- */
 
@@ -214,6 +240,8 @@ void watch_plan(struct world *w, unsigned node);
 bool oracle_is_settled(const struct world *w);
 /* No line between peers is cut. */
 bool oracle_is_whole(const struct world *w);
+/* All editions have the same tunnels. */
+bool oracle_has_same_lines(const struct world *w);
 /* Whether a packet from a node's own network to somebody's must arrive. */
 bool oracle_must_arrive(const struct world *w, unsigned from, const ip_prefix *to);
 /* Every network of others from every node; false with a line of the trace for the first that fails.
