@@ -82,7 +82,7 @@ static void *read_on(void *data)
 	while (!atomic_load_explicit(&b->stop, memory_order_relaxed)) {
 		for (unsigned j = 0; j < 64; j++) {
 			memcpy(to, b->addresses[i], b->v4 ? 4 : 16);
-			r->misses += !cryptokey_choose(b->t, packet, sizeof(packet), false).owner;
+			r->misses += !cryptokey_choose(b->t, packet, sizeof(packet), NULL).owner;
 			if (++i == r->n_addresses)
 				i = 0;
 		}

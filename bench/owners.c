@@ -53,7 +53,7 @@ typedef bool look_fn(const struct bench *b, const uint8_t *packet);
 
 static bool look_to_send(const struct bench *b, const uint8_t *packet)
 {
-	return cryptokey_choose(b->t, packet, PACKET_LEN, false).owner;
+	return cryptokey_choose(b->t, packet, PACKET_LEN, NULL).owner;
 }
 
 /* Packets are from where they go to, by the first owner of the prefix that they were made of, who

@@ -26,17 +26,24 @@ static struct tx_choice choice_of(const struct cryptokey_answer *a)
 		a->owner ? container_of(a->owner, struct tunnel_peer, owner) : NULL, a->is_refused};
 }
 
+/* He may be gone; nothing is read. */
+static const struct cryptokey_owner *owner_of(const void *peer)
+{
+	return peer ? (const void *)((const char *)peer + offsetof(struct tunnel_peer, owner))
+		    : NULL;
+}
+
 struct tx_choice tx_choose_anew(
-	struct tx_chooser *c, const uint8_t *packet, size_t len, bool from_relay)
+	struct tx_chooser *c, const uint8_t *packet, size_t len, const void *relay)
 {
 	struct tunnel_peer *p = link_local_peer(c->t, packet);
 	struct cryptokey_answer a = {0};
 
 	if (!p)
-		a = cryptokey_choose(c->t->table, packet, len, from_relay);
+		a = cryptokey_choose(c->t->table, packet, len, owner_of(relay));
 	c->version = inner_version(packet);
 	memcpy(c->dst, inner_dst(packet), inner_addr_len(c->version));
-	c->from_relay = from_relay;
+	c->relay = relay;
 	c->is_by_flow = a.is_by_flow;
 	c->flow = a.is_by_flow ? flow_hash(packet, len, c->seed) : 0;
 	c->choice = p ? (struct tx_choice){p, false} : choice_of(&a);

@@ -25,7 +25,8 @@ struct tx_chooser {
 	uint64_t seed; /* of the hash of flows that are kept */
 	/* The last one; version 0: none yet. */
 	uint8_t version;
-	bool from_relay, is_by_flow;
+	bool is_by_flow;
+	const void *relay; /* that brought it; NULL: none did */
 	uint8_t dst[16];
 	uint64_t flow;
 	struct tx_choice choice;
@@ -35,7 +36,7 @@ struct tx_chooser {
 void tx_choose_init(struct tx_chooser *c, struct tunnel *t);
 /* Not kept: what tx_choose asks when it must. */
 struct tx_choice tx_choose_anew(
-	struct tx_chooser *c, const uint8_t *packet, size_t len, bool from_relay);
+	struct tx_chooser *c, const uint8_t *packet, size_t len, const void *relay);
 
 /* The end of a round: nothing is kept. */
 static inline void tx_choose_forget(struct tx_chooser *c)
@@ -43,20 +44,21 @@ static inline void tx_choose_forget(struct tx_chooser *c)
 	c->version = 0;
 }
 
-static inline bool tx_choose_is_from_relay(
+/* The relay that brought it to the host a moment ago; NULL: none did. */
+static inline const void *tx_choose_relay(
 	const struct tx_chooser *c, const uint8_t *packet, instant now)
 {
 	struct relay_memory *m = atomic_load_explicit(&c->t->relays, memory_order_acquire);
 
-	return m && relay_memory_from(m, packet, now);
+	return m ? relay_memory_from(m, packet, now) : NULL;
 }
 
 static inline bool tx_choose_is_kept(
-	const struct tx_chooser *c, const uint8_t *packet, size_t len, bool from_relay)
+	const struct tx_chooser *c, const uint8_t *packet, size_t len, const void *relay)
 {
 	uint8_t version = inner_version(packet);
 
-	return version == c->version && from_relay == c->from_relay &&
+	return version == c->version && relay == c->relay &&
 	       !memcmp(c->dst, inner_dst(packet), inner_addr_len(version)) &&
 	       (!c->is_by_flow || flow_hash(packet, len, c->seed) == c->flow);
 }
@@ -65,11 +67,11 @@ static inline bool tx_choose_is_kept(
 static inline struct tx_choice tx_choose(
 	struct tx_chooser *c, const uint8_t *packet, size_t len, instant now)
 {
-	bool from_relay = tx_choose_is_from_relay(c, packet, now);
+	const void *relay = tx_choose_relay(c, packet, now);
 
-	if (tx_choose_is_kept(c, packet, len, from_relay))
+	if (tx_choose_is_kept(c, packet, len, relay))
 		return c->choice;
-	return tx_choose_anew(c, packet, len, from_relay);
+	return tx_choose_anew(c, packet, len, relay);
 }
 
 #endif

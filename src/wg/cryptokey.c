@@ -47,14 +47,14 @@ struct search {
 	const uint8_t *packet;
 	size_t len;
 	uint64_t seed;
-	bool from_relay;
-	const struct cryptokey_owner *from; /* who sent it */
+	const struct cryptokey_owner *relay; /* that brought it; NULL: none did */
+	const struct cryptokey_owner *from;  /* who sent it */
 
 	struct cryptokey_owner *owner;
 	struct cryptokey_owner *fallback; /* the longest match's preferred owner */
 	bool is_by_flow;
-	bool is_kept;	/* a usable relay was left out */
-	bool has_relay; /* one was, usable or not, where there is nobody else */
+	bool is_kept;	/* somebody usable was left out, since a relay brought it */
+	bool has_relay; /* somebody was, usable or not, where there is nobody else */
 	enum cryptokey_verdict verdict;
 };
 
@@ -147,18 +147,18 @@ static uint64_t hash_of(const struct search *s)
 static __attribute__((noinline)) bool send_by_group(
 	struct search *s, const struct cryptokey_choice *c)
 {
-	struct choice_group g = choice_group(c, s->from_relay);
+	struct choice_group g = choice_group(c, s->relay);
 
 	if (g.bits) {
 		s->is_by_flow = g.bits & (g.bits - 1);
 		s->owner = choice_pick(c, g.bits, s->is_by_flow ? hash_of(s) : 0);
 		return s->owner;
 	}
-	s->is_kept |= g.without_relay;
-	s->has_relay |= s->from_relay && choice_preferred(c, false);
+	s->is_kept = g.is_kept;
+	s->has_relay |= s->relay && choice_preferred(c, NULL);
 	if (!s->fallback)
-		s->fallback = choice_preferred(c, s->from_relay);
-	return false;
+		s->fallback = choice_preferred(c, s->relay);
+	return s->is_kept;
 }
 
 /* The quick way, which is right nearly always: of the lowest rank, whom the hash chooses. */
@@ -173,7 +173,7 @@ INLINE bool send_by_set(struct search *s, const struct cryptokey_set *set)
 	s->is_by_flow = choice_is_by_flow(c);
 	if (s->is_by_flow)
 		i = choice_bucket(c, hash_of(s));
-	o = choice_if_up(c, i, s->from_relay);
+	o = choice_if_up(c, i, s->relay);
 	s->owner = o;
 	return o || send_by_group(s, c);
 }
@@ -194,14 +194,14 @@ static struct cryptokey_answer second_best(const struct search *s)
 	return (struct cryptokey_answer){.owner = s->fallback};
 }
 
-struct cryptokey_answer cryptokey_choose(
-	const struct cryptokey_table *t, const uint8_t *packet, size_t len, bool from_relay)
+struct cryptokey_answer cryptokey_choose(const struct cryptokey_table *t, const uint8_t *packet,
+	size_t len, const struct cryptokey_owner *relay)
 {
-	struct search s = {.packet = packet, .len = len, .seed = t->seed, .from_relay = from_relay};
+	struct search s = {.packet = packet, .len = len, .seed = t->seed, .relay = relay};
 	bool is_found = packet[0] >> 4 == 4 ? search4(t, &s, packet + 16, send_by)
 					    : search6(t, &s, packet + 24, send_by);
 
-	if (is_found)
+	if (is_found && !s.is_kept)
 		return (struct cryptokey_answer){.owner = s.owner, .is_by_flow = s.is_by_flow};
 	return second_best(&s);
 }

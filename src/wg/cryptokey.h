@@ -18,8 +18,9 @@
  * from an owner that is lost, or back to him. If nobody is usable, the preferred owner (the lowest
  * rank, and the first among equals) of the longest match that has one.
  *
- * What came from a relay goes to no relay. If somebody usable is only kept from it by this, or
- * there is nobody else, it is refused.
+ * What a relay brought goes to no relay, and not back to him. Where somebody usable is only kept
+ * from it by this it is refused, and no shorter prefix asked: the next relay's own would lead it
+ * round. So it is if there is nobody else.
  *
  * Receiving: from the longest match to shorter ones; a strict prefix accepts its owner and refuses
  * all others; a shared one accepts its owners, refuses others if an owner with a weight is usable,
@@ -162,9 +163,10 @@ struct cryptokey_answer {
 	bool is_by_flow; /* another flow to the same address may go to another owner */
 };
 
-/* To whom a packet goes, IPv4 of at least 20 bytes or IPv6 of at least 40. */
-struct cryptokey_answer cryptokey_choose(
-	const struct cryptokey_table *t, const uint8_t *packet, size_t len, bool from_relay);
+/* To whom a packet goes, IPv4 of at least 20 bytes or IPv6 of at least 40. relay: who brought it,
+ * if that was one, of whom only the address counts; else NULL. */
+struct cryptokey_answer cryptokey_choose(const struct cryptokey_table *t, const uint8_t *packet,
+	size_t len, const struct cryptokey_owner *relay);
 
 enum cryptokey_verdict {
 	CRYPTOKEY_PASS, /* nobody has a say */

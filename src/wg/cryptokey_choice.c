@@ -206,7 +206,8 @@ bool cryptokey_owner_is_usable(const struct cryptokey_owner *o)
 	return level_of(o) > CRYPTOKEY_DOWN;
 }
 
-struct choice_group choice_group(const struct cryptokey_choice *c, bool from_relay)
+struct choice_group choice_group(
+	const struct cryptokey_choice *c, const struct cryptokey_owner *relay)
 {
 	struct choice_group g = {0, false};
 	enum cryptokey_level best = CRYPTOKEY_DOWN;
@@ -223,8 +224,8 @@ struct choice_group choice_group(const struct cryptokey_choice *c, bool from_rel
 		level = o ? level_of(o) : CRYPTOKEY_DOWN;
 		if (level == CRYPTOKEY_DOWN || level < best)
 			continue;
-		if (from_relay && m->is_relay) {
-			g.without_relay = true;
+		if (choice_keeps_from(m, o, relay)) {
+			g.is_kept = true;
 		} else if (level > best) {
 			best = level;
 			rank = m->rank;
@@ -266,12 +267,13 @@ struct cryptokey_owner *choice_pick(
 	return owner_at(c, i);
 }
 
-struct cryptokey_owner *choice_preferred(const struct cryptokey_choice *c, bool from_relay)
+struct cryptokey_owner *choice_preferred(
+	const struct cryptokey_choice *c, const struct cryptokey_owner *relay)
 {
 	for (unsigned i = 0; i < c->n_senders; i++) {
 		struct cryptokey_owner *o = owner_at(c, i);
 
-		if (o && !(from_relay && c->members[i].is_relay))
+		if (o && !choice_keeps_from(&c->members[i], o, relay))
 			return o;
 	}
 	return NULL;

@@ -43,30 +43,39 @@ static inline unsigned choice_bucket(const struct cryptokey_choice *c, uint64_t 
 	return c->buckets[0][hash % CHOICE_BUCKETS];
 }
 
+/* What a relay brought goes to no relay, and not back to him. */
+static inline bool choice_keeps_from(const struct choice_member *m, const struct cryptokey_owner *o,
+	const struct cryptokey_owner *relay)
+{
+	return relay && (m->is_relay || o == relay);
+}
+
 /* The member, if he is up and may be sent to, as nearly always. NULL: ask for the group. */
 static inline struct cryptokey_owner *choice_if_up(
-	const struct cryptokey_choice *c, unsigned i, bool from_relay)
+	const struct cryptokey_choice *c, unsigned i, const struct cryptokey_owner *relay)
 {
 	const struct choice_member *m = &c->members[i];
 	struct cryptokey_owner *o = atomic_load_explicit(&m->owner, memory_order_acquire);
 	bool is_up = o && atomic_load_explicit(&o->level, memory_order_acquire) == CRYPTOKEY_UP &&
 		     atomic_load_explicit(&o->answers, memory_order_acquire);
 
-	return is_up && m->weight && !(from_relay && m->is_relay) ? o : NULL;
+	return is_up && m->weight && !choice_keeps_from(m, o, relay) ? o : NULL;
 }
 
 /* Who may be sent to and is usable, of the best level and then the lowest rank: bits of members. */
 struct choice_group {
 	unsigned bits;
-	bool without_relay; /* a usable relay was left out */
+	bool is_kept; /* somebody usable was left out, since a relay brought it */
 };
 
-struct choice_group choice_group(const struct cryptokey_choice *c, bool from_relay);
+struct choice_group choice_group(
+	const struct cryptokey_choice *c, const struct cryptokey_owner *relay);
 /* Of a group that isn't empty; the hash matters only where it has several. */
 struct cryptokey_owner *choice_pick(
 	const struct cryptokey_choice *c, unsigned group_bits, uint64_t hash);
 /* Whatever the states; NULL: nobody may be sent to. */
-struct cryptokey_owner *choice_preferred(const struct cryptokey_choice *c, bool from_relay);
+struct cryptokey_owner *choice_preferred(
+	const struct cryptokey_choice *c, const struct cryptokey_owner *relay);
 enum cryptokey_verdict choice_accept(
 	const struct cryptokey_choice *c, const struct cryptokey_owner *from);
 

@@ -119,13 +119,22 @@ static inline const struct twin_entry *twin_next(const struct twin *w, const ip_
 	return best;
 }
 
+/* What brought a packet beside peers. */
+#define TWIN_NO_RELAY UINT32_MAX
+#define TWIN_OTHER_RELAY TWIN_PEERS /* one that owns nothing here */
+
 struct twin_answer {
 	unsigned peers; /* bits: any of these is right; none: nobody */
 	bool is_refused;
 };
 
+static inline bool twin_keeps_from(const struct twin_member *m, unsigned relay)
+{
+	return relay != TWIN_NO_RELAY && (m->is_relay || m->peer == relay);
+}
+
 /* Whom the set sends to now, as bits. */
-static inline unsigned twin_of_set(const struct twin *w, const struct twin_set *s, bool from_relay)
+static inline unsigned twin_of_set(const struct twin *w, const struct twin_set *s, unsigned relay)
 {
 	for (int level = CRYPTOKEY_UP; level > CRYPTOKEY_DOWN; level--)
 		for (unsigned rank = 0; rank <= UINT16_MAX; rank++) {
@@ -138,7 +147,7 @@ static inline unsigned twin_of_set(const struct twin *w, const struct twin_set *
 				is_last = is_last && m->rank <= rank;
 				if (m->weight && m->rank == rank && twin_usable(w, m->peer) &&
 					(int)w->level[m->peer] == level &&
-					!(from_relay && m->is_relay))
+					!twin_keeps_from(m, relay))
 					bits |= 1u << m->peer;
 			}
 			if (bits)
@@ -150,24 +159,24 @@ static inline unsigned twin_of_set(const struct twin *w, const struct twin_set *
 }
 
 /* Its preferred owner as a bit, whatever the states. */
-static inline unsigned twin_preferred(const struct twin_set *s, bool from_relay)
+static inline unsigned twin_preferred(const struct twin_set *s, unsigned relay)
 {
 	const struct twin_member *best = NULL;
 
 	for (unsigned i = 0; i < s->n; i++) {
 		const struct twin_member *m = &s->members[i];
 
-		if (m->weight && !(from_relay && m->is_relay) && (!best || m->rank < best->rank))
+		if (m->weight && !twin_keeps_from(m, relay) && (!best || m->rank < best->rank))
 			best = m;
 	}
 	return best ? 1u << best->peer : 0;
 }
 
-static inline struct twin_answer twin_send(const struct twin *w, const ip_addr *to, bool from_relay)
+static inline struct twin_answer twin_send(const struct twin *w, const ip_addr *to, unsigned relay)
 {
 	struct twin_answer a = {0, false};
 	unsigned second_best = 0;
-	bool usable_relay = false, any_relay = false;
+	bool any_relay = false;
 
 	for (const struct twin_entry *e = twin_next(w, to, 129); e;
 		e = twin_next(w, to, e->p.len)) {
@@ -177,17 +186,17 @@ static inline struct twin_answer twin_send(const struct twin *w, const ip_addr *
 			a.peers = 1u << e->who;
 			return a;
 		}
-		a.peers = twin_of_set(w, s, from_relay);
+		a.peers = twin_of_set(w, s, relay);
 		if (a.peers)
 			return a;
-		if (from_relay) {
-			usable_relay |= twin_of_set(w, s, false) != 0;
-			any_relay |= twin_preferred(s, false) != 0;
-		}
+		a.is_refused = twin_of_set(w, s, TWIN_NO_RELAY) != 0;
+		if (a.is_refused)
+			return a;
+		any_relay |= relay != TWIN_NO_RELAY && twin_preferred(s, TWIN_NO_RELAY) != 0;
 		if (!second_best)
-			second_best = twin_preferred(s, from_relay);
+			second_best = twin_preferred(s, relay);
 	}
-	a.is_refused = usable_relay || (any_relay && !second_best);
+	a.is_refused = any_relay && !second_best;
 	a.peers = a.is_refused ? 0 : second_best;
 	return a;
 }

@@ -12,7 +12,7 @@ static inline struct cryptokey_owner *whose_address(
 	uint8_t packet[40] = {family == AF_INET ? 0x45 : 0x60};
 
 	memcpy(packet + (family == AF_INET ? 16 : 24), addr, family == AF_INET ? 4 : 16);
-	return cryptokey_choose(t, packet, sizeof(packet), false).owner;
+	return cryptokey_choose(t, packet, sizeof(packet), NULL).owner;
 }
 
 #endif

@@ -92,15 +92,25 @@ static inline void make_packet(uint8_t packet[PACKET_LEN], const ip_addr *from, 
 	memcpy(ports + 2, &to_port, 2);
 }
 
+static inline const struct cryptokey_owner *scene_relay(const struct scene *s, unsigned relay)
+{
+	static const struct cryptokey_owner other;
+
+	if (relay == TWIN_NO_RELAY)
+		return NULL;
+	return relay == TWIN_OTHER_RELAY ? &other : &s->peers[relay];
+}
+
 static inline void scene_check_send(struct scene *s, const ip_addr *to, uint16_t flow)
 {
 	uint8_t packet[PACKET_LEN];
 
 	make_packet(packet, to, to, flow, 1);
-	for (unsigned from_relay = 0; from_relay < 2; from_relay++) {
-		struct twin_answer want = twin_send(&s->w, to, from_relay);
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned relays[] = {TWIN_NO_RELAY, TWIN_OTHER_RELAY, flow % 3, 3};
+		struct twin_answer want = twin_send(&s->w, to, relays[i]);
 		struct cryptokey_answer got =
-			cryptokey_choose(s->t, packet, sizeof(packet), from_relay);
+			cryptokey_choose(s->t, packet, sizeof(packet), scene_relay(s, relays[i]));
 
 		assert_int_equal(got.is_refused, want.is_refused);
 		assert_true(got.is_by_flow || !(want.peers & (want.peers - 1)));

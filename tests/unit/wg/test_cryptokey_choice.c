@@ -36,7 +36,7 @@ static void ask_all(unsigned version, uint8_t *ret)
 		struct cryptokey_owner *o;
 
 		make_flow(packet, version, i);
-		o = cryptokey_choose(scene.t, packet, sizeof(packet), false).owner;
+		o = cryptokey_choose(scene.t, packet, sizeof(packet), NULL).owner;
 		ret[i] = o ? (uint8_t)(o - scene.peers) : NOBODY;
 	}
 }
@@ -232,11 +232,11 @@ static void told_what_goes_by_flows(void **state)
 
 	begin(ranks, 2);
 	make_flow(packet, 4, 0);
-	assert_false(cryptokey_choose(scene.t, packet, sizeof(packet), false).is_by_flow);
+	assert_false(cryptokey_choose(scene.t, packet, sizeof(packet), NULL).is_by_flow);
 	scene_define(&scene, 0, equals, 2);
-	assert_true(cryptokey_choose(scene.t, packet, sizeof(packet), false).is_by_flow);
+	assert_true(cryptokey_choose(scene.t, packet, sizeof(packet), NULL).is_by_flow);
 	scene_insert(&scene, &strict, 0);
-	assert_false(cryptokey_choose(scene.t, packet, sizeof(packet), false).is_by_flow);
+	assert_false(cryptokey_choose(scene.t, packet, sizeof(packet), NULL).is_by_flow);
 	scene_done(&scene);
 }
 
@@ -252,10 +252,10 @@ static void a_flow_stays_together(void **state)
 		struct cryptokey_owner *o;
 
 		make_flow(packet, 6, i);
-		o = cryptokey_choose(scene.t, packet, sizeof(packet), false).owner;
+		o = cryptokey_choose(scene.t, packet, sizeof(packet), NULL).owner;
 		packet[2] = (uint8_t)i; /* of the label */
 		packet[47] = (uint8_t)i;
-		assert_ptr_equal(cryptokey_choose(scene.t, packet, sizeof(packet), false).owner, o);
+		assert_ptr_equal(cryptokey_choose(scene.t, packet, sizeof(packet), NULL).owner, o);
 	}
 	scene_done(&scene);
 }
@@ -279,7 +279,7 @@ static void the_most_owners(void **state)
 	assert_int_equal(cryptokey_bind(scene.t, &p, scene.sets[0]), 0);
 	for (unsigned i = 0; i < FLOWS; i++) {
 		make_flow(packet, 4, i);
-		got[cryptokey_choose(scene.t, packet, sizeof(packet), false).owner - owners]++;
+		got[cryptokey_choose(scene.t, packet, sizeof(packet), NULL).owner - owners]++;
 	}
 	for (unsigned i = 1; i < CRYPTOKEY_MAX_OWNERS; i++)
 		assert_in_range(got[i], FLOWS / 15 - FLOWS / 100, FLOWS / 15 + FLOWS / 100);

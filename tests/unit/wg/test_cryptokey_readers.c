@@ -44,7 +44,7 @@ static bool is_right(struct race *r, const ip_addr *a, uint16_t flow, bool from_
 	enum cryptokey_verdict stranger;
 
 	make_packet(packet, a, a, flow, 1);
-	got = cryptokey_choose(r->t, packet, sizeof(packet), from_relay);
+	got = cryptokey_choose(r->t, packet, sizeof(packet), from_relay ? &r->hosts[2] : NULL);
 	stranger = cryptokey_accept(r->t, packet, &r->hosts[2]);
 	return got.owner && got.owner != &r->hosts[2] && got.owner->salt >> 16 == GOOD &&
 	       stranger < CRYPTOKEY_ACCEPT &&
