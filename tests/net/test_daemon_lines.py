@@ -99,3 +99,40 @@ def test_a_hub_that_loses_packets_holds_itself():
         mesh.wait_settled()
         assert "several peers flap" not in mesh.daemons["hub-b"].log()
         hub_a.wait_no_problem("seems to lose packets")
+
+
+def peer(daemon, name):
+    """What its status says of that one."""
+    return next(p for p in daemon.ask("status")["peers"] if p["node"] == name)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_poor_line(family):
+    """The line of one site loses packets on the way to the hub: both ends take it for last resort,
+    other lines have no part in it; and when it is clean for a while all is well."""
+    nodes = {"hub-a": hub(1), "site-1": site(1), "site-2": site(2)}
+    if family == 6:
+        nodes = {name: six(node) for name, node in nodes.items()}
+    inv = inventory(nodes)
+    inv["defaults"]["liveness"].update(interval="50ms", multiplier=6)
+    with new_lab() as lab:
+        mesh = SmallMesh(lab, inv, outside(*nodes)).start()
+        mesh.wait_settled()
+        hub_a, site_1, site_2 = (mesh.daemons[name] for name in nodes)
+        mark = len(site_2.log())
+        mesh.nodes["hub-a"].nft(LOSS.replace("numgen", "ip saddr 198.51.100.11 numgen"))
+
+        def seen():
+            at_hub, at_site = peer(hub_a, "site-1"), peer(site_1, "hub-a")
+            return at_hub["cause"] == "poor-line" and at_site["state"] == "last-resort"
+
+        wait_for("both ends take the line for poor", seen, PATIENCE)
+        assert peer(hub_a, "site-2")["state"] == "up"
+        # A daemon that starts anew finds it again.
+        hub_a.kill()
+        hub_a.start()
+        hub_a.wait_answers()
+        wait_for("both ends take the line for poor again", seen, PATIENCE)
+        mesh.nodes["hub-a"].run(["nft", "delete", "table", "inet", "loss"])
+        mesh.wait_settled(2 * PATIENCE)
+        assert "last-resort" not in site_2.log()[mark:]

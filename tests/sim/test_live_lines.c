@@ -222,14 +222,14 @@ static void test_together(void **state)
 			w.lossy[i][HUB_A] = 200;
 		for (int64_t ms = 0; ms < 60000; ms += 10) {
 			world_run(&w, 10 * MS);
-			if (is_last(&w, SITE_1, HUB_A) != is_last(&w, SITE_2, HUB_A))
+			if (is_up(&w, SITE_1, HUB_A) != is_up(&w, SITE_2, HUB_A))
 				apart_ms += 10;
 		}
-		assert_true(is_last(&w, SITE_1, HUB_A) && is_last(&w, SITE_2, HUB_A));
+		assert_false(is_up(&w, SITE_1, HUB_A) || is_up(&w, SITE_2, HUB_A));
 		world_done(&w);
 	}
 	print_message("the sites were apart for %lld ms a minute\n", (long long)apart_ms / SEEDS);
-	assert_true(apart_ms / SEEDS < 4000);
+	assert_true(apart_ms / SEEDS < 6000);
 }
 
 /* The hub's thread sleeps again and again. Words gather meanwhile, and some are too many when it
