@@ -27,8 +27,8 @@ enum happening {
 	LOSE_SITE, /* the hubs lose it, one after the other, or get it back */
 	KEEP_OLD,  /* one node keeps the old inventory */
 	ROLL_OUT,  /* an edited inventory, from node to node */
-	N_HAPPENINGS,
-	POOR_LINE = N_HAPPENINGS /* loses a fifth, one way */
+	POOR_LINE, /* loses a fifth, one way */
+	N_HAPPENINGS
 };
 
 struct incident {

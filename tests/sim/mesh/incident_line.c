@@ -4,6 +4,7 @@
  * way must leave; and a node on an old inventory, which must be named.
  */
 #include "incident.h"
+#include "mesh_paths.h"
 #include "rules.h"
 
 #define POOR_NS (60 * NS_PER_S)
@@ -102,9 +103,18 @@ void incident_watch_poor(struct world *w, unsigned a, unsigned b)
 /* --- a node on an old inventory ------------------------------------------------------------------
  */
 
+static bool are_peers_in_all(const struct world *w, unsigned a, unsigned b)
+{
+	bool are = true;
+
+	for (unsigned i = 0; i < WORLD_EDITIONS; i++)
+		are &= naive_tunnel(&w->builds[i].inv, NAIVE_NONE, a, b);
+	return are;
+}
+
 static void check_named(struct world *w, unsigned n, unsigned old)
 {
-	if (node_is_client(w, n) || n == old || !rules_are_peers(w, n, old) ||
+	if (node_is_client(w, n) || n == old || !are_peers_in_all(w, n, old) ||
 		!rules_is_in_service(w, n))
 		return;
 	if (!node_names_inventory(&w->nodes[n]))
