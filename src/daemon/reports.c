@@ -200,14 +200,14 @@ static void set_many(struct reports *r, uint32_t node, bool many)
 
 enum vote { NO_VOTE, VOTE_ONE, VOTE_MANY };
 
-/* What hubs know of others, by node. */
+/* What hubs that are heard know of others, by node. */
 static void hear_votes(const struct reports *r, uint8_t *votes)
 {
 	for (size_t i = 0; i < r->gen->n_peers; i++) {
 		const struct generation_peer *p = &r->gen->peers[i];
 		const struct reporter *s = reports_reporter(r, p->id);
 
-		if (p->node->role != MESH_HUB || !s || !s->by)
+		if (p->node->role != MESH_HUB || !s || !s->is_there || !s->by)
 			continue;
 		for (size_t k = 0; k < s->report.n_nodes; k++)
 			if (votes[s->by->ids[k]] != VOTE_MANY)
@@ -445,6 +445,8 @@ void reports_on_report(
 
 void reports_on_time(struct reports *r, instant now)
 {
+	bool has_forgotten = false;
+
 	r->at = now;
 	for (size_t i = 0; i < r->reporters.n; i++) {
 		struct reporter *s = r->reporters.items[i];
@@ -453,7 +455,10 @@ void reports_on_time(struct reports *r, instant now)
 			continue;
 		s->forget_at = INSTANT_NEVER;
 		forget_lines(s, now);
+		has_forgotten = true;
 	}
+	if (has_forgotten)
+		update_many(r);
 	if (instant_before(now, r->unheard_at))
 		return;
 	find_unheard(r, now);

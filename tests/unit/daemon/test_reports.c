@@ -385,6 +385,19 @@ static void test_one_hub_that_knows_is_enough(void **state)
 	assert_true(reports_takes_many(m->r, id(m, "site-2")));
 }
 
+static void test_a_lost_hub_has_no_say_in_who_takes_many(void **state)
+{
+	struct mesh *m = *state;
+
+	up(m, "hub-a");
+	up(m, "hub-b");
+	report(m, "hub-a", make(m, "-uuuu", "00010"));
+	down(m, "hub-a");
+	report(m, "hub-b", make(m, "u-uuu", "00000"));
+	time_goes_to(m, 1100);
+	assert_false(reports_takes_many(m->r, id(m, "site-2")));
+}
+
 static void test_the_inventory_goes_before_reports(void **state)
 {
 	struct mesh *m = *state;
@@ -554,6 +567,7 @@ int main(void)
 		TEST(hubs_tell_who_takes_many),
 		TEST(what_was_known_of_many_stands),
 		TEST(one_hub_that_knows_is_enough),
+		TEST(a_lost_hub_has_no_say_in_who_takes_many),
 		TEST(the_inventory_goes_before_reports),
 		TEST(our_own_lines),
 		TEST(what_does_not_change_is_no_news),
