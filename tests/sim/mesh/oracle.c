@@ -84,14 +84,20 @@ bool oracle_has_same_lines(const struct world *w)
 	return same;
 }
 
-/* With all lines whole, whoever has a tunnel or a living hub in common reaches each other. */
+static bool is_alive(const struct world *w, unsigned a, unsigned b)
+{
+	return rules_are_peers(w, a, b) && rules_is_in_service(w, a) && rules_is_in_service(w, b) &&
+	       world_line_is_up(w, a, b);
+}
+
+/* By a line that carries, or a hub that has one with both. */
 static bool has_path(const struct world *w, unsigned from, unsigned to)
 {
-	if (rules_are_peers(w, from, to))
+	if (is_alive(w, from, to))
 		return true;
 	for (unsigned h = 0; h < w->n_nodes; h++)
-		if (rules_is_in_service(w, h) && w->inv->nodes[h].role == MESH_HUB && h != from &&
-			h != to && rules_are_peers(w, h, from) && rules_are_peers(w, h, to))
+		if (w->inv->nodes[h].role == MESH_HUB && h != from && h != to &&
+			is_alive(w, h, from) && is_alive(w, h, to))
 			return true;
 	return false;
 }
@@ -178,13 +184,13 @@ static bool check_flow(struct world *w, unsigned from, const ip_prefix *to)
 }
 
 /* A node's own network, which nobody else has. */
-static bool check_pair(struct world *w, unsigned from, unsigned to, int family, bool whole)
+static bool check_pair(struct world *w, unsigned from, unsigned to, int family)
 {
 	const ip_prefix *p = world_network(w, to, family);
 
 	if (!p)
 		return true;
-	if (whole && has_path(w, from, to) && !oracle_must_arrive(w, from, p))
+	if (has_path(w, from, to) && !oracle_must_arrive(w, from, p))
 		return complain(w, from, p, "lost by the rules themselves", from);
 	return check_flow(w, from, p);
 }
@@ -200,25 +206,19 @@ static bool check_shared(struct world *w, unsigned from, const char *text)
 	return !exists || world_carries(w, from, &p) || check_flow(w, from, &p);
 }
 
-static bool check_from(struct world *w, unsigned from, bool whole, unsigned *ret_n_checked)
+static bool check_from(struct world *w, unsigned from, unsigned *ret_n_checked)
 {
 	bool good = true;
 
 	for (unsigned to = 0; to < w->n_nodes && good; to++)
 		if (from != to && w->nodes[to].is_on) {
-			good = check_pair(w, from, to, AF_INET, whole) &&
-			       check_pair(w, from, to, AF_INET6, whole);
+			good = check_pair(w, from, to, AF_INET) &&
+			       check_pair(w, from, to, AF_INET6);
 			++*ret_n_checked;
 		}
 	for (size_t i = 0; i < story_n_shared && good; i++)
 		good = check_shared(w, from, story_shared[i]);
 	return good;
-}
-
-static bool is_alive(const struct world *w, unsigned a, unsigned b)
-{
-	return rules_are_peers(w, a, b) && rules_is_in_service(w, a) && rules_is_in_service(w, b) &&
-	       world_line_is_up(w, a, b);
 }
 
 /* Both ends name a line that is dead though both live, if others hear the other end; nobody names
@@ -267,10 +267,10 @@ static bool check_told(struct world *w)
 
 bool oracle_check(struct world *w, unsigned *ret_n_checked)
 {
-	bool whole = oracle_is_whole(w), good = check_told(w);
+	bool good = check_told(w);
 
 	for (unsigned from = 0; from < w->n_nodes && good; from++)
 		if (w->nodes[from].is_on)
-			good = check_from(w, from, whole, ret_n_checked);
+			good = check_from(w, from, ret_n_checked);
 	return good;
 }
