@@ -47,6 +47,7 @@ static bool is_found(const struct adoption_found *f, uint32_t peer)
 /* The prefix could have gone by somebody else, and went where it went by a peer that lives. */
 static bool is_telling(struct refinement *r, const struct rib_answer *a, struct adoption_found *ret)
 {
+	ret->n = 0;
 	return !a->pinned && a->n_order > 1 && r->table->find(&a->prefix, ret, r->table->data) &&
 	       has_next_hop(a, ret->peers[0]) && rib_peer_state(r->rib, ret->peers[0]) != RIB_DOWN;
 }

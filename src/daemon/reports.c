@@ -106,8 +106,11 @@ static void keep_warnings(struct reporter *s, instant now)
 
 static void take_lines(struct reporter *s, instant now)
 {
-	uint8_t *said = mem_zalloc(s->lines.n + 1, 1);
+	uint8_t *said;
 
+	if (!s->lines.n)
+		return; /* of one that relays nothing */
+	said = mem_zalloc(s->lines.n, 1);
 	for (size_t i = 0; i < s->report.n_nodes; i++)
 		said[s->by->ids[i]] = s->report.lines[i];
 	for (uint32_t node = 0; node < s->lines.n; node++)
