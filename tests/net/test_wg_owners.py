@@ -426,6 +426,7 @@ def test_groups_and_link_local(star, version):
             s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("4s4si", bytes(4), bytes(4), index))
         to = (group, 7400) if version == 4 else (group, 7400, 0, index)
         s.sendto(b"off", to)
+        star.talk()  # one after the other: it has gone its way by then
         star.multicast(True)
         s.sendto(b"on", to)
         for ear in ears[:2]:
