@@ -67,7 +67,7 @@ static struct reporter *make_reporter(struct reports *r, uint32_t peer)
 /* --- what a report says --------------------------------------------------------------------------
  */
 
-static void set_dirty(struct reporter *s)
+void reports_tell_anew(struct reporter *s)
 {
 	s->is_dirty = true;
 	s->next = 0;
@@ -78,7 +78,7 @@ static void set_line(struct reporter *s, uint32_t node, enum live_line line, ins
 	if (s->lines.items[node].line == line)
 		return;
 	s->lines.items[node] = (struct reports_line){line, now};
-	set_dirty(s);
+	reports_tell_anew(s);
 }
 
 static bool is_same_digest(const uint8_t *a, const uint8_t *b)
@@ -181,7 +181,7 @@ static void understand(struct reports *r, struct reporter *s, instant now)
 	}
 	if (!s->lines.n && s->by)
 		shorten(s);
-	set_dirty(s);
+	reports_tell_anew(s);
 }
 
 static void judge_digest(struct reports *r, struct reporter *s, bool is_news, instant now)

@@ -75,6 +75,8 @@ struct reports {
 
 /* NULL if it never reported. */
 struct reporter *reports_reporter(const struct reports *r, uint32_t peer);
+/* The RIB is to hear what has become another to us of what it says. */
+void reports_tell_anew(struct reporter *s);
 
 /* --- our own report (reports_own.c) --- */
 

@@ -42,16 +42,27 @@ static enum live_line line_to(const struct reports *r, const struct generation_p
 										: LIVE_LINE_UP;
 }
 
+/* What hubs say of a node is something else to us while our own line to it is poor. */
+static void tell_reaches_anew(struct reports *r)
+{
+	for (size_t i = 0; i < r->reporters.n; i++)
+		if (r->reporters.items[i])
+			reports_tell_anew(r->reporters.items[i]);
+}
+
 void reports_own_update(struct reports *r, const struct generation_peer *p, instant now)
 {
-	enum live_line line = line_to(r, p, now);
+	enum live_line line = line_to(r, p, now), before;
 
 	if (r->report.n_nodes && r->report.lines[p->node->index] == line)
 		return;
 	r->own.items[p->id].since = now;
 	if (!r->report.n_nodes)
 		return;
+	before = (enum live_line)r->report.lines[p->node->index];
 	r->report.lines[p->node->index] = line;
+	if (before == LIVE_LINE_POOR || line == LIVE_LINE_POOR)
+		tell_reaches_anew(r);
 	r->has_news = true;
 }
 

@@ -17,7 +17,8 @@ static enum rib_reach reach_of(const struct reports *r, const struct reporter *s
 		return RIB_REACH_UNKNOWN;
 	switch (s->lines.items[node].line) {
 	case LIVE_LINE_UP:
-		return RIB_REACH_HAS;
+		return reports_own_line(r, node).line == LIVE_LINE_POOR ? RIB_REACH_CLEAN
+									: RIB_REACH_HAS;
 	case LIVE_LINE_POOR:
 		return RIB_REACH_POOR;
 	case LIVE_LINE_LOST:

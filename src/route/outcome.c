@@ -17,6 +17,8 @@ static enum rib_state origin_state(
 	switch (reach_of(hop, id)) {
 	case RIB_REACH_HAS:
 		return seen == RIB_DOWN ? RIB_UP : seen;
+	case RIB_REACH_CLEAN:
+		return RIB_UP;
 	case RIB_REACH_POOR:
 		return RIB_LAST_RESORT;
 	case RIB_REACH_LOST:

@@ -173,6 +173,8 @@ enum rib_reach {
 	RIB_REACH_UNKNOWN, /* nothing: what we ourselves know of the origin counts */
 	RIB_REACH_HAS,	   /* it has it: the origin isn't down on that way, whatever we see; a
 			      drain that we see remains */
+	RIB_REACH_CLEAN,   /* it has it, while our own line to the origin is poor, which is all
+			      that we have against it: it is up on that way */
 	RIB_REACH_POOR,	   /* it has it, but that way the origin is last resort */
 	RIB_REACH_LOST,	   /* the origin is down on that way */
 };

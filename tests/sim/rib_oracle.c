@@ -78,6 +78,8 @@ static enum rib_state origin_of(const struct oracle *o, const struct rib_candida
 		return RIB_DOWN;
 	if (reach == RIB_REACH_POOR)
 		return RIB_LAST_RESORT;
+	if (reach == RIB_REACH_CLEAN)
+		return RIB_UP;
 	if (reach == RIB_REACH_HAS && seen == RIB_DOWN)
 		return RIB_UP;
 	return seen;

@@ -157,7 +157,7 @@ static void random_word(struct rib_event *ev)
 	ev->type = RIB_EVENT_REACH;
 	ev->u.reach.peer = one_in(2) ? below(2) : below(ORACLE_PEERS);
 	ev->u.reach.origin = one_in(2) ? 4 + below(2) : below(ORACLE_PEERS);
-	ev->u.reach.reach = (enum rib_reach)below(4);
+	ev->u.reach.reach = (enum rib_reach)below(5);
 }
 
 static void random_event(struct rib_event *ev, struct rib_candidate *candidates)

@@ -164,7 +164,7 @@ static void says(struct mesh *m, const char *peer, const char *lines)
 
 static void put_event(const struct mesh *m, const struct rib_event *e, struct buf *text)
 {
-	static const char *const words[] = {"unknown", "has", "poor", "lost"};
+	static const char *const words[] = {"unknown", "has", "clean", "poor", "lost"};
 
 	if (e->type == RIB_EVENT_TAKES_MANY)
 		buf_printf(text, "%s takes %s\n", names_text(&m->g->names, e->u.takes_many.id),
@@ -228,6 +228,25 @@ static void test_what_a_hub_says_of_its_lines(void **state)
 	says(m, "hub-a", "-uuuu");
 	expect(m, "");
 	assert_true(instant_is_never(reports_deadline(m->r)));
+}
+
+/* Our own line to hub-b is poor: that is all we have against it, and by hub-a it is up. */
+static void test_a_clean_way_around_our_own_poor_line(void **state)
+{
+	struct mesh *m = *state;
+
+	up(m, "hub-a");
+	up(m, "hub-b");
+	says(m, "hub-a", "-uuuu");
+	expect(m, "hub-a has hub-b\nhub-a has site-2\n");
+	verdict(m, "hub-b", LIVE_LAST_RESORT, LIVE_CAUSE_POOR_LINE);
+	expect(m, "hub-a clean hub-b\n");
+	verdict(m, "hub-b", LIVE_LAST_RESORT, LIVE_CAUSE_PEER_SIGNALS); /* it drains */
+	expect(m, "hub-a has hub-b\n");
+	verdict(m, "hub-b", LIVE_LAST_RESORT, LIVE_CAUSE_POOR_LINE);
+	expect(m, "hub-a clean hub-b\n");
+	up(m, "hub-b");
+	expect(m, "hub-a has hub-b\n");
 }
 
 static void test_who_is_no_hub_relays_to_nobody(void **state)
@@ -557,6 +576,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_a_hub_says_of_its_lines),
+		TEST(a_clean_way_around_our_own_poor_line),
 		HUB_TEST(who_is_no_hub_relays_to_nobody),
 		TEST(who_is_no_peer_says_nothing),
 		TEST(a_lost_hub_is_forgotten_later),

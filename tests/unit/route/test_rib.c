@@ -102,6 +102,11 @@ static void test_a_hub_knows_better(void **state)
 	assert_int_equal(f.n_changes, 0);
 	set_reach(&f, HUB_A, SITE_1, RIB_REACH_HAS);
 	expect_change(&f, 0, "10.20.1.0/24", "2", "1", RIB_ORIGIN_LAST_RESORT);
+	set_peer(&f, SITE_1, RIB_LAST_RESORT); /* our own line is poor */
+	set_reach(&f, HUB_A, SITE_1, RIB_REACH_CLEAN);
+	expect_owners(&f, "10.20.1.0/24", "1");
+	expect_reasons(&f, "10.20.1.0/24", "1/4:wins 4/4:peer-last-resort 2/4:origin-last-resort");
+	set_reach(&f, HUB_A, SITE_1, RIB_REACH_HAS);
 	set_peer(&f, SITE_1, RIB_LAST_RESORT); /* it drains, and says so to all */
 	expect_reasons(&f, "10.20.1.0/24", "4/4:wins 1/4:is-transit 2/4:is-transit");
 	set_peer(&f, SITE_1, RIB_DOWN);
