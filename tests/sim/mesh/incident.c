@@ -145,7 +145,7 @@ void incident_happen(struct world *w, const struct incident *x)
 			flip_loss(w, x->a, x->b);
 		break;
 	case SWITCH:
-		node_switch(w, x->a);
+		node_switch(w, x->a, x->ops % 2);
 		break;
 	case LOSE_SITE:
 		lose_site(w, x->a);

@@ -10,7 +10,7 @@ static const int families[] = {AF_INET, AF_INET6};
 static bool is_all_many(const struct world *w)
 {
 	for (unsigned i = 0; i < w->n_nodes; i++)
-		if (!node_is_client(w, i) && w->nodes[i].max_owners == 1)
+		if (!node_is_client(w, i) && !node_has_many(w, i))
 			return false;
 	return true;
 }
@@ -158,7 +158,7 @@ bool incident_is_loss(const struct world *w, const struct incident *x)
 
 bool incident_is_special(const struct world *w, const struct incident *x)
 {
-	return (x->what == POOR_LINE && incident_is_line(w, x->a, x->b)) ||
+	return (x->what == POOR_LINE && incident_is_line(w, x->a, x->b) && !any_is_drained(w)) ||
 	       (x->what == KEEP_OLD && rules_is_in_service(w, x->a) && !node_is_client(w, x->a));
 }
 

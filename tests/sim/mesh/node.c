@@ -166,7 +166,12 @@ void node_unplug(struct world *w, unsigned node, bool anew)
 	node_tell(w, node);
 }
 
-void node_switch(struct world *w, unsigned node)
+bool node_has_many(const struct world *w, unsigned node)
+{
+	return w->nodes[node].max_owners > 1 && w->nodes[node].found_owners > 1;
+}
+
+void node_switch(struct world *w, unsigned node, bool beneath)
 {
 	struct world_node *n = &w->nodes[node];
 
@@ -175,12 +180,17 @@ void node_switch(struct world *w, unsigned node)
 	n->max_owners = n->max_owners > 1 ? 1 : MODEL_MAX_OWNERS;
 	world_say(w, "(%s's device is another, with %s)", world_name(w, node),
 		n->max_owners > 1 ? "many owners" : "one owner");
-	node_kill(w, node);
+	if (!beneath)
+		node_kill(w, node);
 	if (n->model->exists)
 		model_device_delete(n->model);
 	n->model->n_tampered++;
 	n->model->max_owners = n->max_owners;
 	n->stolen = (ip_prefix){0};
+	if (beneath)
+		model_device_make(n->model);
+	watch_node(w, node);
+	node_tell(w, node);
 	node_start(w, node);
 }
 

@@ -301,7 +301,7 @@ static void find_device(struct daemon *d)
 	if (model_device_get(daemon_self(d)->model, &found))
 		return; /* it died while it made one */
 	e.u.found.device = &found;
-	e.u.found.max_owners = found.max_owners;
+	daemon_self(d)->found_owners = e.u.found.max_owners = found.max_owners;
 	daemon_feed(d, &e);
 	device_state_done(&found);
 }

@@ -73,8 +73,7 @@ static void check_set(
 static void check_alone(
 	const struct daemon *d, const struct rib_desire *want, const struct model_entry *is)
 {
-	const struct model_peer *shall =
-		want->home.kind == RIB_AT_PEER ? peer_of(d, want->home.peer) : NULL;
+	const struct model_peer *shall = want->owners.n ? peer_of(d, want->owners.peer[0]) : NULL;
 
 	if (is && is->set)
 		wrong(d, &want->prefix, "is in a set and not %s's alone", name_of(d, shall));
@@ -95,7 +94,7 @@ static int check_one(const struct rib_desire *want, void *data)
 
 	if (is_foreign(is))
 		;
-	else if (want->home.kind == RIB_AT_OWNER_SET)
+	else if (want->home.kind == RIB_AT_OWNER_SET && machine(d)->max_owners > 1)
 		check_set(d, want, is);
 	else
 		check_alone(d, want, is);
@@ -147,7 +146,7 @@ void node_check_line(const struct daemon *d)
 	if (!machine(d)->exists)
 		return;
 	rib_desires_after(engine_rib(d->engine), NULL, SIZE_MAX, check_one, (void *)(uintptr_t)d);
-	if (machine(d)->max_owners == 1)
+	if (!node_has_many(d->w, d->node))
 		return;
 	check_levels(d);
 	check_unused(d);

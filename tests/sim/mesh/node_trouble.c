@@ -43,6 +43,27 @@ static bool names(const struct world_node *n, struct asked_of *q)
 	return q->is_there;
 }
 
+static void say_candidate(
+	struct world *w, const struct engine *e, const struct rib_candidate *c, enum rib_reason why)
+{
+	world_say(w, "  by %s to %s, who takes %s: %s", engine_name(e, c->peer),
+		engine_name(e, c->origin),
+		reports_takes_many(engine_reports(e), c->origin) ? "many" : "one",
+		rib_reason_name(why));
+}
+
+void node_say_why(struct world *w, unsigned node, const ip_prefix *p)
+{
+	const struct daemon *d = w->nodes[node].daemon;
+	struct rib_answer a;
+
+	if (!d || !engine_rib(d->engine) || !rib_explain(engine_rib(d->engine), p, &a))
+		return;
+	world_say(w, "as %s has it:", world_name(w, node));
+	for (size_t i = 0; i < a.n; i++)
+		say_candidate(w, d->engine, &a.candidates[i], a.reasons[i]);
+}
+
 bool node_names_inventory(const struct world_node *n)
 {
 	return names(n, &(struct asked_of){.kind = LINES_OTHER_INVENTORY});

@@ -126,7 +126,7 @@ static void say_hops(struct world *w, const char *what, uint32_t hops)
 /* The device finds the next one by itself, within what the rules leave open. */
 static bool is_as_chosen(const struct world *w, unsigned n, const struct choice *c, uint32_t hops)
 {
-	if (w->nodes[n].model->max_owners == 1 || !c->hops || (!c->is_last_resort && !c->is_open))
+	if (!node_has_many(w, n) || !c->hops || (!c->is_last_resort && !c->is_open))
 		return hops == c->hops;
 	return hops && !(hops & ~c->hops);
 }
@@ -171,6 +171,7 @@ static bool check_flow(struct world *w, unsigned from, const ip_prefix *to)
 	if (!is_as_chosen(w, from, &wanted, hops)) {
 		say_hops(w, "handed to", hops);
 		say_hops(w, "and not to", wanted.hops);
+		node_say_why(w, from, to);
 		return complain(w, from, to, "handed to another than the rules say", from);
 	}
 	if (hops && !are_shared_by_weight(w, from, &wanted, &dst))

@@ -22,7 +22,7 @@ enum live_state rules_verdict(const struct world *w, unsigned n, unsigned p)
 
 static bool is_many(const struct world *w, unsigned n)
 {
-	return w->nodes[n].is_on && w->nodes[n].model->max_owners > 1;
+	return w->nodes[n].is_on && node_has_many(w, n);
 }
 
 /* --- what hubs report ----------------------------------------------------------------------------
@@ -196,15 +196,20 @@ static enum answer may_share(
 {
 	enum answer may = is_many(w, n) ? YES : NO, x_may;
 	struct way x;
+	bool is_usable;
 
 	for (unsigned next = 0; next < w->n_nodes; next++)
 		for (unsigned origin = 0; origin < w->n_nodes; origin++) {
 			const struct mesh_network *network = world_carries(w, origin, p);
 
-			if (!network || !way_by(w, n, next, origin, network, &x) || !x.transit ||
-				compare(&x, best) != 0)
+			if (!network || !is_way(w, n, next, origin) || next == origin)
+				continue;
+			is_usable = way_by(w, n, next, origin, network, &x);
+			if (is_usable && compare(&x, best) != 0)
 				continue;
 			x_may = takes_many(w, n, origin);
+			if (!is_usable) /* its rank may count all the same */
+				x_may = x_may == YES ? YES : MAYBE;
 			may = x_may < may ? x_may : may;
 		}
 	return may;

@@ -42,6 +42,7 @@ struct world_node {
 	unsigned index;
 	const struct mesh_node *node;
 	unsigned max_owners;	/* of its device: 1, or MODEL_MAX_OWNERS */
+	unsigned found_owners;	/* the same, as its daemon found it at its start */
 	bool is_on;		/* the machine; its device and routes are gone with it */
 	struct model *model;	/* NULL while it is off */
 	struct journal journal; /* as the state directory has it */
@@ -148,9 +149,13 @@ void node_kill(struct world *w, unsigned node);
 void node_drain(struct world *w, unsigned node, bool drained);
 /* Somebody deletes its device; anew: and makes one, which is empty. */
 void node_unplug(struct world *w, unsigned node, bool anew);
-/* Another program is its device from now on, of one owner or of many; its daemon is started anew.
- */
-void node_switch(struct world *w, unsigned node);
+/* Another program is its device from now on, of one owner or of many; beneath its daemon, or this
+ * is started anew. */
+void node_switch(struct world *w, unsigned node, bool beneath);
+/* Prefixes have several owners there: the device can, and the daemon knows. */
+bool node_has_many(const struct world *w, unsigned node);
+/* For the trace: what its RIB has of a prefix, and why. */
+void node_say_why(struct world *w, unsigned node, const ip_prefix *p);
 /* The kernel has news. */
 void node_tell(struct world *w, unsigned node);
 void node_receive(struct world *w, unsigned node, const struct world_packet *p);
