@@ -45,8 +45,7 @@ static void add_flows(const struct world *w, unsigned from, unsigned to, flow_ve
 	}
 }
 
-/* Its ends themselves use it as the last resort, and so they use a detour: the other end is last
- * resort whoever hands on. So do those who stand behind one of them alone. */
+/* Those who stand behind one of its ends alone have no other. */
 static flow_vec flows_without(struct world *w, unsigned a, unsigned b)
 {
 	flow_vec flows = {0};
@@ -54,8 +53,7 @@ static flow_vec flows_without(struct world *w, unsigned a, unsigned b)
 	w->cut[a][b] = w->cut[b][a] = true;
 	for (unsigned from = 0; from < w->n_nodes; from++)
 		for (unsigned to = 0; to < w->n_nodes; to++)
-			if (!((from == a && to == b) || (from == b && to == a)) &&
-				!node_is_client(w, from) && !node_is_client(w, to))
+			if (!node_is_client(w, from) && !node_is_client(w, to))
 				add_flows(w, from, to, &flows);
 	w->cut[a][b] = w->cut[b][a] = false;
 	return flows;
