@@ -201,9 +201,13 @@ static void set_many(struct reports *r, uint32_t node, bool many)
 	r->many.items[node].known = many;
 }
 
-enum vote { NO_VOTE, VOTE_ONE, VOTE_MANY };
+/* A hub that has no line to it can't know what became of a node since. */
+static bool has_line(const struct live_report *r, size_t place)
+{
+	return r->lines[place] == LIVE_LINE_UP || r->lines[place] == LIVE_LINE_POOR;
+}
 
-/* What hubs that are heard know of others, by node. */
+/* What hubs that are heard know of others, by node: enum takes. */
 static void hear_votes(const struct reports *r, uint8_t *votes)
 {
 	for (size_t i = 0; i < r->gen->n_peers; i++) {
@@ -213,34 +217,38 @@ static void hear_votes(const struct reports *r, uint8_t *votes)
 		if (p->node->role != MESH_HUB || !s || !s->is_there || !s->by)
 			continue;
 		for (size_t k = 0; k < s->report.n_nodes; k++)
-			if (votes[s->by->ids[k]] != VOTE_MANY)
+			if (has_line(&s->report, k) && votes[s->by->ids[k]] != TAKES_MANY)
 				votes[s->by->ids[k]] =
-					s->report.takes_many[k] ? VOTE_MANY : VOTE_ONE;
+					s->report.takes_many[k] ? TAKES_MANY : TAKES_ONE;
 	}
 }
 
 /* The inventory's word, then the node's own, then that of hubs, then what was known. */
-static void update_many(struct reports *r)
+static void update_many(struct reports *r, size_t place, enum takes vote)
+{
+	const struct mesh_node *n = &r->gen->inv->nodes[place];
+	uint32_t id = r->gen->ids[place];
+	enum takes own = r->own.items[id].takes;
+
+	if (n == r->gen->self)
+		return;
+	if (mesh_owners_of(n) != MESH_OWNERS_UNKNOWN)
+		set_many(r, id, mesh_owners_of(n) == MESH_OWNERS_MANY);
+	else if (own != TAKES_UNKNOWN)
+		set_many(r, id, own == TAKES_MANY);
+	else if (vote != TAKES_UNKNOWN)
+		set_many(r, id, vote == TAKES_MANY);
+}
+
+static void update_all_many(struct reports *r)
 {
 	uint8_t *votes = mem_zalloc(r->gen->names.texts.n + 1, 1);
 
 	hear_votes(r, votes);
-	for (size_t i = 0; i < r->gen->inv->n_nodes; i++) {
-		const struct mesh_node *n = &r->gen->inv->nodes[i];
-		uint32_t id = r->gen->ids[i];
-		struct reports_heard h;
-
-		if (n == r->gen->self)
-			continue;
-		if (mesh_owners_of(n) != MESH_OWNERS_UNKNOWN)
-			set_many(r, id, mesh_owners_of(n) == MESH_OWNERS_MANY);
-		else if (reports_heard(r, id, &h))
-			set_many(r, id, h.max_owners > 1);
-		else if (votes[id] != NO_VOTE)
-			set_many(r, id, votes[id] == VOTE_MANY);
-	}
+	for (size_t i = 0; i < r->gen->inv->n_nodes; i++)
+		update_many(r, i, (enum takes)votes[r->gen->ids[i]]);
 	free(votes);
-	reports_own_update_many(r);
+	reports_own_update_all_many(r);
 }
 
 bool reports_takes_many(const struct reports *r, uint32_t node)
@@ -315,14 +323,14 @@ void reports_set(struct reports *r, const struct generation *g, instant now)
 		understand(r, s, now);
 	}
 	reports_own_renew(r, now);
-	update_many(r);
+	update_all_many(r);
 }
 
 void reports_set_max_owners(struct reports *r, unsigned max_owners)
 {
 	r->has_news |= r->report.max_owners != max_owners;
 	r->report.max_owners = max_owners;
-	reports_own_update_many(r);
+	reports_own_update_all_many(r);
 }
 
 /* --- events --------------------------------------------------------------------------------------
@@ -423,6 +431,19 @@ static void take_report(struct reports *r, struct reporter *s, const struct live
 	judge_digest(r, s, is_other, r->at);
 }
 
+/* There are many who speak of themselves alone: what they say costs no look at all nodes. */
+static void take_many_of(
+	struct reports *r, const struct generation_peer *p, const struct live_report *report)
+{
+	r->own.items[p->id].takes = report->max_owners > 1 ? TAKES_MANY : TAKES_ONE;
+	if (p->node->role == MESH_HUB) {
+		update_all_many(r);
+		return;
+	}
+	update_many(r, p->node->index, TAKES_UNKNOWN);
+	reports_own_update_many(r, p->node->index);
+}
+
 void reports_on_report(
 	struct reports *r, uint32_t peer, const struct live_report *report, instant now)
 {
@@ -436,11 +457,11 @@ void reports_on_report(
 	if (report) {
 		take_report(r, s, report);
 		understand(r, s, now);
+		take_many_of(r, p, report);
 	} else {
 		lose(s, now);
 	}
 	reports_own_update(r, p, now);
-	update_many(r);
 }
 
 /* --- time ----------------------------------------------------------------------------------------
@@ -461,7 +482,7 @@ void reports_on_time(struct reports *r, instant now)
 		has_forgotten = true;
 	}
 	if (has_forgotten)
-		update_many(r);
+		update_all_many(r);
 	if (instant_before(now, r->unheard_at))
 		return;
 	find_unheard(r, now);

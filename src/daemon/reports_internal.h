@@ -15,6 +15,9 @@ struct known_inventory {
 /* Ours and those before it, as many as roll-outs that may overlap. */
 #define KNOWN_INVENTORIES 4
 
+/* How many peers a node takes packets of one source from. */
+enum takes { TAKES_UNKNOWN, TAKES_ONE, TAKES_MANY };
+
 /* Our own line to a peer, as its verdicts say. */
 struct own_line {
 	bool is_judged; /* by a verdict or by what was found; state and cause hold */
@@ -23,6 +26,7 @@ struct own_line {
 	enum live_cause cause;
 	instant unheard_until; /* probed and not heard: INSTANT_NEVER: not probed yet */
 	instant since;	       /* of its value in our report */
+	enum takes takes;      /* by its own last word, also while it is down */
 };
 
 /* A peer that has reported, or of which something was recalled. Of one that relays nothing only
@@ -85,7 +89,8 @@ void reports_own_renew(struct reports *r, instant now);
 /* One line of it, or all: as verdicts and what peers say make them. */
 void reports_own_update(struct reports *r, const struct generation_peer *p, instant now);
 void reports_own_update_all(struct reports *r, instant now);
-/* Whether nodes take many, as we know of ourselves. */
-void reports_own_update_many(struct reports *r);
+/* Whether a node takes many, or all, as we know of ourselves. */
+void reports_own_update_many(struct reports *r, size_t place);
+void reports_own_update_all_many(struct reports *r);
 
 #endif

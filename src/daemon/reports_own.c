@@ -78,23 +78,28 @@ void reports_own_update_all(struct reports *r, instant now)
 static bool known_to_take_many(const struct reports *r, size_t place)
 {
 	const struct mesh_node *n = &r->gen->inv->nodes[place];
-	struct reports_heard h;
 
 	if (n == r->gen->self)
 		return r->report.max_owners > 1;
 	if (mesh_owners_of(n) != MESH_OWNERS_UNKNOWN)
 		return mesh_owners_of(n) == MESH_OWNERS_MANY;
-	return reports_heard(r, r->gen->ids[place], &h) && h.max_owners > 1;
+	return r->own.items[r->gen->ids[place]].takes == TAKES_MANY;
 }
 
-void reports_own_update_many(struct reports *r)
+void reports_own_update_many(struct reports *r, size_t place)
 {
-	for (size_t i = 0; i < r->report.n_nodes; i++) {
-		bool many = known_to_take_many(r, i);
+	bool many = known_to_take_many(r, place);
 
-		r->has_news |= r->report.takes_many[i] != many;
-		r->report.takes_many[i] = many;
-	}
+	if (place >= r->report.n_nodes || r->report.takes_many[place] == many)
+		return;
+	r->report.takes_many[place] = many;
+	r->has_news = true;
+}
+
+void reports_own_update_all_many(struct reports *r)
+{
+	for (size_t i = 0; i < r->report.n_nodes; i++)
+		reports_own_update_many(r, i);
 }
 
 /* --- all of it -----------------------------------------------------------------------------------
@@ -115,7 +120,7 @@ void reports_own_renew(struct reports *r, instant now)
 		.takes_many = mem_zalloc(g->inv->n_nodes + 1, sizeof(*r->report.takes_many)),
 	};
 	memcpy(r->report.digest, g->digest, sizeof(g->digest));
-	reports_own_update_many(r);
+	reports_own_update_all_many(r);
 	reports_own_update_all(r, now);
 	r->has_news = true;
 }

@@ -417,6 +417,44 @@ static void test_a_lost_hub_has_no_say_in_who_takes_many(void **state)
 	assert_false(reports_takes_many(m->r, id(m, "site-2")));
 }
 
+/* Its line to the node is dead, and the node's device may be another since. */
+static void test_a_hub_without_a_line_has_no_say_either(void **state)
+{
+	struct mesh *m = *state;
+
+	up(m, "hub-a");
+	up(m, "hub-b");
+	report(m, "hub-a", make(m, "-uulu", "00010"));
+	assert_false(reports_takes_many(m->r, id(m, "site-2")));
+	report(m, "hub-b", make(m, "u-uuu", "00010"));
+	report(m, "hub-a", make(m, "-uulu", "00000"));
+	assert_true(reports_takes_many(m->r, id(m, "site-2")));
+}
+
+/* A node that dies or flaps makes no flow of others move for it. */
+static void test_its_own_word_outlives_a_node(void **state)
+{
+	struct mesh *m = *state;
+	struct live_report many = make(m, "uu---", NULL);
+
+	many.max_owners = 16;
+	up(m, "site-1");
+	report(m, "site-1", many);
+	assert_true(reports_takes_many(m->r, id(m, "site-1")));
+	expect_own(m, "--u--");
+	assert_true(m->own.takes_many[SITE_1]);
+	down(m, "site-1");
+	time_goes_to(m, 1100);
+	assert_true(reports_takes_many(m->r, id(m, "site-1")));
+	expect_own(m, "--l--");
+	assert_true(m->own.takes_many[SITE_1]);
+	up(m, "site-1");
+	says(m, "site-1", "uu---"); /* its device is another now */
+	assert_false(reports_takes_many(m->r, id(m, "site-1")));
+	expect_own(m, "--u--");
+	assert_false(m->own.takes_many[SITE_1]);
+}
+
 static void test_the_inventory_goes_before_reports(void **state)
 {
 	struct mesh *m = *state;
@@ -551,9 +589,11 @@ static void test_what_is_recalled_stands_until_its_hub_speaks(void **state)
 	expect(m, "");
 	assert_int_equal(reports_deadline(m->r).ns, at(1010).ns);
 	says(m, "hub-a", "-uulu");
-	expect(m, "site-2 takes one\nhub-a has hub-b\n");
+	expect(m, "hub-a has hub-b\n");
 	time_goes_to(m, 1010);
 	expect(m, "");
+	says(m, "hub-a", "-uuuu");
+	expect(m, "site-2 takes one\nhub-a has site-2\n");
 }
 
 static void test_what_is_recalled_is_forgotten_in_the_end(void **state)
@@ -588,6 +628,8 @@ int main(void)
 		TEST(what_was_known_of_many_stands),
 		TEST(one_hub_that_knows_is_enough),
 		TEST(a_lost_hub_has_no_say_in_who_takes_many),
+		TEST(a_hub_without_a_line_has_no_say_either),
+		HUB_TEST(its_own_word_outlives_a_node),
 		TEST(the_inventory_goes_before_reports),
 		TEST(our_own_lines),
 		TEST(what_does_not_change_is_no_news),
