@@ -67,6 +67,10 @@ static void test_what_differs_is_fed_and_nothing_else(void **state)
 	b->build->networks.items[1].network.on_dead = MESH_HOLD;
 	take_generation(b);
 	assert_int_equal(engine_generation(b->e)->changes.n, 3); /* all but a hub's own address */
+	inventory(b)->nodes.items[HUB_B].metric = 5;
+	b->build->nodes.items[HUB_B].weight = 3;
+	take_generation(b);
+	assert_int_equal(engine_generation(b->e)->changes.n, 3); /* what it relays: its share */
 }
 
 static void test_a_large_reload_takes_turns(void **state)
