@@ -29,10 +29,12 @@ static void print_head(const json_t *a)
 	const char *b = term_begin(stdout, TERM_BOLD), *e = term_end(stdout, TERM_BOLD);
 	char uptime[32];
 
-	printf("%s%s%s (%s) of mesh %s: %s, %s WireGuard (%s), port %lld, shuntd up %s\n", b,
+	printf("%s%s%s (%s) of mesh %s: %s, %s WireGuard (%s%s), port %lld, shuntd up %s\n", b,
 		client_text(a, "node"), e, client_text(a, "role"), client_text(a, "mesh"),
 		client_text(device, "interface"), client_text(device, "kind"),
 		client_text(device, "name"),
+		json_integer_value(json_object_get(device, "max_owners")) > 1 ? ", several owners"
+									      : "",
 		(long long)json_integer_value(json_object_get(device, "listen_port")),
 		client_duration(json_number_value(json_object_get(a, "uptime_s")), uptime));
 	if (json_is_true(json_object_get(a, "drained")))

@@ -98,10 +98,11 @@ def test_json_passes_all_through(tmp_path):
 
 def test_problems_of_the_status(tmp_path):
     answer = {"node": "site-2", "role": "spoke", "mesh": "corp", "uptime_s": 5, "drained": False, "holding": False,
-              "device": {"interface": "wg0", "kind": "uapi", "name": "shunt-wg", "listen_port": 51820},
+              "device": {"interface": "wg0", "kind": "uapi", "name": "shunt-wg", "listen_port": 51820, "max_owners": 16},
               "peers": [], "problems": [
                   {"what": "the line between hub-a and site-1 is dead while both live: hub-b relays", "fix": None},
                   {"what": "site-1 runs an older inventory", "fix": "copy this one there"}]}
     text = screen(tmp_path, "status", answer)
     assert "\nproblem  the line between hub-a and site-1 is dead while both live: hub-b relays\n\nproblem  site-1" in text
+    assert "wg0, uapi WireGuard (shunt-wg, several owners), port 51820" in text
     assert text.endswith("   mend it: copy this one there\n")
