@@ -38,3 +38,17 @@ struct device_options device_choice(
 		.userspace = program_of(programs, node->device),
 	};
 }
+
+bool device_choice_differs(const struct mesh_node *node, enum device_kind kind, unsigned max_owners)
+{
+	switch (node->device) {
+	case MESH_DEVICE_KERNEL:
+		return kind != DEVICE_KERNEL;
+	case MESH_DEVICE_SHUNT_WG:
+		return max_owners < 2;
+	case MESH_DEVICE_OTHER:
+		return kind == DEVICE_KERNEL || max_owners > 1;
+	default:
+		return false;
+	}
+}

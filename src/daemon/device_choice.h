@@ -22,4 +22,8 @@ struct device_programs {
 struct device_options device_choice(enum device_kind kind, const struct device_programs *programs,
 	const struct mesh_node *node);
 
+/* True if the device, with room for so many owners of a prefix, is another than the node states. */
+bool device_choice_differs(
+	const struct mesh_node *node, enum device_kind kind, unsigned max_owners);
+
 #endif

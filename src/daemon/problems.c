@@ -80,6 +80,24 @@ static void add_open_key(const struct daemon *d, json_t *list)
 	add(list, what, fix);
 }
 
+/* shunt check, and other nodes as long as they hear nothing of this one, go by what is stated. */
+static void add_other_device(const struct daemon *d, json_t *list)
+{
+	const struct mesh_node *self = d->gen->self;
+	AUTO_FREE char *what = NULL;
+
+	if (!device_choice_differs(self, d->device.kind, d->device.max_owners))
+		return;
+	what = mem_printf("%s is %s%s, but the inventory states `device: %s` for %s: `shunt check` "
+			  "judges by what is stated",
+		self->interface,
+		d->device.kind == DEVICE_KERNEL ? "the kernel's WireGuard" : d->device.name,
+		d->device.max_owners > 1 ? ", which holds several owners of a prefix" : "",
+		mesh_device_name(self->device), self->name);
+	add(list, what,
+		"state there what it is, or take the interface down and start shuntd again");
+}
+
 static void add_flapping(const struct daemon *d, json_t *list)
 {
 	AUTO_FREE char *what = mem_printf("several peers go down and come back within a minute: "
@@ -148,6 +166,7 @@ json_t *problems_to_log(struct daemon *d)
 	add_psk_problems(d, list);
 	add_unknown_endpoints(d, list);
 	add_open_key(d, list);
+	add_other_device(d, list);
 	own_networks_check(&d->own_networks, d->gen, add_health, list);
 	if (prober_error(d->prober, text, sizeof(text)))
 		add(list, text, NULL);

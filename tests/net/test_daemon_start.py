@@ -208,11 +208,13 @@ def test_the_inventory_s_device_is_the_default(mesh):
     mesh.start("site-1", device="auto", userspace="")
     daemon = mesh.daemons["site-1"]
     assert "made wg0 (shunt-wg)" in daemon.log()
+    assert not daemon.problem("the inventory states")
     daemon.stop()
     mesh.inv["nodes"]["site-1"]["device"] = "kernel"
     mesh.write()
     mesh.start("site-1", device="auto")
     assert "adopted wg0 (shunt-wg)" in daemon.log()
+    assert "the inventory states `device: kernel` for site-1" in daemon.wait_problem("wg0 is shunt-wg")["what"]
     daemon.stop()
     assert "wg0 belongs to a userspace program" in refusal(mesh, device="kernel")
 

@@ -39,10 +39,33 @@ static void the_command_line_comes_before_the_inventory(void **state)
 	}
 }
 
+static void another_device_than_is_stated(void **state)
+{
+	static const struct {
+		enum mesh_device stated;
+		bool kernel, one, many; /* whether these differ: the kernel's, a program's of one
+					   owner, of many */
+	} want[] = {
+		{MESH_DEVICE_UNKNOWN, false, false, false},
+		{MESH_DEVICE_KERNEL, false, true, true},
+		{MESH_DEVICE_SHUNT_WG, true, true, false},
+		{MESH_DEVICE_OTHER, true, false, true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		struct mesh_node node = {.device = want[i].stated};
+
+		assert_int_equal(device_choice_differs(&node, DEVICE_KERNEL, 1), want[i].kernel);
+		assert_int_equal(device_choice_differs(&node, DEVICE_UAPI, 1), want[i].one);
+		assert_int_equal(device_choice_differs(&node, DEVICE_UAPI, 16), want[i].many);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_command_line_comes_before_the_inventory),
+		cmocka_unit_test(another_device_than_is_stated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
