@@ -258,7 +258,7 @@ static void take_facts(struct node_fib *f, struct sync_job *j)
 	f->facts.fwmark = j->shall.mark;
 	f->facts.ifindex = is->devices.items[0].ifindex;
 	know_foreign(f, &j->base.plan);
-	self(f)->is_whole = true;
+	self(f)->is_whole |= !j->base.failures.n;
 }
 
 static void check_line(const struct node_fib *f, const struct sync_job *j)
