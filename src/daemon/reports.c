@@ -223,7 +223,15 @@ static void hear_votes(const struct reports *r, uint8_t *votes)
 	}
 }
 
-/* The inventory's word, then the node's own, then that of hubs, then what was known. */
+static bool is_heard(const struct reports *r, uint32_t peer)
+{
+	const struct reporter *s = reports_reporter(r, peer);
+
+	return s && s->is_there;
+}
+
+/* The inventory's word, then the node's own, then that of hubs, which may be newer than what it
+ * said before it was lost, then what was known. */
 static void update_many(struct reports *r, size_t place, enum takes vote)
 {
 	const struct mesh_node *n = &r->gen->inv->nodes[place];
@@ -234,7 +242,7 @@ static void update_many(struct reports *r, size_t place, enum takes vote)
 		return;
 	if (mesh_owners_of(n) != MESH_OWNERS_UNKNOWN)
 		set_many(r, id, mesh_owners_of(n) == MESH_OWNERS_MANY);
-	else if (own != TAKES_UNKNOWN)
+	else if (own != TAKES_UNKNOWN && (is_heard(r, id) || vote == TAKES_UNKNOWN))
 		set_many(r, id, own == TAKES_MANY);
 	else if (vote != TAKES_UNKNOWN)
 		set_many(r, id, vote == TAKES_MANY);

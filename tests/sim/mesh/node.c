@@ -240,6 +240,17 @@ enum live_state node_verdict(const struct world_node *n, unsigned peer)
 	return live_peer_info(n->daemon->live, id, &info) ? info.state : LIVE_DOWN;
 }
 
+bool node_finds_poor(const struct world_node *n, unsigned peer)
+{
+	struct live_peer_info info;
+	uint32_t id;
+
+	if (!n->daemon || !n->daemon->live)
+		return false;
+	id = names_find(&engine_generation(n->daemon->engine)->names, world_name(n->w, peer));
+	return live_peer_info(n->daemon->live, id, &info) && info.cause == LIVE_CAUSE_POOR_LINE;
+}
+
 bool node_is_holding(const struct world_node *n)
 {
 	return n->daemon && n->daemon->live && live_is_holding(n->daemon->live);

@@ -15,7 +15,8 @@ bool oracle_is_settled(const struct world *w)
 			return false;
 		for (unsigned p = 0; p < w->n_nodes; p++)
 			if (p != n && rules_are_peers(w, n, p) &&
-				node_verdict(&w->nodes[n], p) != rules_verdict(w, n, p))
+				(node_verdict(&w->nodes[n], p) != rules_verdict(w, n, p) ||
+					node_finds_poor(&w->nodes[n], p)))
 				return false;
 	}
 	return true;

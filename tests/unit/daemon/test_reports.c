@@ -455,6 +455,22 @@ static void test_its_own_word_outlives_a_node(void **state)
 	assert_false(m->own.takes_many[SITE_1]);
 }
 
+static void test_hubs_know_more_than_who_is_lost_said(void **state)
+{
+	struct mesh *m = *state;
+	struct live_report many = make(m, "-uuuu", "00000"), one = make(m, "u-uuu", "00000");
+
+	up(m, "hub-a");
+	up(m, "hub-b");
+	many.max_owners = 16;
+	report(m, "hub-a", many);
+	assert_true(reports_takes_many(m->r, id(m, "hub-a")));
+	down(m, "hub-a");
+	assert_true(reports_takes_many(m->r, id(m, "hub-a")));
+	report(m, "hub-b", one);
+	assert_false(reports_takes_many(m->r, id(m, "hub-a")));
+}
+
 static void test_the_inventory_goes_before_reports(void **state)
 {
 	struct mesh *m = *state;
@@ -628,6 +644,7 @@ int main(void)
 		TEST(what_was_known_of_many_stands),
 		TEST(one_hub_that_knows_is_enough),
 		TEST(a_lost_hub_has_no_say_in_who_takes_many),
+		TEST(hubs_know_more_than_who_is_lost_said),
 		TEST(a_hub_without_a_line_has_no_say_either),
 		HUB_TEST(its_own_word_outlives_a_node),
 		TEST(the_inventory_goes_before_reports),
