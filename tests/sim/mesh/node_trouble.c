@@ -64,6 +64,17 @@ void node_say_why(struct world *w, unsigned node, const ip_prefix *p)
 		say_candidate(w, d->engine, &a.candidates[i], a.reasons[i]);
 }
 
+bool node_says_poor(const struct world_node *n)
+{
+	const struct engine *e = n->daemon ? n->daemon->engine : NULL;
+	const struct generation *gen = e ? engine_generation(e) : NULL;
+
+	for (size_t i = 0; gen && i < gen->n_peers; i++)
+		if (reports_own_line(engine_reports(e), gen->peers[i].id).line == LIVE_LINE_POOR)
+			return true;
+	return false;
+}
+
 bool node_names_inventory(const struct world_node *n)
 {
 	return names(n, &(struct asked_of){.kind = LINES_OTHER_INVENTORY});

@@ -167,6 +167,8 @@ unsigned node_of_key(const struct world *w, const wg_key *key);
 ip_addr node_address(const struct world *w, unsigned node);
 /* The daemon's verdict on a peer, DOWN if there is no daemon. */
 enum live_state node_verdict(const struct world_node *n, unsigned peer);
+/* It tells others that one of its lines is poor. */
+bool node_says_poor(const struct world_node *n);
 /* It has found the line poor, and that isn't over. */
 bool node_finds_poor(const struct world_node *n, unsigned peer);
 bool node_is_holding(const struct world_node *n);
