@@ -201,6 +201,7 @@ struct race {
 	_Atomic uint32_t known[SHARED]; /* indices given out; some may be gone */
 	atomic_uint hits[READERS];
 	atomic_bool stop;
+	struct thing *coming; /* the next one in the table */
 };
 
 struct reader {
@@ -248,11 +249,13 @@ static struct thing *thing_new(void)
 	return t;
 }
 
-static uint32_t next_number; /* what the next index will be */
-
-static uint32_t announced(void *data)
+/* Readers compare the thing's own word with where they found it, so it knows its index before it is
+ * there. The table asks again if it has the number already. */
+static uint32_t announce(void *data)
 {
-	return next_number;
+	struct race *r = data;
+
+	return r->coming->index = (uint32_t)chance_u64(&r->x.chance) | 1;
 }
 
 static void change(struct race *r, struct thing **things, unsigned i)
@@ -265,7 +268,7 @@ static void change(struct race *r, struct thing **things, unsigned i)
 	} else {
 		if (old)
 			index_remove(r->x.t, old->index);
-		new->index = next_number = (uint32_t)chance_u64(&r->x.chance) | 1;
+		r->coming = new;
 		index_allocate(r->x.t, new);
 		atomic_store_explicit(&r->known[i], new->index, memory_order_release);
 	}
@@ -290,7 +293,7 @@ static void lookups_while_it_changes(void **state)
 	pthread_t threads[READERS];
 
 	r.x = start();
-	r.x.t = index_table_new(r.x.q, announced, NULL);
+	r.x.t = index_table_new(r.x.q, announce, &r);
 	for (unsigned i = 0; i < READERS; i++) {
 		readers[i] = (struct reader){&r, i};
 		assert_int_equal(pthread_create(&threads[i], NULL, read_all, &readers[i]), 0);
