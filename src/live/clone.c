@@ -21,28 +21,37 @@ static bool note_call(struct clone_watch *w, const sock_addr *from, instant now)
 		return false;
 	memmove(w->calls + 1, w->calls, sizeof(w->calls) - sizeof(*w->calls));
 	w->calls[0] = (struct clone_call){*from, now};
-	w->n_calls += w->n_calls < CLONE_CALLS;
+	w->n_calls += w->n_calls < CLONE_CALLS_MANY;
 	return true;
 }
 
-static bool alternates(const struct clone_watch *w, instant now)
+/* The last calls, so many of them, within that time. */
+static bool alternates(const struct clone_watch *w, unsigned calls, int64_t within, instant now)
 {
-	if (w->n_calls < CLONE_CALLS ||
-		instant_diff(now, w->calls[CLONE_CALLS - 1].at) > CLONE_WINDOW)
+	if (w->n_calls < calls || instant_diff(now, w->calls[calls - 1].at) > within)
 		return false;
-	for (unsigned i = 2; i < CLONE_CALLS; i++)
+	for (unsigned i = 2; i < calls; i++)
 		if (!sock_addr_eq(&w->calls[i].from, &w->calls[i - 2].from))
 			return false;
 	return true;
 }
 
-static bool is_restless(const struct clone_watch *w, unsigned flaps, instant now)
+static unsigned handshakes_within(const struct clone_watch *w, int64_t time, instant now)
 {
 	unsigned n = 0;
 
-	while (n < w->n_handshakes && instant_diff(now, w->handshakes[n]) <= CLONE_WINDOW)
+	while (n < w->n_handshakes && instant_diff(now, w->handshakes[n]) <= time)
 		n++;
-	return n >= CLONE_HANDSHAKES || (n > 1 && flaps >= CLONE_FLAPS);
+	return n;
+}
+
+static bool is_restless(const struct clone_watch *w, unsigned flaps, instant now)
+{
+	unsigned n = handshakes_within(w, CLONE_WINDOW, now);
+
+	return n >= CLONE_HANDSHAKES || (n > 1 && flaps >= CLONE_FLAPS) ||
+	       (handshakes_within(w, CLONE_SHORT, now) > 1 &&
+		       alternates(w, CLONE_CALLS_MANY, CLONE_SHORT, now));
 }
 
 void clone_note(struct clone_watch *w, const struct clone_sample *s, instant now)
@@ -50,7 +59,7 @@ void clone_note(struct clone_watch *w, const struct clone_sample *s, instant now
 	unsigned later;
 
 	note_handshake(w, s->handshake, now);
-	if (!note_call(w, &s->endpoint, now) || !alternates(w, now) ||
+	if (!note_call(w, &s->endpoint, now) || !alternates(w, CLONE_CALLS, CLONE_WINDOW, now) ||
 		!is_restless(w, s->flaps, now))
 		return;
 	w->named_at = now;

@@ -6,7 +6,8 @@
  *
  * A node that roams isn't taken for two, nor is one behind two lines: it keeps its session where it
  * goes. So it takes both: endpoints A, B, A, B within CLONE_WINDOW, and unrest, which is more
- * handshakes in that time than renewals need, or some and a verdict that flaps.
+ * handshakes in that time than renewals need, or some and a verdict that flaps, or two that are
+ * closer than renewals are while the endpoint goes to and fro without a rest.
  */
 #ifndef SHUNT_LIVE_CLONE_H
 #define SHUNT_LIVE_CLONE_H
@@ -19,6 +20,9 @@
 #define CLONE_MEMORY (180 * NS_PER_S)
 #define CLONE_CALLS 4
 #define CLONE_HANDSHAKES 3
+/* Without a rest: so many within so short a time, in which there are two handshakes as well. */
+#define CLONE_CALLS_MANY 12
+#define CLONE_SHORT (60 * NS_PER_S)
 #define CLONE_FLAPS 3
 
 /* A peer as the device and the probes report it. */
@@ -35,8 +39,8 @@ struct clone_watch {
 	unsigned n_handshakes;
 	struct clone_call {
 		sock_addr from;
-		instant at;   /* the first of it since another */
-	} calls[CLONE_CALLS]; /* the latest first */
+		instant at;	   /* the first of it since another */
+	} calls[CLONE_CALLS_MANY]; /* the latest first */
 	unsigned n_calls;
 	instant named_at; /* meaningful if pair[0] is set */
 	sock_addr pair[2];

@@ -54,6 +54,11 @@ static void table(void **state)
 		{"AabbBaabba", NS_PER_S, 0, 3, true},
 		{"AabbBaabba", NS_PER_S, 0, 2, false},
 		{"aBababab", NS_PER_S, 0, 2, false},
+		/* To and fro without a rest: no two lines, if it shakes hands anew meanwhile. */
+		{"AababababababaBab", NS_PER_S, 0, 0, true},
+		{"AabababababaB", NS_PER_S, 0, 0, true},
+		{"Aababababababa", NS_PER_S, 0, 0, false},
+		{"AababababababaBab", 6 * NS_PER_S, 0, 0, false},
 		/* A line that is bad, and one session all the time. */
 		{"abababab", NS_PER_S, 0, 9, false},
 		/* Roaming: to ever new places, there and back once, or slowly. */
