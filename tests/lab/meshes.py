@@ -34,6 +34,7 @@ SHUNT, SHUNTD = str(BUILD / "shunt"), str(BUILD / "shuntd")
 
 # Of every wait: what should come about does so long before, also on a slow machine.
 PATIENCE = 30
+HELD = 60 + PATIENCE  # who was down or poor again and again is held for a minute at most
 
 LIVENESS = {"probe": "bfd", "interval": "300ms", "multiplier": 3, "hold": "1s"}
 

@@ -3,7 +3,7 @@
 
 import pytest
 from lab import wait_for
-from meshes import PATIENCE, SmallMesh, hub, inventory, new_lab, outside, site
+from meshes import HELD, PATIENCE, SmallMesh, hub, inventory, new_lab, outside, site
 
 FILTER = """
     table inet host {
@@ -95,8 +95,8 @@ def test_a_hub_that_loses_packets_holds_itself():
         assert hub_a.ask("status")["holding"]
         assert "holding, since several peers flap" in hub_a.log()
         mesh.nodes["hub-a"].run(["nft", "delete", "table", "inet", "loss"])
-        wait_for("hub-a is in service", lambda: not hub_a.ask("status")["holding"], PATIENCE)
-        mesh.wait_settled()
+        wait_for("hub-a is in service", lambda: not hub_a.ask("status")["holding"], HELD)
+        mesh.wait_settled(HELD)
         assert "several peers flap" not in mesh.daemons["hub-b"].log()
         hub_a.wait_no_problem("seems to lose packets")
 
@@ -134,5 +134,5 @@ def test_a_poor_line(family):
         hub_a.wait_answers()
         wait_for("both ends take the line for poor again", seen, PATIENCE)
         mesh.nodes["hub-a"].run(["nft", "delete", "table", "inet", "loss"])
-        mesh.wait_settled(2 * PATIENCE)
+        mesh.wait_settled(HELD)
         assert "last-resort" not in site_2.log()[mark:]
