@@ -36,6 +36,12 @@ enum mesh_device {
 /* How many owners a prefix may have on a node's device, as far as the inventory tells. */
 enum mesh_owners { MESH_OWNERS_UNKNOWN, MESH_OWNERS_ONE, MESH_OWNERS_MANY };
 
+/* What decides by a routing protocol on a node; other: whatever writes the kernel's table. */
+enum mesh_engine { MESH_ENGINE_NONE, MESH_ENGINE_BIRD, MESH_ENGINE_FRR, MESH_ENGINE_OTHER };
+enum mesh_protocol { MESH_BGP };
+/* One interface with all peers; others are to come. */
+enum mesh_layout { MESH_SINGLE };
+
 #define MESH_KEEPALIVE_AUTO (-1)
 #define MESH_KEEPALIVE_AUTO_SECONDS 25
 /* A metric that isn't stated: as a hub's metric it loses to every stated one, as a prefix's it is
@@ -75,6 +81,24 @@ struct mesh_endpoint {
 	struct mesh_pos pos;
 };
 
+/* Of a node, defaults applied. */
+struct mesh_routing {
+	enum mesh_engine engine;
+	enum mesh_protocol protocol;
+	enum mesh_layout layout;
+	uint32_t asn;	  /* 0: none stated, see mesh_asn */
+	uint8_t distance; /* administrative, of the engine's routes; lower wins */
+	/* Of the kernel's routes that count: in these tables, in the order in which they are asked,
+	 * and of these protocols. Without protocols: the engine's own. */
+	const uint32_t *tables;
+	size_t n_tables;
+	const uint8_t *protocols;
+	size_t n_protocols;
+	const unsigned *reflectors; /* whom it has sessions with; none: see mesh_is_reflector_of */
+	size_t n_reflectors;
+	struct mesh_pos pos;
+};
+
 struct mesh_node {
 	const char *name;
 	unsigned index; /* place in the file, from 0 */
@@ -91,6 +115,9 @@ struct mesh_node {
 	bool nat;
 	const struct mesh_network *networks;
 	size_t n_networks;
+	struct mesh_routing routing;
+	const struct mesh_overlay *may_announce; /* besides its networks */
+	size_t n_may_announce;
 	char interface[IFNAMSIZ];
 	uint16_t listen_port;
 	int keepalive; /* seconds, 0: off, MESH_KEEPALIVE_AUTO */

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the kernel's routes to candidates: what a routing engine chose, in peers. A source of the
+ * RIB beside the inventory. Pure: views of the mirror and time in, what the source says of prefixes
+ * out.
+ *
+ * A route through our device is candidates of the peers that own its next hops: their overlay
+ * addresses, or fixed link-local ones. The engine supplies the equal-cost set and nothing more: the
+ * hub's metric, the weight and the place are the inventory's, so that both ends of a path order a
+ * set alike. Behind each stands as origin who may announce the prefix.
+ *
+ * What is refused is named (kernel_source_troubles): a route without a gateway; a next hop that is
+ * no peer's; a prefix that holds nothing but an address of ours, of a direct peer or an endpoint; a
+ * default route that no node offers; what its next hop may not announce. What is of an overlay
+ * address of a node that isn't a direct peer may come.
+ *
+ * Additions count at once. A withdrawal (route_mirror.h) counts when no change is left unread: its
+ * writer may be about to say more. What was swept stays as long as one of its next hops lives and
+ * no longer than KERNEL_SOURCE_SWEPT; what is refused now stays for KERNEL_SOURCE_REFUSED, since an
+ * engine that looks for another path says unreachable meanwhile.
+ */
+#ifndef SHUNT_DAEMON_KERNEL_SOURCE_H
+#define SHUNT_DAEMON_KERNEL_SOURCE_H
+
+#include "base/arena.h"
+#include "base/time.h"
+#include "base/vec.h"
+#include "daemon/generation.h"
+#include "route/rib.h"
+#include "sys/route_mirror.h"
+
+#define KERNEL_SOURCE_SWEPT (60 * NS_PER_S)
+#define KERNEL_SOURCE_REFUSED (1 * NS_PER_S)
+
+struct kernel_source;
+
+/* What of the node's surroundings it works with; borrowed until the next set. */
+struct kernel_source_facts {
+	const struct generation *gen;
+	int ifindex; /* of our device; 0: not known, all routes count as none */
+	/* Endpoints in use, resolved and reported. */
+	const ip_addr *endpoints;
+	size_t n_endpoints;
+};
+
+struct kernel_source *kernel_source_new(void);
+/* Accepts NULL. */
+void kernel_source_free(struct kernel_source *s);
+/* Others from now on; the caller then gives all views again. */
+void kernel_source_set(struct kernel_source *s, const struct kernel_source_facts *f);
+
+/* What it says of a prefix from now on: events of RIB_EVENT_PREFIX, source RIB_KERNEL, with the
+ * memory of their candidates. Zeroed: empty. */
+struct kernel_words {
+	VEC(struct rib_event) events;
+	struct arena candidates;
+};
+void kernel_words_done(struct kernel_words *w);
+
+/* Appends to ret what that view changes in what the source says, if it does. */
+void kernel_source_take(
+	struct kernel_source *s, const struct route_view *v, instant now, struct kernel_words *ret);
+/* No change is left unread: withdrawals count. */
+void kernel_source_settle(struct kernel_source *s, instant now, struct kernel_words *ret);
+/* A peer isn't down any more, or is: what was swept and led to it alone goes. */
+void kernel_source_peer(
+	struct kernel_source *s, uint32_t peer, bool lives, instant now, struct kernel_words *ret);
+/* What is held no longer goes. */
+void kernel_source_time(struct kernel_source *s, instant now, struct kernel_words *ret);
+/* INSTANT_NEVER: nothing is held. */
+instant kernel_source_deadline(const struct kernel_source *s);
+
+enum kernel_trouble_kind {
+	KERNEL_NO_GATEWAY,
+	KERNEL_UNKNOWN_HOP,
+	KERNEL_OVERLAY_ADDRESS, /* ours, or a direct peer's */
+	KERNEL_ENDPOINT,	/* it would carry the tunnel's own packets */
+	KERNEL_DEFAULT_ROUTE,
+	KERNEL_MAY_NOT_ANNOUNCE, /* peer */
+	KERNEL_HELD_SWEPT,	 /* how many are held: no trouble, but worth a line */
+	KERNEL_N_TROUBLES
+};
+
+/* Of each kind and peer: how many prefixes, and the first by ip_prefix_cmp. */
+struct kernel_trouble {
+	enum kernel_trouble_kind kind;
+	uint32_t peer; /* KERNEL_SOURCE_NOBODY */
+	size_t n;
+	ip_prefix first;
+	uint8_t protocol;
+	ip_addr hop; /* of the first */
+};
+#define KERNEL_SOURCE_NOBODY UINT32_MAX
+
+typedef VEC(struct kernel_trouble) kernel_troubles;
+/* Appends them; constant work for each. */
+void kernel_source_troubles(const struct kernel_source *s, kernel_troubles *ret);
+/* How many prefixes it has candidates of. */
+size_t kernel_source_count(const struct kernel_source *s);
+
+#endif
