@@ -3,7 +3,8 @@
  * How long one step of the RIB takes: 20,000 prefixes with four hubs as candidates each, every
  * prefix of an origin of its own (no set of candidates is shared: the worst case), or twenty
  * prefixes an origin; of an event that concerns one prefix while 100,000 others are in doubt; and
- *of a next hop of 100,000 prefixes on a device of many owners. Medians.
+ * of a next hop of 100,000 prefixes on a device of many owners; and of 100,000 prefixes that a
+ * routing engine tells of, by two hubs and of a hundred sites, in portions of a thousand. Medians.
  *
  *	rib [--json] [--runs N]
  */
@@ -216,6 +217,109 @@ static int64_t measure_loss_by_level(unsigned runs, uint32_t lost)
 	return median(ns, runs);
 }
 
+#define ENGINE_PREFIXES 100000
+#define ENGINE_SITES 100
+#define PORTION 1000
+
+struct engine_figures {
+	int64_t load_ns;     /* all of them, in portions */
+	int64_t withdraw_ns; /* one portion */
+	int64_t return_ns;   /* and back */
+	int64_t hub_ns;	     /* the hub of all of them, down or up */
+};
+
+/* The portion's words: prefixes of all sites by turns, as an engine tells of them. */
+static void fill_portion(struct rib_event *events, const struct rib_candidate (*sets)[2],
+	unsigned portion, size_t n_candidates)
+{
+	for (unsigned k = 0; k < PORTION; k++) {
+		unsigned i = portion * PORTION + k;
+		uint8_t bytes[4] = {20, (uint8_t)(i >> 12), (uint8_t)(i >> 4), (uint8_t)(i << 4)};
+		ip_addr a = ip_addr_from_bytes(AF_INET, bytes);
+
+		events[k] = (struct rib_event){.type = RIB_EVENT_PREFIX};
+		events[k].u.prefix.source = RIB_KERNEL;
+		events[k].u.prefix.prefix = ip_prefix_of(&a, 28);
+		events[k].u.prefix.candidates = sets[i % ENGINE_SITES];
+		events[k].u.prefix.n = n_candidates;
+	}
+}
+
+static int64_t timed_portion(struct rib *rib, struct rib_diff *diff, const struct rib_event *events)
+{
+	int64_t start = now_ns();
+
+	rib_step(rib, events, PORTION, diff);
+	start = now_ns() - start;
+	if (rib_diff_count(diff) != PORTION) {
+		fprintf(stderr, "rib: a portion made %zu changes\n", rib_diff_count(diff));
+		exit(1);
+	}
+	return start;
+}
+
+static void make_engine_sets(struct rib_candidate (*sets)[2])
+{
+	for (uint32_t site = 0; site < ENGINE_SITES; site++)
+		for (uint32_t hub = 0; hub < 2; hub++)
+			sets[site][hub] = (struct rib_candidate){.peer = hub,
+				.origin = 2 + site,
+				.distance = RIB_DISTANCE_KERNEL,
+				.transit = true,
+				.hub_metric = 10 + hub,
+				.place = hub,
+				.origin_place = 2 + site};
+}
+
+static void measure_engine(struct engine_figures *f, unsigned max_owners, unsigned runs)
+{
+	static int64_t withdraw[MAX_RUNS], back[MAX_RUNS], hub[MAX_RUNS];
+	struct rib_candidate(*sets)[2] = mem_zalloc(ENGINE_SITES, sizeof(*sets));
+	struct rib_event *events = mem_zalloc(PORTION, sizeof(*events));
+	struct rib *rib = rib_new(max_owners, tag_of, NULL);
+	struct rib_diff diff = {0};
+
+	make_engine_sets(sets);
+	timed(rib, &diff, 0, RIB_UP, 0);
+	timed(rib, &diff, 1, RIB_UP, 0);
+	for (unsigned i = 0; i < ENGINE_PREFIXES / PORTION; i++) {
+		fill_portion(events, sets, i, 2);
+		f->load_ns += timed_portion(rib, &diff, events);
+	}
+	for (unsigned i = 0; i < runs; i++) {
+		fill_portion(events, sets, i % (ENGINE_PREFIXES / PORTION), 0);
+		withdraw[i] = timed_portion(rib, &diff, events);
+		fill_portion(events, sets, i % (ENGINE_PREFIXES / PORTION), 2);
+		back[i] = timed_portion(rib, &diff, events);
+		hub[i] = timed(rib, &diff, 0, i % 2 ? RIB_UP : RIB_DOWN, ENGINE_PREFIXES);
+	}
+	f->withdraw_ns = median(withdraw, runs);
+	f->return_ns = median(back, runs);
+	f->hub_ns = median(hub, runs);
+	rib_diff_done(&diff);
+	rib_free(rib);
+	free(events);
+	free(sets);
+}
+
+static void print_engine_text(const struct engine_figures *f, const char *what)
+{
+	printf("%u prefixes of a routing engine, in portions of %u, on a device of %s\n",
+		ENGINE_PREFIXES, PORTION, what);
+	printf("  load                    %8.2f ms\n", (double)f->load_ns / 1e6);
+	printf("  a portion withdrawn     %8.4f ms\n", (double)f->withdraw_ns / 1e6);
+	printf("  and back                %8.4f ms\n", (double)f->return_ns / 1e6);
+	printf("  their hub down or up    %8.4f ms\n", (double)f->hub_ns / 1e6);
+}
+
+static void print_engine_json(const struct engine_figures *f, const char *what)
+{
+	printf("\"engine_of_%s\": {\"prefixes\": %u, \"portion\": %u, \"load_ms\": %.3f, "
+	       "\"withdraw_ms\": %.5f, \"return_ms\": %.5f, \"hub_ms\": %.5f}",
+		what, ENGINE_PREFIXES, PORTION, (double)f->load_ns / 1e6,
+		(double)f->withdraw_ns / 1e6, (double)f->return_ns / 1e6, (double)f->hub_ns / 1e6);
+}
+
 static void print_text(const struct figures *f)
 {
 	printf("%u prefixes, %u candidates each, %u an origin\n", PREFIXES, HUBS, f->per_origin);
@@ -242,6 +346,7 @@ int main(int argc, char **argv)
 	static const unsigned shapes[] = {1, 20};
 	struct figures figures[ARRAY_SIZE(shapes)] = {{0}};
 	unsigned runs = 51;
+	struct engine_figures engine_one = {0}, engine_many = {0};
 	int64_t beside_doubt, hub, site;
 	bool json = false;
 
@@ -273,18 +378,26 @@ int main(int argc, char **argv)
 	beside_doubt = measure_beside_doubt(runs);
 	hub = measure_loss_by_level(runs, 0);
 	site = measure_loss_by_level(runs, 2);
-	if (json)
+	measure_engine(&engine_one, 1, runs);
+	measure_engine(&engine_many, RIB_MAX_OWNERS, runs);
+	if (json) {
 		printf("], \"one_of_100001_ms\": %.5f, \"hub_of_many_owners_ms\": %.5f, "
-		       "\"site_of_many_owners_ms\": %.5f}\n",
+		       "\"site_of_many_owners_ms\": %.5f, ",
 			(double)beside_doubt / 1e6, (double)hub / 1e6, (double)site / 1e6);
-	else
+		print_engine_json(&engine_one, "one_owner");
+		printf(", ");
+		print_engine_json(&engine_many, "many_owners");
+		printf("}\n");
+	} else {
 		printf("one prefix turns while %u others are in doubt\n"
 		       "  its next hop down or up %8.4f ms\n",
 			DOUBTFUL, (double)beside_doubt / 1e6);
-	if (!json)
 		printf("%u prefixes on a device of many owners\n"
 		       "  their hub down or up    %8.4f ms\n"
 		       "  their site down or up   %8.4f ms\n",
 			SHARED, (double)hub / 1e6, (double)site / 1e6);
+		print_engine_text(&engine_one, "one owner");
+		print_engine_text(&engine_many, "many owners");
+	}
 	return 0;
 }

@@ -96,6 +96,9 @@ static char *why_text(const struct asked *q, const struct rib_answer *a, size_t 
 		return mem_printf("equal to %s, but %s isn't known to take packets of one source "
 				  "from several peers",
 			winner, name_of(q, c->origin));
+	case RIB_PINNED:
+		return mem_printf(
+			"is an address of %s, which the inventory alone gives away", winner);
 	default:
 		return mem_printf("not usable, but kept (%s)",
 			a->pinned ? "it never moves" : "on_dead: hold");

@@ -112,10 +112,18 @@ void engine_moved_lines(const struct rib_diff *move,
 	vec_done(&m.lines);
 }
 
+/* Where somebody looks at peers' states: a device of many owners, or a routing engine. */
+static bool has_levels(const struct engine *e)
+{
+	return e->max_owners > 1 || e->gen->self->routing.engine != MESH_ENGINE_NONE;
+}
+
 /* The move goes before its lines, which take a look at each prefix. */
 void engine_emit_move(struct engine *e, engine_actions *out)
 {
-	if (!e->diff.sets.n && !e->diff.prefixes.n && !e->diff.owner_sets.n && !e->diff.levels.n)
+	const struct rib_diff *d = &e->diff;
+
+	if (!d->sets.n && !d->prefixes.n && !d->owner_sets.n && !(d->levels.n && has_levels(e)))
 		return;
 	engine_emit(e, ENGINE_MOVE, out)->u.move = &e->diff;
 	engine_emit(e, ENGINE_MOVED_LINES, out)->u.move = &e->diff;

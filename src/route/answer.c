@@ -22,6 +22,7 @@ const char *rib_reason_name(enum rib_reason r)
 		[RIB_ORIGIN_LAST_RESORT] = "origin-last-resort",
 		[RIB_WITHDRAWN] = "withdrawn",
 		[RIB_CUT_FOR_ORIGIN] = "cut-for-origin",
+		[RIB_PINNED] = "pinned",
 	};
 
 	assert((size_t)r < ARRAY_SIZE(names));

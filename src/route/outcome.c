@@ -8,13 +8,14 @@ static enum rib_reach reach_of(const struct rib_peer *hop, uint32_t origin)
 				       : RIB_REACH_UNKNOWN;
 }
 
-/* The state of an origin behind a next hop, who knows better than we do whether it is there. */
+/* The state of an origin behind a next hop, who knows better than we do whether it is there: by
+ * what it reports, else by what a routing engine heard of it. */
 static enum rib_state origin_state(
-	const struct rib_peer *hop, const struct rib_peer *origin, uint32_t id)
+	const struct rib_peer *hop, const struct rib_peer *origin, const struct rib_candidate *c)
 {
 	enum rib_state seen = origin->known ? origin->state : RIB_UP;
 
-	switch (reach_of(hop, id)) {
+	switch (reach_of(hop, c->origin)) {
 	case RIB_REACH_HAS:
 		return seen == RIB_DOWN ? RIB_UP : seen;
 	case RIB_REACH_CLEAN:
@@ -26,7 +27,7 @@ static enum rib_state origin_state(
 	case RIB_REACH_UNKNOWN:
 		break;
 	}
-	return seen;
+	return c->source == RIB_KERNEL && seen == RIB_DOWN ? RIB_UP : seen;
 }
 
 /* What is known of a candidate's next hop and of its origin. */
@@ -38,7 +39,7 @@ static struct decision_contender contender(const struct rib *rib, const struct r
 	x.state = hop->state;
 	if (c->transit) {
 		origin = rib->peers.items[c->origin];
-		x.origin = origin_state(hop, origin, c->origin);
+		x.origin = origin_state(hop, origin, c);
 		x.takes_many = rib->max_owners == 1 || origin->takes_many;
 	}
 	return x;
@@ -53,6 +54,12 @@ static void contest_reserve(struct rib_contest *c, size_t n)
 	c->cap = n;
 }
 
+/* Of a pinned prefix: the inventory's asks nothing, and no other counts. */
+static enum rib_state pinned_state(const struct rib_candidate *c)
+{
+	return c->source == RIB_INVENTORY ? RIB_UP : RIB_DOWN;
+}
+
 static void enter(struct rib *rib, const struct rib_set *s)
 {
 	contest_reserve(&rib->contest, s->n);
@@ -60,8 +67,10 @@ static void enter(struct rib *rib, const struct rib_set *s)
 		struct decision_contender *x = &rib->contest.contenders[i];
 
 		*x = contender(rib, &s->candidates[i]);
-		if (s->policy->pinned) /* asks nothing */
-			x->state = x->origin = RIB_UP;
+		if (s->policy->pinned) {
+			x->state = pinned_state(x->candidate);
+			x->origin = RIB_UP;
+		}
 	}
 }
 
@@ -85,6 +94,9 @@ const struct rib_contest *rib_contest_run(struct rib *rib, const struct rib_set 
 {
 	const struct rib_contest *c = run(rib, s);
 
+	for (size_t i = 0; s->policy->pinned && i < s->n; i++)
+		if (c->contenders[i].state == RIB_DOWN)
+			c->reasons[i] = RIB_PINNED;
 	/* Of winners that are last resort in unlike ways, the device takes some. */
 	for (size_t i = 0; s->group && i < s->n; i++) {
 		const struct decision_contender *x = &c->contenders[i];
@@ -169,7 +181,7 @@ static void decide_group(struct rib *rib, struct rib_set *s, struct rib_outcome 
 
 void rib_set_decide(struct rib *rib, struct rib_set *s)
 {
-	struct rib_outcome o = {.route = true};
+	struct rib_outcome o = {.route = rib_set_has(s, RIB_INVENTORY)};
 
 	if (s->group)
 		decide_group(rib, s, &o);

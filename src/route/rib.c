@@ -287,10 +287,9 @@ static void compare_entries(struct rib *rib, struct rib_diff *diff)
 	rib->touched.n = 0;
 }
 
-/* The device's levels are the peers' states. */
 static void compare_peers(struct rib *rib, struct rib_diff *diff)
 {
-	for (size_t i = 0; rib->max_owners > 1 && i < rib->touched_peers.n; i++) {
+	for (size_t i = 0; i < rib->touched_peers.n; i++) {
 		uint32_t id = rib->touched_peers.items[i];
 		const struct rib_peer *p = rib->peers.items[id];
 

@@ -32,8 +32,14 @@
  *   8  No usable candidate: on_dead tells. RIB_FALL_BACK withdraws the owner and keeps the kernel
  *      route, RIB_HOLD keeps the last owner (or, if there never was one, the first candidate in
  *      order), RIB_RELEASE withdraws both. An owner set stays, and nobody in it is sent to.
- *   9  A pinned prefix (a direct peer's own overlay address) has its one candidate as owner
- *      whatever its state (given several, the first of them by steps 2 to 6).
+ *   9  A pinned prefix (a direct peer's own overlay address) has the inventory's one candidate as
+ *      owner whatever its state (given several, the first of them by steps 2 to 6). What another
+ *      source says of it is kept, and counts when the pin is gone.
+ *
+ * RIB_KERNEL is what a routing engine chose, of which it keeps the kernel's routes itself: a prefix
+ * that nobody but the kernel tells of has owners and no route of ours. The engine says that the
+ * next hop has the origin, which is more than that we don't see it: such an origin that is down for
+ * us counts as up. That it drains or holds counts as ever, and so does what the next hop reports.
  */
 #ifndef SHUNT_ROUTE_RIB_H
 #define SHUNT_ROUTE_RIB_H
@@ -51,7 +57,7 @@ enum rib_on_dead { RIB_FALL_BACK, RIB_HOLD, RIB_RELEASE };
 /* Who tells of candidates. */
 enum rib_source { RIB_INVENTORY, RIB_KERNEL, RIB_N_SOURCES };
 /* Administrative distances; lower wins. */
-enum rib_distance { RIB_DISTANCE_INVENTORY = 10, RIB_DISTANCE_KERNEL = 20 };
+enum rib_distance { RIB_DISTANCE_KERNEL = 5, RIB_DISTANCE_INVENTORY = 10 };
 
 /* Why a candidate stands where it stands; the first step that decided against it. */
 enum rib_reason {
@@ -71,6 +77,7 @@ enum rib_reason {
 	RIB_CUT_FOR_ORIGIN,	/* equal to the winner, but an origin behind them, or behind one
 				   that would be their equal if it were up, takes packets of one
 				   source from one peer only, as far as is known */
+	RIB_PINNED,		/* the prefix is, and only the inventory says to whom */
 };
 
 struct rib_candidate {
@@ -162,8 +169,7 @@ struct rib_diff {
 	/* New or changed or gone, by number; of a FIB of many owners only. */
 	VEC(struct rib_owner_set) owner_sets;
 	VEC(struct rib_owner) owners; /* of all owner_sets: what they point into */
-	/* Peers whose state is another now, each once; of a FIB of many owners only, whose levels
-	 * they are. */
+	/* Peers whose state is another now, each once: the levels of a FIB of many owners. */
 	VEC(struct rib_level) levels;
 	uint32_t step;
 };
@@ -195,7 +201,7 @@ struct rib_event {
 			const struct rib_candidate *candidates;
 			size_t n; /* 0: the source knows the prefix no more; with the last one
 				     that did go owners and route */
-			/* Counts from the inventory only; what others alone know falls back. */
+			/* Count from the inventory only; what others alone know falls back. */
 			enum rib_on_dead on_dead;
 			bool pinned;
 		} prefix;

@@ -122,7 +122,7 @@ static int canonical_cmp(const void *a, const void *b)
 	return order ? order : memcmp(a, b, sizeof(struct rib_candidate));
 }
 
-static bool has_of(const struct rib_set *s, enum rib_source source)
+bool rib_set_has(const struct rib_set *s, enum rib_source source)
 {
 	for (size_t i = 0; s && i < s->n; i++)
 		if (s->candidates[i].source == source)
@@ -137,7 +137,7 @@ static struct rib_policy policy_of(const struct rib_set *old, const struct rib_w
 
 	if (word->source == RIB_INVENTORY)
 		return word->n ? (struct rib_policy){word->on_dead, word->pinned} : others;
-	return has_of(old, RIB_INVENTORY) ? *old->policy : others;
+	return rib_set_has(old, RIB_INVENTORY) ? *old->policy : others;
 }
 
 /* What the source says now and what the others said before, into rib->candidates and rib->key. */

@@ -179,6 +179,9 @@ void rib_entry_want(const struct rib_entry *e, struct rib_want *ret);
  */
 struct rib_owner_set rib_entry_owner_set(const struct rib_entry *e);
 
+/* Whether that source has candidates in it. NULL: none. */
+bool rib_set_has(const struct rib_set *s, enum rib_source source);
+
 /* Decides the set anew: its order and its outcome (outcome.c). */
 void rib_set_decide(struct rib *rib, struct rib_set *s);
 /* The reasons of a set's candidates, in rib->contest until the next call. */

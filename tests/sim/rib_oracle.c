@@ -14,6 +14,12 @@ struct oracle_prefix *oracle_prefix(struct oracle *o, const ip_prefix *p)
 	return &o->prefixes[o->n++];
 }
 
+static void add(struct oracle_prefix *p, int source, const struct rib_candidate *c)
+{
+	p->candidates[p->n] = *c;
+	p->candidates[p->n++].source = (uint8_t)source;
+}
+
 /* Everything that anybody says of the prefix; how it is treated only the inventory says. */
 static void gather(struct oracle_prefix *p)
 {
@@ -22,7 +28,7 @@ static void gather(struct oracle_prefix *p)
 	p->n = 0;
 	for (int source = 0; source < RIB_N_SOURCES; source++)
 		for (size_t i = 0; i < p->said[source].n; i++)
-			p->candidates[p->n++] = p->said[source].candidates[i];
+			add(p, source, &p->said[source].candidates[i]);
 	p->exists = p->n > 0;
 	p->pinned = listed && p->said[RIB_INVENTORY].pinned;
 	p->on_dead = listed ? p->said[RIB_INVENTORY].on_dead : RIB_FALL_BACK;
@@ -82,6 +88,8 @@ static enum rib_state origin_of(const struct oracle *o, const struct rib_candida
 		return RIB_UP;
 	if (reach == RIB_REACH_HAS && seen == RIB_DOWN)
 		return RIB_UP;
+	if (c->source == RIB_KERNEL && seen == RIB_DOWN)
+		return RIB_UP; /* the engine knows it there */
 	return seen;
 }
 
@@ -117,7 +125,11 @@ static uint32_t number_in_state(const struct oracle *o, const struct oracle_pref
 static uint32_t number(const struct oracle *o, const struct oracle_prefix *p,
 	const struct rib_candidate *c, int step)
 {
-	return number_in_state(o, p, c, step, p->pinned ? RIB_UP : o->states[c->peer]);
+	enum rib_state state = o->states[c->peer];
+
+	if (p->pinned)
+		state = c->source == RIB_INVENTORY ? RIB_UP : RIB_DOWN;
+	return number_in_state(o, p, c, step, state);
 }
 
 static const enum rib_reason step_reasons[STEPS] = {RIB_PEER_DOWN, RIB_ORIGIN_DOWN,
@@ -161,6 +173,8 @@ static void strike(const struct oracle *o, struct oracle_prefix *p, bool in[])
 			if (in[i] && number(o, p, &p->candidates[i], step) > lowest) {
 				in[i] = false;
 				p->reasons[i] = step_reasons[step];
+				if (step == 0 && p->pinned)
+					p->reasons[i] = RIB_PINNED;
 				if (step == 2 && o->states[p->candidates[i].peer] == RIB_UP)
 					p->reasons[i] = RIB_ORIGIN_LAST_RESORT;
 			}
@@ -312,7 +326,7 @@ static void decide(const struct oracle *o, struct oracle_prefix *p)
 	bool in[ORACLE_CANDIDATES];
 
 	p->owners = (struct rib_owners){0};
-	p->route = p->exists;
+	p->route = p->exists && p->said[RIB_INVENTORY].n > 0; /* else it is the engine's */
 	if (!p->exists)
 		return;
 	order(o, p);

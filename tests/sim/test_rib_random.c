@@ -77,6 +77,12 @@ struct world {
 	uint64_t changes;
 };
 
+/* Of a node, whoever names it. */
+static uint32_t place_of(uint32_t node)
+{
+	return node * 5 % 17;
+}
+
 /* Few values each, so that ties reach every step. */
 static struct rib_candidate random_candidate(void)
 {
@@ -90,8 +96,8 @@ static struct rib_candidate random_candidate(void)
 	if (c.transit)
 		c.hub_metric = 10 * below(3);
 	c.weight = (uint16_t)(c.peer % 3);
-	c.place = c.peer * 5 % 17;
-	c.origin_place = c.origin * 5 % 17;
+	c.place = place_of(c.peer);
+	c.origin_place = place_of(c.origin);
 	return c;
 }
 
@@ -107,22 +113,26 @@ static size_t common_candidates(struct rib_candidate *ret, enum rib_on_dead on_d
 			.transit = true,
 			.hub_metric = 10 * hub * step,
 			.weight = (uint16_t)hub,
-			.place = hub,
-			.origin_place = site,
+			.place = place_of(hub),
+			.origin_place = place_of(site),
 			.distance = RIB_DISTANCE_INVENTORY};
 	if (on_dead == RIB_HOLD)
 		return 2;
 	ret[2] = (struct rib_candidate){.peer = site,
 		.origin = site,
-		.place = site,
-		.origin_place = site,
+		.place = place_of(site),
+		.origin_place = place_of(site),
 		.distance = RIB_DISTANCE_INVENTORY};
 	return 3;
 }
 
+/* The engine's is a setting: it may be the inventory's own, or a worse one. */
 static uint8_t distance_of(enum rib_source source, const struct rib_candidate *c)
 {
-	return source == RIB_KERNEL ? RIB_DISTANCE_KERNEL : c->distance;
+	static const uint8_t stated[] = {
+		RIB_DISTANCE_KERNEL, RIB_DISTANCE_KERNEL, RIB_DISTANCE_INVENTORY, 20};
+
+	return source == RIB_KERNEL ? stated[below(ARRAY_SIZE(stated))] : c->distance;
 }
 
 static void random_prefix_event(struct rib_event *ev, struct rib_candidate *candidates)
@@ -130,7 +140,7 @@ static void random_prefix_event(struct rib_event *ev, struct rib_candidate *cand
 	ev->type = RIB_EVENT_PREFIX;
 	assert_true(ip_prefix_parse(
 		&ev->u.prefix.prefix, prefix_texts[below(ARRAY_SIZE(prefix_texts))]));
-	ev->u.prefix.source = one_in(4) ? RIB_KERNEL : RIB_INVENTORY;
+	ev->u.prefix.source = one_in(3) ? RIB_KERNEL : RIB_INVENTORY;
 	ev->u.prefix.n = one_in(5) ? 0 : 1 + below(one_in(4) ? MAX_CANDIDATES : 4);
 	ev->u.prefix.candidates = candidates;
 	ev->u.prefix.on_dead = (enum rib_on_dead)below(3);
@@ -429,6 +439,12 @@ static void check_desires(struct world *w)
 
 	assert_int_equal(rib_desires_after(w->rib, NULL, SIZE_MAX, check_desire, &ds), 0);
 	assert_int_equal(ds.n, w->model.n_sets);
+}
+
+/* Whoever's state is another is told, once, whatever the device is. */
+static void check_levels(struct world *w)
+{
+	model_apply_levels(&w->model, &w->diff);
 	for (uint32_t id = 0; id < ORACLE_PEERS; id++)
 		assert_int_equal(w->model.levels[id], w->oracle.states[id]);
 }
@@ -513,7 +529,6 @@ static void check_many(struct world *w, const struct rib_event *events, size_t n
 
 	for (size_t i = 0; i < n; i++)
 		states_only &= events[i].type == RIB_EVENT_PEER;
-	model_apply_levels(&w->model, &w->diff);
 	if (states_only)
 		check_levels_alone(w);
 	model_apply(&w->model, &w->diff);
@@ -538,6 +553,7 @@ static void random_step(struct world *w)
 	check_diff(w);
 	check_answers(w);
 	check_lookups(w);
+	check_levels(w);
 	if (w->oracle.max_owners > 1)
 		check_many(w, events, n);
 }

@@ -78,7 +78,7 @@ static void put_levels(struct bench *b, const struct rib_diff *d)
 {
 	static const char *const words[] = {"down", "last resort", "up"};
 
-	for (size_t i = 0; i < d->levels.n; i++)
+	for (size_t i = 0; b->max_owners > 1 && i < d->levels.n; i++)
 		buf_printf(&b->text, ", %s %s", engine_name(b->e, d->levels.items[i].peer),
 			words[d->levels.items[i].state]);
 	if (d->owner_sets.n)

@@ -49,6 +49,14 @@ static inline struct rib_candidate transit(
 		.origin_place = origin};
 }
 
+/* As a routing engine's: the same by the kernel's routes. */
+static inline struct rib_candidate by_engine(struct rib_candidate c)
+{
+	c.distance = RIB_DISTANCE_KERNEL;
+	c.source = RIB_KERNEL;
+	return c;
+}
+
 struct fixture {
 	struct rib *rib;
 	struct rib_diff diff;
@@ -96,6 +104,15 @@ static inline struct rib_event prefix_event(const char *text,
 	ev.u.prefix.candidates = candidates;
 	ev.u.prefix.n = n;
 	ev.u.prefix.on_dead = on_dead;
+	return ev;
+}
+
+static inline struct rib_event kernel_event(
+	const char *text, const struct rib_candidate *candidates, size_t n)
+{
+	struct rib_event ev = prefix_event(text, candidates, n, RIB_FALL_BACK);
+
+	ev.u.prefix.source = RIB_KERNEL;
 	return ev;
 }
 

@@ -147,7 +147,9 @@ static void test_fall_back_keeps_the_route(void **state)
 	set_peer(&f, HUB_A, RIB_DOWN);
 	assert_int_equal(f.changes[0].turn.old_home.kind, RIB_AT_PEER);
 	assert_int_equal(f.changes[0].turn.home.kind, RIB_AT_NOBODY);
-	assert_int_equal(f.diff.levels.n, 0); /* a device of one owner has none */
+	assert_int_equal(f.diff.levels.n, 1);
+	assert_int_equal(f.diff.levels.items[0].peer, HUB_A);
+	assert_int_equal(f.diff.levels.items[0].state, RIB_DOWN);
 	expect_change(&f, 0, "10.20.1.0/24", "1", "-", RIB_PEER_DOWN);
 	assert_true(f.changes[0].turn.old_route && f.changes[0].turn.route);
 	expect_reasons(&f, "10.20.1.0/24", "1/4:peer-down 2/4:peer-down");
@@ -376,31 +378,154 @@ static void test_candidate_sets_are_shared(void **state)
  * inventory's. */
 static void test_sources_stand_side_by_side(void **state)
 {
-	struct rib_candidate inventory = direct(HUB_A, 0), kernel = direct(HUB_B, 0);
-	struct rib_event by_kernel = prefix_event("10.20.1.0/24", &kernel, 1, RIB_RELEASE);
-	struct rib_event no_more = prefix_event("10.20.1.0/24", NULL, 0, RIB_FALL_BACK);
+	struct rib_candidate inventory = direct(HUB_A, 0), kernel = by_engine(direct(HUB_B, 0));
+	struct rib_event by_kernel = kernel_event("10.20.1.0/24", &kernel, 1);
+	struct rib_event no_more = kernel_event("10.20.1.0/24", NULL, 0);
 	struct fixture f = fixture_new(1);
 
-	kernel.distance = RIB_DISTANCE_KERNEL;
-	by_kernel.u.prefix.source = no_more.u.prefix.source = RIB_KERNEL;
 	set_up(&f, HUB_A, HUB_B);
+	set_prefix(&f, "10.20.1.0/24", &inventory, 1, RIB_HOLD);
 	step(&f, &by_kernel, 1);
 	expect_owners(&f, "10.20.1.0/24", "2");
+	expect_reasons(&f, "10.20.1.0/24", "2/2:wins 1/1:higher-distance");
 	set_peer(&f, HUB_B, RIB_DOWN);
-	assert_true(f.changes[0].turn.route); /* falls back, whatever the event said */
-	set_peer(&f, HUB_B, RIB_UP);
-	set_prefix(&f, "10.20.1.0/24", &inventory, 1, RIB_HOLD);
 	expect_owners(&f, "10.20.1.0/24", "1");
-	expect_reasons(&f, "10.20.1.0/24", "1/1:wins 2/2:higher-distance");
 	set_peer(&f, HUB_A, RIB_DOWN);
+	expect_owners(&f, "10.20.1.0/24", "1"); /* held */
+	set_peer(&f, HUB_B, RIB_UP);
 	expect_owners(&f, "10.20.1.0/24", "2");
 	step(&f, &no_more, 1);
-	expect_owners(&f, "10.20.1.0/24", "1"); /* held */
+	expect_owners(&f, "10.20.1.0/24", "1");
 	step(&f, &by_kernel, 1);
 	set_prefix(&f, "10.20.1.0/24", NULL, 0, RIB_HOLD);
 	expect_owners(&f, "10.20.1.0/24", "2");
 	step(&f, &no_more, 1);
 	assert_int_equal(trie_count(f.rib->entries), 0);
+	fixture_done(&f);
+}
+
+/* An engine's distance is a setting: the inventory may be the one that wins. */
+static void test_distance_of_an_engine_is_a_setting(void **state)
+{
+	struct rib_candidate inventory = direct(HUB_A, 0), kernel = by_engine(direct(HUB_B, 0));
+	struct fixture f = fixture_new(1);
+	struct rib_event ev;
+
+	set_up(&f, HUB_A, HUB_B);
+	set_prefix(&f, "10.20.1.0/24", &inventory, 1, RIB_FALL_BACK);
+	kernel.distance = 20;
+	ev = kernel_event("10.20.1.0/24", &kernel, 1);
+	step(&f, &ev, 1);
+	assert_int_equal(f.n_changes, 0);
+	expect_reasons(&f, "10.20.1.0/24", "1/1:wins 2/2:higher-distance");
+	set_peer(&f, HUB_A, RIB_LAST_RESORT); /* what is known of the path comes first */
+	expect_owners(&f, "10.20.1.0/24", "2");
+	kernel.distance = RIB_DISTANCE_INVENTORY;
+	set_peer(&f, HUB_A, RIB_UP);
+	step(&f, &ev, 1);
+	expect_reasons(&f, "10.20.1.0/24", "1/1:wins 2/2:cut-from-set");
+	fixture_done(&f);
+}
+
+/* The engine keeps its route itself, and takes care of it when nobody can carry the prefix. */
+static void test_a_prefix_of_the_kernel_alone_has_no_route(void **state)
+{
+	struct rib_candidate inventory = direct(HUB_A, 0), kernel = by_engine(direct(HUB_B, 0));
+	struct rib_event by_kernel = kernel_event("10.20.1.0/24", &kernel, 1);
+	struct rib_event no_more = kernel_event("10.20.1.0/24", NULL, 0);
+	struct fixture f = fixture_new(1);
+
+	by_kernel.u.prefix.on_dead = RIB_HOLD; /* which isn't the kernel's to say */
+	set_up(&f, HUB_A, HUB_B);
+	step(&f, &by_kernel, 1);
+	expect_change(&f, 0, "10.20.1.0/24", "-", "2", RIB_WINS);
+	assert_false(f.changes[0].turn.route);
+	set_peer(&f, HUB_B, RIB_DOWN);
+	expect_change(&f, 0, "10.20.1.0/24", "2", "-", RIB_PEER_DOWN);
+	assert_false(f.changes[0].turn.old_route || f.changes[0].turn.route);
+	set_peer(&f, HUB_B, RIB_UP);
+	set_prefix(&f, "10.20.1.0/24", &inventory, 1, RIB_FALL_BACK);
+	expect_change(&f, 0, "10.20.1.0/24", "2", "2", RIB_WINS);
+	assert_true(!f.changes[0].turn.old_route && f.changes[0].turn.route);
+	set_prefix(&f, "10.20.1.0/24", NULL, 0, RIB_FALL_BACK);
+	assert_true(f.changes[0].turn.old_route && !f.changes[0].turn.route);
+	step(&f, &no_more, 1);
+	expect_change(&f, 0, "10.20.1.0/24", "2", "-", RIB_WITHDRAWN);
+	fixture_done(&f);
+}
+
+/* That we don't see the origin is no news to an engine that has a route to it; that it drains is,
+ * and so is what the hub itself reports. */
+static void test_origin_behind_an_engines_hub(void **state)
+{
+	struct rib_candidate c[] = {
+		by_engine(transit(HUB_A, 10, SITE_1, 0)), by_engine(transit(HUB_B, 20, SITE_1, 0))};
+	struct rib_candidate cover = direct(SITE_2, 0);
+	struct rib_event by_kernel = kernel_event("10.20.1.0/24", c, 2);
+	struct fixture f = fixture_new(1);
+
+	set_up(&f, HUB_A, SITE_2);
+	set_prefix(&f, "10.20.0.0/16", &cover, 1, RIB_FALL_BACK);
+	step(&f, &by_kernel, 1);
+	set_peer(&f, SITE_1, RIB_DOWN);
+	assert_int_equal(f.n_changes, 0); /* nor does the cover come into it */
+	expect_reasons(&f, "10.20.1.0/24", "1/4:wins 2/4:higher-hub-metric");
+	set_peer(&f, SITE_1, RIB_LAST_RESORT);
+	set_reach(&f, HUB_B, SITE_1, RIB_REACH_CLEAN);
+	expect_reasons(&f, "10.20.1.0/24", "2/4:wins 1/4:origin-last-resort");
+	set_reach(&f, HUB_B, SITE_1, RIB_REACH_UNKNOWN);
+	set_peer(&f, SITE_1, RIB_UP);
+	set_reach(&f, HUB_A, SITE_1, RIB_REACH_POOR);
+	expect_reasons(&f, "10.20.1.0/24", "2/4:wins 1/4:origin-last-resort");
+	set_reach(&f, HUB_A, SITE_1, RIB_REACH_LOST);
+	expect_reasons(&f, "10.20.1.0/24", "2/4:wins 1/4:origin-down");
+	set_reach(&f, HUB_B, SITE_1, RIB_REACH_LOST);
+	expect_owners(&f, "10.20.1.0/24", "-"); /* both hubs say so: the cover has it */
+	fixture_done(&f);
+}
+
+/* Several nodes may announce it, and the engine doesn't tell which of them did: all behind the
+ * hub count, and the best of them says what the hub is worth. */
+static void test_one_hub_before_several_origins(void **state)
+{
+	struct rib_candidate c[] = {by_engine(transit(HUB_A, 10, SITE_1, 0)),
+		by_engine(transit(HUB_A, 10, SITE_2, 0)), by_engine(transit(HUB_B, 20, SITE_1, 0)),
+		by_engine(transit(HUB_B, 20, SITE_2, 0))};
+	struct rib_event by_kernel = kernel_event("192.0.2.0/24", c, 4);
+	struct fixture f = fixture_new(1);
+
+	set_up(&f, HUB_A, HUB_B);
+	step(&f, &by_kernel, 1);
+	set_peer(&f, SITE_1, RIB_LAST_RESORT);
+	expect_owners(&f, "192.0.2.0/24", "1");
+	set_reach(&f, HUB_A, SITE_1, RIB_REACH_LOST);
+	expect_owners(&f, "192.0.2.0/24", "1");
+	set_reach(&f, HUB_A, SITE_2, RIB_REACH_LOST);
+	expect_owners(&f, "192.0.2.0/24", "2");
+	fixture_done(&f);
+}
+
+/* What the kernel says of a pinned prefix is kept, and doesn't count while it is pinned. */
+static void test_a_pinned_prefix_is_the_inventorys(void **state)
+{
+	struct rib_candidate kernel[] = {
+		by_engine(transit(HUB_A, 10, SITE_1, 0)), by_engine(direct(HUB_B, 0))};
+	struct rib_event by_kernel = kernel_event("10.10.0.11/32", kernel, 2);
+	struct rib_event no_more = kernel_event("10.10.0.11/32", NULL, 0);
+	struct fixture f = fixture_new(1);
+
+	by_kernel.u.prefix.pinned = true; /* which isn't the kernel's to say */
+	set_up(&f, HUB_A, HUB_B);
+	step(&f, &by_kernel, 1);
+	expect_owners(&f, "10.10.0.11/32", "2");
+	pin_prefix(&f, "10.10.0.11/32", direct(SITE_1, 0));
+	expect_reasons(&f, "10.10.0.11/32", "4/4:held 2/2:pinned 1/4:pinned");
+	expect_change(&f, 0, "10.10.0.11/32", "2", "4", RIB_PINNED);
+	set_prefix(&f, "10.10.0.11/32", NULL, 0, RIB_FALL_BACK);
+	expect_owners(&f, "10.10.0.11/32", "2");
+	pin_prefix(&f, "10.10.0.11/32", direct(SITE_1, 0));
+	step(&f, &no_more, 1);
+	expect_reasons(&f, "10.10.0.11/32", "4/4:held");
 	fixture_done(&f);
 }
 
@@ -460,6 +585,11 @@ int main(void)
 		cmocka_unit_test(test_changes_are_sorted),
 		cmocka_unit_test(test_candidate_sets_are_shared),
 		cmocka_unit_test(test_sources_stand_side_by_side),
+		cmocka_unit_test(test_distance_of_an_engine_is_a_setting),
+		cmocka_unit_test(test_a_prefix_of_the_kernel_alone_has_no_route),
+		cmocka_unit_test(test_origin_behind_an_engines_hub),
+		cmocka_unit_test(test_one_hub_before_several_origins),
+		cmocka_unit_test(test_a_pinned_prefix_is_the_inventorys),
 		cmocka_unit_test(test_difference_is_told_by_sets),
 		cmocka_unit_test(test_peer_states),
 	};

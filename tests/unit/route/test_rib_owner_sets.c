@@ -288,6 +288,31 @@ static void test_only_the_inventorys_transit_is_a_relay(void **state)
 	fixture_done(&f);
 }
 
+/* An engine's equal-cost set is shared as the inventory's would be: if all who may be behind it
+ * take packets of one source from several peers. */
+static void test_a_set_of_an_engine_is_cut_for_its_origins(void **state)
+{
+	struct rib_candidate c[] = {by_engine(transit(HUB_A, 10, SITE_1, 0)),
+		by_engine(transit(HUB_A, 10, SITE_2, 0)), by_engine(transit(HUB_B, 10, SITE_1, 0)),
+		by_engine(transit(HUB_B, 10, SITE_2, 0))};
+	struct rib_event ev = kernel_event("192.0.2.0/24", c, 4);
+	struct fixture f = fixture_new(16);
+
+	set_up(&f, HUB_A, HUB_B);
+	set_takes_many(&f, SITE_1, true);
+	step(&f, &ev, 1);
+	expect_owners(&f, "192.0.2.0/24", "1");
+	expect_reasons(&f, "192.0.2.0/24",
+		"1/4:wins 1/5:later-in-file 2/4:cut-for-origin 2/5:later-in-file");
+	set_takes_many(&f, SITE_2, true);
+	expect_owners(&f, "192.0.2.0/24", "1,2");
+	expect_order(&f, "192.0.2.0/24", "1@0 2@0");
+	set_peer(&f, HUB_A, RIB_LAST_RESORT); /* a drain moves it, as without an engine */
+	expect_owners(&f, "192.0.2.0/24", "2");
+	assert_int_equal(f.diff.owner_sets.n, 0);
+	fixture_done(&f);
+}
+
 /* More next hops than the device holds: those that are best now. */
 static void test_more_next_hops_than_owners(void **state)
 {
@@ -372,6 +397,7 @@ int main(void)
 		cmocka_unit_test(test_equal_hubs_and_their_site),
 		cmocka_unit_test(test_equal_origins_are_shared),
 		cmocka_unit_test(test_only_the_inventorys_transit_is_a_relay),
+		cmocka_unit_test(test_a_set_of_an_engine_is_cut_for_its_origins),
 		cmocka_unit_test(test_more_next_hops_than_owners),
 		cmocka_unit_test(test_a_loss_looks_at_no_prefix),
 	};
