@@ -15,8 +15,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define ROUTE_HOPS_MAX 32 /* of a set; the kernel may hold more, we count those behind as absent \
-			   */
+#define ROUTE_HOPS_MAX                                                            \
+	32 /* of a set; the kernel may hold more, we count those behind as absent \
+	    */
 
 struct route_hop {
 	int ifindex;
