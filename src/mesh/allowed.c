@@ -9,6 +9,9 @@
  *   spoke      hubs are direct, all others are behind a hub
  *   client     one class per hub that clients use: everything is behind it
  *
+ * and each of them, but clients, once more for nodes with routing engines: among these networks are
+ * left out, and there is a link-local address of each direct one.
+ *
  * A real node differs from its class in the prefixes that it carries itself (nobody is programmed
  * for them) and in those of its extra peers (direct with it, but not with the class). These changes
  * are few; select() finds them, print() writes a peer's list from the class's with the changes
@@ -22,6 +25,7 @@
 
 #include "base/vec.h"
 #include "mesh/aggregate.h"
+#include "mesh/routing.h"
 #include "mesh/view.h"
 #include <assert.h>
 #include <string.h>
@@ -38,7 +42,7 @@ struct origin {
 	ip_prefix prefix;
 	unsigned node;
 	uint32_t metric;
-	bool address;
+	enum { NETWORK, ADDRESS, LINK_LOCAL } what;
 };
 
 enum kind { FULL_MESH, HUB, SPOKE, CLIENT };
@@ -56,7 +60,8 @@ struct owner {
 struct class
 {
 	enum kind kind;
-	int hub;	      /* of a client class; NOBODY: there is no hub */
+	int hub; /* of a client class; NOBODY: there is no hub */
+	bool has_engine;
 	int *winner;	      /* per entry: a node, or NOBODY */
 	uint32_t *list;	      /* entries by owner, ascending */
 	struct owner *owners; /* per node */
@@ -96,28 +101,39 @@ static int origin_cmp(const void *a, const void *b)
 	return d ? d : (x->node > y->node) - (x->node < y->node);
 }
 
+/* At ret, which has room. Returns how many. */
+static size_t list_origins_of(const struct mesh_node *node, struct origin *ret)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < node->n_addresses; k++)
+		ret[n++] = (struct origin){
+			ip_prefix_host(&node->addresses[k].addr), node->index, 0, ADDRESS};
+	for (size_t k = 0; k < node->n_networks; k++) {
+		uint32_t metric = node->networks[k].metric;
+
+		ret[n++] = (struct origin){node->networks[k].prefix, node->index,
+			metric == MESH_METRIC_NONE ? 0 : metric, NETWORK};
+	}
+	if (mesh_has_engine(node)) {
+		ip_addr address = mesh_link_local(node);
+
+		ret[n++] = (struct origin){ip_prefix_host(&address), node->index, 0, LINK_LOCAL};
+	}
+	return n;
+}
+
 static size_t list_origins(struct mesh_allowed *a)
 {
 	const struct mesh_inventory *inv = a->inv;
 	size_t n = 0;
 
 	for (size_t i = 0; i < inv->n_nodes; i++)
-		n += inv->nodes[i].n_networks + inv->nodes[i].n_addresses;
+		n += inv->nodes[i].n_networks + inv->nodes[i].n_addresses + 1;
 	a->origins = mem_zalloc(n + 1, sizeof(*a->origins));
 	n = 0;
-	for (unsigned i = 0; i < inv->n_nodes; i++) {
-		const struct mesh_node *node = &inv->nodes[i];
-
-		for (size_t k = 0; k < node->n_addresses; k++)
-			a->origins[n++] = (struct origin){
-				ip_prefix_host(&node->addresses[k].addr), i, 0, true};
-		for (size_t k = 0; k < node->n_networks; k++) {
-			uint32_t metric = node->networks[k].metric;
-
-			a->origins[n++] = (struct origin){node->networks[k].prefix, i,
-				metric == MESH_METRIC_NONE ? 0 : metric, false};
-		}
-	}
+	for (unsigned i = 0; i < inv->n_nodes; i++)
+		n += list_origins_of(&inv->nodes[i], a->origins + n);
 	qsort(a->origins, n, sizeof(*a->origins), origin_cmp);
 	return n;
 }
@@ -215,6 +231,16 @@ static int via(const struct mesh_allowed *a, const struct class *c, int self, un
 	return n_hubs ? (int)hubs[0] : NOBODY;
 }
 
+/* Whether a node of the class is a stranger to the origin: engines decide between the two, or it
+ * has nothing to do with engines, or with this one. */
+static bool is_out(
+	const struct mesh_allowed *a, const struct class *c, const struct origin *o, int peer)
+{
+	if (o->what == LINK_LOCAL)
+		return !c->has_engine || peer != (int)o->node;
+	return o->what == NETWORK && c->has_engine && mesh_has_engine(&a->inv->nodes[o->node]);
+}
+
 static int decide(const struct mesh_allowed *a, const struct class *c, int self, uint32_t entry)
 {
 	struct mesh_candidate best = {0};
@@ -225,7 +251,7 @@ static int decide(const struct mesh_allowed *a, const struct class *c, int self,
 		const struct origin *o = &a->origins[i];
 		int peer = via(a, c, self, o->node);
 
-		if (peer == NOBODY)
+		if (peer == NOBODY || is_out(a, c, o, peer))
 			continue;
 		bool transit = peer != (int)o->node;
 		struct mesh_candidate candidate = {
@@ -242,13 +268,15 @@ static int decide(const struct mesh_allowed *a, const struct class *c, int self,
 	return found ? (int)best.via : NOBODY;
 }
 
-static struct class *class_new(const struct mesh_allowed *a, enum kind kind, int hub)
+static struct class *class_new(
+	const struct mesh_allowed *a, enum kind kind, int hub, bool has_engine)
 {
 	struct class *c = mem_zalloc(1, sizeof(*c));
 	uint32_t next = 0;
 
 	c->kind = kind;
 	c->hub = hub;
+	c->has_engine = has_engine;
 	c->winner = mem_zalloc(a->n_entries + 1, sizeof(*c->winner));
 	c->list = mem_zalloc(a->n_entries + 1, sizeof(*c->list));
 	c->owners = mem_zalloc(a->inv->n_nodes + 1, sizeof(*c->owners));
@@ -277,11 +305,15 @@ static struct class *class_of(struct mesh_allowed *a, unsigned node)
 	enum kind kind =
 		a->inv->topology == MESH_FULL_MESH ? FULL_MESH : by_role[a->inv->nodes[node].role];
 	int hub = kind == CLIENT ? mesh_client_hub(a->t, node) : NOBODY;
+	bool has_engine = mesh_has_engine(&a->inv->nodes[node]);
 
-	for (size_t i = 0; i < a->classes.n; i++)
-		if (a->classes.items[i]->kind == kind && a->classes.items[i]->hub == hub)
-			return a->classes.items[i];
-	vec_push(&a->classes, class_new(a, kind, hub));
+	for (size_t i = 0; i < a->classes.n; i++) {
+		struct class *c = a->classes.items[i];
+
+		if (c->kind == kind && c->hub == hub && c->has_engine == has_engine)
+			return c;
+	}
+	vec_push(&a->classes, class_new(a, kind, hub, has_engine));
 	return a->classes.items[a->classes.n - 1];
 }
 
@@ -312,7 +344,8 @@ static void change_by_extra(struct mesh_allowed *a, unsigned extra)
 			continue;
 		if (was != NOBODY)
 			vec_push(&a->changes, (struct change){(unsigned)was, e, false});
-		vec_push(&a->changes, (struct change){(unsigned)is, e, true});
+		if (is != NOBODY)
+			vec_push(&a->changes, (struct change){(unsigned)is, e, true});
 	}
 }
 

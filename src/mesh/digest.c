@@ -84,6 +84,30 @@ static void add_identity(hash *h, const struct mesh_node *n)
 	add_endpoint(h, &n->endpoint);
 }
 
+static void add_routing(hash *h, const struct mesh_node *n)
+{
+	const struct mesh_routing *r = &n->routing;
+
+	add_number(h, r->engine);
+	add_number(h, r->protocol);
+	add_number(h, r->layout);
+	add_number(h, r->asn);
+	add_number(h, r->distance);
+	add_number(h, r->n_tables);
+	for (size_t i = 0; i < r->n_tables; i++)
+		add_number(h, r->tables[i]);
+	add_number(h, r->n_protocols);
+	for (size_t i = 0; i < r->n_protocols; i++)
+		add_number(h, r->protocols[i]);
+	add_number(h, r->n_reflectors);
+	for (size_t i = 0; i < r->n_reflectors; i++)
+		add_number(h, r->reflectors[i]);
+	add_text(h, r->socket);
+	add_number(h, n->n_may_announce);
+	for (size_t i = 0; i < n->n_may_announce; i++)
+		add_prefix(h, &n->may_announce[i].prefix);
+}
+
 static void add_node(hash *h, const struct mesh_node *n)
 {
 	add_identity(h, n);
@@ -92,6 +116,7 @@ static void add_node(hash *h, const struct mesh_node *n)
 	add_number(h, n->device);
 	add_number(h, n->nat);
 	add_networks(h, n);
+	add_routing(h, n);
 	add_text(h, n->interface);
 	add_number(h, n->listen_port);
 	add_number(h, (uint64_t)(int64_t)n->keepalive);

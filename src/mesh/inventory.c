@@ -28,6 +28,10 @@ const char *const mesh_probe_words[3] = {
 const char *const mesh_device_words[4] = {[MESH_DEVICE_KERNEL] = "kernel",
 	[MESH_DEVICE_SHUNT_WG] = "shunt-wg",
 	[MESH_DEVICE_OTHER] = "other"};
+const char *const mesh_engine_words[4] = {[MESH_ENGINE_NONE] = "none",
+	[MESH_ENGINE_BIRD] = "bird",
+	[MESH_ENGINE_FRR] = "frr",
+	[MESH_ENGINE_OTHER] = "other"};
 
 /* What the caller sees, and what holds it. */
 struct holder {
@@ -208,4 +212,9 @@ const char *mesh_topology_name(enum mesh_topology t)
 const char *mesh_device_name(enum mesh_device d)
 {
 	return mesh_device_words[d];
+}
+
+const char *mesh_engine_name(enum mesh_engine e)
+{
+	return mesh_engine_words[e];
 }

@@ -83,20 +83,30 @@ struct mesh_endpoint {
 
 /* Of a node, defaults applied. */
 struct mesh_routing {
-	enum mesh_engine engine;
+	enum mesh_engine engine; /* of a client always none */
 	enum mesh_protocol protocol;
 	enum mesh_layout layout;
 	uint32_t asn;	  /* 0: none stated, see mesh_asn */
 	uint8_t distance; /* administrative, of the engine's routes; lower wins */
 	/* Of the kernel's routes that count: in these tables, in the order in which they are asked,
-	 * and of these protocols. Without protocols: the engine's own. */
+	 * and of these protocols. What isn't stated is filled in: main, the engine's own. */
 	const uint32_t *tables;
 	size_t n_tables;
-	const uint8_t *protocols;
+	const uint8_t *protocols; /* none only without an engine, or of an `other` that check
+				     refuses */
 	size_t n_protocols;
 	const unsigned *reflectors; /* whom it has sessions with; none: see mesh_is_reflector_of */
 	size_t n_reflectors;
-	struct mesh_pos pos;
+	const char *socket; /* where the engine is asked for its sessions; NULL: its usual place */
+	/* The first key that the node itself states without an engine that it could be meant for;
+	 * of a client, `engine` too; of an engine that is `other`, `socket`. NULL: there is none.
+	 */
+	const char *idle_key;
+	struct mesh_pos idle_pos;
+	struct mesh_pos pos; /* where the engine is stated, under defaults if it stands there; as
+				those below it falls back to the node's */
+	struct mesh_pos asn_pos;
+	struct mesh_pos reflectors_pos;
 };
 
 struct mesh_node {
@@ -155,6 +165,9 @@ struct mesh_inventory {
 	const struct mesh_link *links;
 	size_t n_links;
 	struct mesh_pos topology_pos;
+	const char
+		*idle_key; /* of `routing` under defaults, where no node has an engine; or NULL */
+	struct mesh_pos idle_pos;
 };
 
 /* One reason why a text can't be read as an inventory: file:line:column and a sentence with the key
@@ -201,5 +214,6 @@ const char *mesh_on_dead_name(enum mesh_on_dead d);   /* "fall-back" */
 const char *mesh_probe_name(enum mesh_probe p);	      /* "bfd" */
 const char *mesh_topology_name(enum mesh_topology t); /* "hub-and-spoke" */
 const char *mesh_device_name(enum mesh_device d);     /* "shunt-wg"; NULL: unknown */
+const char *mesh_engine_name(enum mesh_engine e);     /* "bird" */
 
 #endif

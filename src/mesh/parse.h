@@ -77,6 +77,7 @@ void parse_role(struct parse *p, const struct yaml_node *v, void *into);     /* 
 void parse_on_dead(struct parse *p, const struct yaml_node *v, void *into);  /* int */
 void parse_probe(struct parse *p, const struct yaml_node *v, void *into);    /* int */
 void parse_device(struct parse *p, const struct yaml_node *v, void *into);   /* int */
+void parse_engine(struct parse *p, const struct yaml_node *v, void *into);   /* int */
 
 /* The words of the enums, in their order. */
 extern const char *const mesh_topology_words[2];
@@ -84,9 +85,18 @@ extern const char *const mesh_role_words[3];
 extern const char *const mesh_on_dead_words[3];
 extern const char *const mesh_probe_words[3];
 extern const char *const mesh_device_words[4]; /* the first isn't one */
+extern const char *const mesh_engine_words[4];
+
+/* A whole number; false and an error: it is none from least to most. */
+bool parse_number(
+	struct parse *p, const struct yaml_node *v, uint64_t least, uint64_t most, uint64_t *ret);
 
 /* A prefix as written, host bits and all. */
 bool parse_prefix(struct parse *p, const struct yaml_node *v, ip_prefix *ret);
+
+/* A prefix or a list of them, none twice; ret and ret_n are set in any case. */
+void parse_prefixes(struct parse *p, const struct yaml_node *v, bool may_be_empty,
+	const struct mesh_overlay **ret, size_t *ret_n);
 
 /* struct mesh_endpoint; port 0: left out. */
 void parse_endpoint(struct parse *p, const struct yaml_node *v, void *into);
@@ -114,6 +124,35 @@ struct stated_mtu {
 	struct mesh_pos pos;
 };
 
+/* A key of `routing`, by its place; line 0: not stated. */
+enum stated_routing_key {
+	STATED_ENGINE,
+	STATED_PROTOCOL,
+	STATED_LAYOUT,
+	STATED_ASN,
+	STATED_REFLECTORS,
+	STATED_DISTANCE,
+	STATED_TABLES,
+	STATED_PROTOCOLS,
+	STATED_SOCKET,
+	N_STATED_ROUTING
+};
+
+struct stated_routing {
+	struct mesh_pos pos[N_STATED_ROUTING];
+	int engine;
+	uint32_t asn;
+	uint8_t distance;
+	const uint32_t *tables;
+	size_t n_tables;
+	const uint8_t *protocols;
+	size_t n_protocols;
+	const char *socket;
+	const struct yaml_node *names; /* of reflectors, until all nodes are known */
+	const unsigned *reflectors;
+	size_t n_reflectors;
+};
+
 struct stated_settings {
 	struct stated_interface interface;
 	uint16_t listen_port; /* 0: not stated */
@@ -122,6 +161,7 @@ struct stated_settings {
 	struct stated_liveness liveness;
 	const char *private_key_file; /* NULL: not stated */
 	int device;		      /* MESH_DEVICE_UNKNOWN: not stated */
+	struct stated_routing routing;
 };
 
 #define STATED_KEEPALIVE_NONE (-2)
@@ -147,6 +187,29 @@ void parse_nodes(struct parse *p, const struct yaml_node *v, struct stated_nodes
 /* Own settings over defaults over what is built in. */
 void stated_node_finish(
 	struct parse *p, struct stated_node *n, const struct stated_settings *defaults);
+
+/* Looks for nodes by the names that some list of the file has. */
+struct parse_finder {
+	const struct stated_nodes *nodes;
+	const char *in; /* the list's key */
+	unsigned guesses;
+};
+/* The index of the node that is named, or -1 and an error; with no nodes at all, which is an error
+ * told elsewhere, none is added. */
+int parse_find_node(struct parse *p, const struct yaml_node *name, struct parse_finder *f);
+
+/* `routing` of a node or of defaults: struct stated_routing. */
+void parse_routing(struct parse *p, const struct yaml_node *v, void *into);
+/* Names become indices. */
+void stated_routing_resolve(struct parse *p, struct stated_routing *s, struct parse_finder *f);
+/* What the node states over defaults over what is built in; own is resolved, as defaults are. */
+void stated_routing_finish(
+	struct stated_routing *own, const struct stated_routing *defaults, struct mesh_node *ret);
+/* The first key but engine that is stated; with engine, also one that is stated and none. -1: no
+ * such. */
+int stated_routing_idle(const struct stated_routing *s, bool with_engine);
+/* "asn" */
+const char *stated_routing_name(int key);
 
 struct stated_links {
 	struct mesh_link *items;

@@ -57,40 +57,38 @@ static void read_link(struct parse *p, const struct yaml_node *v, struct link_va
 
 struct links_reader {
 	const struct stated_nodes *nodes;
-	unsigned guesses;
+	struct parse_finder finder;
 	struct map *seen; /* pair -> its first mesh_link; keys in scratch */
 };
 
-static void refuse_unknown(struct parse *p, const struct yaml_node *name, struct links_reader *r)
+static void refuse_unknown(struct parse *p, const struct yaml_node *name, struct parse_finder *f)
 {
 	const char *quoted = text_quote(p->scratch, name->text, name->n);
 	const char *meant = NULL;
 	unsigned best = TEXT_NO_GUESS;
 
-	for (size_t i = 0; i < r->nodes->n && r->guesses < GUESSES_MOST; i++)
-		if (text_is_closer(name->text, r->nodes->items[i].node.name, &best))
-			meant = r->nodes->items[i].node.name;
-	r->guesses++;
+	for (size_t i = 0; i < f->nodes->n && f->guesses < GUESSES_MOST; i++)
+		if (text_is_closer(name->text, f->nodes->items[i].node.name, &best))
+			meant = f->nodes->items[i].node.name;
+	f->guesses++;
 	if (meant)
-		mesh_errors_add(p->errors, name->pos,
-			"unknown node %s in `links`; did you mean %s?", quoted,
-			text_quote(p->scratch, meant, strlen(meant)));
+		mesh_errors_add(p->errors, name->pos, "unknown node %s in `%s`; did you mean %s?",
+			quoted, f->in, text_quote(p->scratch, meant, strlen(meant)));
 	else
 		mesh_errors_add(p->errors, name->pos,
-			"unknown node %s in `links`; it must be one under `nodes`", quoted);
+			"unknown node %s in `%s`; it must be one under `nodes`", quoted, f->in);
 }
 
-/* The index of the node that is named, or -1 and an error. */
-static int find_node(struct parse *p, const struct yaml_node *name, struct links_reader *r)
+int parse_find_node(struct parse *p, const struct yaml_node *name, struct parse_finder *f)
 {
 	void *found;
 
-	if (!parse_is_text(p, name, "the name of a node") || !r->nodes->n)
+	if (!parse_is_text(p, name, "the name of a node") || !f->nodes->n)
 		return -1;
-	found = map_get_str(r->nodes->by_name, name->text);
+	found = map_get_str(f->nodes->by_name, name->text);
 	if (found)
 		return (int)((uintptr_t)found - 1);
-	refuse_unknown(p, name, r);
+	refuse_unknown(p, name, f);
 	return -1;
 }
 
@@ -162,8 +160,8 @@ static bool find_pair(struct parse *p, const struct yaml_node *v, const struct l
 
 	if (!value->names[0])
 		return false;
-	a = find_node(p, value->names[0], r);
-	b = find_node(p, value->names[1], r);
+	a = parse_find_node(p, value->names[0], &r->finder);
+	b = parse_find_node(p, value->names[1], &r->finder);
 	if (a < 0 || b < 0)
 		return false;
 	if (a == b) {
@@ -200,7 +198,7 @@ static void take_link(struct parse *p, const struct yaml_node *v, struct links_r
 void parse_links(struct parse *p, const struct yaml_node *v, const struct stated_nodes *nodes,
 	struct stated_links *ret)
 {
-	struct links_reader r = {.nodes = nodes};
+	struct links_reader r = {.nodes = nodes, .finder = {.nodes = nodes, .in = "links"}};
 
 	if (v->kind != YAML_LIST) {
 		parse_refuse(p, v, "a list of pairs, as in [[site-1, site-2], [site-1, site-3]]");

@@ -31,6 +31,10 @@ static const char *const synonyms[][2] = {
 	{"hosts", "nodes"},
 	{"type", "role"},
 	{"name", "mesh"},
+	{"as", "asn"},
+	{"local_as", "asn"},
+	{"announce", "may_announce"},
+	{"announces", "may_announce"},
 };
 
 static const struct parse_field *field_of(

@@ -34,12 +34,13 @@ static void read_topology(struct parse *p, const struct yaml_node *v, void *into
 	t->topology_pos = v->pos;
 }
 
-static void read_overlay(struct parse *p, const struct yaml_node *v, void *into)
+void parse_prefixes(struct parse *p, const struct yaml_node *v, bool may_be_empty,
+	const struct mesh_overlay **ret, size_t *ret_n)
 {
-	struct top *t = into;
 	VEC(struct mesh_overlay) list = {0};
 	VEC(struct parse_placed) placed = {0};
-	const struct yaml_node *item = parse_items(p, v, "a prefix or a list of prefixes", false);
+	const struct yaml_node *item =
+		parse_items(p, v, "a prefix or a list of prefixes", may_be_empty);
 	struct mesh_overlay *copy;
 	ip_prefix prefix;
 
@@ -57,10 +58,17 @@ static void read_overlay(struct parse *p, const struct yaml_node *v, void *into)
 	copy = arena_array(p->arena, struct mesh_overlay, list.n);
 	if (list.n)
 		memcpy(copy, list.items, list.n * sizeof(*copy));
-	t->overlays = copy;
-	t->n_overlays = list.n;
+	*ret = copy;
+	*ret_n = list.n;
 	vec_done(&list);
 	vec_done(&placed);
+}
+
+static void read_overlay(struct parse *p, const struct yaml_node *v, void *into)
+{
+	struct top *t = into;
+
+	parse_prefixes(p, v, false, &t->overlays, &t->n_overlays);
 }
 
 static const struct parse_field top_fields[] = {
@@ -72,17 +80,35 @@ static const struct parse_field top_fields[] = {
 	{"links", keep, offsetof(struct top, links)},
 };
 
-static void give_nodes(struct parse *p, struct stated_nodes *from,
-	const struct stated_settings *defaults, struct mesh_inventory *ret)
+/* What stands under defaults for routing engines where no node has one. */
+static void note_idle_defaults(const struct stated_routing *s, struct mesh_inventory *ret)
+{
+	int key = stated_routing_idle(s, false);
+
+	for (size_t i = 0; i < ret->n_nodes; i++)
+		if (ret->nodes[i].routing.engine != MESH_ENGINE_NONE)
+			return;
+	if (key < 0)
+		return;
+	ret->idle_key = stated_routing_name(key);
+	ret->idle_pos = s->pos[key];
+}
+
+static void give_nodes(struct parse *p, struct stated_nodes *from, struct stated_settings *defaults,
+	struct mesh_inventory *ret)
 {
 	struct mesh_node *nodes = arena_array(p->arena, struct mesh_node, from->n);
+	struct parse_finder finder = {.nodes = from, .in = "reflectors"};
 
+	stated_routing_resolve(p, &defaults->routing, &finder);
 	for (size_t i = 0; i < from->n; i++) {
+		stated_routing_resolve(p, &from->items[i].own.routing, &finder);
 		stated_node_finish(p, &from->items[i], defaults);
 		nodes[i] = from->items[i].node;
 	}
 	ret->nodes = nodes;
 	ret->n_nodes = from->n;
+	note_idle_defaults(&defaults->routing, ret);
 }
 
 /* Needs ret's nodes, whose listen ports stand in for what a link's endpoints leave out. */

@@ -35,7 +35,8 @@ static void read_liveness(struct parse *p, const struct yaml_node *v, void *into
 		SETTING("keepalive", parse_keepalive, keepalive), SETTING("mtu", parse_mtu, mtu), \
 		SETTING("liveness", read_liveness, liveness),                                     \
 		SETTING("private_key_file", parse_path, private_key_file),                        \
-		SETTING("device", parse_device, device)
+		SETTING("device", parse_device, device),                                          \
+		SETTING("routing", parse_routing, routing)
 
 void stated_settings_init(struct stated_settings *s)
 {
@@ -197,6 +198,13 @@ static void read_networks(struct parse *p, const struct yaml_node *v, void *into
 	vec_done(&placed);
 }
 
+static void read_may_announce(struct parse *p, const struct yaml_node *v, void *into)
+{
+	struct mesh_node *node = into;
+
+	parse_prefixes(p, v, true, &node->may_announce, &node->n_may_announce);
+}
+
 #define OF_NODE(member) (offsetof(struct stated_node, node) + offsetof(struct mesh_node, member))
 
 static const struct parse_field node_fields[] = {
@@ -208,6 +216,7 @@ static const struct parse_field node_fields[] = {
 	{"metric", parse_metric, OF_NODE(metric)},
 	{"weight", parse_weight, OF_NODE(weight)},
 	{"networks", read_networks, offsetof(struct stated_node, node)},
+	{"may_announce", read_may_announce, offsetof(struct stated_node, node)},
 	SETTINGS,
 };
 
@@ -234,6 +243,9 @@ const char *parse_home_of(const char *key)
 	for (size_t i = 0; i < ARRAY_SIZE(node_fields); i++)
 		if (!strcmp(node_fields[i].key, key))
 			return "on a node";
+	for (int i = 0; i < N_STATED_ROUTING; i++)
+		if (!strcmp(stated_routing_name(i), key))
+			return "in `routing`, under `defaults` or on a node";
 	return NULL;
 }
 
@@ -385,4 +397,5 @@ void stated_node_finish(
 	node->endpoint.pos = or_pos(node->endpoint.pos, node->pos);
 	node->key_pos = or_pos(node->key_pos, node->pos);
 	node->device = (enum mesh_device)own->device;
+	stated_routing_finish(&own->routing, &defaults->routing, node);
 }

@@ -49,7 +49,7 @@ static bool whole_number(const struct yaml_node *v, uint64_t *ret)
 	return true;
 }
 
-static bool number_within(
+bool parse_number(
 	struct parse *p, const struct yaml_node *v, uint64_t least, uint64_t most, uint64_t *ret)
 {
 	uint64_t n;
@@ -88,7 +88,7 @@ void parse_metric(struct parse *p, const struct yaml_node *v, void *into)
 {
 	uint64_t n;
 
-	if (number_within(p, v, 0, MESH_METRIC_NONE - 1, &n))
+	if (parse_number(p, v, 0, MESH_METRIC_NONE - 1, &n))
 		*(uint32_t *)into = (uint32_t)n;
 }
 
@@ -96,7 +96,7 @@ void parse_weight(struct parse *p, const struct yaml_node *v, void *into)
 {
 	uint64_t n;
 
-	if (number_within(p, v, 1, MESH_WEIGHT_MAX, &n))
+	if (parse_number(p, v, 1, MESH_WEIGHT_MAX, &n))
 		*(uint16_t *)into = (uint16_t)n;
 }
 
@@ -104,7 +104,7 @@ void parse_port(struct parse *p, const struct yaml_node *v, void *into)
 {
 	uint64_t n;
 
-	if (number_within(p, v, 1, UINT16_MAX, &n))
+	if (parse_number(p, v, 1, UINT16_MAX, &n))
 		*(uint16_t *)into = (uint16_t)n;
 }
 
@@ -113,7 +113,7 @@ void parse_mtu(struct parse *p, const struct yaml_node *v, void *into)
 	struct stated_mtu *mtu = into;
 	uint64_t n;
 
-	if (!number_within(p, v, 576, UINT16_MAX, &n))
+	if (!parse_number(p, v, 576, UINT16_MAX, &n))
 		return;
 	mtu->value = (uint16_t)n;
 	mtu->pos = v->pos;
@@ -137,7 +137,7 @@ void parse_multiplier(struct parse *p, const struct yaml_node *v, void *into)
 {
 	uint64_t n;
 
-	if (number_within(p, v, 1, 255, &n))
+	if (parse_number(p, v, 1, 255, &n))
 		*(unsigned *)into = (unsigned)n;
 }
 
@@ -262,6 +262,11 @@ void parse_on_dead(struct parse *p, const struct yaml_node *v, void *into)
 void parse_probe(struct parse *p, const struct yaml_node *v, void *into)
 {
 	choice(p, v, mesh_probe_words, ARRAY_SIZE(mesh_probe_words), into);
+}
+
+void parse_engine(struct parse *p, const struct yaml_node *v, void *into)
+{
+	choice(p, v, mesh_engine_words, ARRAY_SIZE(mesh_engine_words), into);
 }
 
 void parse_device(struct parse *p, const struct yaml_node *v, void *into)

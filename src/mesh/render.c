@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "mesh/allowed.h"
+#include "mesh/routing.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +143,18 @@ static void add_note_on_sharing(
 		r->inv->nodes[hubs[0]].name);
 }
 
+static void add_note_on_engines(const struct mesh_node *node, struct buf *out)
+{
+	if (mesh_has_engine(node))
+		buf_printf(out,
+			"# It runs %s: networks of other nodes with a routing engine aren't here, "
+			"since these say\n# where they are; shuntd takes them from the kernel's "
+			"routes.\n",
+			node->routing.engine == MESH_ENGINE_OTHER
+				? "a routing engine"
+				: mesh_engine_name(node->routing.engine));
+}
+
 /* The address with the length of the overlay that it is in. */
 static ip_prefix overlay_address(const struct mesh_inventory *inv, const ip_addr *a)
 {
@@ -165,7 +178,15 @@ static void add_interface(
 		buf_puts(out, i ? ", " : "Address = ");
 		buf_puts(out, ip_prefix_format(&p, text));
 	}
-	if (node->n_addresses)
+	if (mesh_has_engine(node)) {
+		ip_addr a = mesh_link_local(node);
+		ip_prefix p = {.family = AF_INET6, .len = 64};
+
+		memcpy(p.bytes, a.bytes, sizeof(p.bytes));
+		buf_puts(out, node->n_addresses ? ", " : "Address = ");
+		buf_puts(out, ip_prefix_format(&p, text));
+	}
+	if (node->n_addresses || mesh_has_engine(node))
 		buf_putc(out, '\n');
 	if (node->listen_port)
 		buf_printf(out, "ListenPort = %u\n", node->listen_port);
@@ -268,6 +289,7 @@ void mesh_render_node(struct mesh_renderer *r, unsigned node, struct buf *out)
 
 	add_head(r, self, out);
 	add_note_on_sharing(r, self, out);
+	add_note_on_engines(self, out);
 	add_interface(r, self, out);
 	add_preshared_keys(r, self, out);
 	mesh_allowed_select(r->allowed, node);

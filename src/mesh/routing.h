@@ -24,7 +24,8 @@ bool mesh_has_engine(const struct mesh_node *node);
 /* The stated one, or MESH_ASN_FIRST plus the low 24 bits of the node's first IPv4 overlay address
  * (without one: of a hash of its first IPv6 address). */
 uint32_t mesh_asn(const struct mesh_node *node);
-/* The first IPv4 overlay address, else one of 0.0.0.0/8's hosts made of the same hash. */
+/* The first IPv4 overlay address, else one of 0.0.0.0/8's hosts made of the same hash (RFC 6286:
+ * any number but 0 will do). */
 ip_addr mesh_router_id(const struct mesh_node *node);
 /* fe80:: with an interface identifier made of the node's name: fixed, so that an engine that picks
  * it as source or next hop picks what is in the peers' allowed IPs. */
@@ -53,11 +54,13 @@ struct mesh_announcers;
 struct mesh_announcers *mesh_announcers_new(const struct mesh_inventory *inv);
 /* Accepts NULL. */
 void mesh_announcers_free(struct mesh_announcers *a);
-/* Up to max nodes, by index, that may announce the prefix. Returns how many there are. */
+/* Up to max nodes, by index, that may announce the prefix: those of the narrowest permit first, of
+ * one permit in the order of the file, each once. Returns how many there are. */
 size_t mesh_announcers_of(
 	const struct mesh_announcers *a, const ip_prefix *p, unsigned *ret, size_t max);
-/* The outermost prefixes that nodes other than self may announce, default routes left out: what
- * must not leave in clear while nobody announces it. By ip_prefix_cmp; *ret is malloc'd. */
+/* The outermost prefixes that nodes other than self may announce, default routes and self's own
+ * networks left out: what must not leave in clear while nobody announces it. By ip_prefix_cmp; *ret
+ * is malloc'd, NULL where there are none. */
 size_t mesh_guarded(const struct mesh_inventory *inv, unsigned self, ip_prefix **ret);
 
 #endif

@@ -2,6 +2,7 @@
 #include "mesh/view.h"
 
 #include "base/mem.h"
+#include "mesh/routing.h"
 #include "route/decision.h"
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +143,12 @@ static struct mesh_candidate make_candidate(
 	return c;
 }
 
+/* Between nodes with engines these say where a network is. */
+static bool is_left_to_engines(const struct mesh_inventory *inv, unsigned self, unsigned origin)
+{
+	return mesh_has_engine(&inv->nodes[self]) && mesh_has_engine(&inv->nodes[origin]);
+}
+
 /* ret has room for one more than there are hubs. In no order. */
 static size_t candidates_of(const struct mesh_topology_index *t, unsigned self,
 	const struct origin_prefix *p, struct mesh_candidate *ret)
@@ -151,6 +158,8 @@ static size_t candidates_of(const struct mesh_topology_index *t, unsigned self,
 	const unsigned *hubs;
 	size_t n_hubs = mesh_hubs(t, &hubs), n = 0;
 
+	if (p->network && is_left_to_engines(inv, self, p->origin))
+		return 0;
 	if (direct)
 		ret[n++] = make_candidate(inv, p, p->origin);
 	if (inv->nodes[self].role == MESH_CLIENT || inv->nodes[p->origin].role == MESH_CLIENT) {
@@ -176,6 +185,22 @@ size_t mesh_candidates_to(const struct mesh_topology_index *t, unsigned self, un
 	return candidates_of(t, self, &p, ret);
 }
 
+/* Of an engine that picks a link-local address as source or next hop; ret has room. */
+static void add_link_locals(const struct mesh_inventory *inv, const struct mesh_topology_index *t,
+	struct mesh_view *ret)
+{
+	for (size_t i = 0; i < ret->n_peers; i++) {
+		unsigned peer = ret->peers[i].node;
+		ip_addr a;
+
+		if (!mesh_direct(t, ret->self, peer) || !is_left_to_engines(inv, ret->self, peer))
+			continue;
+		a = mesh_link_local(&inv->nodes[peer]);
+		ret->candidates[ret->n_candidates++] = make_candidate(
+			inv, &(struct origin_prefix){ip_prefix_host(&a), peer, NULL}, peer);
+	}
+}
+
 static void build_candidates(
 	const struct mesh_topology_index *t, unsigned self, struct mesh_view *ret)
 {
@@ -193,6 +218,9 @@ static void build_candidates(
 		ret->n_candidates +=
 			candidates_of(t, self, &all[i], ret->candidates + ret->n_candidates);
 	}
+	ret->candidates = mem_realloc(
+		ret->candidates, ret->n_candidates + ret->n_peers + 1, sizeof(*ret->candidates));
+	add_link_locals(mesh_topology_inventory(t), t, ret);
 	if (ret->n_candidates)
 		qsort(ret->candidates, ret->n_candidates, sizeof(*ret->candidates), candidate_cmp);
 }

@@ -11,6 +11,10 @@
  *   - any prefix of a client: the client where it is direct with this node, otherwise the client's
  *     hub, since nobody tells the client when to answer by another way;
  *   - seen from a client, any prefix: the origin where it is direct, otherwise the client's hub.
+ * Between two nodes with routing engines (routing.h) networks are no candidates here: the engines
+ * say where they are, and the overlay addresses are what they need for that. A direct peer with an
+ * engine has one address more, its fixed link-local one.
+ *
  * A node's own prefixes are no candidates of anything, also where others carry them too: they
  * always win and are never programmed.
  *
@@ -49,8 +53,8 @@ struct mesh_candidate {
 	uint16_t weight; /* among equals: the hub's if transit, otherwise the network's; at least 1
 			  */
 	enum mesh_on_dead on_dead;
-	bool address; /* the prefix is an overlay address of the origin; as a direct peer's own it
-			 never moves */
+	bool address; /* the prefix is an overlay address of the origin, or its link-local one; as
+			 a direct peer's own it never moves */
 };
 
 struct mesh_view {

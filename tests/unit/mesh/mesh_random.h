@@ -116,4 +116,13 @@ static inline const struct mesh_inventory *mesh_random(struct mesh_build *b, str
 	return mesh_build_end(b);
 }
 
+/* Routing engines at about half the nodes; the inventory is ended already. */
+static inline void mesh_random_engines(struct mesh_build *b, struct chance *c)
+{
+	for (size_t i = 0; i < b->nodes.n; i++)
+		if (b->nodes.items[i].role != MESH_CLIENT && chance_below(c, 2))
+			b->nodes.items[i].routing.engine =
+				(enum mesh_engine)(MESH_ENGINE_BIRD + chance_below(c, 3));
+}
+
 #endif

@@ -20,6 +20,7 @@ static const char everything[] = /* */
 	"  mtu: 1400\n"
 	"  liveness: {probe: echo, interval: 200ms, multiplier: 4, hold: 10s}\n"
 	"  private_key_file: /etc/keys/wg\n"
+	"  routing: {engine: bird, asn: 65001, distance: 6}\n"
 	"nodes:\n"
 	"  hub-a:\n"
 	"    role: hub\n"
@@ -36,6 +37,9 @@ static const char everything[] = /* */
 	"      - {prefix: 192.0.2.53/32, metric: 20, on_dead: release, weight: 30}\n"
 	"    device: shunt-wg\n"
 	"    weight: 1000\n"
+	"    routing: {engine: frr, tables: [254, 10], protocols: [186], reflectors: [hub-a], "
+	"socket: /run/a}\n"
+	"    may_announce: [10.40.0.0/16]\n"
 	"  site-3: {public_key: x, address: 10.10.0.13}\n"
 	"links:\n"
 	"  - {between: [site-1, hub-a], preshared_key_file: /etc/psk, endpoints: {site-1: "
@@ -103,6 +107,20 @@ static const char *const changes[][2] = {
 	{"device: shunt-wg", "device: kernel"},
 	{"    device: shunt-wg\n", ""},
 	{"weight: 1000", "weight: 999"},
+	{"engine: bird", "engine: none"},
+	{"asn: 65001", "asn: 65002"},
+	{", asn: 65001", ""},
+	{"distance: 6", "distance: 7"},
+	{"engine: frr", "engine: other"},
+	{"[254, 10]", "[10, 254]"},
+	{"[254, 10]", "[10]"},
+	{"[186]", "[186, 196]"},
+	{"[186]", "[185]"},
+	{", reflectors: [hub-a]", ""},
+	{"[hub-a], ", "[site-3], "},
+	{"/run/a", "/run/b"},
+	{"10.40.0.0/16", "10.40.0.0/17"},
+	{"    may_announce: [10.40.0.0/16]\n", ""},
 	{"/etc/psk", "/etc/psl"},
 	{"192.0.2.1:7", "192.0.2.1:8"},
 	{"{site-1: ", "{hub-a: "},
@@ -133,6 +151,9 @@ static void test_same(void **state)
 		{"metric: 10\n", "metric: 10\n    mtu: 1400\n"},
 		{"{prefix: 192.0.2.53/32, metric: 20", "{metric: 20, prefix: 192.0.2.53"},
 		{"10.10.0.0/24", "10.10.0.7/24"},
+		{"engine: bird, asn", "engine: bird, protocol: bgp, layout: single, asn"},
+		{"engine: bird, asn", "engine: bird, tables: 254, protocols: [12], asn"},
+		{"10.40.0.0/16", "10.40.7.0/16"},
 	};
 	struct digest is, want = digest_of("t.yaml", "", "");
 

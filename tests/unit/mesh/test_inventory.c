@@ -150,6 +150,98 @@ static void test_devices(void **state)
 	mesh_inventory_free(inv);
 }
 
+static const char routing[] = /* */
+	"mesh: m\noverlay: 10.0.0.0/8\n"
+	"defaults:\n"
+	"  routing: {engine: bird, protocol: bgp, layout: single, reflectors: [a, b], protocols: "
+	"12,\n"
+	"    socket: /run/b.ctl}\n"
+	"nodes:\n"
+	"  a: {role: hub, public_key: " KEY ", address: 10.0.0.1}\n"
+	"  b:\n"
+	"    public_key: " KEY "\n"
+	"    address: 10.0.0.2\n"
+	"    may_announce: [10.40.0.0/16, 10.41.0.7/16]\n"
+	"    routing: {engine: frr, asn: 65013, distance: 20, tables: [10, 254], reflectors: a}\n"
+	"  c: {public_key: " KEY
+	", address: 10.0.0.3, routing: {engine: other, protocols: [99, 7]}}\n"
+	"  d: {public_key: " KEY ", address: 10.0.0.4, routing: {engine: none}}\n"
+	"  e: {public_key: " KEY ", address: 10.0.0.5, role: client}\n"
+	"  f: {public_key: " KEY ", address: 10.0.0.6, routing: {asn: 1}}\n";
+
+static void test_routing(void **state)
+{
+	struct mesh_inventory *inv = parse(routing);
+	const struct mesh_node *a = node_of(inv, "a"), *b = node_of(inv, "b");
+	const struct mesh_node *c = node_of(inv, "c"), *f = node_of(inv, "f");
+
+	assert_int_equal(a->routing.engine, MESH_ENGINE_BIRD);
+	assert_int_equal(a->routing.asn, 0);
+	assert_int_equal(a->routing.distance, 5);
+	assert_int_equal(a->routing.n_tables, 1);
+	assert_int_equal(a->routing.tables[0], 254);
+	assert_int_equal(a->routing.n_protocols, 1);
+	assert_int_equal(a->routing.protocols[0], 12);
+	assert_int_equal(a->routing.n_reflectors, 2);
+	assert_int_equal(a->routing.reflectors[1], 1);
+	assert_pos(a->routing.pos, 4, 21);
+	assert_pos(a->routing.reflectors_pos, 4, 70);
+	assert_pos(a->routing.asn_pos, 7, 3);
+	assert_int_equal(b->routing.engine, MESH_ENGINE_FRR);
+	assert_int_equal(b->routing.asn, 65013);
+	assert_pos(b->routing.asn_pos, 12, 33);
+	assert_int_equal(b->routing.distance, 20);
+	assert_int_equal(b->routing.n_tables, 2);
+	assert_int_equal(b->routing.tables[0], 10);
+	assert_int_equal(b->routing.n_protocols, 6); /* of defaults they are BIRD's */
+	assert_int_equal(b->routing.protocols[0], 186);
+	assert_int_equal(b->routing.n_reflectors, 1);
+	assert_string_equal(a->routing.socket, "/run/b.ctl");
+	assert_null(b->routing.socket);
+	assert_string_equal(f->routing.socket, "/run/b.ctl");
+	assert_int_equal(b->n_may_announce, 2);
+	assert_prefix(&b->may_announce[1].prefix, "10.41.0.0/16");
+	assert_true(b->may_announce[1].had_host_bits);
+	assert_pos(b->may_announce[1].pos, 11, 34);
+	assert_int_equal(c->routing.engine, MESH_ENGINE_OTHER);
+	assert_int_equal(c->routing.n_protocols, 2);
+	assert_int_equal(c->routing.protocols[1], 7);
+	assert_int_equal(node_of(inv, "d")->routing.engine, MESH_ENGINE_NONE);
+	assert_int_equal(node_of(inv, "e")->routing.engine, MESH_ENGINE_NONE);
+	assert_null(node_of(inv, "e")->routing.idle_key);
+	assert_int_equal(f->routing.engine, MESH_ENGINE_BIRD);
+	assert_int_equal(f->routing.asn, 1);
+	assert_int_equal(f->routing.n_reflectors, 2);
+	assert_null(inv->idle_key);
+	assert_string_equal(mesh_engine_name(MESH_ENGINE_FRR), "frr");
+	mesh_inventory_free(inv);
+}
+
+/* What is stated for an engine that isn't there. */
+static void test_idle_routing(void **state)
+{
+	struct mesh_inventory *inv =
+		parse("mesh: m\noverlay: 10.0.0.0/8\n"
+		      "defaults: {routing: {protocol: bgp, asn: 65001}}\n"
+		      "nodes:\n"
+		      "  a: {public_key: " KEY ", address: 10.0.0.1}\n"
+		      "  b: {routing: {asn: 1}, public_key: " KEY ", address: 10.0.0.2}\n"
+		      "  c: {routing: {engine: frr}, public_key: " KEY
+		      ", role: client, address: 10.0.0.3}\n"
+		      "  d: {routing: {engine: none, distance: 1}, public_key: " KEY
+		      ", address: 10.0.0.4}\n");
+
+	assert_int_equal(node_of(inv, "a")->routing.engine, MESH_ENGINE_NONE);
+	assert_null(node_of(inv, "a")->routing.idle_key);
+	assert_string_equal(node_of(inv, "b")->routing.idle_key, "asn");
+	assert_pos(node_of(inv, "b")->routing.idle_pos, 6, 22);
+	assert_string_equal(node_of(inv, "c")->routing.idle_key, "engine");
+	assert_string_equal(node_of(inv, "d")->routing.idle_key, "distance");
+	assert_string_equal(inv->idle_key, "protocol");
+	assert_pos(inv->idle_pos, 3, 32);
+	mesh_inventory_free(inv);
+}
+
 static void test_hub(void **state)
 {
 	struct mesh_inventory *inv = parse(everything);
@@ -525,6 +617,8 @@ int main(void)
 		cmocka_unit_test(test_top),
 		cmocka_unit_test(test_hub),
 		cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_routing),
+		cmocka_unit_test(test_idle_routing),
 		cmocka_unit_test(test_site),
 		cmocka_unit_test(test_built_in),
 		cmocka_unit_test(test_probe),

@@ -249,6 +249,88 @@ static void test_liveness(void **state)
 
 #define INTERFACE_RULE "1 to 15 characters of A-Z a-z 0-9 _ = + . - (and not `.` or `..`)"
 #define PATH_RULE "the absolute path of a file, printable and without `#`"
+#define TEN "0123456789"
+
+static void test_routing(void **state)
+{
+	static const struct wrong table[] = {
+		{"    routing: bird\n", "7:14: `routing` in node `a` must be a map of keys and "
+					"values, not `bird`\n"},
+		{"    routing: {engine: quagga}\n",
+			"7:23: `engine` in `routing` in node `a` must be `none`, `bird`, `frr` or "
+			"`other`, not `quagga`\n"},
+		{"    routing: {engine: bird, protocol: ospf, layout: per-peer}\n",
+			"7:39: `protocol` in `routing` in node `a`: `ospf` isn't there yet; what "
+			"is there is `bgp`\n"
+			"7:53: `layout` in `routing` in node `a`: `per-peer` isn't there yet; "
+			"what is there is `single`\n"},
+		{"    routing: {protocol: isis, layout: []}\n",
+			"7:25: `protocol` in `routing` in node `a` must be `bgp`, not `isis`\n"
+			"7:39: `layout` in `routing` in node `a` must be `single`, not a list\n"},
+		{"    routing: {asn: 0, distance: 0}\n",
+			"7:20: `asn` in `routing` in node `a` must be a whole number from 1 to "
+			"4294967294, not `0`\n"
+			"7:33: `distance` in `routing` in node `a` must be a whole number from 1 "
+			"to 255, not `0`\n"},
+		{"    routing: {asn: 4294967295, distance: 256}\n",
+			"7:20: `asn` in `routing` in node `a` must be a whole number from 1 to "
+			"4294967294, not `4294967295`\n"
+			"7:42: `distance` in `routing` in node `a` must be a whole number from 1 "
+			"to 255, not `256`\n"},
+		{"    routing: {tables: [254, 255, 254, main], protocols: [2, 213, 256, 0]}\n",
+			"7:29: `tables` in `routing` in node `a`: 255 is the kernel's table of "
+			"its own addresses, where no engine writes\n"
+			"7:34: `tables` in `routing` in node `a`: 254 stands twice\n"
+			"7:39: `tables` in `routing` in node `a` must be a whole number from 1 to "
+			"4294967295, not `main`\n"
+			"7:58: `protocols` in `routing` in node `a`: 2 is what the kernel's own "
+			"routes have, which no engine chose\n"
+			"7:61: `protocols` in `routing` in node `a`: 213 is what shuntd's own "
+			"routes have, which no engine chose\n"
+			"7:66: `protocols` in `routing` in node `a` must be a whole number from 1 "
+			"to 255, not `256`\n"
+			"7:71: `protocols` in `routing` in node `a` must be a whole number from 1 "
+			"to 255, not `0`\n"},
+		{"    routing: {reflectors: [a, hub-x, a, 7]}\n",
+			"7:31: unknown node `hub-x` in `reflectors`; it must be one under "
+			"`nodes`\n"
+			"7:38: node `a` stands twice in `reflectors`\n"
+			"7:41: `reflectors`: `7` is a number; as a text it wants quotes\n"},
+		{"    routing: {reflectors: [], tables: []}\n",
+			"7:27: `reflectors` in `routing` in node `a`: the list is empty; it needs "
+			"at least one item\n"
+			"7:39: `tables` in `routing` in node `a`: the list is empty; it needs at "
+			"least one item\n"},
+		{"    routing: {area: 0}\n    asn: 65001\n",
+			"7:15: unknown key `area` in `routing` in node `a`; allowed are `engine`, "
+			"`protocol`, `layout`, `asn`, `reflectors`, `distance`, `tables`, "
+			"`protocols`, `socket`\n"
+			"8:5: unknown key `asn` in node `a`; it stands in `routing`, under "
+			"`defaults` or on a node\n"},
+		{"    routing: {socket: run/bird.ctl}\n",
+			"7:23: `socket` in `routing` in node `a`: not " PATH_RULE
+			" (and never a key itself)\n"},
+		{"    routing: {socket: /" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "1234567}\n",
+			"7:23: `socket` in `routing` in node `a` must be the absolute path of a "
+			"socket, of 107 bytes at most, not `/" TEN TEN TEN TEN TEN TEN "01...`\n"},
+		{"    may_announce: [10.40.0.0/33, 10.40.0.0/16, 10.40.7.0/16]\n",
+			"7:20: `may_announce` in node `a` must be a prefix, as in 10.20.1.0/24 or "
+			"\"fd20::/64\", not `10.40.0.0/33`\n"
+			"7:48: prefix `10.40.0.0/16` stands twice in node `a`; it is on line 7 "
+			"already\n"},
+		{"    may_announce: {prefix: 10.40.0.0/16}\n",
+			"7:19: `may_announce` in node `a` must be a prefix or a list of prefixes, "
+			"not a map\n"},
+	};
+	static const struct wrong defaults[] = {
+		{"defaults: {routing: {reflectors: [b]}, may_announce: 10.0.0.0/8}\n",
+			"7:35: unknown node `b` in `reflectors`; it must be one under `nodes`\n"
+			"7:40: unknown key `may_announce` in `defaults`; it stands on a node\n"},
+	};
+
+	assert_all(node, table);
+	assert_all(node, defaults);
+}
 
 static void test_texts(void **state)
 {
@@ -521,6 +603,7 @@ int main(void)
 		cmocka_unit_test(test_nodes),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_liveness),
+		cmocka_unit_test(test_routing),
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_endpoints),
 		cmocka_unit_test(test_addresses),

@@ -3,6 +3,7 @@
 
 #include "mesh/aggregate.h"
 #include "mesh/allowed.h"
+#include "mesh/routing.h"
 #include "mesh/view.h"
 #include "mesh_build.h"
 #include "mesh_random.h"
@@ -227,6 +228,40 @@ static void the_longest_overlay_gives_the_length(void **state)
 	}
 }
 
+static void nodes_with_engines_have_a_link_local_address(void **state)
+{
+	struct mesh_build b;
+	char text[IP_ADDR_STRLEN];
+
+	mesh_build_begin(&b, MESH_HUB_AND_SPOKE, "10.10.0.0/24");
+	mesh_build_node(&b, "hub-a", MESH_HUB, "10.10.0.1");
+	mesh_build_node(&b, "site-1", MESH_SPOKE, "10.10.0.11");
+	mesh_build_node(&b, "site-2", MESH_SPOKE, "10.10.0.12");
+	mesh_build_network(&b, 1, "10.20.1.0/24", NONE);
+	mesh_build_network(&b, 2, "10.20.2.0/24", NONE);
+	b.nodes.items[0].routing.engine = MESH_ENGINE_BIRD;
+	b.nodes.items[1].routing.engine = MESH_ENGINE_FRR;
+	struct mesh_topology_index *t = mesh_topology_new(mesh_build_end(&b));
+	struct mesh_renderer *r = mesh_renderer_new(t);
+	AUTO_FREE char *hub = render(r, 0), *site = render(r, 1), *plain = render(r, 2);
+	ip_addr of_hub = mesh_link_local(&b.inv.nodes[0]);
+	ip_addr of_site = mesh_link_local(&b.inv.nodes[1]);
+	AUTO_FREE char *own =
+		mem_printf("\nAddress = 10.10.0.1/24, %s/64\n", ip_addr_format(&of_hub, text));
+	AUTO_FREE char *peer = mem_printf("10.10.0.11/32, %s/128", ip_addr_format(&of_site, text));
+
+	assert_has(hub, own);
+	assert_value(hub, "site-1", "AllowedIPs", peer);
+	assert_value(hub, "site-2", "AllowedIPs", "10.10.0.12/32, 10.20.2.0/24");
+	assert_has(hub, "\n# It runs bird: ");
+	assert_has(site, "\n# It runs frr: ");
+	assert_has(plain, "\nAddress = 10.10.0.12/24\n");
+	assert_value(plain, "hub-a", "AllowedIPs", "10.10.0.1/32, 10.10.0.11/32, 10.20.1.0/24");
+	mesh_renderer_free(r);
+	mesh_topology_free(t);
+	mesh_build_done(&b);
+}
+
 /* Only in the file of the link's other end. */
 static void endpoints_of_links(void **state)
 {
@@ -323,8 +358,11 @@ static void random_meshes_as_their_views(void **state)
 	for (int i = 0; i < 400; i++) {
 		struct mesh_build b;
 		struct mesh_topology_index *t = mesh_topology_new(mesh_random(&b, &c));
-		struct mesh_renderer *r = mesh_renderer_new(t);
+		struct mesh_renderer *r;
 
+		if (i % 2)
+			mesh_random_engines(&b, &c);
+		r = mesh_renderer_new(t);
 		for (unsigned node = 0; node < b.nodes.n; node++) {
 			struct mesh_renderer *alone = mesh_renderer_new(t);
 			AUTO_FREE char *text = render(r, node);
@@ -381,8 +419,11 @@ static void random_large_meshes_as_their_views(void **state)
 	for (int i = 0; i < 6; i++) {
 		struct mesh_build b;
 		struct mesh_topology_index *t = mesh_topology_new(random_large(&b, &c));
-		struct mesh_renderer *r = mesh_renderer_new(t);
+		struct mesh_renderer *r;
 
+		if (i % 2)
+			mesh_random_engines(&b, &c);
+		r = mesh_renderer_new(t);
 		for (unsigned node = chance_below(&c, 3); node < b.nodes.n;
 			node += 1 + chance_below(&c, 8)) {
 			AUTO_FREE char *text = render(r, node);
@@ -471,6 +512,7 @@ int main(void)
 		cmocka_unit_test(odd_texts),
 		cmocka_unit_test(endpoints_and_addresses),
 		cmocka_unit_test(the_longest_overlay_gives_the_length),
+		cmocka_unit_test(nodes_with_engines_have_a_link_local_address),
 		cmocka_unit_test(endpoints_of_links),
 		cmocka_unit_test(random_meshes_as_their_views),
 		cmocka_unit_test(random_large_meshes_as_their_views),

@@ -108,6 +108,19 @@ PLACES = {
     ("nodes", "a", "weight"): [1, 1000, 0, 1001, -1, "1"],
     ("nodes", "a", "device"): ["kernel", "shunt-wg", "other", "wireguard-go", "Kernel"],
     ("defaults", "device"): ["kernel", "shunt-wg", "other", "uapi"],
+    ("nodes", "a", "may_announce"): [[], "10.40.0.0/16", ["10.40.0.0/16", "::/0"], ["10.40.0.0/16"] * 2, [7], ["x"]],
+    ("defaults", "may_announce"): ["10.40.0.0/16"],
+    ("nodes", "a", "routing"): [{}, {"engine": "bird"}, {"asn": 1}, "bird", {"area": 0}],
+    ("defaults", "routing"): [{}, {"engine": "bird", "reflectors": ["a", "b"]}, {"may_announce": "10.0.0.0/8"}],
+    ("nodes", "a", "routing", "engine"): ["bird", "frr", "other", "none", "Bird", "quagga"],
+    ("nodes", "a", "routing", "protocol"): ["bgp", "ospf", "babel", "BGP"],
+    ("nodes", "a", "routing", "layout"): ["single", "per-peer"],
+    ("nodes", "a", "routing", "asn"): [1, 4294967294, 0, 4294967295, "65001"],
+    ("nodes", "a", "routing", "reflectors"): ["a", ["a", "b"], ["a", "a"], [7], [["a"]]],
+    ("nodes", "a", "routing", "distance"): [1, 255, 0, 256],
+    ("nodes", "a", "routing", "tables"): [1, 254, 255, 4294967295, 4294967296, [10, 254], [254, 254], ["main"], 0],
+    ("nodes", "a", "routing", "protocols"): [12, [186, 196], 2, 213, 0, 255, 256, [12, 12]],
+    ("nodes", "a", "routing", "socket"): ["/run/x", "run/x", "/" + "x" * 106, "/" + "x" * 107],
     ("nodes", "a", "interface"): ["wg0", "a" * 15, "a" * 16, "=+._-", ".", "..", "...", "a/b", "a b"],
     ("nodes", "a", "listen_port"): [1, 65535, 0, 65536, -1, "80"],
     ("nodes", "a", "keepalive"): ["auto", "off", "on", 1, 65535, 0, 65536, "25", "25s"],
@@ -221,6 +234,8 @@ def is_for_the_reader(place, value):
         return value not in (KEY, None, [], {}, GONE)  # the shape of a key is the check's
     if place == ("nodes", "a"):
         return value is GONE  # the link names it
+    if place[-1] == "reflectors":  # whether there is a node of that name is the reader's
+        return value in ("x", ["x"])
     if place == ("nodes",):
         return isinstance(value, dict) and "b" not in value
     return False

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/buf.h"
+#include "mesh/routing.h"
 #include "mesh/view.h"
 #include "mesh_build.h"
 #include "unit.h"
@@ -213,6 +214,88 @@ static void peers_know_how_to_be_probed(void **state)
 	stop(&f);
 }
 
+static void engines(struct fixture *f, unsigned a, unsigned b, unsigned c)
+{
+	f->b.nodes.items[a].routing.engine = MESH_ENGINE_BIRD;
+	f->b.nodes.items[b].routing.engine = MESH_ENGINE_FRR;
+	f->b.nodes.items[c].routing.engine = MESH_ENGINE_OTHER;
+}
+
+static void networks_among_engines_are_theirs(void **state)
+{
+	struct fixture f;
+
+	start(&f, MESH_HUB_AND_SPOKE);
+	engines(&f, SITE_1, HUB_A, SITE_3);
+	assert_candidates(&f, HUB_A, "10.20.1.0/24", "");
+	assert_candidates(&f, SITE_3, "10.20.1.0/24", "");
+	assert_candidates(&f, SITE_2, "10.20.1.0/24", "=site-1 hub-a>site-1 hub-b>site-1");
+	assert_candidates(&f, HUB_B, "10.20.1.0/24", "=site-1 hub-a>site-1");
+	assert_candidates(&f, LAPTOP, "10.20.1.0/24", "hub-a>site-1");
+	assert_candidates(&f, SITE_1, "10.30.0.0/24", "=hub-b hub-a>hub-b");
+	assert_candidates(&f, HUB_A, "10.40.0.0/24", "=laptop");
+	assert_candidates(&f, SITE_1, "10.40.0.0/24", "hub-a>laptop");
+	assert_candidates(&f, SITE_1, "10.10.0.13/32", "hub-a>site-3 hub-b>site-3");
+	assert_candidates(&f, HUB_A, "192.0.2.53/32", "");
+	stop(&f);
+}
+
+/* Of three origins, one has no engine. */
+static void of_a_shared_network_those_without_engine_stay(void **state)
+{
+	struct fixture f;
+
+	start(&f, MESH_HUB_AND_SPOKE);
+	mesh_build_network(&f.b, HUB_B, "192.0.2.53/32", 30);
+	mesh_topology_free(f.t);
+	f.t = mesh_topology_new(mesh_build_end(&f.b));
+	engines(&f, SITE_1, HUB_A, SITE_3);
+	assert_candidates(&f, HUB_A, "192.0.2.53/32", "=hub-b");
+	f.b.nodes.items[SITE_2].routing.engine = MESH_ENGINE_BIRD;
+	assert_candidates(&f, SITE_2, "192.0.2.53/32", "=hub-b hub-a>hub-b");
+	stop(&f);
+}
+
+/* "fe80::...=peer" is a candidate for each of these, and no other link-local address is. */
+static void assert_link_locals(struct fixture *f, unsigned self, const char *want)
+{
+	AUTO_BUF got = {0};
+
+	mesh_view_done(&f->view);
+	mesh_view_build(f->t, self, &f->view);
+	for (size_t i = 0; i < f->view.n_candidates; i++) {
+		const struct mesh_candidate *c = &f->view.candidates[i];
+		ip_addr a = mesh_link_local(&f->b.inv.nodes[c->origin]);
+		ip_prefix host = ip_prefix_host(&a);
+
+		if (c->prefix.bytes[0] != 0xfe)
+			continue;
+		assert_true(ip_prefix_eq(&c->prefix, &host));
+		assert_int_equal(c->via, c->origin);
+		assert_true(c->address && !c->transit);
+		buf_printf(&got, "%u ", c->origin);
+	}
+	assert_int_equal(strlen(buf_str(&got)), strlen(want));
+	for (const char *p = want; *p; p += 2)
+		assert_non_null(strchr(buf_str(&got), *p));
+}
+
+static void direct_peers_with_engines_have_link_locals(void **state)
+{
+	struct fixture f;
+
+	start(&f, MESH_HUB_AND_SPOKE);
+	engines(&f, SITE_1, HUB_A, SITE_2);
+	assert_link_locals(&f, HUB_A, "0 3 ");
+	assert_link_locals(&f, SITE_1, "2 3 ");
+	assert_link_locals(&f, SITE_2, "0 2 ");
+	assert_link_locals(&f, HUB_B, "");
+	assert_link_locals(&f, LAPTOP, "");
+	f.b.nodes.items[SITE_3].routing.engine = MESH_ENGINE_BIRD;
+	assert_link_locals(&f, SITE_3, "2 ");
+	stop(&f);
+}
+
 static void the_order_is_total(void **state)
 {
 	static const struct mesh_candidate in_order[] = {
@@ -245,6 +328,9 @@ int main(void)
 		cmocka_unit_test(a_full_mesh_is_direct_before_transit),
 		cmocka_unit_test(candidates_carry_what_the_inventory_says),
 		cmocka_unit_test(peers_know_how_to_be_probed),
+		cmocka_unit_test(networks_among_engines_are_theirs),
+		cmocka_unit_test(of_a_shared_network_those_without_engine_stay),
+		cmocka_unit_test(direct_peers_with_engines_have_link_locals),
 		cmocka_unit_test(the_order_is_total),
 	};
 
