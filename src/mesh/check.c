@@ -2,6 +2,7 @@
 #include "mesh/check_parts.h"
 
 #include "base/buf.h"
+#include "base/map.h"
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,28 @@ const char *check_prefixes(struct check *c, const ip_prefix *p, size_t n)
 	return finish_list(c, &b, n);
 }
 
+void check_groups_add(struct check_groups *g, const void *key, size_t len, unsigned node)
+{
+	struct check_group *found = map_get(g->by_key, key, len);
+
+	if (!found) {
+		found = mem_zalloc(1, sizeof(*found));
+		map_put(g->by_key, key, len, found);
+		vec_push(&g->groups, found);
+	}
+	vec_push(&found->nodes, node);
+}
+
+void check_groups_done(struct check_groups *g)
+{
+	for (size_t i = 0; i < g->groups.n; i++) {
+		vec_done(&g->groups.items[i]->nodes);
+		free(g->groups.items[i]);
+	}
+	vec_done(&g->groups);
+	map_free(g->by_key);
+}
+
 static int carried_cmp(const void *a, const void *b)
 {
 	const struct carried *x = a, *y = b;
@@ -165,6 +188,10 @@ static void check_whole(struct check *c)
 	check_single_losses(c);
 	check_hub_metrics(c);
 	check_shared_prefixes(c);
+	check_engines(c);
+	check_reflectors(c);
+	check_sessions(c);
+	check_announced(c);
 }
 
 static void run(const struct mesh_topology_index *t, bool partial, struct mesh_findings *ret)

@@ -8,11 +8,16 @@
  * neither end is known to take more, the place in the file decides between hubs (asymmetric-path).
  * Clients are no ends here: all that is a client's goes through its one hub.
  *
+ * The same holds where routing engines say by which hubs a network is reached: they supply the set,
+ * and shuntd orders and cuts it by the hubs' metrics and the place in the file, as it does
+ * elsewhere.
+ *
  * A hub of one owner per prefix relays for such ends as well as any, with one exception: a prefix
  * that several nodes carry alike, of which it takes packets from the first of them only.
  */
 #include "base/mem.h"
 #include "mesh/check_parts.h"
+#include "mesh/routing.h"
 
 /* Hubs of one metric, in the order of the file. */
 struct group {
@@ -71,8 +76,9 @@ static void report_undecided(struct check *c, const struct group *g)
 			.effect = check_text(c,
 				"%s %s, so between nodes that aren't stated to hold several owners "
 				"per prefix the place in the file decides between hubs: move an "
-				"entry and all transit moves; a routing engine may take any of "
-				"them, and packets that come back by another are dropped.",
+				"entry and all transit moves; a routing engine that isn't stated "
+				"here may take any of them, and packets that come back by another "
+				"are dropped.",
 				names, sameness(c, g)),
 			.fix = check_text(c,
 				"State a metric for %s, a different one for each hub (the lowest "
@@ -120,6 +126,14 @@ static void report_cut(
 /* --- prefixes that several nodes carry alike, behind hubs that differ ----------------------------
  */
 
+/* Between nodes with routing engines metrics of networks don't count. */
+static bool are_equal(const struct check *c, const struct carried *a, const struct carried *b)
+{
+	return a->network->metric == b->network->metric ||
+	       (mesh_has_engine(&c->inv->nodes[a->node]) &&
+		       mesh_has_engine(&c->inv->nodes[b->node]));
+}
+
 /* True if of the entries from..to, which carry one prefix, two are equal by metric, and who isn't
  * the first of them holds several owners, so that it answers by any hub. */
 static bool has_equal_origins(const struct check *c, size_t from, size_t to)
@@ -128,8 +142,7 @@ static bool has_equal_origins(const struct check *c, size_t from, size_t to)
 		for (size_t k = i + 1; k < to; k++) {
 			const struct carried *a = &c->carried[i], *b = &c->carried[k];
 
-			if (a->network->metric == b->network->metric &&
-				c->inv->nodes[a->node].role == MESH_SPOKE &&
+			if (are_equal(c, a, b) && c->inv->nodes[a->node].role == MESH_SPOKE &&
 				c->inv->nodes[b->node].role == MESH_SPOKE &&
 				mesh_owners_of(&c->inv->nodes[b->node]) == MESH_OWNERS_MANY)
 				return true;

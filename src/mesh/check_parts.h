@@ -45,6 +45,21 @@ const char *check_names(struct check *c, const unsigned *nodes, size_t n);
 const char *check_prefix(struct check *c, const ip_prefix *p);
 const char *check_prefixes(struct check *c, const ip_prefix *p, size_t n);
 
+/* Nodes that have something in common, in the order of the file. */
+struct check_group {
+	node_list nodes;
+};
+
+/* By what they have in common; by_key is made by who begins one. */
+struct check_groups {
+	struct map *by_key;
+	VEC(struct check_group *) groups; /* in the order of their first nodes */
+};
+
+/* The key must live as long as the groups. */
+void check_groups_add(struct check_groups *g, const void *key, size_t len, unsigned node);
+void check_groups_done(struct check_groups *g);
+
 /* The parts, in the order of the issue codes that they report. */
 void check_duplicate_prefixes(struct check *c);
 void check_nested_prefixes(struct check *c);
@@ -60,5 +75,9 @@ void check_reachability(struct check *c);
 void check_single_losses(struct check *c);
 void check_hub_metrics(struct check *c);
 void check_shared_prefixes(struct check *c);
+void check_engines(struct check *c);
+void check_reflectors(struct check *c);
+void check_sessions(struct check *c);
+void check_announced(struct check *c);
 
 #endif

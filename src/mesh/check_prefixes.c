@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Findings about networks among each other and against the overlay. */
 #include "mesh/check_parts.h"
+#include "mesh/routing.h"
 #include "mesh/special.h"
 
 /* The nodes of places [from, to) of carried, each once. */
@@ -9,6 +10,21 @@ static void nodes_of(const struct check *c, size_t from, size_t to, node_list *r
 	for (size_t i = from; i < to; i++)
 		if (i == from || c->carried[i].node != c->carried[i - 1].node)
 			vec_push(ret, c->carried[i].node);
+}
+
+/* Engines decide between all that carry the prefix, on all nodes that could ask. */
+static bool is_left_to_engines(const struct check *c)
+{
+	bool is_any = false;
+
+	for (size_t i = 0; i < c->inv->n_nodes; i++) {
+		bool has_one = mesh_has_engine(&c->inv->nodes[i]);
+
+		if (!has_one && c->inv->nodes[i].role != MESH_CLIENT)
+			return false;
+		is_any |= has_one;
+	}
+	return is_any;
 }
 
 /* Between two nodes. Those without a metric are what is wrong, the last of them is pointed at. */
@@ -70,6 +86,8 @@ static void report_repeated(struct check *c, const struct carried *again)
 
 void check_duplicate_prefixes(struct check *c)
 {
+	bool is_shared = is_left_to_engines(c);
+
 	for (size_t i = 0, end; i < c->n_carried; i = end) {
 		node_list nodes = {0};
 
@@ -78,7 +96,7 @@ void check_duplicate_prefixes(struct check *c)
 		for (size_t k = i + 1; k < end; k++)
 			if (c->carried[k].node == c->carried[k - 1].node)
 				report_repeated(c, &c->carried[k]);
-		if (nodes.n > 1)
+		if (nodes.n > 1 && !is_shared)
 			report_duplicate(c, i, end, &nodes);
 		vec_done(&nodes);
 	}
@@ -244,10 +262,11 @@ static void report_host_bits(
 		     });
 }
 
-/* what: of special.h, or "a default route"; node NULL: an overlay. */
-static void report_impossible(struct check *c, const unsigned *node, const ip_prefix *prefix,
-	struct mesh_pos pos, const char *what)
+/* what: of special.h, or "a default route"; node NULL: an overlay, else list is where it stands. */
+static void report_impossible(struct check *c, const unsigned *node, const char *list,
+	const struct mesh_overlay *o, const char *what)
 {
+	const ip_prefix *prefix = &o->prefix;
 	const char *text = check_prefix(c, prefix);
 	const char *of = node ? check_text(c, "The network %s of %s", text, check_name(c, *node))
 			      : check_text(c, "The overlay %s", text);
@@ -259,12 +278,12 @@ static void report_impossible(struct check *c, const unsigned *node, const ip_pr
 			     .n_nodes = node ? 1 : 0,
 			     .prefixes = prefix,
 			     .n_prefixes = 1,
-			     .pos = pos,
+			     .pos = o->pos,
 			     .effect = check_text(c,
 				     "%s %s %s: the kernel doesn't route packets there into a "
 				     "tunnel, or no answer finds the way back.",
 				     of, node ? "is" : "is or holds what is", what),
-			     .fix = node ? check_text(c, "Remove it from the networks of %s.",
+			     .fix = node ? check_text(c, "Remove it from the %s of %s.", list,
 						   check_name(c, *node))
 					 : "State a prefix of private addresses (RFC 1918, RFC "
 					   "4193), or one that is yours.",
@@ -278,9 +297,22 @@ static void check_overlays(struct check *c)
 		const char *what = special_overlap(&o->prefix);
 
 		if (what)
-			report_impossible(c, NULL, &o->prefix, o->pos, what);
+			report_impossible(c, NULL, NULL, o, what);
 		if (o->had_host_bits)
 			report_host_bits(c, NULL, &o->prefix, o->pos);
+	}
+}
+
+static void check_may_announce(struct check *c, const struct mesh_node *n)
+{
+	for (size_t i = 0; i < n->n_may_announce; i++) {
+		const struct mesh_overlay *o = &n->may_announce[i];
+		const char *what = special_network(&o->prefix);
+
+		if (what)
+			report_impossible(c, &n->index, "`may_announce`", o, what);
+		if (o->had_host_bits)
+			report_host_bits(c, &n->index, &o->prefix, o->pos);
 	}
 }
 
@@ -288,6 +320,8 @@ static void check_overlays(struct check *c)
 void check_networks(struct check *c)
 {
 	check_overlays(c);
+	for (size_t i = 0; i < c->inv->n_nodes; i++)
+		check_may_announce(c, &c->inv->nodes[i]);
 	for (size_t i = 0; i < c->n_carried; i++) {
 		const struct carried *n = &c->carried[i];
 		const struct mesh_overlay *overlay = trie_get(c->overlays, &n->prefix);
@@ -296,7 +330,9 @@ void check_networks(struct check *c)
 		if (!overlay)
 			overlay = trie_cover(c->overlays, &n->prefix, NULL);
 		if (what)
-			report_impossible(c, &n->node, &n->prefix, n->network->pos, what);
+			report_impossible(c, &n->node, "networks",
+				&(struct mesh_overlay){.prefix = n->prefix, .pos = n->network->pos},
+				what);
 		else if (overlay)
 			report_in_overlay(c, n, overlay);
 		if (n->network->had_host_bits)

@@ -16,13 +16,17 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SHUNT = pathlib.Path(os.environ.get("SHUNT_BUILD", ROOT / "build")).resolve() / "shunt"
-FAULTY = ["faults", "no-hub"]
+FAULTY = ["faults", "no-hub", "engines"]
 CODES = {
     "duplicate-prefix", "duplicate-key", "duplicate-address", "address-outside-overlay",
     "weak-key", "no-endpoint", "endpoint-inside-network", "network-in-overlay", "unreachable",
     "nested-prefix", "host-bits", "nat-without-keepalive", "single-point-of-failure",
     "mtu-mismatch", "asymmetric-path", "cut-set", "address-of-no-host", "duplicate-endpoint",
     "impossible-endpoint", "impossible-prefix", "impossible-interface",
+    "routing-without-engine", "engine-without-protocols", "reserved-asn", "duplicate-asn", "asn-loop",
+    "duplicate-identifier", "impossible-reflector", "no-session", "split-routing",
+    "family-not-carried", "announced-overlay", "announced-endpoint", "announces-without-engine",
+    "left-to-engines",
 }
 KEYS = {"code", "severity", "nodes", "prefixes", "file", "line", "column", "effect", "fix"}
 
@@ -85,7 +89,7 @@ def test_warnings_alone_are_allowed():
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize("example", ["anycast", "ospf", "shared-load"])
+@pytest.mark.parametrize("example", ["anycast", "bgp", "ospf", "shared-load"])
 def test_a_clean_inventory(example):
     done = check("--json", ROOT / "examples" / f"{example}.yaml")
     assert (done.returncode, json.loads(done.stdout)) == (0, {"findings": []})

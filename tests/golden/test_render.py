@@ -17,6 +17,7 @@ ROOT = HERE.parent.parent
 SHUNT = pathlib.Path(os.environ.get("SHUNT_BUILD", ROOT / "build")).resolve() / "shunt"
 EXAMPLES = {
     "anycast": None,
+    "bgp": None,
     "forty-sites": ["site-01", "site-40"],
     "ospf": None,
     "road-warriors": None,
