@@ -62,7 +62,7 @@ struct fib_thread {
 	/* The thread's own. */
 	struct fib_core *core;
 	struct fib_io *io;
-	bool ends;
+	bool ends; /* who ended it reads it, too */
 };
 
 /* --- boxes ---------------------------------------------------------------------------------------
@@ -125,10 +125,12 @@ static void word_free(struct word *w)
 /* --- in the thread -------------------------------------------------------------------------------
  */
 
+/* What the core says at its end is taken from the box, and the loop is gone by then. */
 static void say(struct fib_thread *t, struct word *w)
 {
 	box_put(&t->out, w);
-	uv_async_send(&t->async);
+	if (!t->ends)
+		uv_async_send(&t->async);
 }
 
 static struct fib_task *task_of(struct fib_job *job)

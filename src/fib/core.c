@@ -339,10 +339,8 @@ void fib_core_free(struct fib_core *c)
 	while ((o = first_order(&c->small)) || (o = first_order(&c->large)))
 		order_free(o);
 	fib_core_cancel(c);
-	while ((job = first_job(c))) {
-		assert(!is_with_worker(job));
+	while ((job = first_job(c)))
 		give_back(c, job);
-	}
 	vec_done(&c->doing.failures);
 	fib_state_done(&c->is);
 	touched_free(c->touched);

@@ -62,8 +62,9 @@ struct fib_core;
 
 /* io is borrowed. */
 struct fib_core *fib_core_new(struct fib_io *io, const struct fib_core_hooks *hooks);
-/* Nothing may be with the worker. Jobs are given back as given up, orders are dropped without a
- * word. Accepts NULL. */
+/* The worker may be at work on nothing; what it was given counts as given up, whether or not it
+ * began or ended. Jobs are given back as given up, orders are dropped without a word. Accepts NULL.
+ */
 void fib_core_free(struct fib_core *c);
 
 /* An urgent order; takes the plan over. seq: its number, larger than those before. */
