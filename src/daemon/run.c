@@ -211,11 +211,13 @@ static int read_device(struct daemon *d, struct device_state *ret, struct buf *w
 }
 
 /* Before the first thread is started, since each has its own; CAP_SYS_NICE is for the prober's
- * real-time priority, the last for a listen port below 1024 of a device in userspace. */
+ * real-time priority, what follows for a device in userspace: a listen port below 1024, a queue
+ * for network control. */
 static int drop_privileges(struct buf *why)
 {
-	static const int keep[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_NICE, CAP_NET_BIND_SERVICE};
-	int err = process_keep_caps(keep, ARRAY_SIZE(keep), ARRAY_SIZE(keep) - 1);
+	static const int keep[] = {
+		CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_NICE, CAP_NET_BIND_SERVICE, CAP_BPF};
+	int err = process_keep_caps(keep, ARRAY_SIZE(keep), 3);
 
 	if (err)
 		buf_printf(why, "can't drop privileges: %s", strerror(-err));

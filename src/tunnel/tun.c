@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "tunnel/tun.h"
 
+#include "tunnel/tun_steering.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <linux/virtio_net.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,8 +88,25 @@ static int explain_open(int err, char *why, size_t n)
 	return -err;
 }
 
+/* A TUN with several queues is refused to who asks for one, whoever has it. */
+static bool is_tun(const char *name)
+{
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq ifr = {.ifr_data = (void *)&info};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool is;
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	is = fd >= 0 && !ioctl(fd, SIOCETHTOOL, &ifr) && !strcmp(info.driver, "tun");
+	if (fd >= 0)
+		close(fd);
+	return is;
+}
+
 static int explain_set(const char *name, int err, char *why, size_t n)
 {
+	if (err == EINVAL && is_tun(name))
+		err = EBUSY;
 	if (err == EPERM)
 		snprintf(
 			why, n, "making the interface %s needs the capability CAP_NET_ADMIN", name);
@@ -100,27 +121,83 @@ static int explain_set(const char *name, int err, char *why, size_t n)
 	return -err;
 }
 
+/* One more queue of the TUN of that name, or its first. flags: besides the usual ones. */
+static int open_queue(struct ifreq *ifr, const char *name, int flags)
+{
+	int err, fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	memset(ifr, 0, sizeof(*ifr));
+	snprintf(ifr->ifr_name, sizeof(ifr->ifr_name), "%.15s", name);
+	ifr->ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | flags);
+	if (!ioctl(fd, TUNSETIFF, ifr))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+static void close_control(struct tun *t)
+{
+	if (t->has_control)
+		close(t->control_fd);
+	t->has_control = false;
+}
+
+/* Of a TUN that has one queue and may have more. */
+static void add_control(struct tun *t, int program)
+{
+	int vnet_len = sizeof(struct virtio_net_hdr);
+	struct ifreq ifr;
+	int fd = open_queue(&ifr, t->name, IFF_MULTI_QUEUE);
+
+	if (fd < 0)
+		return;
+	t->control_fd = fd;
+	t->has_control = true;
+	if (ioctl(fd, TUNSETVNETHDRSZ, &vnet_len) ||
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) ||
+		tun_steering_set(t->fd, program) < 0)
+		close_control(t);
+}
+
+/* With two queues, if it is new and the kernel lets us say what goes to which; one that is there
+ * already has as many as who made it gave it. */
+static int make(const char *name, struct ifreq *ifr, struct tun *ret)
+{
+	int program = tun_steering_load();
+	int err = 0;
+
+	ret->fd = program < 0 ? program : open_queue(ifr, name, IFF_MULTI_QUEUE | IFF_TUN_EXCL);
+	if (ret->fd < 0)
+		ret->fd = open_queue(ifr, name, 0);
+	err = ret->fd < 0 ? ret->fd : finish(ret, ifr);
+	if (!err && ifr->ifr_flags & IFF_MULTI_QUEUE)
+		add_control(ret, program);
+	if (program >= 0)
+		close(program);
+	return err;
+}
+
 int tun_create(const char *name, struct tun *ret, char *why, size_t why_size)
 {
-	struct tun t = {.fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC)};
-	struct ifreq ifr = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR};
-	int err;
+	struct tun t = {.fd = -1};
+	struct ifreq ifr;
+	int err, there = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 
-	if (t.fd < 0)
+	if (there < 0)
 		return explain_open(errno, why, why_size);
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%.15s", name);
-	if (ioctl(t.fd, TUNSETIFF, &ifr)) {
-		err = explain_set(name, errno, why, why_size);
-		close(t.fd);
-		return err;
-	}
-	err = finish(&t, &ifr);
+	err = make(name, &ifr, &t);
+	close(there);
+	if (err && t.fd < 0)
+		return explain_set(name, -err, why, why_size);
 	if (!err)
 		err = set_default_mtu(t.name);
 	if (err) {
 		snprintf(why, why_size, "the interface %s can't be set up: %s", name,
 			strerror(-err));
-		close(t.fd);
+		tun_close(&t);
 		return err;
 	}
 	*ret = t;
@@ -151,6 +228,7 @@ int tun_adopt(int fd, struct tun *ret, char *why, size_t why_size)
 
 void tun_close(struct tun *t)
 {
+	close_control(t);
 	if (t->fd >= 0)
 		close(t->fd);
 	t->fd = -1;

@@ -17,6 +17,8 @@
 
 struct tun {
 	int fd;
+	int control_fd; /* if has_control: the queue of network control (tun_steering.h) */
+	bool has_control;
 	char name[IFNAMSIZ];
 	int ifindex;
 	bool has_vnet;	/* every packet has a struct virtio_net_hdr of 10 bytes in front */
@@ -24,7 +26,8 @@ struct tun {
 	bool takes_uso;
 };
 
-/* Makes it with the default MTU, down. why gets a sentence: no /dev/net/tun, no right to, the name
+/* Makes it with the default MTU, down, and with a queue for network control where that may be had.
+ * why gets a sentence: no /dev/net/tun, no right to, the name
  * is taken. */
 int tun_create(const char *name, struct tun *ret, char *why, size_t why_size);
 /* Takes over a file descriptor that is a TUN already. */

@@ -27,6 +27,10 @@
 #include <unistd.h>
 
 #define READS_PER_ROUND 64
+/* Between so many reads of the host's bulk, network control has its turn, of so many packets at
+ * most: it neither waits long nor takes all of the time. */
+#define READS_PER_TURN 8
+#define CONTROL_PER_TURN 8
 
 /* Why a packet can't go: what is counted, and how many answers may yet be sent. */
 struct refusal {
@@ -199,6 +203,33 @@ static bool grant_wishes(struct tx *x)
 /* --- rounds --------------------------------------------------------------------------------------
  */
 
+/* A packet of that queue is taken, if it has one; what read said. */
+static ssize_t read_packet(struct tx *x, int queue)
+{
+	struct tx_sender *out = &x->sealer.out;
+	ssize_t n;
+
+	x->buffer = x->sealer.is_helped ? tx_send_line_buffer(out) : x->room;
+	n = read(queue, x->buffer, TUN_READ_MAX - WG_PADDING);
+	if (n > 0 && atomic_load_explicit(&x->t->running, memory_order_relaxed))
+		take_packet(x, (size_t)n);
+	return n;
+}
+
+static int read_control(struct tx *x)
+{
+	int any = 0;
+
+	if (!x->t->tun.has_control)
+		return 0;
+	for (unsigned i = 0; i < CONTROL_PER_TURN; i++) {
+		if (read_packet(x, x->t->tun.control_fd) <= 0)
+			return any;
+		any = 1;
+	}
+	return any;
+}
+
 /* 0: empty; 1: some; -1: the interface is gone or down. */
 static int read_round(struct tx *x)
 {
@@ -208,12 +239,11 @@ static int read_round(struct tx *x)
 	for (unsigned i = 0; i < READS_PER_ROUND; i++) {
 		ssize_t n;
 
-		x->buffer = x->sealer.is_helped ? tx_send_line_buffer(out) : x->room;
-		n = read(x->t->tun.fd, x->buffer, TUN_READ_MAX - WG_PADDING);
+		if (i % READS_PER_TURN == 0)
+			any |= read_control(x);
+		n = read_packet(x, x->t->tun.fd);
 		if (n > 0) {
 			any = 1;
-			if (atomic_load_explicit(&x->t->running, memory_order_relaxed))
-				take_packet(x, (size_t)n);
 			continue;
 		}
 		/* While the line moves on, more may come. */
@@ -240,11 +270,13 @@ static void ask_for_help(struct tx *x)
 /* After a few yields: what others are about to write arrives without a sleep and a wake-up. */
 static void wait_for_work(struct tx *x, bool tun_is_gone)
 {
-	struct pollfd fds[] = {{wishes_fd(x->t->wishes), POLLIN, 0}, {x->t->tun.fd, POLLIN, 0}};
+	struct pollfd fds[] = {{wishes_fd(x->t->wishes), POLLIN, 0}, {x->t->tun.fd, POLLIN, 0},
+		{x->t->tun.control_fd, POLLIN, 0}};
+	nfds_t n = x->t->tun.has_control ? 3 : 2;
 
 	x->t->aead->forget(x->sealer.aead);
 	qsbr_sleep(x->t->qsbr, x->worker);
-	poll(fds, tun_is_gone ? 1 : 2, tun_is_gone ? 100 : -1);
+	poll(fds, tun_is_gone ? 1 : n, tun_is_gone ? 100 : -1);
 	if (fds[0].revents)
 		wake_clear(fds[0].fd);
 	qsbr_wake(x->t->qsbr, x->worker);

@@ -18,7 +18,7 @@ from mesh import kernel_has_wireguard
 from meshes import (FOUR, PATIENCE, SHUNTD, SmallMesh, dump, key_pair, new_lab, two_hubs,
                     write_secret)
 
-NET_BIND_SERVICE, NET_ADMIN, NET_RAW, SYS_NICE = 10, 12, 13, 23
+NET_BIND_SERVICE, NET_ADMIN, NET_RAW, SYS_NICE, BPF = 10, 12, 13, 23, 39
 
 
 @pytest.fixture(scope="module")
@@ -325,7 +325,7 @@ def test_it_keeps_few_privileges_and_gets_no_new_ones(mesh):
     mesh.start("site-1")
     daemon = mesh.daemons["site-1"]
     wanted = sum(1 << c for c in (NET_ADMIN, NET_RAW, SYS_NICE))
-    passed_on = 1 << NET_BIND_SERVICE
+    passed_on = 1 << NET_BIND_SERVICE | 1 << BPF
     for task in os.listdir(f"/proc/{daemon.process.pid}/task"):
         with open(f"/proc/{daemon.process.pid}/task/{task}/status", encoding="ascii") as f:
             status = dict(line.split(":", 1) for line in f)

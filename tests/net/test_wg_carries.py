@@ -6,6 +6,7 @@ congestion marks. The topology is drawn in pair.py.
 import contextlib
 import os
 import shutil
+import signal
 import socket
 
 import pytest
@@ -146,3 +147,49 @@ def test_initiations_are_marked(lab):
     assert {tos for _, tos, _, target, data in capture.packets()
             if target == PORT and data[0] == INITIATION} == {0x88}
     capture.close()
+
+
+# --- network control ------------------------------------------------------------------------------
+
+CS6 = 0xc0
+
+
+def marked(node, version, target):
+    """A socket whose packets are network control."""
+    s = socket_in(node, version)
+    if version == 4:
+        s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, CS6)
+    else:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, CS6)
+    s.connect(target)
+    return s
+
+
+@pytest.mark.parametrize("inner", [4, 6])
+def test_network_control_passes_the_bulk(lab, inner):
+    """The host sends more than the interface's queue holds, then words of network control: of the
+    bulk something is lost, of them nothing, and they arrive before what had waited."""
+    pair = Pair(lab, OURS, THEIRS)
+    pair.start()
+    pair.talk()
+    a, b = pair.a.node, pair.b.node
+    target = (INNER["b"][inner], 7300)
+    sink = socket_in(b, inner, bind=target)
+    bulk, control = socket_in(a, inner), marked(a, inner, target)
+    bulk.connect(target)
+    (pid,) = pair.a.pids()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for _ in range(1500):
+            bulk.send(b"bulk" * 50)
+        for i in range(5):
+            control.send(b"control %d" % i)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    got = [sink.recv(2048) for _ in range(5 + 100)]
+    first = [i for i, data in enumerate(got) if data.startswith(b"control")]
+    assert [got[i] for i in first] == [b"control %d" % i for i in range(5)]
+    assert first[-1] < 100
+    assert pair.a.stats()["drop_tun_queue"] > 0
+    for s in (sink, bulk, control):
+        s.close()
