@@ -150,6 +150,9 @@ int rtnl_monitor_open_for(unsigned what, int room, struct rtnl_monitor **ret);
 /* From now on also to other network namespaces, those that ours knows by an id. -EPERM: it needs
  * CAP_NET_BROADCAST. */
 int rtnl_monitor_everywhere(struct rtnl_monitor *m);
+/* News of routes of these protocols alone are left out from now on, by the kernel, and of next hops
+ * that zebra makes for them; n 0: none are. 0 or negative errno. */
+int rtnl_monitor_ignore(struct rtnl_monitor *m, const uint8_t *protocols, size_t n);
 void rtnl_monitor_close(struct rtnl_monitor *m);
 int rtnl_monitor_fd(const struct rtnl_monitor *m);
 /* Reads all that waits; the union of enum rtnl_monitor_what, or negative errno. After an overrun

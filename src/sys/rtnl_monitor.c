@@ -2,7 +2,12 @@
 #include "sys/rtnl_internal.h"
 
 #include "base/mem.h"
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/nexthop.h>
+#include <linux/rtnetlink.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -66,6 +71,69 @@ int rtnl_monitor_everywhere(struct rtnl_monitor *m)
 
 	return setsockopt(m->fd, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &on, sizeof(on)) < 0 ? -errno
 											    : 0;
+}
+
+/* --- what is left out ----------------------------------------------------------------------------
+ */
+
+/* Where a notification, one to a datagram, has what the filter looks at. */
+#define AT_TYPE offsetof(struct nlmsghdr, nlmsg_type)
+#define AT_ROUTE_PROTOCOL (NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_protocol))
+#define AT_NEXTHOP_PROTOCOL (NLMSG_HDRLEN + offsetof(struct nhmsg, nh_protocol))
+#define PROTOCOLS_MAX 100 /* jumps reach over 255 instructions */
+
+/* Of a type in the machine's order, as a filter loads it. */
+static uint32_t as_loaded(uint16_t type)
+{
+	return htons(type);
+}
+
+/*
+ *	0 load the type   1, 2 of a route: to 7   3, 4 of a next hop: to 5, else take it
+ *	5 load a next hop's protocol   6 to 8   7 load a route's protocol
+ *	8 ... for each protocol: drop it   9 + n take it   10 + n drop it
+ */
+static size_t make_filter(const uint8_t *protocols, size_t n, struct sock_filter *f)
+{
+	size_t k = 0;
+
+	f[k++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_H | BPF_ABS, AT_TYPE);
+	f[k++] = (struct sock_filter)BPF_JUMP(
+		BPF_JMP | BPF_JEQ | BPF_K, as_loaded(RTM_NEWROUTE), 5, 0);
+	f[k++] = (struct sock_filter)BPF_JUMP(
+		BPF_JMP | BPF_JEQ | BPF_K, as_loaded(RTM_DELROUTE), 4, 0);
+	f[k++] = (struct sock_filter)BPF_JUMP(
+		BPF_JMP | BPF_JEQ | BPF_K, as_loaded(RTM_NEWNEXTHOP), 1, 0);
+	f[k++] = (struct sock_filter)BPF_JUMP(
+		BPF_JMP | BPF_JEQ | BPF_K, as_loaded(RTM_DELNEXTHOP), 0, (uint8_t)(n + 4));
+	f[k++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_B | BPF_ABS, AT_NEXTHOP_PROTOCOL);
+	f[k++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0);
+	f[k++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_B | BPF_ABS, AT_ROUTE_PROTOCOL);
+	for (size_t i = 0; i <= n; i++)
+		f[k++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+			i < n ? protocols[i] : RTPROT_ZEBRA, (uint8_t)(n - i + 1), 0);
+	f[k++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+	f[k++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+	return k;
+}
+
+int rtnl_monitor_ignore(struct rtnl_monitor *m, const uint8_t *protocols, size_t n)
+{
+	struct sock_filter filter[PROTOCOLS_MAX + 16];
+	struct sock_fprog program = {.filter = filter};
+	int any = 0;
+
+	if (n > PROTOCOLS_MAX)
+		return -E2BIG;
+	if (!n) /* -ENOENT: there was none */
+		return setsockopt(m->fd, SOL_SOCKET, SO_DETACH_FILTER, &any, sizeof(any)) < 0 &&
+				       errno != ENOENT
+			       ? -errno
+			       : 0;
+	program.len = (unsigned short)make_filter(protocols, n, filter);
+	return setsockopt(m->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0
+		       ? -errno
+		       : 0;
 }
 
 void rtnl_monitor_close(struct rtnl_monitor *m)

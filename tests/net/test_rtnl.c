@@ -355,6 +355,46 @@ static void monitor(void **state)
 	rtnl_monitor_close(NULL);
 }
 
+/* What a routing engine writes, that is, and nothing else. */
+static void monitor_that_ignores(void **state)
+{
+	static const char *const engine[] = {"ip route add 10.77.0.0/24 dev d0 proto 12",
+		"ip route replace 10.77.0.0/24 dev d1 proto 12",
+		"ip route del 10.77.0.0/24 proto 12", "ip -6 route add fd77::/64 dev d0 proto 186",
+		"ip -6 route del fd77::/64", "ip nexthop add id 7 dev d1 proto 11",
+		"ip nexthop del id 7"};
+	static const char *const others[] = {"ip route add 10.77.0.0/24 dev d0 proto 13",
+		"ip route del 10.77.0.0/24", "ip -6 route add fd77::/64 dev d0 proto 4",
+		"ip -6 route del fd77::/64", "ip nexthop add id 7 dev d1", "ip nexthop del id 7"};
+	static const uint8_t protocols[] = {12, 186};
+	struct rtnl_monitor *m;
+
+	assert_int_equal(rtnl_monitor_open(&m), 0);
+	assert_int_equal(rtnl_monitor_ignore(m, NULL, 0), 0); /* nothing is */
+	assert_int_equal(rtnl_monitor_ignore(m, protocols, 2), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(engine); i++)
+		run(engine[i]);
+	assert_int_equal(rtnl_monitor_read(m), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		run(others[i]);
+		assert_int_equal(rtnl_monitor_read(m), RTNL_ROUTE);
+	}
+	run("ip rule add priority 99 lookup 77");
+	run("ip link set d0 mtu 1310");
+	assert_int_equal(rtnl_monitor_read(m), RTNL_RULE | RTNL_LINK);
+	run("ip rule del priority 99");
+	assert_int_equal(rtnl_monitor_read(m), RTNL_RULE);
+	assert_int_equal(rtnl_monitor_ignore(m, protocols + 1, 1), 0);
+	run(engine[0]);
+	assert_int_equal(rtnl_monitor_read(m), RTNL_ROUTE);
+	assert_int_equal(rtnl_monitor_ignore(m, NULL, 0), 0);
+	run("ip -6 route add fd77::/64 dev d0 proto 186");
+	assert_int_equal(rtnl_monitor_read(m), RTNL_ROUTE);
+	run("ip route del 10.77.0.0/24");
+	run("ip -6 route del fd77::/64");
+	rtnl_monitor_close(m);
+}
+
 /* More than one chunk: the kernel's are below 32 KiB. */
 static void many_routes(void **state)
 {
@@ -387,6 +427,7 @@ int main(void)
 		cmocka_unit_test(routes_that_refuse),
 		cmocka_unit_test(routes_of_others_in_full),
 		cmocka_unit_test(monitor),
+		cmocka_unit_test(monitor_that_ignores),
 		cmocka_unit_test(many_routes),
 	};
 
