@@ -56,6 +56,47 @@ static bool has_shares(const json_t *routes)
 	return false;
 }
 
+static bool is_of_kernel(const json_t *candidate)
+{
+	return !strcmp(client_text(candidate, "source"), "kernel");
+}
+
+/* True if some candidate isn't the inventory's, and so a source is worth telling. */
+static bool has_sources(const json_t *routes)
+{
+	const json_t *route, *c;
+	size_t i, k;
+
+	json_array_foreach(routes, i, route)
+	{
+		json_array_foreach(json_object_get(route, "candidates"), k, c)
+		{
+			if (is_of_kernel(c))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Nobody but the routing engine knows of it. */
+static bool is_of_kernel_alone(const json_t *route)
+{
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach(json_object_get(route, "candidates"), i, c)
+	{
+		if (!is_of_kernel(c))
+			return false;
+	}
+	return true;
+}
+
+/* The columns that are there only where they tell something. */
+struct extra {
+	bool sources, shares;
+};
+
 static void add_number(struct table *t, const json_t *number)
 {
 	if (json_is_integer(number))
@@ -73,7 +114,7 @@ static void add_share(struct table *t, const json_t *c)
 }
 
 static void add_candidate(
-	struct table *t, const json_t *route, const json_t *c, bool first, bool with_shares)
+	struct table *t, const json_t *route, const json_t *c, bool first, struct extra with)
 {
 	const char *reason = client_text(c, "reason");
 
@@ -81,22 +122,45 @@ static void add_candidate(
 	table_cell(t, style_of(reason), "%s", mark_of(reason));
 	table_cell(t, style_of(reason), "%s", client_text(c, "via"));
 	table_cell(t, TERM_PLAIN, "%s", client_text(c, "origin"));
+	if (with.sources) {
+		table_cell(t, TERM_PLAIN, "%s", client_text(c, "source"));
+		add_number(t, json_object_get(c, "distance"));
+	}
 	add_number(t, json_object_get(c, "metric"));
 	add_number(t, json_object_get(c, "hub_metric"));
-	if (with_shares)
+	if (with.shares)
 		add_share(t, c);
 	table_cell(t, TERM_PLAIN, "%s", client_text(c, "state"));
 	table_cell(t, TERM_DIM, "%s", client_text(c, "why"));
 }
 
+static struct table *new_table(struct extra with)
+{
+	const char *columns[16];
+	size_t n = 0;
+
+	columns[n++] = "PREFIX";
+	columns[n++] = "";
+	columns[n++] = "VIA";
+	columns[n++] = "ORIGIN";
+	if (with.sources) {
+		columns[n++] = "SOURCE";
+		columns[n++] = ">DISTANCE";
+	}
+	columns[n++] = ">METRIC";
+	columns[n++] = ">HUB METRIC";
+	if (with.shares)
+		columns[n++] = ">SHARE";
+	columns[n++] = "STATE";
+	columns[n++] = "WHY";
+	columns[n] = NULL;
+	return table_new(columns);
+}
+
 static void print_table(const json_t *routes)
 {
-	static const char *const plain[] = {
-		"PREFIX", "", "VIA", "ORIGIN", ">METRIC", ">HUB METRIC", "STATE", "WHY", NULL};
-	static const char *const shared[] = {"PREFIX", "", "VIA", "ORIGIN", ">METRIC",
-		">HUB METRIC", ">SHARE", "STATE", "WHY", NULL};
-	bool with_shares = has_shares(routes);
-	struct table *t = table_new(with_shares ? shared : plain);
+	struct extra with = {has_sources(routes), has_shares(routes)};
+	struct table *t = new_table(with);
 	const json_t *route, *c;
 	size_t i, k;
 
@@ -104,11 +168,22 @@ static void print_table(const json_t *routes)
 	{
 		json_array_foreach(json_object_get(route, "candidates"), k, c)
 		{
-			add_candidate(t, route, c, k == 0, with_shares);
+			add_candidate(t, route, c, k == 0, with);
 		}
 	}
 	table_print(t, stdout);
 	table_free(t);
+}
+
+/* What becomes of packets to a prefix that has no owner. */
+static const char *fate_of(const json_t *route)
+{
+	if (is_of_kernel_alone(route))
+		return "the kernel's route is the routing engine's, and leads to a peer that is "
+		       "down; a covering prefix may carry its packets";
+	return json_is_true(json_object_get(route, "kernel_route"))
+		       ? "its packets stay on the device, a covering prefix may carry them"
+		       : "the kernel's route is released";
 }
 
 static void print_routes(const json_t *answer)
@@ -122,10 +197,7 @@ static void print_routes(const json_t *answer)
 		if (!json_is_null(json_object_get(route, "owner")))
 			continue;
 		printf("%s%s has no usable candidate%s (%s)\n", term_begin(stdout, TERM_RED),
-			client_text(route, "prefix"), term_end(stdout, TERM_RED),
-			json_is_true(json_object_get(route, "kernel_route"))
-				? "its packets stay on the device, a covering prefix may carry them"
-				: "the kernel's route is released");
+			client_text(route, "prefix"), term_end(stdout, TERM_RED), fate_of(route));
 	}
 }
 
@@ -167,6 +239,7 @@ const struct cli_verb cli_routes = {
 	"owner now; without either all prefixes are shown.\n"
 	"\n"
 	"* wins: it gets the packets, or the share of the flows that is told. = is equal to\n"
-	"the winner but gets none, since the set was cut: WHY tells the reason.\n",
+	"the winner but gets none, since the set was cut: WHY tells the reason. SOURCE and\n"
+	"DISTANCE are told where a routing engine has a say: kernel is what its routes say.\n",
 	.run = run,
 };

@@ -123,6 +123,8 @@ static const struct control_field routes_fields[] = {
 	{"routes[].candidates[]", "object"},
 	{"routes[].candidates[].via", "string"},
 	{"routes[].candidates[].origin", "string"},
+	{"routes[].candidates[].source", "string"},
+	{"routes[].candidates[].distance", "integer"},
 	{"routes[].candidates[].state", "string"},
 	{"routes[].candidates[].metric", "integer"},
 	{"routes[].candidates[].transit", "boolean"},

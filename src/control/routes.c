@@ -24,6 +24,11 @@ static const char *rib_state_word(enum rib_state s)
 	return s == RIB_UP ? "up" : s == RIB_LAST_RESORT ? "last-resort" : "down";
 }
 
+static const char *source_word(uint8_t source)
+{
+	return source == RIB_KERNEL ? "kernel" : "inventory";
+}
+
 static const char *on_dead_word(enum rib_on_dead d)
 {
 	return d == RIB_HOLD ? "hold" : d == RIB_RELEASE ? "release" : "fall-back";
@@ -149,8 +154,9 @@ static json_t *candidate_json(const struct asked *q, const struct rib_answer *a,
 	AUTO_FREE char *why = why_text(q, a, i);
 	bool has_hub_metric = c->transit && c->hub_metric != MESH_METRIC_NONE;
 
-	return json_pack("{s:s, s:s, s:s, s:I, s:b, s:o, s:o, s:i, s:f, s:s, s:s}", "via",
-		name_of(q, c->peer), "origin", name_of(q, c->origin), "state",
+	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:b, s:o, s:o, s:i, s:f, s:s, s:s}", "via",
+		name_of(q, c->peer), "origin", name_of(q, c->origin), "source",
+		source_word(c->source), "distance", (int)c->distance, "state",
 		rib_state_word(q->from->peer_state(q->data, c->peer)), "metric",
 		(json_int_t)c->metric, "transit", (int)c->transit, "hub_metric",
 		has_hub_metric ? json_integer(c->hub_metric) : json_null(), "rank",

@@ -64,6 +64,21 @@ def test_shares(tmp_path):
     assert c[:6] == ["hub-c", "site-1", "0", "10", "-", "up"]
 
 
+def test_a_routing_engine_has_a_say(tmp_path):
+    """Where all is the inventory's, nobody asks for the source."""
+    kernel = {"source": "kernel", "distance": 5}
+    text = screen(tmp_path, "routes", routes(
+        candidate("hub-b", **kernel),
+        candidate("hub-a", "higher-distance", "distance 10 is higher than 5", source="inventory", distance=10)))
+    head, b, a = cells(text)
+    assert head[:6] == ["PREFIX", "VIA", "ORIGIN", "SOURCE", "DISTANCE", "METRIC"]
+    assert b[:6] == ["10.20.1.0/24", "*", "hub-b", "site-1", "kernel", "5"]
+    assert a[:4] == ["hub-a", "site-1", "inventory", "10"]
+    answer = routes(candidate("hub-b", "peer-down", "hub-b is down", **kernel), owner=None)
+    answer["routes"][0]["kernel_route"] = False
+    assert "the kernel's route is the routing engine's" in screen(tmp_path, "routes", answer)
+
+
 def test_thirds(tmp_path):
     text = screen(tmp_path, "routes", routes(*(candidate(f"hub-{h}", share=100 / 3) for h in "abc")))
     assert [line[-3] for line in cells(text)[1:]] == ["33.3%"] * 3
