@@ -27,8 +27,8 @@ KNOWS = {
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z0-9_]+)/([a-z0-9_]+)\.h"')
 SYSTEM = re.compile(r"^\s*#\s*include\s+<([^>]+)>")
 WITHOUT_CIRCLES = {"daemon", "fib", "control", "prober"}
-PURE = {"adoption", "candidates", "endpoints", "engine", "engine_adoption", "engine_endpoints", "engine_generation", "engine_lines", "engine_reports",
-        "engine_sync", "engine_verdicts", "generation", "handshakes", "journal", "kernel_source", "kernel_table", "lines", "looks", "names", "shall",
+PURE = {"adoption", "candidates", "endpoints", "engine", "engine_adoption", "engine_endpoints", "engine_generation", "engine_lines", "engine_reports", "engine_routes",
+        "engine_sync", "engine_verdicts", "generation", "handshakes", "journal", "kernel_candidates", "kernel_facts", "kernel_refused", "kernel_source", "kernel_table", "lines", "looks", "names", "shall",
         "reports", "reports_own", "reports_told", "shall_apart", "shall_device", "shall_ours"}
 PURE_KNOWS = {"base", "mesh", "route", "live"}
 # Of folders that have more than values and decisions.

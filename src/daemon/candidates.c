@@ -130,7 +130,7 @@ void candidate_events_done(struct candidate_events *e)
 /* --- what differs --------------------------------------------------------------------------------
  */
 
-static bool is_same_candidate(const struct rib_candidate *a, const struct rib_candidate *b)
+bool candidate_is_same(const struct rib_candidate *a, const struct rib_candidate *b)
 {
 	return a->peer == b->peer && a->origin == b->origin && a->distance == b->distance &&
 	       a->transit == b->transit && a->metric == b->metric &&
@@ -144,7 +144,7 @@ static bool is_same(const struct rib_event *a, const struct rib_event *b)
 		a->u.prefix.pinned != b->u.prefix.pinned)
 		return false;
 	for (size_t i = 0; i < a->u.prefix.n; i++)
-		if (!is_same_candidate(&a->u.prefix.candidates[i], &b->u.prefix.candidates[i]))
+		if (!candidate_is_same(&a->u.prefix.candidates[i], &b->u.prefix.candidates[i]))
 			return false;
 	return true;
 }

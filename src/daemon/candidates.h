@@ -21,6 +21,9 @@ void candidate_events_of_prefixes(const struct mesh_view *v, const uint32_t *ids
 	const ip_prefix *prefixes, size_t n, struct candidate_events *ret);
 void candidate_events_done(struct candidate_events *e);
 
+/* Whether they are the same to the RIB; the source apart, which an event states. */
+bool candidate_is_same(const struct rib_candidate *a, const struct rib_candidate *b);
+
 /* In ip_prefix_cmp order. */
 typedef VEC(ip_prefix) candidate_changes;
 

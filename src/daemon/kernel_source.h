@@ -24,8 +24,7 @@
 
 #include "base/arena.h"
 #include "base/time.h"
-#include "base/vec.h"
-#include "daemon/generation.h"
+#include "daemon/kernel_facts.h"
 #include "route/rib.h"
 #include "sys/route_mirror.h"
 
@@ -34,20 +33,18 @@
 
 struct kernel_source;
 
-/* What of the node's surroundings it works with; borrowed until the next set. */
-struct kernel_source_facts {
-	const struct generation *gen;
-	int ifindex; /* of our device; 0: not known, all routes count as none */
-	/* Endpoints in use, resolved and reported. */
-	const ip_addr *endpoints;
-	size_t n_endpoints;
-};
-
 struct kernel_source *kernel_source_new(void);
 /* Accepts NULL. */
 void kernel_source_free(struct kernel_source *s);
-/* Others from now on; the caller then gives all views again. */
+/* Others from now on; the caller then gives all views that stand again, and settles: what differs
+ * is said, and of what is held, too. */
 void kernel_source_set(struct kernel_source *s, const struct kernel_source_facts *f);
+/* Other endpoints alone: the caller gives again what it has of the host prefixes of those that came
+ * or went. */
+void kernel_source_set_endpoints(struct kernel_source *s, const struct kernel_source_facts *f);
+/* What was said of that prefix counted for nothing: it is said anew, once the caller gives its view
+ * again, if it stands, and settles. */
+void kernel_source_unsay(struct kernel_source *s, const ip_prefix *prefix);
 
 /* What it says of a prefix from now on: events of RIB_EVENT_PREFIX, source RIB_KERNEL, with the
  * memory of their candidates. Zeroed: empty. */
@@ -57,12 +54,14 @@ struct kernel_words {
 };
 void kernel_words_done(struct kernel_words *w);
 
-/* Appends to ret what that view changes in what the source says, if it does. */
+/* Appends to ret what that view changes in what the source says, if it does. Not before the first
+ * set. */
 void kernel_source_take(
 	struct kernel_source *s, const struct route_view *v, instant now, struct kernel_words *ret);
 /* No change is left unread: withdrawals count. */
 void kernel_source_settle(struct kernel_source *s, instant now, struct kernel_words *ret);
-/* A peer isn't down any more, or is: what was swept and led to it alone goes. */
+/* A peer isn't down any more (until told otherwise none is), or is: what was swept and led to it
+ * alone goes. */
 void kernel_source_peer(
 	struct kernel_source *s, uint32_t peer, bool lives, instant now, struct kernel_words *ret);
 /* What is held no longer goes. */
@@ -70,29 +69,6 @@ void kernel_source_time(struct kernel_source *s, instant now, struct kernel_word
 /* INSTANT_NEVER: nothing is held. */
 instant kernel_source_deadline(const struct kernel_source *s);
 
-enum kernel_trouble_kind {
-	KERNEL_NO_GATEWAY,
-	KERNEL_UNKNOWN_HOP,
-	KERNEL_OVERLAY_ADDRESS, /* ours, or a direct peer's */
-	KERNEL_ENDPOINT,	/* it would carry the tunnel's own packets */
-	KERNEL_DEFAULT_ROUTE,
-	KERNEL_MAY_NOT_ANNOUNCE, /* peer */
-	KERNEL_HELD_SWEPT,	 /* how many are held: no trouble, but worth a line */
-	KERNEL_N_TROUBLES
-};
-
-/* Of each kind and peer: how many prefixes, and the first by ip_prefix_cmp. */
-struct kernel_trouble {
-	enum kernel_trouble_kind kind;
-	uint32_t peer; /* KERNEL_SOURCE_NOBODY */
-	size_t n;
-	ip_prefix first;
-	uint8_t protocol;
-	ip_addr hop; /* of the first */
-};
-#define KERNEL_SOURCE_NOBODY UINT32_MAX
-
-typedef VEC(struct kernel_trouble) kernel_troubles;
 /* Appends them; constant work for each. */
 void kernel_source_troubles(const struct kernel_source *s, kernel_troubles *ret);
 /* How many prefixes it has candidates of. */
