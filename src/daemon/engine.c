@@ -71,7 +71,10 @@ struct engine_line *engine_emit_line(
 
 void engine_emit_sync(struct engine *e, const char *why, instant now, engine_actions *out)
 {
-	engine_emit(e, ENGINE_SYNC, out)->u.sync = why;
+	struct engine_action *a = engine_emit(e, ENGINE_SYNC, out);
+
+	a->u.sync = why;
+	a->keeps = e->awaits_routes;
 	looks_on_begin(&e->looks, now);
 	e->why = NULL;
 	e->fib.was_refused = false;
@@ -119,7 +122,7 @@ static void on_remembered(struct engine *e, bool drained, int err, engine_action
 /* What of an older generation is nothing to the one in force. */
 static bool is_void_when_old(enum engine_event_type t)
 {
-	return t == ENGINE_RESOLVED ||
+	return t == ENGINE_RESOLVED || t == ENGINE_ROUTES ||
 	       (t >= ENGINE_MOVED && t != ENGINE_REOPENED && t != ENGINE_REMEMBERED);
 }
 
@@ -134,7 +137,7 @@ void engine_step(
 		engine_on_generation(e, event->u.generation, now, ret);
 		break;
 	case ENGINE_FOUND:
-		engine_on_found(e, event->u.found.device, event->u.found.max_owners, now, ret);
+		engine_on_found(e, event, now, ret);
 		break;
 	case ENGINE_VERDICTS:
 	case ENGINE_PROBED:
@@ -145,6 +148,9 @@ void engine_step(
 		break;
 	case ENGINE_RESOLVED:
 		engine_on_resolved(e, event, now, ret);
+		break;
+	case ENGINE_ROUTES:
+		engine_on_routes(e, event, now, ret);
 		break;
 	case ENGINE_NEWS:
 		looks_on_news(&e->looks, now);

@@ -13,6 +13,7 @@
  *	ENGINE_GENERATION, the first    names to resolve; then the owner finds or makes the device
  *	ENGINE_FOUND                    adoption; SYNC, and once that is done PROBE_SET
  *	ENGINE_VERDICTS, from then on   the RIB's step; MOVE
+ *	ENGINE_ROUTES, likewise         the same, of what a routing engine chose (kernel_source.h)
  *	ENGINE_GENERATION, a later one  the RIB is told, a slice at once and others by ENGINE_TIME;
  *then SYNC, then endpoints that moved, then PROBE_SET ENGINE_TIME, at engine_deadline SYNC; names
  *of peers that are overdue
@@ -48,9 +49,10 @@ enum engine_event_type {
 	ENGINE_VERDICTS,   /* verdicts: of the prober, in their order */
 	ENGINE_REPORT,	   /* report: a peer's, another than before */
 	ENGINE_RESOLVED,   /* resolved: answers RESOLVE */
-	ENGINE_NEWS,	   /* the kernel has some */
-	ENGINE_DRAIN,	   /* drained: is asked for */
-	ENGINE_TIME,	   /* nothing but that time passes */
+	ENGINE_ROUTES, /* routes: what the kernel's routes say of prefixes, of that generation */
+	ENGINE_NEWS,   /* the kernel has some */
+	ENGINE_DRAIN,  /* drained: is asked for */
+	ENGINE_TIME,   /* nothing but that time passes */
 	/* Outcomes of actions. */
 	ENGINE_MOVED,	     /* err */
 	ENGINE_SYNCED,	     /* synced */
@@ -58,6 +60,13 @@ enum engine_event_type {
 	ENGINE_ENDPOINT_SET, /* endpoint_set */
 	ENGINE_PROBED,	     /* verdicts: how all peers stand, after PROBE_SET */
 	ENGINE_REMEMBERED,   /* remembered */
+};
+
+/* A portion of what the source RIB_KERNEL says. */
+struct engine_routes {
+	const struct rib_event *events; /* RIB_EVENT_PREFIX */
+	size_t n;
+	bool is_all; /* with it, and those before, all is said that the kernel had */
 };
 
 struct engine_event {
@@ -68,6 +77,9 @@ struct engine_event {
 		struct {
 			const struct device_state *device;
 			unsigned max_owners;
+			/* With a routing engine what its routes say, if all of it is known by now:
+			 * what isn't known is removed from nobody until it is. */
+			struct engine_routes routes;
 		} found;
 		struct {
 			const struct live_event *events; /* each with its own generation */
@@ -77,6 +89,7 @@ struct engine_event {
 			uint32_t peer;
 			const struct live_report *report; /* copied; NULL: there is none any more */
 		} report;
+		struct engine_routes routes;
 		struct {
 			uint32_t peer;
 			const sock_addr *addrs;
@@ -157,6 +170,7 @@ struct engine_line {
 struct engine_action {
 	enum engine_action_type type;
 	uint64_t generation;
+	bool keeps; /* of a SYNC: nothing is removed, since not all is known that shall be */
 	union {
 		const struct rib_diff *move;
 		const char *sync; /* why, for the log: "drift mended" */

@@ -39,15 +39,16 @@ static void feed_all(struct engine *e)
 
 /* Whom the device uses is up until the sessions have had their say, all others that are probed are
  * down until they are heard. */
-void engine_on_found(struct engine *e, const struct device_state *device, unsigned max_owners,
-	instant now, engine_actions *out)
+void engine_on_found(
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *out)
 {
+	const struct device_state *device = event->u.found.device;
 	struct engine_found *f = engine_found_new(e->gen, device);
 
 	assert(!e->rib);
-	e->rib = rib_new(max_owners, tag_of, e);
-	e->max_owners = max_owners;
-	reports_set_max_owners(e->reports, max_owners);
+	e->max_owners = event->u.found.max_owners;
+	e->rib = rib_new(e->max_owners, tag_of, e);
+	reports_set_max_owners(e->reports, e->max_owners);
 	for (size_t i = 0; i < e->gen->n_peers; i++) {
 		const struct generation_peer *p = &e->gen->peers[i];
 		enum rib_state state = engine_found_state(f, p);
@@ -57,6 +58,7 @@ void engine_on_found(struct engine *e, const struct device_state *device, unsign
 			device_state_peer(device, &p->node->public_key));
 	}
 	feed_all(e);
+	engine_take_first_routes(e, &event->u.found.routes);
 	engine_found_refine(e, f, now);
 	engine_found_free(f);
 	engine_emit_sync(e, "start", now, out);
@@ -96,6 +98,7 @@ void engine_on_generation(
 	endpoints_set(e->endpoints, fresh, now);
 	reports_set(e->reports, fresh, now);
 	engine_resolve_open(e, now, out);
+	engine_expect_routes(e, before);
 	if (before) {
 		forget_outcomes(e);
 		engine_feed_change(e, before, now, out);

@@ -33,6 +33,7 @@ struct engine {
 	} feed;
 	struct rib *rib;
 	unsigned max_owners;  /* the RIB's */
+	bool awaits_routes;   /* of a routing engine: the RIB hasn't heard of all of them yet */
 	struct rib_diff diff; /* of the last step, for the MOVE */
 	struct engine_fib fib;
 	struct endpoints *endpoints;
@@ -85,12 +86,21 @@ void engine_emit_probe_set(struct engine *e, instant now, engine_actions *out);
 void engine_emit_move(struct engine *e, engine_actions *out);
 enum live_state engine_live_state(enum rib_state s);
 
+/* --- the kernel's routes (engine_routes.c) --- */
+
+void engine_on_routes(
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *out);
+/* At the start, before the first SYNC. */
+void engine_take_first_routes(struct engine *e, const struct engine_routes *r);
+/* After the generation in force took the place of before, or of none: NULL. */
+void engine_expect_routes(struct engine *e, const struct generation *before);
+
 /* --- generations (engine_generation.c) --- */
 
 void engine_on_generation(
 	struct engine *e, const struct generation *fresh, instant now, engine_actions *out);
-void engine_on_found(struct engine *e, const struct device_state *device, unsigned max_owners,
-	instant now, engine_actions *out);
+void engine_on_found(
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *out);
 
 /* --- the device as it was found (engine_adoption.c) --- */
 

@@ -125,6 +125,7 @@ static struct sync_task *task_of(const struct daemon *d, const struct engine_act
 	struct sync_task *t = sync_task_new();
 
 	t->why = a->u.sync;
+	t->keeps = a->keeps;
 	t->gen = generation_get(d->gen);
 	if (before && reload_is_told(d->reload))
 		t->before = generation_get(before);

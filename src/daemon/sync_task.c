@@ -155,12 +155,30 @@ static void add_line(const char *text, void *data)
 	changes_add(&t->changes, "%s", text);
 }
 
+static bool is_removal(const struct fib_op *op)
+{
+	return op->type == FIB_PREFIX_DEL || op->type == FIB_OWNERS_DEL ||
+	       op->type == FIB_PEER_DEL || op->type == FIB_ROUTE_DEL;
+}
+
+static void keep_all(struct fib_plan *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->ops.n; i++)
+		if (!is_removal(&p->ops.items[i]))
+			p->ops.items[n++] = p->ops.items[i];
+	p->ops.n = n;
+}
+
 static void plan(struct sync_task *t)
 {
 	struct fib_teller teller = {name_of, add_line, t};
 	struct fib_job *job = &t->task.job;
 
 	fib_plan_make(&job->is, &t->shall.state, &t->shall.ours, &job->plan);
+	if (t->keeps)
+		keep_all(&job->plan);
 	note_conflicts(t);
 	if (t->before)
 		fib_tell(&job->plan, &job->is, &t->shall.state, &teller);
@@ -249,7 +267,7 @@ static void finish(struct sync_task *t)
 {
 	struct fib_job *job = &t->task.job;
 
-	if (!job->failures.n && !t->journal_error)
+	if (!job->failures.n && !t->journal_error && !t->keeps)
 		journal(t, true);
 	note_leftovers(t);
 	fib_mirror(&job->plan, &job->shall, &job->is);

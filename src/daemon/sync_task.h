@@ -30,6 +30,7 @@ struct sync_task {
 	/* References; before: NULL unless changes are told. */
 	const struct generation *gen, *before;
 	const char *why; /* static: for the log */
+	bool keeps;	 /* nothing is removed */
 	struct shall_rib rib;
 	ip_prefix last; /* of rib, while it is gathered */
 	sock_addr *endpoints;
