@@ -3,17 +3,21 @@
  * A mirror of the kernel's routes: news in, what each prefix's packets would take out. Pure values,
  * no I/O and no clock but the one that it is told.
  *
- * It holds the routes of chosen tables and protocols, next-hop objects and groups, and with each
- * route who wrote it. The first route of the lowest metric carries a prefix's packets; others wait
- * behind it (an appended IPv4 route is a route of its own; an appended IPv6 hop is one hop more,
- * and so is its deletion one hop less).
+ * It holds all routes of the chosen tables, next-hop objects and groups, and with each route who
+ * wrote it. Of the chosen protocols' routes the first of the lowest metric carries a prefix's
+ * packets; others wait behind it (an appended IPv4 route is a route of its own; an appended IPv6
+ * hop is one hop more, and so is its deletion one hop less). Others' routes are held, since they
+ * take and give places in that order, but whether they carry packets is not asked: what an engine
+ * chose counts, and a set of IPv6 next hops is of the protocol of its oldest one. Not looked at are
+ * routes for one TOS, and those to link-local and multicast prefixes, which each link has.
  *
  * The kernel doesn't tell of all that goes (IPv4 routes go with a link, an address, a next-hop
  * object without a word): route_mirror_wants_dump says so, and what a dump doesn't have any more
  * went. A dump is taken beside the news: what news said of a prefix since it began counts more.
  *
  * Who withdrew a route tells what it means:
- *   ROUTE_WITHDRAWN   its writer did, or the one who writes for its protocol now
+ *   ROUTE_WITHDRAWN   its writer did, or the one who has written for its protocol for ten seconds
+ *                     (one that starts may write before it sweeps); or it went while news were lost
  *   ROUTE_SWEPT       somebody else, or before a writer was known, or it is not there after a link,
  *                     an address or an object went: an engine that starts clears away what it will
  *                     bring back
@@ -59,14 +63,14 @@ void route_mirror_take(struct route_mirror *m, const struct route_news *news, in
 /* News were lost. */
 void route_mirror_overrun(struct route_mirror *m);
 
-/* A dump is wanted, of all tables: something may have gone without a word. Not again before
- * route_mirror_dump_ends, but for what happens meanwhile. */
+/* A dump is wanted, of all protocols' routes in the chosen tables: something may have gone without
+ * a word. Not again before route_mirror_dump_ends, but for what happens meanwhile. */
 bool route_mirror_wants_dump(const struct route_mirror *m);
 /* A dump begins; what it has is taken by route_mirror_dumped. */
 void route_mirror_dump_begins(struct route_mirror *m);
 void route_mirror_dumped(struct route_mirror *m, const struct route_news *news);
-/* It is whole: what it hadn't, and no news spoke of since, is gone. Otherwise nothing is, and
- * another one is wanted. */
+/* Before this, all news that waited behind the dump's end are taken. It is whole: what it hadn't,
+ * and no news spoke of since, is gone. Otherwise nothing is, and another one is wanted. */
 void route_mirror_dump_ends(struct route_mirror *m, bool is_whole, instant now);
 /* A dump was taken whole at least once: what isn't here isn't in the kernel. */
 bool route_mirror_is_filled(const struct route_mirror *m);
@@ -80,6 +84,7 @@ size_t route_mirror_take_changes(struct route_mirror *m, size_t n, route_view_fn
 bool route_mirror_view(const struct route_mirror *m, const ip_prefix *p, struct route_view *ret);
 /* Of all that stand, in no order. */
 void route_mirror_each(const struct route_mirror *m, route_view_fn *fn, void *data);
+/* Prefixes that stand. */
 size_t route_mirror_count(const struct route_mirror *m);
 
 #endif

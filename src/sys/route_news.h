@@ -22,7 +22,8 @@
 struct route_hop {
 	int ifindex;
 	ip_addr via; /* of either family, whatever the route's; family 0: straight to the device */
-	uint16_t weight; /* 1.. */
+	uint8_t protocol; /* who gave it: an IPv6 set may be of several */
+	uint16_t weight;  /* 1.. */
 };
 
 /* A route of one of the two families. */
@@ -35,15 +36,20 @@ struct kernel_route {
 	uint8_t type;	     /* RTN_UNICAST, RTN_UNREACHABLE, ... */
 	uint32_t nexthop_id; /* of an object; 0: none. hops then hold what the kernel told along, or
 				nothing (nexthop_compat_mode 0): the object counts */
+	uint64_t identity;   /* a digest of all that makes it another route than its like of the
+				same prefix, table, TOS and metric: hops in their order, or the
+				object; protocol, source, scope, ... */
 	size_t n_hops;
+	uint32_t dead; /* bits of hops that don't carry now, since their link is down */
 	struct route_hop hops[ROUTE_HOPS_MAX];
 };
 
 /* A next-hop object: one hop, or a group of others. */
 struct kernel_nexthop {
 	uint32_t id;
-	bool is_blackhole;
-	size_t n_members; /* 0: hop counts */
+	bool is_blackhole, is_group;
+	bool is_dead;	  /* its link is down */
+	size_t n_members; /* of a group; else hop counts */
 	struct route_hop hop;
 	struct {
 		uint32_t id;
@@ -54,13 +60,19 @@ struct kernel_nexthop {
 enum route_news_type {
 	ROUTE_NEWS_ROUTE,   /* route */
 	ROUTE_NEWS_NEXTHOP, /* nexthop; gone: its id alone counts */
-	ROUTE_NEWS_LINK,    /* link: it went down or away, with IPv4 routes of which nobody tells */
-	ROUTE_NEWS_ADDRESS, /* link.ifindex: an address went away, likewise */
-	ROUTE_NEWS_DONE,    /* of a dump */
+	/* link: as it is now. With one that goes down or away IPv4 routes go of which nobody tells,
+	 * and without its carrier next-hop objects; when it is back their hops carry again. */
+	ROUTE_NEWS_LINK,
+	ROUTE_NEWS_ADDRESS, /* link.ifindex: an address went away or (IPv4) came, likewise */
 };
 
 /* How a route stands to others of its prefix, table, TOS and metric: NLM_F_* of the message. */
-enum route_news_flags { ROUTE_REPLACES = 1, ROUTE_APPENDS = 2 };
+enum route_news_flags {
+	ROUTE_REPLACES = 1, /* the first of them; or it is one of them, told again */
+	ROUTE_APPENDS = 2,  /* behind them, else before */
+	ROUTE_ANEW = 4,	    /* it wasn't one of them before */
+	ROUTE_ALONE = 8,    /* there were none */
+};
 
 struct route_news {
 	enum route_news_type type;
@@ -72,7 +84,7 @@ struct route_news {
 		struct kernel_nexthop nexthop;
 		struct {
 			int ifindex;
-			bool up;
+			unsigned flags; /* of IFF_UP, IFF_RUNNING and IFF_LOWER_UP */
 		} link;
 	} u;
 };
@@ -80,8 +92,9 @@ struct route_news {
 /* False ends the walk. */
 typedef bool route_news_fn(const struct route_news *news, void *data);
 
-/* Every message of one datagram of n bytes, aligned for struct nlmsghdr, in order; what isn't
- * understood is left out. False: fn ended it. Fuzzed. */
+/* Every message of one datagram of n bytes, aligned for struct nlmsghdr, in order. What isn't
+ * understood is left out, and what carries only some of a prefix's packets: clones, IPv6 routes by
+ * source. False: fn ended it. Fuzzed. */
 bool route_news_parse(const char *bytes, size_t n, route_news_fn *fn, void *data);
 
 struct route_news_socket;
@@ -94,10 +107,13 @@ void route_news_close(struct route_news_socket *s);
 /* To poll for reading. */
 int route_news_fd(const struct route_news_socket *s);
 /* Reads what waits, at most so many datagrams, each in the order of the kernel. Returns how many it
- * read; -ENOBUFS: some were lost, all must be asked for; else negative errno. */
+ * read; -ENOBUFS: some were lost (also what fn didn't want any more), all must be asked for; else
+ * negative errno. What came before the loss was told. */
 int route_news_read(struct route_news_socket *s, unsigned most, route_news_fn *fn, void *data);
 
-/* What a dump asks for; 0: any. */
+/* What a dump asks for; 0: any. The kernel tells of a link before the link's routes have gone, and
+ * gives next-hop objects when that change is done (both hold its lock), but routes at any time: so
+ * objects are asked for first. */
 struct route_news_question {
 	int family;
 	uint32_t table;
