@@ -4,6 +4,7 @@
  * judged, and seen from every node.
  */
 #include "mesh/check.h"
+#include "mesh/routing.h"
 #include "mesh/view.h"
 #include <assert.h>
 #include <stdio.h>
@@ -20,6 +21,41 @@ const char *__lsan_default_suppressions(void)
 	return "leak:libfyaml.so";
 }
 
+static void assert_routing(const struct mesh_node *n)
+{
+	const struct mesh_routing *r = &n->routing;
+	ip_addr link_local = mesh_link_local(n), id = mesh_router_id(n);
+
+	assert(mesh_has_engine(n) == (r->engine != MESH_ENGINE_NONE));
+	assert(n->role != MESH_CLIENT || !mesh_has_engine(n));
+	assert(r->distance && r->n_tables && r->tables[0]);
+	assert(r->n_protocols || r->engine == MESH_ENGINE_NONE || r->engine == MESH_ENGINE_OTHER);
+	assert(r->pos.line && r->asn_pos.line && r->reflectors_pos.line);
+	assert(!r->idle_key || r->idle_pos.line);
+	assert(mesh_asn(n) && id.family == AF_INET && link_local.bytes[0] == 0xfe);
+	for (size_t i = 0; i < n->n_may_announce; i++) {
+		assert(!ip_prefix_has_host_bits(&n->may_announce[i].prefix));
+		assert(mesh_may_announce(n, &n->may_announce[i].prefix));
+	}
+}
+
+/* Each may announce what it states, and what another may is guarded. */
+static void announce(const struct mesh_inventory *inv)
+{
+	struct mesh_announcers *a = mesh_announcers_new(inv);
+	ip_prefix *guarded;
+	size_t n = mesh_guarded(inv, 0, &guarded);
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned by;
+
+		assert(mesh_announcers_of(a, &guarded[i], &by, 1) > 0);
+		assert(mesh_may_announce(&inv->nodes[by], &guarded[i]));
+	}
+	free(guarded);
+	mesh_announcers_free(a);
+}
+
 static void assert_sensible(const struct mesh_node *n)
 {
 	assert(n->name && *n->name && n->n_addresses > 0 && n->public_key_text);
@@ -32,6 +68,7 @@ static void assert_sensible(const struct mesh_node *n)
 		n->interface_pos.line);
 	for (size_t i = 0; i < n->n_networks; i++)
 		assert(!ip_prefix_has_host_bits(&n->networks[i].prefix));
+	assert_routing(n);
 }
 
 static void judge(const struct mesh_inventory *inv)
@@ -47,6 +84,7 @@ static void judge(const struct mesh_inventory *inv)
 			mesh_view_build(t, i, &view);
 			mesh_view_done(&view);
 		}
+		announce(inv);
 	}
 	mesh_findings_done(&findings);
 	mesh_topology_free(t);
