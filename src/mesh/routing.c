@@ -247,8 +247,8 @@ size_t mesh_announcers_of(
 	size_t n = 0;
 
 	covers_of(a, p, &c);
-	for (size_t level = 0; level < c.n; level++)
-		for (size_t i = 0; i < c.items[level]->nodes.n; i++) {
+	for (size_t level = 0; level < c.n && n <= max; level++)
+		for (size_t i = 0; i < c.items[level]->nodes.n && n <= max; i++) {
 			unsigned node = c.items[level]->nodes.items[i];
 
 			if (is_in_narrower(&c, level, node))

@@ -55,7 +55,8 @@ struct mesh_announcers *mesh_announcers_new(const struct mesh_inventory *inv);
 /* Accepts NULL. */
 void mesh_announcers_free(struct mesh_announcers *a);
 /* Up to max nodes, by index, that may announce the prefix: those of the narrowest permit first, of
- * one permit in the order of the file, each once. Returns how many there are. */
+ * one permit in the order of the file, each once. Returns how many there are, max + 1 for any
+ * number above max: ten thousand that may announce one prefix cost no more than a few. */
 size_t mesh_announcers_of(
 	const struct mesh_announcers *a, const ip_prefix *p, unsigned *ret, size_t max);
 /* The outermost prefixes that nodes other than self may announce, default routes and self's own

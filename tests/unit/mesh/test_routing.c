@@ -244,8 +244,9 @@ static void announcers(void **state)
 	a = mesh_announcers_new(&b.inv);
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
 		assert_announcers(&b, a, table[i].prefix, 8, table[i].want);
-	assert_announcers(&b, a, "10.40.1.0/24", 1, "site-2 3");
-	assert_announcers(&b, a, "10.40.1.0/24", 0, " 3");
+	assert_announcers(&b, a, "10.40.1.0/24", 3, "site-2 site-1 site-3");
+	assert_announcers(&b, a, "10.40.1.0/24", 1, "site-2 2");
+	assert_announcers(&b, a, "10.40.1.0/24", 0, " 1");
 	mesh_announcers_free(a);
 	mesh_announcers_free(NULL);
 	mesh_topology_free(t);
