@@ -272,6 +272,54 @@ static void check_apart(struct check *c, const struct speakers *s)
 	check_groups_done(&g);
 }
 
+static void report_single_hub(struct check *c, unsigned hub, const node_list *sites)
+{
+	node_list named = {0};
+	bool one = sites->n == 1;
+
+	vec_push(&named, hub);
+	for (size_t i = 0; i < sites->n; i++)
+		vec_push(&named, sites->items[i]);
+	check_add(
+		c, &(struct mesh_finding){
+			   .code = "single-point-of-failure",
+			   .severity = MESH_WARNING,
+			   .nodes = named.items,
+			   .n_nodes = named.n,
+			   .pos = node_at(c, hub)->pos,
+			   .effect = check_text(c,
+				   "The routing engine%s of %s %s a session with %s and no other "
+				   "hub: while that is down, %s networks are "
+				   "withdrawn from all nodes with a routing engine, whatever other "
+				   "hubs "
+				   "there are.",
+				   one ? "" : "s", check_names(c, sites->items, sites->n),
+				   one ? "has" : "have", check_name(c, hub), one ? "its" : "their"),
+			   .fix = "Give a second hub a routing engine, and an overlay address of "
+				  "the same family, or let `reflectors` name two.",
+		   });
+	vec_done(&named);
+}
+
+/* Of the only hub of a mesh there is a finding already. */
+static void check_single_hubs(struct check *c, const struct speakers *s)
+{
+	const unsigned *hubs;
+
+	if (mesh_hubs(c->t, &hubs) < 2)
+		return;
+	for (size_t i = 0; i < s->n_hubs; i++) {
+		node_list sites = {0};
+
+		for (unsigned k = 0; k < c->inv->n_nodes; k++)
+			if (is_site(c, k) && s->of[k].hubs == UINT64_C(1) << i)
+				vec_push(&sites, k);
+		if (sites.n)
+			report_single_hub(c, s->hubs[i], &sites);
+		vec_done(&sites);
+	}
+}
+
 /* --- numbers that make a loop --------------------------------------------------------------------
  */
 
@@ -403,6 +451,7 @@ void check_sessions(struct check *c)
 	find_sessions(c, &s);
 	check_lonely(c, &s);
 	check_apart(c, &s);
+	check_single_hubs(c, &s);
 	check_loops(c, &s);
 	check_families(c, &s);
 	free(s.of);

@@ -192,6 +192,7 @@ static void router_ids_are_ones_own(void **state)
 	address(&b, HUB_A, "fd10::a", true);
 	address(&b, SITE_1, "fd10::19aa", false);
 	address(&b, SITE_2, "fd10::230f", false);
+	address(&b, HUB_B, "fd10::b", true);
 	expect(&b, "8 duplicate-asn: site-1 site-2\n"
 		   "8 duplicate-identifier: site-1 site-2\n");
 }
@@ -204,7 +205,7 @@ static void reflectors(void **state)
 
 	start_engines(&b);
 	reflect(&b, SITE_1, by_hub_b, 1);
-	expect(&b, "");
+	expect(&b, "4 single-point-of-failure: hub-b site-1\n");
 	/* under defaults a list names its own nodes, too */
 	start_engines(&b);
 	for (unsigned i = 0; i < b.nodes.n; i++) {
@@ -215,7 +216,8 @@ static void reflectors(void **state)
 	start_engines(&b);
 	routing_of(&b, HUB_B)->engine = MESH_ENGINE_NONE;
 	reflect(&b, SITE_1, both, 2);
-	expect(&b, "6 impossible-reflector: hub-b site-1\n");
+	expect(&b, "2 single-point-of-failure: hub-a site-1 site-2 site-3\n"
+		   "6 impossible-reflector: hub-b site-1\n");
 	start_engines(&b);
 	mesh_build_node(&b, "laptop", MESH_CLIENT, "10.10.0.100");
 	mesh_build_link(&b, SITE_1, 5);
@@ -281,17 +283,20 @@ static void sites_with_different_hubs(void **state)
 	start_engines(&b);
 	reflect(&b, SITE_1, a, 1);
 	reflect(&b, SITE_2, b_alone, 1);
-	expect(&b, "8 split-routing: site-1 site-2\n");
+	expect(&b, "2 single-point-of-failure: hub-a site-1\n"
+		   "4 single-point-of-failure: hub-b site-2\n"
+		   "8 split-routing: site-1 site-2\n");
 	start_engines(&b);
 	reflect(&b, SITE_1, a, 1);
-	expect(&b, "");
+	expect(&b, "2 single-point-of-failure: hub-a site-1\n");
 	start_engines(&b);
 	b.nodes.items[SITE_1].endpoint.host = "192.0.2.1";
 	b.nodes.items[SITE_1].endpoint.port = 1;
 	mesh_build_link(&b, SITE_1, SITE_2);
 	reflect(&b, SITE_1, a, 1);
 	reflect(&b, SITE_2, b_alone, 1);
-	expect(&b, "");
+	expect(&b, "2 single-point-of-failure: hub-a site-1\n"
+		   "4 single-point-of-failure: hub-b site-2\n");
 }
 
 static void sites_of_one_number_behind_another(void **state)
@@ -411,7 +416,8 @@ static void said_without_effect(void **state)
 	mesh_build_network(&b, SITE_1, "10.20.1.0/24", 10);
 	mesh_build_network(&b, SITE_2, "10.20.2.0/24", NONE);
 	b.networks.items[1].network.on_dead = MESH_RELEASE;
-	expect(&b, "13 left-to-engines: site-2 10.20.2.0/24\n");
+	expect(&b, "2 single-point-of-failure: hub-a site-1 site-2 site-3\n"
+		   "13 left-to-engines: site-2 10.20.2.0/24\n");
 	/* One engine leaves nothing to others. */
 	start(&b);
 	routing_of(&b, SITE_1)->engine = MESH_ENGINE_BIRD;
