@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* shunt render: the inventory as wg-quick files, one per node, all of them or none. */
+/* shunt render: the inventory as files, of all nodes or of none: one for wg-quick, and those of a
+ * routing engine. */
 #include "mesh/render.h"
 
 #include "base/mem.h"
@@ -8,6 +9,7 @@
 #include "cli/outdir.h"
 #include "cli/term.h"
 #include "mesh/check.h"
+#include "mesh/render_routing.h"
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -92,30 +94,58 @@ static int say_failed(const struct job *j, int err)
 	return CLI_FAILED;
 }
 
-static int put_node(struct job *j, struct mesh_renderer *r, unsigned node, struct buf *text)
+struct renderers {
+	struct mesh_renderer *wg_quick;
+	struct mesh_engine_renderer *engine;
+	struct buf text;
+};
+
+static int put_engine(struct job *j, struct renderers *r, const struct mesh_node *n)
+{
+	int err = 0;
+
+	for (int f = 0; f < MESH_N_ENGINE_FILES && !err; f++) {
+		const char *name = mesh_engine_file_name(n, f);
+
+		if (!name)
+			continue;
+		buf_reset(&r->text);
+		mesh_render_engine(r->engine, n->index, f, &r->text);
+		err = outdir_put(j->out, n->name, name, r->text.data, r->text.n);
+	}
+	return err;
+}
+
+static int put_node(struct job *j, struct renderers *r, unsigned node)
 {
 	const struct mesh_node *n = &j->inv->nodes[node];
 	AUTO_FREE char *name = mem_printf("%s.conf", n->interface);
+	int err;
 
-	buf_reset(text);
-	mesh_render_node(r, node, text);
-	return outdir_put(j->out, n->name, name, text->data, text->n);
+	buf_reset(&r->text);
+	mesh_render_node(r->wg_quick, node, &r->text);
+	err = outdir_put(j->out, n->name, name, r->text.data, r->text.n);
+	return err ? err : put_engine(j, r, n);
 }
 
 static int put_all(struct job *j, size_t first, size_t n)
 {
-	struct mesh_renderer *r = mesh_renderer_new(j->topology);
+	struct renderers r = {
+		.wg_quick = mesh_renderer_new(j->topology),
+		.engine = mesh_engine_renderer_new(j->topology),
+	};
 	struct term_progress progress;
-	AUTO_BUF text = {0};
 	int err = 0;
 
 	term_progress_start(&progress, "rendering", n);
 	for (size_t i = 0; i < n && !err && !interrupted; i++) {
-		err = put_node(j, r, (unsigned)(first + i), &text);
+		err = put_node(j, &r, (unsigned)(first + i));
 		term_progress_at(&progress, i);
 	}
 	term_progress_end(&progress);
-	mesh_renderer_free(r);
+	mesh_renderer_free(r.wg_quick);
+	mesh_engine_renderer_free(r.engine);
+	buf_done(&r.text);
 	return err;
 }
 
@@ -150,15 +180,29 @@ static int write_files(struct job *j)
 	return err ? say_failed(j, err) : CLI_OK;
 }
 
+static bool has_file(const struct mesh_node *node, const char *file)
+{
+	size_t n = strlen(node->interface);
+
+	if (!strncmp(file, node->interface, n) && !strcmp(file + n, ".conf"))
+		return true;
+	for (int f = 0; f < MESH_N_ENGINE_FILES; f++) {
+		const char *name = mesh_engine_file_name(node, f);
+
+		if (name && !strcmp(file, name))
+			return true;
+	}
+	return false;
+}
+
 /* A file that this program made for this mesh, and that no node of it has any more. */
 static bool is_gone(const struct outdir_file *f, void *data)
 {
 	const struct job *j = data;
 	const struct mesh_node *node = mesh_inventory_node(j->inv, f->group);
-	size_t n = node ? strlen(node->interface) : 0;
 	AUTO_BUF mark = {0};
 
-	if (node && !strncmp(f->file, node->interface, n) && !strcmp(f->file + n, ".conf"))
+	if (node && has_file(node, f->file))
 		return false;
 	mesh_render_mark(j->inv, f->group, &mark);
 	return outdir_begins_with(f, mark.data, mark.n);
@@ -278,16 +322,20 @@ static int run(int argc, char **argv)
 const struct cli_verb cli_render = {
 	.name = "render",
 	.usage = "FILE -o DIR [--node NAME] [--prune] [--json]",
-	.summary = "write a wg-quick file for each node",
+	.summary = "write a wg-quick file for each node, and its routing engine's",
 	.help = "Writes DIR/<node>/<interface>.conf, mode 0600, for every node of the inventory "
-		"FILE:\n"
-		"all of them or, if anything goes wrong, none. Files that would not change are "
-		"left\n"
-		"alone. An inventory with errors (see shunt check) is refused.\n"
+		"FILE,\n"
+		"and where `routing` names an engine its configuration: bird.conf, or frr.conf "
+		"and\n"
+		"daemons, and shunt-bird.conf or shunt-frr.conf to go with one of your own. All "
+		"of\n"
+		"them or, if anything goes wrong, none. Files that would not change are left "
+		"alone.\n"
+		"An inventory with errors (see shunt check) is refused.\n"
 		"\n"
 		"  -o, --output DIR   where to; made if need be\n"
-		"  -n, --node NAME    only this node's file\n"
-		"  --prune            remove the files of nodes that are gone, and no others\n"
+		"  -n, --node NAME    only this node's files\n"
+		"  --prune            remove the files that no node has any more, and no others\n"
 		"  --json             report as one JSON object\n",
 	.run = run,
 };

@@ -297,6 +297,63 @@ def test_a_renamed_interface_leaves_a_file_behind(folder):
     assert os.listdir(folder / "out/site-1") == ["wg7.conf"]
 
 
+def with_engines(folder, **engines):
+    """The inventory with `routing: {engine: ...}` for these nodes, _ for -."""
+    text = INVENTORY
+    for name, engine in engines.items():
+        head = f"  {name.replace('_', '-')}:\n"
+        assert head in text
+        text = text.replace(head, f"{head}    routing: {{engine: {engine}}}\n")
+    (folder / "mesh.yaml").write_text(text)
+
+
+def written(folder, node):
+    return sorted(os.listdir(folder / "out" / node))
+
+
+def test_files_of_engines(folder):
+    with_engines(folder, hub_a="bird", hub_b="frr")
+    assert render(folder).stdout == "out: 9 files written, 0 unchanged\n"
+    assert written(folder, "hub-a") == ["bird.conf", "shunt-bird.conf", "wg0.conf"]
+    assert written(folder, "hub-b") == ["daemons", "frr.conf", "shunt-frr.conf", "wg0.conf"]
+    assert written(folder, "site-1") == ["wg0.conf"]
+    for path in (folder / "out").glob("*/*"):
+        assert path.read_text().startswith(f"# shunt render: node {path.parent.name} of mesh corp. ")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    before = state(folder / "out")
+    assert render(folder).stdout == "out: 0 files written, 9 unchanged\n"
+    assert render(folder, "--node", "hub-b").stdout == "out: 0 files written, 4 unchanged\n"
+    assert state(folder / "out") == before
+
+
+def test_files_of_another_engine_are_left_behind(folder):
+    with_engines(folder, hub_a="bird", hub_b="frr")
+    render(folder)
+    with_engines(folder, hub_a="frr")
+    report = json.loads(render(folder, "--json").stdout)
+    names = ["hub-a/bird.conf", "hub-a/shunt-bird.conf", "hub-b/daemons", "hub-b/frr.conf", "hub-b/shunt-frr.conf"]
+    assert report["gone"] == [{"file": name, "removed": False} for name in names]
+    report = json.loads(render(folder, "--json", "--prune").stdout)
+    assert report["gone"] == [{"file": name, "removed": True} for name in names]
+    assert written(folder, "hub-b") == ["wg0.conf"]
+    # What has our name but isn't ours stays.
+    (folder / "out/site-1/bird.conf").write_text("router id 192.0.2.1;\n")
+    assert json.loads(render(folder, "--json", "--prune").stdout)["gone"] == []
+
+
+@pytest.mark.parametrize("interface, engine, files", [
+    ("bird", "bird", ["bird.conf", "routing-engine-bird.conf", "shunt-bird.conf"]),
+    ("shunt-frr", "frr", ["daemons", "frr.conf", "routing-engine-shunt-frr.conf", "shunt-frr.conf"])])
+def test_an_interface_with_an_engines_name(interface, engine, files, folder):
+    """<interface>.conf is the file for wg-quick, whatever it is called."""
+    with_engines(folder, site_1=engine, hub_a=engine)
+    text = (folder / "mesh.yaml").read_text()
+    (folder / "mesh.yaml").write_text(text.replace("  site-1:\n", f"  site-1:\n    interface: {interface}\n"))
+    render(folder)
+    assert written(folder, "site-1") == files
+    assert "[Peer]" in (folder / f"out/site-1/{interface}.conf").read_text()
+
+
 def test_prune_touches_nothing_foreign(folder):
     render(folder)
     out = folder / "out"
