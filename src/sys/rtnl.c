@@ -52,6 +52,19 @@ static void link_kind(const struct nlattr *info, char ret[static 32])
 	}
 }
 
+static bool makes_link_local(const struct nlattr *families)
+{
+	nl_for_each_nested (family, families) {
+		if (mnl_attr_get_type(family) != AF_INET6)
+			continue;
+		nl_for_each_nested (a, family)
+			if (mnl_attr_get_type(a) == IFLA_INET6_ADDR_GEN_MODE &&
+				mnl_attr_get_payload_len(a) >= 1)
+				return mnl_attr_get_u8(a) != IN6_ADDR_GEN_MODE_NONE;
+	}
+	return false;
+}
+
 static int on_link(const struct nlmsghdr *h, void *data)
 {
 	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
@@ -78,6 +91,9 @@ static int on_link(const struct nlmsghdr *h, void *data)
 			break;
 		case IFLA_LINKINFO:
 			link_kind(a, l->kind);
+			break;
+		case IFLA_AF_SPEC:
+			l->makes_link_local = makes_link_local(a);
 			break;
 		}
 	}
@@ -239,6 +255,7 @@ int rtnl_addr_del(struct rtnl *r, int ifindex, const ip_prefix *address)
 
 struct addr_walk {
 	int ifindex;
+	bool of_kernel; /* those that the kernel has made, and no others */
 	VEC(ip_prefix) found;
 };
 
@@ -247,6 +264,26 @@ static void addr_restart(void *data)
 	struct addr_walk *w = data;
 
 	w->found.n = 0;
+}
+
+static bool is_link_local(const struct ifaddrmsg *m)
+{
+	return m->ifa_family == AF_INET6 && m->ifa_scope == RT_SCOPE_LINK;
+}
+
+/* Of its own accord: what a program adds has neither. */
+static bool is_made_by_kernel(const struct nlmsghdr *h, const struct ifaddrmsg *m)
+{
+	bool is = false;
+
+	nl_for_each_attr (a, h, sizeof(*m)) {
+		uint16_t type = mnl_attr_get_type(a);
+		size_t n = mnl_attr_get_payload_len(a);
+
+		is |= type == IFA_FLAGS && n >= 4 && mnl_attr_get_u32(a) & IFA_F_STABLE_PRIVACY;
+		is |= type == IFA_PROTO && n >= 1 && mnl_attr_get_u8(a) == IFAPROT_KERNEL_LL;
+	}
+	return is && is_link_local(m);
 }
 
 static int on_addr(const struct nlmsghdr *h, void *data)
@@ -260,8 +297,10 @@ static int on_addr(const struct nlmsghdr *h, void *data)
 		return 0;
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
 		return -EBADMSG;
-	if ((int)m->ifa_index != w->ifindex || m->ifa_scope != RT_SCOPE_UNIVERSE ||
-		m->ifa_prefixlen > ip_family_bits(m->ifa_family))
+	if ((int)m->ifa_index != w->ifindex || m->ifa_prefixlen > ip_family_bits(m->ifa_family))
+		return 0;
+	if ((m->ifa_scope != RT_SCOPE_UNIVERSE && !is_link_local(m)) ||
+		is_made_by_kernel(h, m) != w->of_kernel)
 		return 0;
 	p.family = m->ifa_family;
 	p.len = m->ifa_prefixlen;
@@ -279,20 +318,59 @@ static int on_addr(const struct nlmsghdr *h, void *data)
 	return 0;
 }
 
-int rtnl_addr_list(struct rtnl *r, int ifindex, ip_prefix **ret, size_t *ret_n)
+static int addr_dump(struct rtnl *r, struct addr_walk *w)
 {
 	struct nlmsghdr *h = nl_begin(r->nl, RTM_GETADDR, NLM_F_DUMP);
 	struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
-	struct addr_walk w = {.ifindex = ifindex};
 	int err;
 
-	m->ifa_index = (unsigned)ifindex;
-	err = nl_dump(r->nl, h, on_addr, addr_restart, &w);
-	if (err < 0) {
-		vec_done(&w.found);
+	m->ifa_index = (unsigned)w->ifindex;
+	err = nl_dump(r->nl, h, on_addr, addr_restart, w);
+	if (err < 0)
+		vec_done(&w->found);
+	return err;
+}
+
+int rtnl_addr_list(struct rtnl *r, int ifindex, ip_prefix **ret, size_t *ret_n)
+{
+	struct addr_walk w = {.ifindex = ifindex};
+	int err = addr_dump(r, &w);
+
+	if (err < 0)
 		return err;
-	}
 	*ret = w.found.items;
 	*ret_n = w.found.n;
 	return 0;
+}
+
+/* --- no address of the kernel's choice ------------------------------------------------------ */
+
+static int addrgen_none(struct rtnl *r, int ifindex)
+{
+	struct nlmsghdr *h = nl_begin(r->nl, RTM_NEWLINK, 0);
+	struct ifinfomsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	struct nlattr *families, *family;
+	int err;
+
+	m->ifi_family = AF_UNSPEC;
+	m->ifi_index = ifindex;
+	families = mnl_attr_nest_start(h, IFLA_AF_SPEC);
+	family = mnl_attr_nest_start(h, AF_INET6);
+	mnl_attr_put_u8(h, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	mnl_attr_nest_end(h, family);
+	mnl_attr_nest_end(h, families);
+	err = nl_talk(r->nl, h, NULL, NULL);
+	return err == -EAFNOSUPPORT || err == -EOPNOTSUPP ? 0 : err;
+}
+
+/* The mode last: who is killed in between finds that there is something left to do. */
+int rtnl_link_quiet(struct rtnl *r, int ifindex)
+{
+	struct addr_walk w = {.ifindex = ifindex, .of_kernel = true};
+	int err = addr_dump(r, &w);
+
+	for (size_t i = 0; !err && i < w.found.n; i++)
+		err = rtnl_addr_del(r, ifindex, &w.found.items[i]);
+	vec_done(&w.found);
+	return err ? err : addrgen_none(r, ifindex);
 }

@@ -24,6 +24,7 @@ struct rtnl_link {
 	char kind[32];	/* "wireguard", "tun", ... or empty */
 	unsigned flags; /* IFF_* */
 	unsigned mtu;
+	bool makes_link_local; /* the kernel gives it an IPv6 address of its own choice */
 };
 
 /* -ENODEV if there is none. */
@@ -34,6 +35,9 @@ int rtnl_link_get_in(struct rtnl *r, int netns_id, const char *ifname, struct rt
 int rtnl_netns_id(struct rtnl *r, int netns_fd, int *ret);
 /* mtu 0: leave. */
 int rtnl_link_set(struct rtnl *r, int ifindex, bool up, unsigned mtu);
+/* The kernel makes no link-local address for it any more (addrgenmode none), and what it made goes.
+ * 0 where there is no IPv6. */
+int rtnl_link_quiet(struct rtnl *r, int ifindex);
 /* kind "wireguard". -EOPNOTSUPP: the kernel knows no such kind; -EEXIST. */
 int rtnl_link_add(struct rtnl *r, const char *ifname, const char *kind);
 int rtnl_link_del(struct rtnl *r, int ifindex);
@@ -42,7 +46,8 @@ int rtnl_link_del(struct rtnl *r, int ifindex);
  * what is there is 0. */
 int rtnl_addr_add(struct rtnl *r, int ifindex, const ip_prefix *address);
 int rtnl_addr_del(struct rtnl *r, int ifindex, const ip_prefix *address);
-/* All global addresses of the interface; *ret is malloc'd. */
+/* All global addresses of the interface, and the link-local ones of IPv6 that the kernel hasn't
+ * made; *ret is malloc'd. */
 int rtnl_addr_list(struct rtnl *r, int ifindex, ip_prefix **ret, size_t *ret_n);
 
 struct rtnl_route {
@@ -52,7 +57,9 @@ struct rtnl_route {
 	uint8_t protocol;
 	uint32_t metric;
 	uint8_t type; /* 0: to the device; else the kernel's RTN_UNREACHABLE, RTN_BLACKHOLE, ... */
-	ip_addr via;  /* the gateway; family 0: none, or several. Told, never set */
+	ip_addr via;  /* the gateway, of dst's family; family 0: none, or several. What is set is on
+			 the link, whatever the addresses say (onlink) */
+	ip_addr src;  /* what packets come from whose sender leaves it open; family 0: not said */
 };
 
 /* For rtnl_route_list_where. */

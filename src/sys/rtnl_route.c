@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/vec.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +36,31 @@ bool rtnl_route_refuses(const struct rtnl_route *route)
 	       route->type == RTN_PROHIBIT;
 }
 
+static bool is_same_addr(const ip_addr *a, const ip_addr *b)
+{
+	return a->family == b->family && (!a->family || ip_addr_eq(a, b));
+}
+
 /* Straight to the device; in a deletion any scope will do. */
 static uint8_t scope_of(uint16_t change, const struct rtnl_route *route)
 {
 	if (change == RTM_DELROUTE)
 		return RT_SCOPE_NOWHERE;
-	return route->dst.family == AF_INET && !route->type ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+	return route->dst.family == AF_INET && !route->type && !route->via.family
+		       ? RT_SCOPE_LINK
+		       : RT_SCOPE_UNIVERSE;
+}
+
+/* What a deletion may leave out. */
+static void put_way(struct nlmsghdr *h, struct rtmsg *m, const struct rtnl_route *route)
+{
+	if (route->via.family) {
+		assert(route->via.family == route->dst.family);
+		m->rtm_flags |= RTNH_F_ONLINK;
+		rtnl_put_addr(h, RTA_GATEWAY, route->via.family, route->via.bytes);
+	}
+	if (route->src.family)
+		rtnl_put_addr(h, RTA_PREFSRC, route->src.family, route->src.bytes);
 }
 
 static int route_change(
@@ -60,6 +80,8 @@ static int route_change(
 		mnl_attr_put_u32(h, RTA_OIF, (uint32_t)route->ifindex);
 	mnl_attr_put_u32(h, RTA_TABLE, route_table(route));
 	put_u32_unless_0(h, RTA_PRIORITY, metric_to_kernel(route));
+	if (type == RTM_NEWROUTE)
+		put_way(h, m, route);
 	return nl_talk(r->nl, h, NULL, NULL);
 }
 
@@ -122,6 +144,10 @@ static void route_attribute(struct rtnl_route *route, const struct nlattr *a)
 	case RTA_GATEWAY:
 		if (n == ip_family_bits(route->dst.family) / 8)
 			route->via = ip_addr_from_bytes(route->dst.family, mnl_attr_get_payload(a));
+		break;
+	case RTA_PREFSRC:
+		if (n == ip_family_bits(route->dst.family) / 8)
+			route->src = ip_addr_from_bytes(route->dst.family, mnl_attr_get_payload(a));
 		break;
 	case RTA_MULTIPATH:
 		route->ifindex = one_interface(a);
@@ -292,7 +318,8 @@ static bool same_route(const struct rtnl_route *a, const struct rtnl_route *b)
 {
 	return ip_prefix_eq(&a->dst, &b->dst) && a->ifindex == b->ifindex &&
 	       route_table(a) == route_table(b) && a->protocol == b->protocol &&
-	       a->type == b->type && metric_to_kernel(a) == metric_to_kernel(b);
+	       a->type == b->type && metric_to_kernel(a) == metric_to_kernel(b) &&
+	       is_same_addr(&a->via, &b->via);
 }
 
 /* Whether exactly this route is there. A question about its first address finds it unless a longer
