@@ -19,8 +19,10 @@ struct fib_ours {
 	bool (*has_address)(const ip_prefix *a, void *data);
 	bool (*has_backstop)(const ip_prefix *p, void *data); /* we made it */
 	bool (*has_prefix)(const ip_prefix *p, void *data);   /* carried now, or lately */
-	bool (*is_carried)(const ip_prefix *p, void *data);   /* now */
-	void *data;					      /* theirs */
+	/* A routing engine may say, or might, that a peer of ours has it. */
+	bool (*is_announced)(const ip_prefix *p, void *data);
+	bool (*is_carried)(const ip_prefix *p, void *data); /* now */
+	void *data;					    /* theirs */
 };
 
 /* The numbered table is ours now, or was. */

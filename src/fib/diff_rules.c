@@ -22,7 +22,9 @@ static bool has_rule(const rule_vec *list, const struct rtnl_rule *r)
 static bool is_own_lookup(const struct fib_ours *ours, const struct rtnl_rule *r)
 {
 	return (r->priority == KERNEL_PRIORITY_MARK && diff_is_own_table(ours, r->table)) ||
-	       (r->priority == KERNEL_PRIORITY_REFUSED && r->table == ours->facts->overlay_table);
+	       ((r->priority == KERNEL_PRIORITY_REFUSED ||
+			r->priority == KERNEL_PRIORITY_OVERLAY) &&
+		       r->table == ours->facts->overlay_table);
 }
 
 /* The rule before a look-up, which may serve another daemon's look-up as well. */
@@ -86,7 +88,8 @@ void want_stale_rules(const struct rtnl_rule *have, size_t n_have, const rule_ve
 		uint32_t priority = have[i].priority;
 
 		if ((priority == KERNEL_PRIORITY_SPECIFIC || priority == KERNEL_PRIORITY_OVERLAY) &&
-			!has_rule(want, &have[i]) && !serves_another(have, n_have, ret, &have[i]))
+			have[i].suppress_prefixlen >= 0 && !has_rule(want, &have[i]) &&
+			!serves_another(have, n_have, ret, &have[i]))
 			vec_push(ret, have[i]);
 	}
 	add_sources(have, n_have, ours, ret);

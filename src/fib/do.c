@@ -22,6 +22,29 @@ static int remove_address(const struct fib_doing *w, const struct fib_device *d,
 	return err;
 }
 
+/* Its packets are without an address of theirs for as long as two requests take. */
+static int turn_address(const struct fib_doing *w, const struct fib_device *d, const ip_prefix *a)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < d->addresses.n && !err; i++)
+		if (fib_same_address(&d->addresses.items[i], a))
+			err = w->io->ops->addr_del(w->io, d->ifindex, &d->addresses.items[i]);
+	return err ? err : w->io->ops->addr_add(w->io, d->ifindex, a);
+}
+
+static int set_link(
+	const struct fib_doing *w, const struct fib_device *is, const struct fib_device *shall)
+{
+	struct fib_io *io = w->io;
+	int err = 0;
+
+	/* Before it is up: then the kernel would make one. */
+	if (is->makes_link_local && !shall->makes_link_local)
+		err = io->ops->link_quiet(io, is->ifindex);
+	return err ? err : io->ops->link_set(io, is->ifindex, shall->up, shall->mtu);
+}
+
 static int write_sysctl(const struct fib_doing *w, const char *path)
 {
 	for (size_t i = 0; i < w->shall->sysctls.n; i++)
@@ -66,9 +89,11 @@ static int do_one(const struct fib_doing *w, const struct fib_op *op)
 	case FIB_SYSCTL:
 		return write_sysctl(w, op->u.sysctl);
 	case FIB_LINK:
-		return io->ops->link_set(io, is->ifindex, shall->up, shall->mtu);
+		return set_link(w, is, shall);
 	case FIB_ADDRESS_ADD:
-		return io->ops->addr_add(io, is->ifindex, &op->u.address);
+		return op->stage == FIB_AT_ADDRESS_TURN
+			       ? turn_address(w, is, &op->u.address)
+			       : io->ops->addr_add(io, is->ifindex, &op->u.address);
 	case FIB_ADDRESS_DEL:
 		return remove_address(w, is, &op->u.address);
 	case FIB_ROUTE_ADD:

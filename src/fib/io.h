@@ -21,6 +21,7 @@ struct fib_io {
 struct fib_io_ops {
 	int (*link_get)(struct fib_io *io, const char *ifname, struct rtnl_link *ret);
 	int (*link_set)(struct fib_io *io, int ifindex, bool up, unsigned mtu);
+	int (*link_quiet)(struct fib_io *io, int ifindex);
 	int (*addr_list)(struct fib_io *io, int ifindex, ip_prefix **ret, size_t *ret_n);
 	int (*addr_add)(struct fib_io *io, int ifindex, const ip_prefix *address);
 	int (*addr_del)(struct fib_io *io, int ifindex, const ip_prefix *address);

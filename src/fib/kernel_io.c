@@ -22,6 +22,11 @@ static int link_set(struct fib_io *io, int ifindex, bool up, unsigned mtu)
 	return rtnl_link_set(of(io)->rtnl, ifindex, up, mtu);
 }
 
+static int link_quiet(struct fib_io *io, int ifindex)
+{
+	return rtnl_link_quiet(of(io)->rtnl, ifindex);
+}
+
 static int addr_list(struct fib_io *io, int ifindex, ip_prefix **ret, size_t *ret_n)
 {
 	return rtnl_addr_list(of(io)->rtnl, ifindex, ret, ret_n);
@@ -128,6 +133,7 @@ static bool port_is_taken(struct fib_io *io, uint16_t port)
 static const struct fib_io_ops ops = {
 	.link_get = link_get,
 	.link_set = link_set,
+	.link_quiet = link_quiet,
 	.addr_list = addr_list,
 	.addr_add = addr_add,
 	.addr_del = addr_del,

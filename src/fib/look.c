@@ -17,6 +17,7 @@ int fib_look_link(struct fib_io *io, const char *ifname, struct fib_device *ret)
 	ret->ifindex = link.index;
 	ret->up = link.flags & IFF_UP;
 	ret->mtu = link.mtu;
+	ret->makes_link_local = link.makes_link_local;
 	return 0;
 }
 
@@ -71,15 +72,16 @@ static int look_routes(struct fib_io *io, int ifindex, route_vec *ret)
 	return err;
 }
 
-/* A kernel without the family has none of its packets either. */
-static int look_rules(struct fib_io *io, int family, rule_vec *ret)
+/* A kernel without the family has none of its packets either; one without rules has one table. */
+static int look_rules(struct fib_io *io, int family, rule_vec *ret, bool *ret_none)
 {
 	struct rtnl_rule *list;
 	size_t n;
 	int err = io->ops->rule_list(io, family, &list, &n);
 
+	*ret_none = err == -EAFNOSUPPORT || err == -EOPNOTSUPP;
 	if (err)
-		return err == -EAFNOSUPPORT ? 0 : err;
+		return *ret_none ? 0 : err;
 	for (size_t i = 0; i < n; i++)
 		vec_push(ret, list[i]);
 	free(list);
@@ -91,9 +93,9 @@ int fib_look_kernel(struct fib_io *io, int ifindex, struct fib_state *ret)
 	int err = look_routes(io, ifindex, &ret->routes);
 
 	if (!err)
-		err = look_rules(io, AF_INET, &ret->rules);
+		err = look_rules(io, AF_INET, &ret->rules, &ret->no_rules[0]);
 	if (!err)
-		err = look_rules(io, AF_INET6, &ret->rules);
+		err = look_rules(io, AF_INET6, &ret->rules, &ret->no_rules[1]);
 	return err;
 }
 

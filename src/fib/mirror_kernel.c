@@ -59,6 +59,19 @@ static void remove_address(prefix_vec *is, const ip_prefix *a)
 	is->n = kept;
 }
 
+static void add_address(struct fib_device *is, const struct fib_op *op)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < is->addresses.n; i++)
+		if (op->stage != FIB_AT_ADDRESS_TURN ||
+			!fib_same_address(&is->addresses.items[i], &op->u.address))
+			is->addresses.items[kept++] = is->addresses.items[i];
+	is->addresses.n = kept;
+	vec_push(&is->addresses, op->u.address);
+	want_sort(&is->addresses);
+}
+
 static void mirror_of_device(
 	struct fib_device *is, const struct fib_op *op, const struct fib_device *shall)
 {
@@ -66,10 +79,10 @@ static void mirror_of_device(
 	case FIB_LINK:
 		is->up = shall->up;
 		is->mtu = shall->mtu ? shall->mtu : is->mtu;
+		is->makes_link_local &= shall->makes_link_local;
 		break;
 	case FIB_ADDRESS_ADD:
-		vec_push(&is->addresses, op->u.address);
-		want_sort(&is->addresses);
+		add_address(is, op);
 		break;
 	case FIB_ADDRESS_DEL:
 		remove_address(&is->addresses, &op->u.address);

@@ -32,11 +32,16 @@
 
 /* In the order in which they are done, and why so. */
 enum fib_stage {
-	FIB_AT_SYSCTL,	    /* before packets flow by it */
-	FIB_AT_LINK,	    /* routes and addresses stand on a link that is up */
-	FIB_AT_ADDRESS_ADD, /* the new ones first, or a subnet is gone for a moment */
+	FIB_AT_SYSCTL,	     /* before packets flow by it */
+	FIB_AT_LINK,	     /* routes and addresses stand on a link that is up */
+	FIB_AT_ADDRESS_ADD,  /* the new ones first, or a subnet is gone for a moment */
+	FIB_AT_OVERLAY_ADD,  /* the overlay's route, before an address takes the connected one along
+			      */
+	FIB_AT_ADDRESS_TURN, /* one that gets another length, where the kernel holds no two of them
+			      */
 	FIB_AT_ADDRESS_DEL,
 	FIB_AT_LEVEL,	       /* of a peer that is there: what saves packets goes first */
+	FIB_AT_SIGNAL_DEL,     /* a routing engine needs time for what it makes of it */
 	FIB_AT_ROUTE_PART,     /* what a route that goes has led into the device until now */
 	FIB_AT_ROUTE_WITHDRAW, /* a route that goes for good, before its owner does */
 	FIB_AT_DEVICE,	       /* a mark that it gets, before anything goes by it */
@@ -51,15 +56,17 @@ enum fib_stage {
 	FIB_AT_ROUTE_ADD,    /* now that the device knows whose it is */
 	FIB_AT_RULE_ADD,     /* now that the table has its routes */
 	FIB_AT_RULE_DEL,
-	FIB_AT_ROUTE_DEL, /* what stood in two tables, what a cover leads by now, what refuses */
-	FIB_AT_UNMARK,	  /* the device, when no rule goes by its mark any more */
-	FIB_AT_MARK,	  /* with the port that the device has by now */
+	FIB_AT_OVERLAY_GUARD, /* in main, when no rule looks there for the overlay any more */
+	FIB_AT_ROUTE_DEL,  /* what stood in two tables, what a cover leads by now, what refuses */
+	FIB_AT_UNMARK,	   /* the device, when no rule goes by its mark any more */
+	FIB_AT_MARK,	   /* with the port that the device has by now */
+	FIB_AT_SIGNAL_ADD, /* now that all is ready for who lives */
 };
 
 enum fib_op_type {
 	FIB_SYSCTL,
 	FIB_LINK,
-	FIB_ADDRESS_ADD,
+	FIB_ADDRESS_ADD, /* at FIB_AT_ADDRESS_TURN in the place of that of another length */
 	FIB_ADDRESS_DEL,
 	FIB_ROUTE_ADD,
 	FIB_ROUTE_DEL,

@@ -67,6 +67,7 @@ static bool is_our_prefix(const struct work *w, const ip_prefix *p)
 	const struct fib_ours *o = w->ours;
 
 	return (o->has_prefix && o->has_prefix(p, o->data)) ||
+	       (o->is_announced && o->is_announced(p, o->data)) ||
 	       (o->is_carried && o->is_carried(p, o->data));
 }
 

@@ -9,6 +9,9 @@
  *   goes when that is there. (A cover goes so whose part needs the mark: the rest of it is behind
  *   its owner for that moment, which costs packets that are to be lost anyway.)
  * - Of what goes last, what refuses is first: it would be what is left in its table.
+ * - The overlay's own route on a node with a routing engine comes before an address goes with which
+ *   the connected route goes, and goes when the rules ask for it no more.
+ * - Of signals those of the dead go first and those of the living come last.
  */
 #include "fib/plan.h"
 
@@ -83,13 +86,28 @@ static bool leads(const struct ways *w, const ip_prefix *dst)
 }
 
 /* A part of it leads into the device by a table that not everybody asks yet. */
-static bool has_part_apart(const route_vec *sorted, const ip_prefix *dst)
+static bool has_part_apart(
+	const route_vec *sorted, const struct want_facts *facts, const ip_prefix *dst)
 {
 	for (size_t i = first_at(sorted, dst);
 		i < sorted->n && ip_prefix_contains(dst, &sorted->items[i].dst); i++)
-		if (!sorted->items[i].type && sorted->items[i].table)
+		if (!sorted->items[i].type && sorted->items[i].table &&
+			!want_is_overlay_way(facts, &sorted->items[i]) &&
+			!want_is_signal(facts, &sorted->items[i]))
 			return true;
 	return false;
+}
+
+static enum fib_stage stage_of_missing(
+	const struct want_facts *facts, const struct rtnl_route *r, bool leads_now)
+{
+	if (want_is_overlay_way(facts, r))
+		return FIB_AT_OVERLAY_ADD;
+	if (want_is_overlay_guard(facts, r))
+		return FIB_AT_OVERLAY_GUARD;
+	if (want_is_signal(facts, r))
+		return FIB_AT_SIGNAL_ADD;
+	return leads_now && !r->table ? FIB_AT_ROUTE_PART : FIB_AT_ROUTE_ADD;
 }
 
 /* In the main table alone: what would carry the tunnel's own packets waits for the device's mark.
@@ -104,10 +122,20 @@ static void plan_missing(const struct want_diff *d, const rule_vec *rules,
 		const struct rtnl_route *r = &d->missing.items[i];
 		bool leads_now = !r->type && leads(&now, &r->dst);
 		bool moves = leads_now && leads_there(&now, &r->dst);
+		enum fib_stage stage = stage_of_missing(ours->facts, r, leads_now);
 
-		fib_plan_route(p, leads_now && !r->table ? FIB_AT_ROUTE_PART : FIB_AT_ROUTE_ADD,
-			moves ? FIB_MOVES : FIB_MISSING, ours->facts->ifname, r);
+		fib_plan_route(p, stage, moves ? FIB_MOVES : FIB_MISSING, ours->facts->ifname, r);
 	}
+}
+
+/* One that stands in another place from now on is no word about its peer. */
+static void plan_stale_signal(const struct ways *then, const struct rtnl_route *r,
+	const struct fib_ours *ours, struct fib_plan *p)
+{
+	bool moves = leads_there(then, &r->dst);
+
+	fib_plan_route(p, moves ? FIB_AT_ROUTE_DEL : FIB_AT_SIGNAL_DEL,
+		moves ? FIB_MOVES : FIB_UNWANTED, ours->facts->ifname, r);
 }
 
 static void plan_stale(const struct want_diff *d, const route_vec *want, bool refuses,
@@ -122,8 +150,13 @@ static void plan_stale(const struct want_diff *d, const route_vec *want, bool re
 
 		if (rtnl_route_refuses(r) != refuses)
 			continue;
+		if (want_is_signal(ours->facts, r)) {
+			plan_stale_signal(&then, r, ours, p);
+			continue;
+		}
 		moves = !r->type && leads_there(&then, &r->dst);
-		last = refuses || leads(&then, &r->dst) || has_part_apart(want, &r->dst);
+		last = refuses || want_is_overlay_way(ours->facts, r) || leads(&then, &r->dst) ||
+		       has_part_apart(want, ours->facts, &r->dst);
 		fib_plan_route(p, last ? FIB_AT_ROUTE_DEL : FIB_AT_ROUTE_WITHDRAW,
 			moves ? FIB_MOVES : FIB_UNWANTED, ours->facts->ifname, r);
 	}

@@ -10,6 +10,42 @@ static bool has_address(const prefix_vec *list, const ip_prefix *a)
 	return false;
 }
 
+static bool is_our_address(const struct fib_ours *ours, const ip_prefix *a)
+{
+	return ours->has_address && ours->has_address(a, ours->data);
+}
+
+/* Ours, with another length; of IPv6, of which the kernel holds an address once. NULL: none. */
+static const ip_prefix *find_turning(
+	const struct fib_device *is, const struct fib_ours *ours, const ip_prefix *a)
+{
+	for (size_t i = 0; i < is->addresses.n && a->family == AF_INET6; i++) {
+		const ip_prefix *have = fib_same_address(&is->addresses.items[i], a);
+
+		if (have && have->len != a->len && is_our_address(ours, have))
+			return have;
+	}
+	return NULL;
+}
+
+static void plan_missing_address(const struct fib_device *is, const char *name,
+	const struct fib_ours *ours, const ip_prefix *a, struct fib_plan *p)
+{
+	bool turns = find_turning(is, ours, a);
+	struct fib_op *op = fib_plan_add(p, turns ? FIB_AT_ADDRESS_TURN : FIB_AT_ADDRESS_ADD,
+		turns ? FIB_DIFFERS : FIB_MISSING, name);
+
+	op->u.address = *a;
+}
+
+static bool is_turned(const struct fib_device *shall, const ip_prefix *have)
+{
+	for (size_t i = 0; i < shall->addresses.n && have->family == AF_INET6; i++)
+		if (fib_same_address(&shall->addresses.items[i], have))
+			return true;
+	return false;
+}
+
 static void plan_addresses(const struct fib_device *is, const struct fib_device *shall,
 	const struct fib_ours *ours, struct fib_plan *p)
 {
@@ -17,14 +53,13 @@ static void plan_addresses(const struct fib_device *is, const struct fib_device 
 		const ip_prefix *a = &shall->addresses.items[i];
 
 		if (!has_address(&is->addresses, a))
-			fib_plan_add(p, FIB_AT_ADDRESS_ADD, FIB_MISSING, shall->name)->u.address =
-				*a;
+			plan_missing_address(is, shall->name, ours, a, p);
 	}
 	for (size_t i = 0; i < is->addresses.n; i++) {
 		const ip_prefix *a = &is->addresses.items[i];
 
-		if (!has_address(&shall->addresses, a) && ours->has_address &&
-			ours->has_address(a, ours->data))
+		if (!has_address(&shall->addresses, a) && is_our_address(ours, a) &&
+			!is_turned(shall, a))
 			fib_plan_add(p, FIB_AT_ADDRESS_DEL, FIB_UNWANTED, shall->name)->u.address =
 				*a;
 	}
@@ -64,7 +99,9 @@ static void plan_mark(
 void plan_link(const struct fib_device *is, const struct fib_device *shall,
 	const struct fib_ours *ours, struct fib_plan *p)
 {
-	if (is->up != shall->up || (shall->mtu && is->mtu != shall->mtu))
+	bool quiet = is->makes_link_local && !shall->makes_link_local;
+
+	if (is->up != shall->up || (shall->mtu && is->mtu != shall->mtu) || quiet)
 		fib_plan_add(p, FIB_AT_LINK, FIB_DIFFERS, shall->name);
 	plan_addresses(is, shall, ours, p);
 	plan_mark(is, shall, p);

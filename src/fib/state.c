@@ -30,6 +30,13 @@ struct fib_device *fib_state_device(const struct fib_state *s, const char *name)
 	return NULL;
 }
 
+const ip_prefix *fib_same_address(const ip_prefix *have, const ip_prefix *a)
+{
+	ip_addr x = ip_prefix_addr(have), y = ip_prefix_addr(a);
+
+	return ip_addr_eq(&x, &y) ? have : NULL;
+}
+
 void fib_nft_table(const char *ifname, char out[static FIB_NFT_TABLE_MAX])
 {
 	snprintf(out, FIB_NFT_TABLE_MAX, "shunt-%s", ifname);

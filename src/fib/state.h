@@ -26,8 +26,10 @@ struct fib_device {
 	char name[IFNAMSIZ];
 	int ifindex;		/* the kernel's */
 	bool up;		/* of the link */
+	bool makes_link_local;	/* the kernel gives it an IPv6 address of its own choice; shall be:
+				   it may */
 	unsigned mtu;		/* of the link; shall be, 0: leave */
-	prefix_vec addresses;	/* with host bits; all global ones, by ip_prefix_cmp */
+	prefix_vec addresses;	/* with host bits; all but what the kernel made, by ip_prefix_cmp */
 	struct device_state wg; /* shall be: port 0 leaves the port, an endpoint AF_UNSPEC the
 				   endpoint; has_key tells of private_key */
 	wg_key private_key;	/* shall be; wiped */
@@ -54,6 +56,7 @@ struct fib_state {
 				want_route_cmp */
 	rule_vec rules;	     /* is: those of our protocol; in the order to be added */
 	fib_sysctls sysctls; /* those that we set */
+	bool no_rules[2];    /* is: the kernel has none, of IPv4, of IPv6 */
 	uint32_t free_table; /* is: the number of a table that nobody else uses; 0: none was
 				looked for */
 };
@@ -62,6 +65,8 @@ struct fib_state {
 void fib_state_done(struct fib_state *s);
 /* NULL if absent. */
 struct fib_device *fib_state_device(const struct fib_state *s, const char *name);
+/* have, if it is the same address, whatever the lengths; else NULL. */
+const ip_prefix *fib_same_address(const ip_prefix *have, const ip_prefix *a);
 /* The name of our table in nftables for that interface. */
 void fib_nft_table(const char *ifname, char out[static FIB_NFT_TABLE_MAX]);
 /* --- levels and owners, in the device's words --- */

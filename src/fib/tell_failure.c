@@ -44,12 +44,27 @@ static char *tell_route(const struct fib_op *op, int err, char **ret_fix)
 	return mem_printf("a route to %s that isn't ours is in the way", text);
 }
 
+/* Of a node with a routing engine; such a rule asks main first, otherwise. */
+static bool is_engine_rule(const struct rtnl_rule *r)
+{
+	return r->priority == KERNEL_PRIORITY_OVERLAY && r->suppress_prefixlen < 0;
+}
+
 static char *tell_rule(const struct fib_op *op, int err)
 {
 	const struct rtnl_rule *r = &op->u.rule;
 	char text[IP_PREFIX_STRLEN];
 
-	if (err == -EAFNOSUPPORT || r->priority != KERNEL_PRIORITY_REFUSED)
+	if (err == -EAFNOSUPPORT && r->family == AF_INET6) /* it has no packets either */
+		return NULL;
+	if (is_engine_rule(r))
+		return mem_printf(
+			"the rule that leads %s into %s could not be set: %s; its packets go by "
+			"the "
+			"main table, where a longer route of others takes them, and leave in clear "
+			"by it",
+			ip_prefix_format(&r->to, text), op->device, strerror(-err));
+	if (r->priority != KERNEL_PRIORITY_REFUSED)
 		return NULL;
 	return mem_printf("the rule that refuses %s while %s is gone could not be set: %s; packets "
 			  "for it would leave in clear",
@@ -87,6 +102,14 @@ static char *tell_sysctl(const struct fib_op *op, const struct fib_state *shall,
 	return NULL;
 }
 
+/* Of IPv6, by a setting: the fixed link-local address is no reason to name it, where nothing else
+ * is of that family. */
+static bool is_switched_off(const ip_prefix *a, int err)
+{
+	return a->family == AF_INET6 && a->bytes[0] == 0xfe &&
+	       (err == -EACCES || err == -EAFNOSUPPORT || err == -EOPNOTSUPP);
+}
+
 char *fib_tell_failure(
 	const struct fib_op *op, int err, const struct fib_state *shall, char **ret_fix)
 {
@@ -99,6 +122,8 @@ char *fib_tell_failure(
 	case FIB_SYSCTL:
 		return tell_sysctl(op, shall, ret_fix);
 	case FIB_ADDRESS_ADD:
+		if (is_switched_off(&op->u.address, err))
+			return NULL;
 		return mem_printf("the address %s could not be set on %s: %s",
 			ip_prefix_format(&op->u.address, text), op->device, strerror(-err));
 	case FIB_ROUTE_ADD:

@@ -18,12 +18,15 @@ static const char *const stages[] = {
 	[FIB_AT_SYSCTL] = "sysctl",
 	[FIB_AT_LINK] = "link",
 	[FIB_AT_ADDRESS_ADD] = "address-add",
+	[FIB_AT_OVERLAY_ADD] = "overlay-add",
+	[FIB_AT_ADDRESS_TURN] = "address-turn",
 	[FIB_AT_ADDRESS_DEL] = "address-del",
 	[FIB_AT_ROUTE_PART] = "route-part",
 	[FIB_AT_ROUTE_WITHDRAW] = "route-withdraw",
 	[FIB_AT_DEVICE] = "device",
 	[FIB_AT_PEER_SET] = "peer-set",
 	[FIB_AT_LEVEL] = "level",
+	[FIB_AT_SIGNAL_DEL] = "signal-del",
 	[FIB_AT_OWNERS_SET] = "owners-set",
 	[FIB_AT_PREFIX_ADD] = "prefix-add",
 	[FIB_AT_OWNERS_YIELD] = "owners-yield",
@@ -34,9 +37,11 @@ static const char *const stages[] = {
 	[FIB_AT_ROUTE_ADD] = "route-add",
 	[FIB_AT_RULE_ADD] = "rule-add",
 	[FIB_AT_RULE_DEL] = "rule-del",
+	[FIB_AT_OVERLAY_GUARD] = "overlay-guard",
 	[FIB_AT_ROUTE_DEL] = "route-del",
 	[FIB_AT_UNMARK] = "unmark",
 	[FIB_AT_MARK] = "mark",
+	[FIB_AT_SIGNAL_ADD] = "signal-add",
 };
 
 static const char *const reasons[] = {
@@ -63,6 +68,15 @@ static void put_prefix(json_t *to, const char *name, const ip_prefix *p)
 	char text[IP_PREFIX_STRLEN];
 
 	put(to, name, json_string(ip_prefix_format(p, text)));
+}
+
+/* Nothing of one that isn't said. */
+static void put_address(json_t *to, const char *name, const ip_addr *a)
+{
+	char text[IP_ADDR_STRLEN];
+
+	if (a->family)
+		put(to, name, json_string(ip_addr_format(a, text)));
 }
 
 static void put_peer(json_t *to, const char *name, const wg_key *key, const struct telling *t)
@@ -95,6 +109,8 @@ static void put_route(json_t *to, const struct rtnl_route *r)
 	put_prefix(to, "prefix", &r->dst);
 	put(to, "table", json_integer(r->table ? r->table : RT_TABLE_MAIN));
 	put_number(to, "metric", r->metric);
+	put_address(to, "via", &r->via);
+	put_address(to, "src", &r->src);
 	if (rtnl_route_refuses(r))
 		put(to, "refuses", json_string(route_type(r->type)));
 }
@@ -267,6 +283,8 @@ static void put_object(json_t *to, const struct fib_op *op, const struct telling
 	case FIB_LINK:
 		put(to, "up", json_boolean(t->shall && t->shall->up));
 		put_number(to, "mtu", t->shall ? t->shall->mtu : 0);
+		if (t->is && t->shall && t->is->makes_link_local && !t->shall->makes_link_local)
+			put(to, "addrgenmode", json_string("none"));
 		break;
 	case FIB_ADDRESS_ADD:
 	case FIB_ADDRESS_DEL:

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* USED: somebody has moved a prefix to that set. */
-enum kind { OWNER, ROUTE, ENDPOINT, LEVEL, OWNERS, USED };
+enum kind { OWNER, ROUTE, SIGNAL, ENDPOINT, LEVEL, OWNERS, USED };
 
 /* Zeroed before it is filled, as it is a key. */
 struct subject {
@@ -87,6 +87,12 @@ static struct subject subject_of_set(enum kind kind, uint64_t number)
 	return s;
 }
 
+/* Of a signal all routes are one word: the peer lives, or doesn't. */
+static enum kind kind_of_route(const struct fib_op *op)
+{
+	return op->stage == FIB_AT_SIGNAL_ADD || op->stage == FIB_AT_SIGNAL_DEL ? SIGNAL : ROUTE;
+}
+
 /* False if it is about something else. */
 static bool subject_of(const struct fib_op *op, struct subject *ret)
 {
@@ -97,7 +103,7 @@ static bool subject_of(const struct fib_op *op, struct subject *ret)
 		return true;
 	case FIB_ROUTE_ADD:
 	case FIB_ROUTE_DEL:
-		*ret = subject_of_prefix(ROUTE, &op->u.route.dst);
+		*ret = subject_of_prefix(kind_of_route(op), &op->u.route.dst);
 		return !rtnl_route_refuses(&op->u.route);
 	case FIB_ENDPOINT:
 		*ret = subject_of_peer(ENDPOINT, &op->u.endpoint.key);
@@ -177,6 +183,7 @@ void touched_note(struct touched *t, const struct fib_op *op, uint64_t seq)
 		note_use(t, &op->u.owner.to, seq);
 		break;
 	case ROUTE:
+	case SIGNAL:
 		w->there = op->type == FIB_ROUTE_ADD;
 		break;
 	case LEVEL:

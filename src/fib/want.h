@@ -26,6 +26,25 @@
  * the top byte) leaves it alone. The overlay has its own by a rule and a table, as engines resolve
  * next hops in the main table, where a dead one must not resolve. They have no interface, so they
  * stay when it goes; the journal says which are ours.
+ *
+ * On a node with a routing engine, which resolves its next hops in main:
+ *
+ *	main        10.20.2.0/24 dev wg0 metric 4278190080   ours, behind the engine's own
+ *	            unreachable 10.20.0.0/16 metric 4294967295   what an engine may withdraw
+ *	            unreachable 10.10.0.0/24 metric 4294967295   should the rule be gone
+ *	            10.10.0.1/32 dev wg0                     a signal: that peer lives
+ *	table own   10.10.0.0/24 dev wg0 src 10.10.0.11      all overlay addresses, always
+ *	            unreachable 10.10.0.0/24 metric 4294967295
+ *	table signal 10.10.0.1/32 via 10.10.0.1 dev wg0 onlink   the same for BIRD, in no rule
+ *
+ *	32690  to 10.10.0.0/24 lookup own
+ *
+ * The interface's addresses have host length there, so that main has no route of the overlay. zebra
+ * reads the top byte of a route's metric as distance, and withdraws its own route where ours is
+ * better: so ours stand at 0xff000000 and above. A signal stands in a table that no rule asks, or a
+ * dead peer would resolve by the default route, in clear; but zebra looks at main alone, and so
+ * does the kernel where it judges an IPv6 next hop. What decides about packets of the overlay is
+ *the rule, which comes before main and has all peers always.
  */
 #ifndef SHUNT_FIB_WANT_H
 #define SHUNT_FIB_WANT_H
@@ -34,6 +53,8 @@
 #include "sys/rtnl.h"
 
 #define KERNEL_BACKSTOP_METRIC UINT32_MAX
+/* Behind a routing engine's routes, and where zebra reads the last distance. */
+#define KERNEL_ENGINE_METRIC UINT32_C(0xff000000)
 
 /* In the family's order of rules: before the main table's own 32766. */
 #define KERNEL_PRIORITY_OVERLAY 32690
@@ -49,13 +70,24 @@ struct want_prefix {
 	ip_prefix prefix;
 	bool route;   /* leads into the device, now */
 	bool release; /* may leave by another line when nobody carries it */
+	bool engines; /* only a routing engine tells of it, and keeps the route itself */
 };
+
+/* A peer with a routing engine, by one of its overlay addresses. */
+struct want_signal {
+	ip_addr addr;
+	bool lives;
+};
+
+/* How many routes a signal has, at most. */
+#define WANT_SIGNAL_ROUTES 2
 
 /* Borrows all that it points at from who made it. */
 struct want_facts {
 	const struct want_prefix *carried; /* in ip_prefix_cmp order */
 	size_t n_carried;
-	const ip_prefix *overlays; /* reached by the connected routes of the device's addresses */
+	const ip_prefix *overlays; /* reached by the connected routes of the device's addresses, or
+				      with an engine by their table */
 	size_t n_overlays;
 	const ip_prefix *apart; /* sorted: those of carried that stand in the mark's table */
 	size_t n_apart;
@@ -63,23 +95,47 @@ struct want_facts {
 	uint32_t overlay_table; /* where the overlay is refused */
 	int ifindex;		/* of the device that all this is about */
 	const char *ifname;
+	const ip_addr *sources; /* of overlays: our address in each; NULL: none are stated */
+	uint32_t signal_table;	/* of BIRD's signals */
+	bool has_engine;	/* a routing engine decides here */
+	bool is_bird;		/* which learns signals from their table */
+	bool no_rules[2]; /* of IPv4, of IPv6: the kernel has no policy rules, and so one table */
+	const ip_prefix
+		*guarded; /* sorted: what others may announce, and must not leave in clear */
+	size_t n_guarded;
+	const struct want_signal *signals; /* by ip_addr order, each address once */
+	size_t n_signals;
 };
 
 /* NULL if it isn't carried. */
 const struct want_prefix *want_carried(const struct want_facts *f, const ip_prefix *p);
 /* By ip_prefix_cmp, each once. */
 void want_sort(prefix_vec *v);
-/* True if one of the overlays reaches the prefix. */
+/* True if an overlay reaches the prefix, or the link itself. */
 bool want_is_connected(const struct want_facts *f, const ip_prefix *p);
 
 /*
- * Of the carried prefixes those that must stand apart, sorted: default routes, and what holds one
- * of the endpoints; also those of `before`, so that a peer that roams to and fro moves nothing.
- * *ret is for vec_done. Linear in prefixes and endpoints.
+ * Of the carried and guarded prefixes those that must stand apart, sorted: default routes, and what
+ * holds one of the endpoints; also those of `before`, so that a peer that roams to and fro moves
+ * nothing. *ret is for vec_done. Linear in prefixes and endpoints.
  */
 void want_apart(const struct want_facts *f, const ip_addr *endpoints, size_t n_endpoints,
 	const prefix_vec *before, prefix_vec *ret);
 bool want_is_apart(const ip_prefix *apart, size_t n, const ip_prefix *p);
+
+/* Where the overlay's routes stand: main where there are no rules. */
+uint32_t want_overlay_table(const struct want_facts *f, int family);
+/* True of the overlay's route into the device on a node with an engine. */
+bool want_is_overlay_way(const struct want_facts *f, const struct rtnl_route *r);
+/* True of what refuses the overlay in main. */
+bool want_is_overlay_guard(const struct want_facts *f, const struct rtnl_route *r);
+/* True of a route that is a signal, now or earlier. */
+bool want_is_signal(const struct want_facts *f, const struct rtnl_route *r);
+/* The routes of a peer's signal, in the order in which they are to be added; returns how many. */
+size_t want_signal_routes(const struct want_facts *f, const ip_addr *peer,
+	struct rtnl_route ret[static WANT_SIGNAL_ROUTES]);
+/* What stands only where an engine decides, appended in no order. */
+void want_engine_routes(const struct want_facts *f, route_vec *ret);
 
 /* The route of a carried prefix into the device. */
 struct rtnl_route want_route(const struct want_facts *f, const ip_prefix *p);

@@ -6,8 +6,17 @@ static int by_prefix(const void *a, const void *b)
 	return ip_prefix_cmp(a, b);
 }
 
+/* fe80::/10 */
+static bool is_link_local(const ip_prefix *p)
+{
+	return p->family == AF_INET6 && p->len >= 10 && p->bytes[0] == 0xfe &&
+	       (p->bytes[1] & 0xc0) == 0x80;
+}
+
 bool want_is_connected(const struct want_facts *f, const ip_prefix *p)
 {
+	if (is_link_local(p))
+		return true;
 	for (size_t i = 0; i < f->n_overlays; i++)
 		if (ip_prefix_contains(&f->overlays[i], p))
 			return true;
@@ -42,19 +51,32 @@ struct lengths {
 	bool of4[33], of6[129];
 };
 
+static void add_length(struct lengths *l, const ip_prefix *p)
+{
+	if (p->family == AF_INET)
+		l->of4[p->len] = true;
+	else
+		l->of6[p->len] = true;
+}
+
 static struct lengths lengths_of(const struct want_facts *f)
 {
 	struct lengths l = {0};
 
-	for (size_t i = 0; i < f->n_carried; i++) {
-		const ip_prefix *p = &f->carried[i].prefix;
-
-		if (p->family == AF_INET)
-			l.of4[p->len] = true;
-		else
-			l.of6[p->len] = true;
-	}
+	for (size_t i = 0; i < f->n_carried; i++)
+		add_length(&l, &f->carried[i].prefix);
+	for (size_t i = 0; i < f->n_guarded; i++)
+		add_length(&l, &f->guarded[i]);
 	return l;
+}
+
+/* Has a route of ours in some table, at times. An engine's own stands where the engine has put it.
+ */
+static bool has_place(const struct want_facts *f, const ip_prefix *p)
+{
+	const struct want_prefix *c = want_carried(f, p);
+
+	return (c && !c->engines) || want_is_apart(f->guarded, f->n_guarded, p);
 }
 
 static void add_covers(
@@ -68,7 +90,7 @@ static void add_covers(
 		if (!has[len])
 			continue;
 		p = ip_prefix_of(a, len);
-		if (want_carried(f, &p) && !want_is_connected(f, &p))
+		if (has_place(f, &p) && !want_is_connected(f, &p))
 			vec_push(out, p);
 	}
 }
@@ -92,13 +114,13 @@ void want_apart(const struct want_facts *f, const ip_addr *endpoints, size_t n_e
 
 	ret->n = 0;
 	for (size_t i = 0; i < f->n_carried; i++)
-		if (ip_prefix_is_default(&f->carried[i].prefix))
+		if (ip_prefix_is_default(&f->carried[i].prefix) && !f->carried[i].engines)
 			vec_push(ret, f->carried[i].prefix);
 	for (size_t i = 0; i < n_endpoints; i++)
 		if (endpoints[i].family)
 			add_covers(f, &l, &endpoints[i], ret);
 	for (size_t i = 0; i < before->n; i++)
-		if (want_carried(f, &before->items[i]))
+		if (has_place(f, &before->items[i]))
 			vec_push(ret, before->items[i]);
 	want_sort(ret);
 }

@@ -13,6 +13,15 @@ static struct rtnl_rule rule(int family, uint32_t table, int suppress, uint32_t 
 	};
 }
 
+/* With an engine main has nothing of the overlay that a packet should go by. */
+static void add_engine_rule(const struct want_facts *f, const ip_prefix *o, rule_vec *out)
+{
+	struct rtnl_rule has = rule(o->family, f->overlay_table, -1, KERNEL_PRIORITY_OVERLAY);
+
+	has.to = *o;
+	vec_push(out, has);
+}
+
 static void add_overlay_rules(const struct want_facts *f, const ip_prefix *o, rule_vec *out)
 {
 	struct rtnl_rule has = rule(o->family, RT_TABLE_MAIN, o->len - 1, KERNEL_PRIORITY_OVERLAY);
@@ -48,7 +57,9 @@ void want_rules(const struct want_facts *f, rule_vec *ret)
 
 	ret->n = 0;
 	for (size_t i = 0; i < f->n_overlays; i++)
-		if (f->overlays[i].len)
+		if (f->overlays[i].len && f->has_engine)
+			add_engine_rule(f, &f->overlays[i], ret);
+		else if (f->overlays[i].len)
 			add_overlay_rules(f, &f->overlays[i], ret);
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
 		if (has_apart(f, families[i]))

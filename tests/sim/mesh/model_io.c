@@ -54,6 +54,12 @@ static int link_set(struct fib_io *io, int ifindex, bool up, unsigned mtu)
 	return begins(m, &err) ? ends(m, model_link_set(m, ifindex, up, mtu)) : err;
 }
 
+/* It makes no addresses of its own choice. */
+static int link_quiet(struct fib_io *io, int ifindex)
+{
+	return 0;
+}
+
 static int addr_list(struct fib_io *io, int ifindex, ip_prefix **ret, size_t *ret_n)
 {
 	return model_addr_list(model_of(io), ifindex, ret, ret_n);
@@ -181,6 +187,7 @@ static bool port_is_taken(struct fib_io *io, uint16_t port)
 static const struct fib_io_ops ops = {
 	.link_get = link_get,
 	.link_set = link_set,
+	.link_quiet = link_quiet,
 	.addr_list = addr_list,
 	.addr_add = addr_add,
 	.addr_del = addr_del,

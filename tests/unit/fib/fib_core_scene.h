@@ -215,9 +215,10 @@ static inline void add_owner(struct fib_plan *p, unsigned i, uint8_t from, uint8
 static inline void add_route(struct fib_plan *p, enum fib_stage stage, unsigned i, uint32_t table)
 {
 	struct rtnl_route r = {.dst = prefix_of(i), .ifindex = WG, .table = table};
-	enum fib_reason why = stage == FIB_AT_ROUTE_WITHDRAW ? FIB_UNWANTED
-			      : stage == FIB_AT_ROUTE_DEL    ? FIB_MOVES
-							     : FIB_MISSING;
+	bool goes = stage == FIB_AT_ROUTE_WITHDRAW || stage == FIB_AT_SIGNAL_DEL;
+	enum fib_reason why = goes			  ? FIB_UNWANTED
+			      : stage == FIB_AT_ROUTE_DEL ? FIB_MOVES
+							  : FIB_MISSING;
 
 	fib_plan_route(p, stage, why, "wg0", &r);
 }

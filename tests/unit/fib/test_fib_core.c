@@ -204,6 +204,25 @@ static void the_newer_word_on_a_route_counts(void **state)
 	assert_int_equal(world.owner[3], 2);
 }
 
+/* Of a signal what was said last counts, and it is no word on the route to the same prefix. */
+static void the_newer_word_on_a_signal_counts(void **state)
+{
+	world.route[1] = world.route[2] = true;
+	begin_job();
+	add_route(&job.plan, FIB_AT_SIGNAL_ADD, 0, 0); /* the peer died meanwhile */
+	add_route(&job.plan, FIB_AT_SIGNAL_DEL, 1, 0); /* it came back */
+	add_route(&job.plan, FIB_AT_ROUTE_WITHDRAW, 2, 0);
+	order_route(FIB_AT_SIGNAL_DEL, 0);
+	order_route(FIB_AT_SIGNAL_ADD, 1);
+	order_route(FIB_AT_SIGNAL_ADD, 2);
+	run();
+	prepared();
+	end_job(0);
+	assert_false(world.route[0]);
+	assert_true(world.route[1]);
+	assert_false(world.route[2]);
+}
+
 static void a_large_order_gives_way(void **state)
 {
 	struct fib_plan p = {0};
@@ -316,6 +335,7 @@ int main(void)
 		CASE(an_older_order_doesn_t_void),
 		CASE(an_order_in_the_middle_of_a_plan),
 		CASE(the_newer_word_on_a_route_counts),
+		CASE(the_newer_word_on_a_signal_counts),
 		CASE(a_large_order_gives_way),
 		CASE(what_fails_is_told),
 		CASE(a_job_that_can_t_be_prepared),
