@@ -35,17 +35,20 @@ static void move(struct daemon *d, const struct engine_action *a)
 		.gen = d->gen,
 		.before = engine_generation_before(d->engine),
 		.has_many_owners = d->device.max_owners > 1,
-		.want = {.apart = d->fib.apart.items,
-			.n_apart = d->fib.apart.n,
-			.mark = d->fib.fwmark,
-			.ifindex = d->fib.ifindex,
-			.ifname = d->gen->self->interface},
 		.foreign = d->fib.foreign.items,
 		.n_foreign = d->fib.foreign.n,
 	};
-	struct fib_plan plan = {0};
+	struct fib_plan plan = {0}, first = {0};
 
+	generation_facts(d->gen, &facts.want);
+	facts.want.apart = d->fib.apart.items;
+	facts.want.n_apart = d->fib.apart.n;
+	facts.want.mark = d->fib.fwmark;
+	facts.want.ifindex = d->fib.ifindex;
+	memcpy(facts.want.no_rules, d->fib.no_rules, sizeof(d->fib.no_rules));
 	d->fib.moves_cut |= !turns_plan(&facts, a->u.move, &plan);
+	if (turns_split(&plan, &first))
+		order(d, &first, &(struct daemon_order){.is_part = true});
 	order(d, &plan, &(struct daemon_order){.outcome = outcome_of(a, ENGINE_MOVED)});
 }
 
@@ -95,13 +98,18 @@ void actions_on_order_done(uint64_t seq, int err, fib_troubles *troubles, void *
 	struct daemon_order o = take_order(d, seq);
 
 	fib_troubles_move(&d->fib.problems, troubles);
+	if (o.is_part) {
+		d->fib.part_error = err ? err : d->fib.part_error;
+		return;
+	}
 	if (o.outcome.type == ENGINE_ENDPOINT_SET) {
 		d->endpoint_orders--;
 		o.outcome.u.endpoint_set.err = err;
 		if (!err)
 			report_endpoint(d, &o);
 	} else {
-		o.outcome.u.err = err;
+		o.outcome.u.err = err ? err : d->fib.part_error;
+		d->fib.part_error = 0;
 	}
 	actions_feed(d, &o.outcome);
 	reload_settle(d->reload);

@@ -54,6 +54,7 @@ struct daemon_device {
 /* Under way with the FIB thread. */
 struct daemon_order {
 	uint64_t seq;
+	bool is_part; /* the beginning of the one behind it, whose outcome it shares */
 	struct engine_event outcome; /* but for its err */
 	sock_addr endpoint_before;   /* of an endpoint that is being set */
 };

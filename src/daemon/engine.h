@@ -80,6 +80,9 @@ struct engine_event {
 			/* With a routing engine what its routes say, if all of it is known by now:
 			 * what isn't known is removed from nobody until it is. */
 			struct engine_routes routes;
+			/* Peers whose signal to a routing engine stands; borrowed. */
+			const ip_addr *signals;
+			size_t n_signals;
 		} found;
 		struct {
 			const struct live_event *events; /* each with its own generation */

@@ -2,7 +2,8 @@
 /*
  * The device as it was found: how peers stand, and by whom each prefix goes. Where prefixes stand
  * in sets of ours, a shuntd before us set the levels of all peers, and they tell how these stood;
- * on any other, whoever gets more than what never moves was up.
+ * on any other, whoever gets more than what never moves was up. So was, or was last resort, whom a
+ * routing engine was told to live.
  */
 #include "daemon/engine_internal.h"
 
@@ -19,6 +20,7 @@ struct found_prefix {
 struct engine_found {
 	const struct generation *gen;
 	const struct device_state *device;
+	const struct engine_event *event;
 	bool has_levels;
 	struct map *in_sets; /* keys of those who stand in sets of ours */
 	VEC(struct found_prefix) prefixes;
@@ -42,23 +44,23 @@ static void note_owners(struct engine_found *f)
 	}
 }
 
-static bool is_own_address(const struct generation_peer *p, const ip_prefix *prefix)
-{
-	for (size_t i = 0; i < p->node->n_addresses; i++) {
-		ip_prefix host = ip_prefix_host(&p->node->addresses[i].addr);
-
-		if (ip_prefix_eq(&host, prefix))
-			return true;
-	}
-	return false;
-}
-
 /* The device sends more to it than what never moves. */
 static bool is_in_use(const struct generation_peer *p, const struct device_peer *m)
 {
 	for (size_t i = 0; i < m->n_allowed; i++)
-		if (!is_own_address(p, &m->allowed[i]))
+		if (!generation_peer_has_address(p, &m->allowed[i]))
 			return true;
+	return false;
+}
+
+static bool is_signalled(const struct engine_found *f, const struct generation_peer *p)
+{
+	for (size_t i = 0; i < f->event->u.found.n_signals; i++) {
+		ip_prefix host = ip_prefix_host(&f->event->u.found.signals[i]);
+
+		if (generation_peer_has_address(p, &host))
+			return true;
+	}
 	return false;
 }
 
@@ -72,7 +74,8 @@ enum rib_state engine_found_state(const struct engine_found *f, const struct gen
 	const wg_key *key = &p->node->public_key;
 	const struct device_peer *m = device_state_peer(f->device, key);
 
-	if (!m || (!is_in_use(p, m) && !map_get(f->in_sets, key, sizeof(*key))))
+	if (!m || (!is_in_use(p, m) && !map_get(f->in_sets, key, sizeof(*key)) &&
+			  !is_signalled(f, p)))
 		return engine_unheard(p);
 	return f->has_levels ? state_of_level(m->level) : RIB_UP;
 }
@@ -162,12 +165,13 @@ void engine_found_refine(struct engine *e, struct engine_found *f, instant now)
 	vec_done(&events);
 }
 
-struct engine_found *engine_found_new(const struct generation *g, const struct device_state *device)
+struct engine_found *engine_found_new(const struct generation *g, const struct engine_event *event)
 {
 	struct engine_found *f = mem_zalloc(1, sizeof(*f));
 
 	f->gen = g;
-	f->device = device;
+	f->event = event;
+	f->device = event->u.found.device;
 	f->in_sets = map_new();
 	f->by_prefix = map_new();
 	note_owners(f);

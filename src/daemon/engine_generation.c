@@ -43,7 +43,7 @@ void engine_on_found(
 	struct engine *e, const struct engine_event *event, instant now, engine_actions *out)
 {
 	const struct device_state *device = event->u.found.device;
-	struct engine_found *f = engine_found_new(e->gen, device);
+	struct engine_found *f = engine_found_new(e->gen, event);
 
 	assert(!e->rib);
 	e->max_owners = event->u.found.max_owners;

@@ -107,8 +107,7 @@ void engine_on_found(
 struct engine_found;
 
 /* Borrows both. */
-struct engine_found *engine_found_new(
-	const struct generation *g, const struct device_state *device);
+struct engine_found *engine_found_new(const struct generation *g, const struct engine_event *event);
 void engine_found_free(struct engine_found *f);
 /* What counts of the peer until it is heard. */
 enum rib_state engine_found_state(const struct engine_found *f, const struct generation_peer *p);

@@ -13,8 +13,10 @@ struct fib_facts {
 	/* Prefixes whose routes would carry the tunnel's own packets, sorted (fib/want.h).
 	 * Whoever changes the inventory forgets them, and the SYNC finds them anew. */
 	prefix_vec apart;
+	bool no_rules[2];      /* fib/want.h */
 	prefix_vec foreign;    /* sorted: what foreign peers own */
 	bool moves_cut;	       /* since the last SYNC began: turns_plan left something out */
+	int part_error;	       /* of the beginning of an order whose rest is under way; 0: none */
 	fib_troubles problems; /* what could not be done, for status */
 };
 

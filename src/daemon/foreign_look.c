@@ -26,7 +26,7 @@ struct job {
 	uv_work_t req;
 	struct foreign_look *owner;
 	struct shall_rib rib;
-	prefix_vec overlays, own, apart;
+	prefix_vec overlays, own, apart, guarded;
 	VEC(ip_addr) endpoints;
 	struct want_facts want;
 	shadow_vec found;
@@ -40,6 +40,7 @@ static void job_free(struct job *j)
 	vec_done(&j->overlays);
 	vec_done(&j->own);
 	vec_done(&j->apart);
+	vec_done(&j->guarded);
 	vec_done(&j->endpoints);
 	vec_done(&j->found);
 	free(j);
@@ -189,8 +190,11 @@ static void copy_own(struct job *j, const struct generation *g)
 		ip_addr a = ip_prefix_addr(&g->addresses[i]);
 
 		vec_push(&j->own, ip_prefix_host(&a));
-		vec_push(&j->overlays, ip_prefix_masked(&g->addresses[i]));
 	}
+	for (size_t i = 0; i < g->n_guarded; i++)
+		vec_push(&j->guarded, g->guarded[i]);
+	for (size_t i = 0; i < g->n_overlays; i++)
+		vec_push(&j->overlays, g->overlays[i]);
 }
 
 static void copy_endpoints(struct job *j, const struct foreign_facts *f)
@@ -222,6 +226,9 @@ static struct job *job_new(const struct foreign_facts *f)
 		.n_apart = j->apart.n,
 		.mark = f->fib->fwmark,
 		.overlay_table = kernel_overlay_table(f->gen->self->interface),
+		.has_engine = mesh_has_engine(f->gen->self),
+		.guarded = j->guarded.items,
+		.n_guarded = j->guarded.n,
 		.ifindex = f->fib->ifindex,
 	};
 	return j;

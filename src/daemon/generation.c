@@ -2,22 +2,101 @@
 #include "daemon/generation.h"
 
 #include "base/secret.h"
+#include "daemon/kernel_table.h"
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
+static ip_prefix overlay_of(const struct generation *g, const ip_addr *a)
+{
+	const struct mesh_overlay *overlay = mesh_overlay_of(g->inv, a);
+
+	return overlay ? ip_prefix_masked(&overlay->prefix) : ip_prefix_host(a);
+}
+
+/* In the order of ip_prefix_cmp; the first of ours in an overlay stays its source. */
+static void add_overlay(struct generation *g, const ip_prefix *overlay, const ip_addr *source)
+{
+	size_t at = g->n_overlays;
+
+	for (size_t i = 0; i < g->n_overlays; i++)
+		if (ip_prefix_eq(&g->overlays[i], overlay))
+			return;
+	for (; at && ip_prefix_cmp(overlay, &g->overlays[at - 1]) < 0; at--) {
+		g->overlays[at] = g->overlays[at - 1];
+		g->sources[at] = g->sources[at - 1];
+	}
+	g->overlays[at] = *overlay;
+	g->sources[at] = *source;
+	g->n_overlays++;
+}
+
+static void add_link_local(struct generation *g)
+{
+	ip_addr a = mesh_link_local(g->self);
+	ip_prefix *p = &g->addresses[g->n_addresses++];
+
+	*p = ip_prefix_host(&a);
+	p->len = 64;
+}
+
 static void make_addresses(struct generation *g)
 {
-	g->addresses = mem_zalloc(g->self->n_addresses + 1, sizeof(*g->addresses));
+	bool has_engine = mesh_has_engine(g->self);
+	size_t room = g->self->n_addresses + 1;
+
+	g->addresses = mem_zalloc(room, sizeof(*g->addresses));
+	g->overlays = mem_zalloc(room, sizeof(*g->overlays));
+	g->sources = mem_zalloc(room, sizeof(*g->sources));
 	for (size_t i = 0; i < g->self->n_addresses; i++) {
 		const ip_addr *a = &g->self->addresses[i].addr;
-		const struct mesh_overlay *overlay = mesh_overlay_of(g->inv, a);
-		ip_prefix *p = &g->addresses[g->n_addresses++];
+		ip_prefix overlay = overlay_of(g, a), *p = &g->addresses[g->n_addresses++];
 
 		*p = ip_prefix_host(a);
-		if (overlay)
-			p->len = overlay->prefix.len;
+		if (!has_engine)
+			p->len = overlay.len;
+		add_overlay(g, &overlay, a);
 	}
+	if (has_engine)
+		add_link_local(g);
+}
+
+/* --- what a routing engine is told, and what it may say ------------------------------------------
+ */
+
+static bool is_told_of(const struct generation *g, const struct generation_peer *p)
+{
+	return mesh_has_engine(p->node) && mesh_direct(g->topology, g->self->index, p->node->index);
+}
+
+static size_t count_signals(const struct generation *g)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->n_peers; i++)
+		n += is_told_of(g, &g->peers[i]) ? g->peers[i].node->n_addresses : 0;
+	return n;
+}
+
+static void make_signals(struct generation *g)
+{
+	g->signals = mem_zalloc(count_signals(g) + 1, sizeof(*g->signals));
+	for (size_t i = 0; i < g->n_peers; i++) {
+		const struct mesh_node *node = g->peers[i].node;
+
+		for (size_t k = 0; k < node->n_addresses && is_told_of(g, &g->peers[i]); k++)
+			g->signals[g->n_signals++] =
+				(struct generation_signal){node->addresses[k].addr, i};
+	}
+}
+
+static void make_for_engine(struct generation *g)
+{
+	if (!mesh_has_engine(g->self))
+		return;
+	make_signals(g);
+	g->n_guarded = mesh_guarded(g->inv, g->self->index, &g->guarded);
+	g->announcers = mesh_announcers_new(g->inv);
 }
 
 static void make_peers(struct generation *g, generation_psk_fn *read_psk)
@@ -60,6 +139,7 @@ struct generation *generation_make(const struct generation_parts *parts)
 	mesh_view_build(g->topology, g->self->index, &g->view);
 	make_addresses(g);
 	make_peers(g, parts->read_psk);
+	make_for_engine(g);
 	if (parts->before)
 		candidate_changes_between(
 			&parts->before->view, parts->before->ids, &g->view, g->ids, &g->changes);
@@ -95,6 +175,11 @@ static void generation_free(struct generation *g)
 	secret_free(g->peers, (g->n_peers + 1) * sizeof(*g->peers));
 	free(g->ids);
 	free(g->addresses);
+	free(g->overlays);
+	free(g->sources);
+	free(g->signals);
+	free(g->guarded);
+	mesh_announcers_free(g->announcers);
 	mesh_view_done(&g->view);
 	mesh_topology_free(g->topology);
 	mesh_inventory_free(g->owned);
@@ -119,13 +204,44 @@ const struct generation_peer *generation_peer_by_key(const struct generation *g,
 
 bool generation_prefix_is_connected(const struct generation *g, const ip_prefix *p)
 {
-	for (size_t i = 0; i < g->n_addresses; i++) {
-		ip_prefix overlay = ip_prefix_masked(&g->addresses[i]);
+	struct want_facts facts = {.overlays = g->overlays, .n_overlays = g->n_overlays};
 
-		if (ip_prefix_contains(&overlay, p))
+	return want_is_connected(&facts, p);
+}
+
+void generation_facts(const struct generation *g, struct want_facts *ret)
+{
+	*ret = (struct want_facts){
+		.overlays = g->overlays,
+		.n_overlays = g->n_overlays,
+		.sources = g->sources,
+		.overlay_table = kernel_overlay_table(g->self->interface),
+		.signal_table = kernel_signal_table(g->self->interface),
+		.has_engine = mesh_has_engine(g->self),
+		.is_bird = g->self->routing.engine == MESH_ENGINE_BIRD,
+		.guarded = g->guarded,
+		.n_guarded = g->n_guarded,
+		.ifname = g->self->interface,
+	};
+}
+
+bool generation_may_be_announced(const struct generation *g, const ip_prefix *p)
+{
+	unsigned one;
+
+	return g->announcers && mesh_announcers_of(g->announcers, p, &one, 1);
+}
+
+bool generation_peer_has_address(const struct generation_peer *p, const ip_prefix *host)
+{
+	ip_addr link_local = mesh_link_local(p->node), a = ip_prefix_addr(host);
+
+	if (host->len != ip_family_bits(host->family))
+		return false;
+	for (size_t i = 0; i < p->node->n_addresses; i++)
+		if (ip_addr_eq(&p->node->addresses[i].addr, &a))
 			return true;
-	}
-	return false;
+	return mesh_has_engine(p->node) && ip_addr_eq(&link_local, &a);
 }
 
 void generation_tell_port(const struct generation *g, struct buf *why)

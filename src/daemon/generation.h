@@ -12,7 +12,9 @@
 #include "base/vec.h"
 #include "daemon/candidates.h"
 #include "daemon/names.h"
+#include "fib/want.h"
 #include "mesh/digest.h"
+#include "mesh/routing.h"
 #include "mesh/view.h"
 
 struct generation_peer {
@@ -21,6 +23,13 @@ struct generation_peer {
 	uint32_t id;   /* of names.h */
 	int psk_error; /* of reading it, negative errno; 0: none is wanted, or it is there */
 	wg_key psk;    /* zero: none */
+};
+
+/* A direct peer with a routing engine, by one of its overlay addresses: where we have an engine,
+ * too, ours is told whether it lives. */
+struct generation_signal {
+	ip_addr addr;
+	size_t peer; /* its place in peers */
 };
 
 /* Sentences, malloc'd. */
@@ -42,9 +51,19 @@ struct generation {
 	struct generation_peer *peers;	 /* as view.peers */
 	size_t n_peers;
 	struct map *by_id, *by_key; /* of peers */
-	ip_prefix
-		*addresses; /* ours with the length of their overlay, as the interface gets them */
+	/* Ours, as the interface gets them: with the length of their overlay; with a routing engine
+	 * of host length, and behind them the fixed link-local one. */
+	ip_prefix *addresses;
 	size_t n_addresses;
+	ip_prefix *overlays; /* that ours are of, sorted, each once */
+	ip_addr *sources;    /* of overlays: the first of ours in each */
+	size_t n_overlays;
+	/* Of a node with a routing engine, else none: */
+	struct generation_signal *signals;
+	size_t n_signals;
+	ip_prefix *guarded; /* mesh_guarded */
+	size_t n_guarded;
+	struct mesh_announcers *announcers; /* NULL: it has no engine */
 	candidate_changes changes; /* of view, against the generation before; the first has none */
 	generation_faults faults;  /* of the inventory, those that others can live with */
 };
@@ -74,8 +93,14 @@ void generation_faults_done(generation_faults *f);
 /* NULL if that node is no peer of ours in this generation. */
 const struct generation_peer *generation_peer_by_id(const struct generation *g, uint32_t id);
 const struct generation_peer *generation_peer_by_key(const struct generation *g, const wg_key *key);
-/* True if the prefix is reached by the connected route of one of our own addresses. */
+/* True if the prefix is reached by the route of one of our overlays, or of the link. */
 bool generation_prefix_is_connected(const struct generation *g, const ip_prefix *p);
+/* What the kernel's routes are made of, as far as the inventory tells; borrows from g. */
+void generation_facts(const struct generation *g, struct want_facts *ret);
+/* The prefix may be owned by a peer because a routing engine says so. */
+bool generation_may_be_announced(const struct generation *g, const ip_prefix *p);
+/* True of an address of the peer's own: it never moves, and says nothing of what it carries. */
+bool generation_peer_has_address(const struct generation_peer *p, const ip_prefix *host);
 /* That another program has its listen port. */
 void generation_tell_port(const struct generation *g, struct buf *why);
 

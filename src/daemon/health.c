@@ -15,8 +15,8 @@ struct setting {
 
 static bool uses_family(const struct generation *g, int family)
 {
-	for (size_t i = 0; i < g->n_addresses; i++)
-		if (g->addresses[i].family == family)
+	for (size_t i = 0; i < g->n_overlays; i++)
+		if (g->overlays[i].family == family)
 			return true;
 	return false;
 }

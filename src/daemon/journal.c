@@ -29,6 +29,7 @@ void journal_done(struct journal *j)
 	forget_all(j->peers);
 	forget_all(j->prefixes);
 	forget_all(j->backstops);
+	vec_done(&j->within);
 	vec_done(&j->addresses);
 	vec_done(&j->marks);
 }
@@ -53,6 +54,22 @@ bool journal_add_peer(struct journal *j, const wg_key *key)
 bool journal_add_prefix(struct journal *j, const ip_prefix *p)
 {
 	return remember(j->prefixes, p, sizeof(*p));
+}
+
+static bool has_within(const struct journal *j, const ip_prefix *p)
+{
+	for (size_t i = 0; i < j->within.n; i++)
+		if (ip_prefix_eq(&j->within.items[i], p))
+			return true;
+	return false;
+}
+
+bool journal_add_within(struct journal *j, const ip_prefix *p)
+{
+	if (has_within(j, p))
+		return false;
+	vec_push(&j->within, *p);
+	return true;
 }
 
 bool journal_add_address(struct journal *j, const ip_prefix *a)
@@ -86,6 +103,14 @@ bool journal_has_prefix(const struct journal *j, const ip_prefix *p)
 	return map_get(j->prefixes, p, sizeof(*p)) != NULL;
 }
 
+bool journal_is_within(const struct journal *j, const ip_prefix *p)
+{
+	for (size_t i = 0; i < j->within.n; i++)
+		if (ip_prefix_contains(&j->within.items[i], p))
+			return true;
+	return false;
+}
+
 bool journal_has_address(const struct journal *j, const ip_prefix *a)
 {
 	for (size_t i = 0; i < j->addresses.n; i++)
@@ -110,13 +135,15 @@ bool journal_has_mark(const struct journal *j, uint32_t mark)
 bool journal_is(const struct journal *j, const struct journal_content *c)
 {
 	bool same = map_count(j->peers) == c->n_peers && map_count(j->prefixes) == c->n_prefixes &&
-		    j->addresses.n == c->n_addresses && map_count(j->backstops) == c->n_backstops &&
-		    j->marks.n == (c->mark != 0);
+		    j->within.n == c->n_within && j->addresses.n == c->n_addresses &&
+		    map_count(j->backstops) == c->n_backstops && j->marks.n == (c->mark != 0);
 
 	for (size_t i = 0; same && i < c->n_peers; i++)
 		same = journal_has_peer(j, &c->peers[i]);
 	for (size_t i = 0; same && i < c->n_prefixes; i++)
 		same = journal_has_prefix(j, &c->prefixes[i]);
+	for (size_t i = 0; same && i < c->n_within; i++)
+		same = has_within(j, &c->within[i]);
 	for (size_t i = 0; same && i < c->n_addresses; i++)
 		same = journal_has_address(j, &c->addresses[i]);
 	for (size_t i = 0; same && i < c->n_backstops; i++)
@@ -132,6 +159,8 @@ bool journal_add(struct journal *j, const struct journal_content *c)
 		is_new |= journal_add_peer(j, &c->peers[i]);
 	for (size_t i = 0; i < c->n_prefixes; i++)
 		is_new |= journal_add_prefix(j, &c->prefixes[i]);
+	for (size_t i = 0; i < c->n_within; i++)
+		is_new |= journal_add_within(j, &c->within[i]);
 	for (size_t i = 0; i < c->n_addresses; i++)
 		is_new |= journal_add_address(j, &c->addresses[i]);
 	for (size_t i = 0; i < c->n_backstops; i++)
@@ -162,6 +191,8 @@ static void read_line(struct journal *j, const char *line)
 		journal_add_peer(j, &key);
 	else if (!strncmp(line, "prefix ", 7) && ip_prefix_parse(&prefix, line + 7))
 		journal_add_prefix(j, &prefix);
+	else if (!strncmp(line, "within ", 7) && ip_prefix_parse(&prefix, line + 7))
+		journal_add_within(j, &prefix);
 	else if (!strncmp(line, "address ", 8) && ip_prefix_parse(&prefix, line + 8))
 		journal_add_address(j, &prefix);
 	else if (!strncmp(line, "backstop ", 9) && ip_prefix_parse(&prefix, line + 9))
@@ -208,6 +239,9 @@ void journal_write(const struct journal *j, struct buf *out)
 	cursor = 0;
 	while (map_next(j->prefixes, &cursor, &key, &len, &value))
 		vec_push(&lines, mem_printf("prefix %s", ip_prefix_format(value, prefix_text)));
+	for (size_t i = 0; i < j->within.n; i++)
+		vec_push(&lines, mem_printf("within %s",
+					 ip_prefix_format(&j->within.items[i], prefix_text)));
 	for (size_t i = 0; i < j->addresses.n; i++)
 		vec_push(&lines, mem_printf("address %s",
 					 ip_prefix_format(&j->addresses.items[i], prefix_text)));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The journal of what we put on the device, as a value and as text; no I/O. One line per thing:
- * "peer KEY", "prefix PREFIX", "address PREFIX", "backstop PREFIX", "mark NUMBER", in the order of
- * bytes, so that the same content is the same file.
+ * "peer KEY", "prefix PREFIX", "within PREFIX", "address PREFIX", "backstop PREFIX", "mark NUMBER",
+ * in the order of bytes, so that the same content is the same file.
  */
 #ifndef SHUNT_DAEMON_JOURNAL_H
 #define SHUNT_DAEMON_JOURNAL_H
@@ -17,6 +17,9 @@ struct journal {
 	struct map *peers;     /* wg_key -> itself */
 	struct map *prefixes;  /* ip_prefix -> itself */
 	struct map *backstops; /* ip_prefix -> itself; fib/want.h */
+	VEC(ip_prefix)
+	within; /* whatever a peer of ours has in one of them is ours: routing engines
+		   say what, faster than could be written here */
 	VEC(ip_prefix) addresses;
 	VEC(uint32_t) marks; /* of the device, each with its table */
 };
@@ -27,12 +30,14 @@ void journal_done(struct journal *j);
 /* True if it wasn't there yet. */
 bool journal_add_peer(struct journal *j, const wg_key *key);
 bool journal_add_prefix(struct journal *j, const ip_prefix *p);
+bool journal_add_within(struct journal *j, const ip_prefix *p);
 bool journal_add_address(struct journal *j, const ip_prefix *a);
 bool journal_add_backstop(struct journal *j, const ip_prefix *p);
 bool journal_add_mark(struct journal *j, uint32_t mark);
 
 bool journal_has_peer(const struct journal *j, const wg_key *key);
 bool journal_has_prefix(const struct journal *j, const ip_prefix *p);
+bool journal_is_within(const struct journal *j, const ip_prefix *p);
 bool journal_has_address(const struct journal *j, const ip_prefix *a);
 bool journal_has_backstop(const struct journal *j, const ip_prefix *p);
 bool journal_has_mark(const struct journal *j, uint32_t mark);
@@ -48,6 +53,8 @@ struct journal_content {
 	const ip_prefix *backstops;
 	size_t n_backstops;
 	uint32_t mark; /* 0: none */
+	const ip_prefix *within;
+	size_t n_within;
 };
 
 /* True if it has just that. */

@@ -13,6 +13,7 @@
 #include "daemon/peers.h"
 #include "daemon/problems.h"
 #include "daemon/reload.h"
+#include "daemon/signals.h"
 #include "daemon/sync.h"
 #include "daemon/takedown.h"
 #include "sys/clock.h"
@@ -253,16 +254,22 @@ static int begin(struct daemon *d, const struct engine_event *found, struct buf 
 int daemon_first_sync(struct daemon *d, struct buf *why)
 {
 	struct device_state found = {0};
+	signal_addrs signals = {0};
 	struct engine_event e = {.type = ENGINE_FOUND, .u.found.device = &found};
 	int err = read_device(d, &found, why);
 
 	if (err)
 		return err;
+	/* Without them the device tells as much as it does on any node. */
+	(void)signals_read(d->rtnl, d->gen, &signals);
 	err = listen_port_check(d->gen, found.listen_port, why);
 	if (!err) {
 		e.u.found.max_owners = d->device.max_owners;
+		e.u.found.signals = signals.items;
+		e.u.found.n_signals = signals.n;
 		err = begin(d, &e, why);
 	}
+	vec_done(&signals);
 	device_state_done(&found);
 	if (!err && !d->prober) {
 		tell_start_error(d, why);

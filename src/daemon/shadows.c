@@ -92,7 +92,8 @@ static void prepare(struct finder *f)
 	f->mesh = trie_new();
 	f->endpoints = trie_new();
 	for (size_t i = 0; i < w->n_overlays; i++)
-		add_entry(f, &n, &w->overlays[i], 0, false);
+		add_entry(f, &n, &w->overlays[i],
+			w->has_engine ? want_overlay_table(w, w->overlays[i].family) : 0, false);
 	for (size_t i = 0; i < w->n_carried; i++)
 		if (w->carried[i].route && !want_is_connected(w, &w->carried[i].prefix))
 			add_entry(f, &n, &w->carried[i].prefix,
@@ -138,8 +139,10 @@ static uint32_t metric_of(const struct rtnl_route *r)
 	return !r->metric && r->dst.family == AF_INET6 ? 1024 : r->metric;
 }
 
-static uint32_t our_metric(const struct entry *e)
+static uint32_t our_metric(const struct finder *f, const struct entry *e)
 {
+	if (f->facts->want->has_engine && !e->table)
+		return KERNEL_ENGINE_METRIC;
 	return e->prefix.family == AF_INET6 ? 1024 : 0;
 }
 
@@ -158,7 +161,7 @@ static bool takes(const struct finder *f, const struct rtnl_route *r, const stru
 	if (theirs < ours)
 		return r->type != RTN_THROW;
 	return r->dst.len > e->prefix.len ||
-	       (r->dst.len == e->prefix.len && metric_of(r) < our_metric(e));
+	       (r->dst.len == e->prefix.len && metric_of(r) < our_metric(f, e));
 }
 
 static bool refuses(const struct finder *f, size_t rule, const struct entry *e)
@@ -227,7 +230,8 @@ static bool is_foreign(const struct finder *f, const struct rtnl_route *r)
 {
 	if (rtnl_route_refuses(r)) /* our backstops stand behind */
 		return r->protocol != RTNL_PROTO_SHUNT || r->metric != KERNEL_BACKSTOP_METRIC ||
-		       !trie_get(f->mesh, &r->dst);
+		       !(trie_get(f->mesh, &r->dst) || want_is_apart(f->facts->want->guarded,
+							       f->facts->want->n_guarded, &r->dst));
 	if (r->ifindex == f->facts->want->ifindex)
 		return false;
 	if (r->type == RTN_LOCAL)

@@ -2,7 +2,6 @@
 #include "daemon/shall_internal.h"
 
 #include "base/map.h"
-#include "daemon/kernel_table.h"
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,13 +24,21 @@ static void add_owner_set(struct shall_rib *r, const struct rib_owner_set *s)
 		(void *)(uintptr_t)r->owner_sets.n);
 }
 
+/* Nobody but a routing engine tells of it: what the inventory has keeps a route, or is released. */
+static bool is_engines(const struct rib_desire *d)
+{
+	return !d->route && d->on_dead != RIB_RELEASE;
+}
+
 void shall_rib_add(struct shall_rib *r, const struct rib_desire *d)
 {
 	uint32_t at = (uint32_t)r->prefixes.n;
+	/* An engine's default route would carry the tunnel's own packets: ours stands apart. */
+	bool engines = is_engines(d), is_world = ip_prefix_is_default(&d->prefix);
 
 	assert(!at || ip_prefix_cmp(&r->prefixes.items[at - 1].prefix, &d->prefix) < 0);
-	vec_push(&r->prefixes,
-		((struct want_prefix){d->prefix, d->route, d->on_dead == RIB_RELEASE}));
+	vec_push(&r->prefixes, ((struct want_prefix){d->prefix, d->route || (engines && is_world),
+				       d->on_dead == RIB_RELEASE, engines && !is_world}));
 	if (d->home.kind == RIB_AT_OWNER_SET)
 		add_owner_set(r, &d->owner_set);
 	if (d->home.kind != RIB_AT_NOBODY)
@@ -69,7 +76,7 @@ void shall_done(struct shall *s)
 	vec_done(&s->journaled);
 	vec_done(&s->peers);
 	vec_done(&s->own);
-	vec_done(&s->overlays);
+	vec_done(&s->signals);
 	vec_done(&s->marks);
 	fib_table_question_done(&s->table);
 }
@@ -81,31 +88,36 @@ void shall_ask(const struct shall_input *in, struct fib_question *ret)
 	shall_add_sysctls(in->gen, in->apart, in->n_apart, &ret->sysctls);
 }
 
-/* Each once: two addresses may be of the same overlay. */
-static void find_overlays(const struct generation *g, prefix_vec *ret)
+static bool lives(const struct shall_rib *rib, size_t peer)
 {
-	for (size_t i = 0; i < g->n_addresses; i++)
-		vec_push(ret, ip_prefix_masked(&g->addresses[i]));
-	want_sort(ret);
+	return !rib->states.n || rib->states.items[peer] != RIB_DOWN;
+}
+
+static void find_signals(struct shall *s)
+{
+	const struct generation *g = s->in->gen;
+
+	for (size_t i = 0; i < g->n_signals; i++)
+		vec_push(&s->signals, ((struct want_signal){g->signals[i].addr,
+					      lives(s->in->rib, g->signals[i].peer)}));
 }
 
 /* As far as it is decided yet. */
-static void fill_facts(struct shall *s, int ifindex)
+static void fill_facts(struct shall *s, const struct fib_state *is, int ifindex)
 {
 	const struct shall_rib *rib = s->in->rib;
 
-	s->facts = (struct want_facts){
-		.carried = rib ? rib->prefixes.items : NULL,
-		.n_carried = rib ? rib->prefixes.n : 0,
-		.overlays = s->overlays.items,
-		.n_overlays = s->overlays.n,
-		.apart = s->apart.items,
-		.n_apart = s->apart.n,
-		.mark = s->mark,
-		.overlay_table = kernel_overlay_table(s->in->gen->self->interface),
-		.ifindex = ifindex,
-		.ifname = s->in->gen->self->interface,
-	};
+	generation_facts(s->in->gen, &s->facts);
+	s->facts.carried = rib ? rib->prefixes.items : NULL;
+	s->facts.n_carried = rib ? rib->prefixes.n : 0;
+	s->facts.signals = s->signals.items;
+	s->facts.n_signals = s->signals.n;
+	s->facts.apart = s->apart.items;
+	s->facts.n_apart = s->apart.n;
+	s->facts.mark = s->mark;
+	s->facts.ifindex = ifindex;
+	if (is)
+		memcpy(s->facts.no_rules, is->no_rules, sizeof(s->facts.no_rules));
 }
 
 static void find_backstops(struct shall *s)
@@ -124,7 +136,8 @@ static void list_journaled(struct shall *s)
 
 	vec_reserve(&s->journaled, s->facts.n_carried + s->own.n);
 	for (size_t i = 0; i < s->facts.n_carried; i++)
-		vec_push(&s->journaled, s->facts.carried[i].prefix);
+		if (!s->facts.carried[i].engines)
+			vec_push(&s->journaled, s->facts.carried[i].prefix);
 	for (size_t i = 0; i < s->own.n; i++)
 		vec_push(&s->journaled, s->own.items[i]);
 	for (size_t i = 0; i < g->n_peers; i++)
@@ -139,6 +152,8 @@ struct journal_content shall_journal(const struct shall *s)
 		.n_peers = s->peers.n,
 		.prefixes = s->journaled.items,
 		.n_prefixes = s->journaled.n,
+		.within = s->in->gen->guarded,
+		.n_within = s->in->gen->n_guarded,
 		.addresses = s->in->gen->addresses,
 		.n_addresses = s->in->gen->n_addresses,
 		.backstops = s->backstops.items,
@@ -155,14 +170,14 @@ int shall_make(const struct shall_input *in, const struct fib_state *is, struct 
 
 	assert(is->devices.n == 1 && !ret->in);
 	ret->in = in;
-	find_overlays(in->gen, &ret->overlays);
-	fill_facts(ret, device->ifindex);
+	find_signals(ret);
+	fill_facts(ret, is, device->ifindex);
 	shall_decide_own(ret);
 	shall_decide_apart(ret, &device->wg);
 	err = shall_decide_mark(ret, is, &clear_mark);
 	if (err)
 		return err;
-	fill_facts(ret, device->ifindex);
+	fill_facts(ret, is, device->ifindex);
 	shall_fill_ours(ret);
 	want_routes(&ret->facts, &ret->state.routes);
 	want_rules(&ret->facts, &ret->state.rules);
@@ -179,7 +194,7 @@ void shall_ended(const struct shall_input *in, int ifindex, struct shall *ret)
 	for (size_t i = 0; i < in->n_apart; i++)
 		vec_push(&ret->apart, in->apart[i]);
 	ret->mark = in->mark;
-	fill_facts(ret, ifindex);
+	fill_facts(ret, NULL, ifindex);
 	shall_add_known_marks(ret, 0);
 	shall_fill_ours(ret);
 }

@@ -70,9 +70,9 @@ struct shall {
 	prefix_vec backstops;	 /* what routes that refuse are behind, for the journal */
 	prefix_vec journaled;	 /* prefixes, likewise */
 	VEC(wg_key) peers;	 /* likewise */
-	struct want_facts facts; /* borrows apart, overlays and the input */
+	struct want_facts facts; /* borrows apart, signals and the input */
 	prefix_vec own;		 /* our networks that belong to nobody (fib/want_own.h) */
-	prefix_vec overlays;
+	VEC(struct want_signal) signals;
 	VEC(uint32_t) marks; /* ours, now and before */
 	struct fib_table_question table;
 	const struct shall_input *in;

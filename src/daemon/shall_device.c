@@ -231,6 +231,7 @@ void shall_add_device(struct shall *s, const struct fib_device *is, bool clear_m
 	struct fib_device d = {
 		.ifindex = is->ifindex,
 		.up = true,
+		.makes_link_local = !mesh_has_engine(g->self),
 		.mtu = g->self->mtu,
 		.private_key = g->private_key,
 		/* A mark that an operator has set for purposes of his own stays. */

@@ -34,6 +34,14 @@ static bool has_prefix(const ip_prefix *p, void *data)
 	return journal_has_prefix(input(data)->journal, p);
 }
 
+/* What a routing engine chose comes and goes faster than a journal could tell. */
+static bool is_announced(const ip_prefix *p, void *data)
+{
+	const struct shall_input *in = input(data);
+
+	return generation_may_be_announced(in->gen, p) || journal_is_within(in->journal, p);
+}
+
 static bool is_carried(const ip_prefix *p, void *data)
 {
 	return want_carried(&((const struct shall *)data)->facts, p);
@@ -70,6 +78,7 @@ void shall_fill_ours(struct shall *s)
 		.has_address = has_address,
 		.has_backstop = has_backstop,
 		.has_prefix = has_prefix,
+		.is_announced = is_announced,
 		.is_carried = is_carried,
 		.data = s,
 	};

@@ -193,6 +193,7 @@ static bool take_facts(struct daemon *d, struct sync_task *t)
 
 	d->fib.ifindex = t->ifindex;
 	d->fib.fwmark = t->shall.mark;
+	memcpy(d->fib.no_rules, t->shall.facts.no_rules, sizeof(d->fib.no_rules));
 	vec_done(&d->fib.apart);
 	d->fib.apart = t->shall.apart;
 	t->shall.apart = (prefix_vec){0};

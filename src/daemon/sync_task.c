@@ -57,7 +57,9 @@ const struct look_io look_io_kernel = {open_kernel, close_kernel};
 /* A device says more of itself once its link is up: its port, say. */
 static bool plan_bring_up(struct sync_task *t, const struct fib_device *link)
 {
-	struct fib_device up = {.up = true, .mtu = t->gen->self->mtu};
+	struct fib_device up = {.up = true,
+		.mtu = t->gen->self->mtu,
+		.makes_link_local = !mesh_has_engine(t->gen->self)};
 	struct fib_job *job = &t->task.job;
 	struct fib_ours none = {0};
 

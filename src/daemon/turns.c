@@ -2,8 +2,10 @@
 #include "daemon/turns.h"
 
 #include "base/map.h"
+#include "fib/do.h"
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct turning {
 	const struct turns_facts *facts;
@@ -34,8 +36,10 @@ static bool is_unnamed(const struct turns_facts *f, const ip_prefix *p)
 {
 	const struct mesh_view *v = f->before ? &f->before->view : NULL;
 
-	return v && !(v->n_candidates && bsearch(p, v->candidates, v->n_candidates,
-						 sizeof(*v->candidates), by_prefix));
+	return v && !generation_may_be_announced(f->gen, p) &&
+	       !generation_may_be_announced(f->before, p) &&
+	       !(v->n_candidates && bsearch(p, v->candidates, v->n_candidates,
+					    sizeof(*v->candidates), by_prefix));
 }
 
 /* False for a peer that left with the last reload: the SYNC removes it whole. */
@@ -46,6 +50,46 @@ static bool key_of(const struct turning *t, uint32_t peer, wg_key *ret)
 	if (p)
 		*ret = p->node->public_key;
 	return p;
+}
+
+/* --- signals to a routing engine -----------------------------------------------------------------
+ */
+
+/* Before the SYNC of a reload a peer may not be there yet, nor what the engine's packets go by. */
+static bool may_signal(const struct turns_facts *f, const wg_key *peer)
+{
+	const struct generation *before = f->before;
+
+	return !before || (mesh_has_engine(before->self) && generation_peer_by_key(before, peer));
+}
+
+static void plan_signal(struct turning *t, const ip_addr *peer, bool lives)
+{
+	const struct want_facts *want = &t->facts->want;
+	struct rtnl_route routes[WANT_SIGNAL_ROUTES];
+	size_t n = want_signal_routes(want, peer, routes);
+
+	for (size_t i = 0; i < n; i++)
+		fib_plan_route(t->plan, lives ? FIB_AT_SIGNAL_ADD : FIB_AT_SIGNAL_DEL,
+			lives ? FIB_MISSING : FIB_UNWANTED, want->ifname,
+			&routes[lives ? i : n - 1 - i]);
+}
+
+static void plan_signals(struct turning *t, const struct rib_level *l)
+{
+	const struct generation *g = t->facts->gen;
+	bool lives = l->state != RIB_DOWN;
+
+	for (size_t i = 0; i < g->n_signals; i++) {
+		const struct generation_peer *p = &g->peers[g->signals[i].peer];
+
+		if (p->id != l->peer)
+			continue;
+		if (!lives || may_signal(t->facts, &p->node->public_key))
+			plan_signal(t, &g->signals[i].addr, lives);
+		else
+			t->is_cut = true;
+	}
 }
 
 /* --- levels and sets of owners -----------------------------------------------------------------
@@ -188,6 +232,8 @@ bool turns_plan(const struct turns_facts *facts, const struct rib_diff *diff, st
 {
 	struct turning t = {.facts = facts, .plan = ret, .absent = map_new(), .mute = map_new()};
 
+	for (size_t i = 0; i < diff->levels.n; i++)
+		plan_signals(&t, &diff->levels.items[i]);
 	if (facts->has_many_owners) {
 		plan_levels(&t, diff);
 		plan_sets(&t, diff);
@@ -199,4 +245,19 @@ bool turns_plan(const struct turns_facts *facts, const struct rib_diff *diff, st
 	map_free(t.absent);
 	map_free(t.mute);
 	return !t.is_cut;
+}
+
+bool turns_split(struct fib_plan *plan, struct fib_plan *first)
+{
+	size_t n = 0, size = sizeof(*plan->ops.items);
+
+	while (n < plan->ops.n && plan->ops.items[n].stage <= FIB_AT_SIGNAL_DEL)
+		n++;
+	if (!n || plan->ops.n <= FIB_CHUNK)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		vec_push(&first->ops, plan->ops.items[i]);
+	plan->ops.n -= n;
+	memmove(plan->ops.items, plan->ops.items + n, plan->ops.n * size);
+	return true;
 }

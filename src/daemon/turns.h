@@ -23,4 +23,9 @@ struct turns_facts {
  * foreign peer's as far as is known, or not ours yet; a look tells more. */
 bool turns_plan(const struct turns_facts *facts, const struct rib_diff *diff, struct fib_plan *ret);
 
+/* Takes the beginning of a large plan out, which isn't to wait behind other large ones: levels, and
+ * the signals of who died. False: there is nothing of the kind, or the plan is small. *first is for
+ * fib_plan_done. */
+bool turns_split(struct fib_plan *plan, struct fib_plan *first);
+
 #endif

@@ -329,16 +329,16 @@ void node_fib_move(struct node_fib *f, const struct engine_action *a)
 		.gen = gen,
 		.before = engine_generation_before(f->d->engine),
 		.has_many_owners = self(f)->model && self(f)->model->max_owners > 1,
-		.want = {.apart = f->facts.apart.items,
-			.n_apart = f->facts.apart.n,
-			.mark = f->facts.fwmark,
-			.ifindex = f->facts.ifindex,
-			.ifname = gen->self->interface},
 		.foreign = f->facts.foreign.items,
 		.n_foreign = f->facts.foreign.n,
 	};
 	struct fib_plan plan = {0};
 
+	generation_facts(gen, &facts.want);
+	facts.want.apart = f->facts.apart.items;
+	facts.want.n_apart = f->facts.apart.n;
+	facts.want.mark = f->facts.fwmark;
+	facts.want.ifindex = f->facts.ifindex;
 	f->facts.moves_cut |= !turns_plan(&facts, a->u.move, &plan);
 	order(f, &plan, &outcome);
 }
