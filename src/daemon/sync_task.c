@@ -157,8 +157,11 @@ static void add_line(const char *text, void *data)
 	changes_add(&t->changes, "%s", text);
 }
 
+/* What a verdict says of a peer has nothing to do with what isn't known. */
 static bool is_removal(const struct fib_op *op)
 {
+	if (op->stage == FIB_AT_SIGNAL_DEL)
+		return false;
 	return op->type == FIB_PREFIX_DEL || op->type == FIB_OWNERS_DEL ||
 	       op->type == FIB_PEER_DEL || op->type == FIB_ROUTE_DEL;
 }

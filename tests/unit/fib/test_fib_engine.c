@@ -7,6 +7,7 @@
 #include "fib_engine_world.h"
 
 #include "base/buf.h"
+#include "fib/tell.h"
 
 enum engine { NONE, BIRD, FRR, N_ENGINES };
 
@@ -416,6 +417,29 @@ static void rules_are_flushed(void **state)
 	}
 }
 
+/* What couldn't be had is said, once for the kind of kernel that hasn't it. */
+static void what_fails_is_told(void **state)
+{
+	struct fib_op op = {.type = FIB_RULE_ADD, .device = "wg0"};
+	char *fix, *what;
+
+	op.u.rule = (struct rtnl_rule){.family = AF_INET,
+		.table = OVERLAY_TABLE,
+		.suppress_prefixlen = -1,
+		.priority = KERNEL_PRIORITY_OVERLAY,
+		.to = P("10.10.0.0/24")};
+	what = fib_tell_failure(&op, -EAFNOSUPPORT, NULL, &fix);
+	assert_non_null(strstr(what, "the rule that leads 10.10.0.0/24 into wg0"));
+	free(what);
+	op.u.rule.family = AF_INET6; /* it has no packets, either */
+	assert_null(fib_tell_failure(&op, -EAFNOSUPPORT, NULL, &fix));
+	op = (struct fib_op){.type = FIB_ADDRESS_ADD, .u.address = P("fe80::11/64")};
+	assert_null(fib_tell_failure(&op, -EACCES, NULL, &fix));
+	what = fib_tell_failure(&op, -EEXIST, NULL, &fix);
+	assert_non_null(strstr(what, "fe80::11/64"));
+	free(what);
+}
+
 /* What is taken down is all that would stay. */
 static void it_is_taken_down(void **state)
 {
@@ -452,6 +476,7 @@ int main(void)
 		cmocka_unit_test(from_one_to_another),
 		cmocka_unit_test(the_device_goes),
 		cmocka_unit_test(rules_are_flushed),
+		cmocka_unit_test(what_fails_is_told),
 		cmocka_unit_test(it_is_taken_down),
 	};
 

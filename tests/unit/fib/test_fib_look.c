@@ -188,6 +188,10 @@ static void without_ipv6(void **state)
 	world.rules6 = -EAFNOSUPPORT;
 	assert_int_equal(fib_look(&world.io, &q, &is), 0);
 	assert_int_equal(is.rules.n, 1);
+	assert_true(!is.no_rules[0] && is.no_rules[1]);
+	world.rules6 = -EOPNOTSUPP; /* a kernel without them */
+	assert_int_equal(fib_look(&world.io, &q, &is), 0);
+	assert_true(!is.no_rules[0] && is.no_rules[1]);
 	world.rules6 = -ENOBUFS;
 	assert_int_equal(fib_look(&world.io, &q, &is), -ENOBUFS);
 	fib_state_done(&is);
