@@ -29,12 +29,12 @@ SYSTEM = re.compile(r"^\s*#\s*include\s+<([^>]+)>")
 WITHOUT_CIRCLES = {"daemon", "fib", "control", "prober"}
 PURE = {"adoption", "candidates", "endpoints", "engine", "engine_adoption", "engine_endpoints", "engine_generation", "engine_lines", "engine_reports", "engine_routes",
         "engine_sync", "engine_verdicts", "generation", "handshakes", "journal", "kernel_candidates", "kernel_facts", "kernel_refused", "kernel_source", "kernel_table", "lines", "looks", "names", "shall",
-        "reports", "reports_own", "reports_told", "shall_apart", "shall_device", "shall_ours"}
+        "reports", "reports_own", "reports_told", "routing_bird", "routing_talk", "routing_watch", "shall_apart", "shall_device", "shall_ours"}
 PURE_KNOWS = {"base", "mesh", "route", "live"}
 # Of folders that have more than values and decisions.
 PURE_UNITS = {("device", "device"), ("fib", "diff"), ("fib", "plan"), ("fib", "question"), ("fib", "state"), ("fib", "tell"),
               ("fib", "trouble"), ("fib", "want"), ("fib", "want_own"), ("sys", "route_mirror")}
-PURE_SYSTEM = {"assert.h", "errno.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h", "syslog.h"}
+PURE_SYSTEM = {"assert.h", "ctype.h", "errno.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h", "syslog.h"}
 
 
 def unit_of(folder, stem):

@@ -47,7 +47,30 @@ static void print_head(const json_t *a)
 			term_begin(stdout, TERM_YELLOW), term_end(stdout, TERM_YELLOW));
 }
 
-static void add_peer(struct table *t, const json_t *p)
+/* Of a routing engine. What all sessions with a peer do, or how many stand. */
+static void add_sessions(struct table *t, const json_t *p)
+{
+	const json_t *list = json_object_get(p, "sessions"), *s;
+	const char *state = "";
+	size_t i, n = json_array_size(list), established = 0;
+	long long routes = 0;
+
+	json_array_foreach(list, i, s)
+	{
+		state = client_text(s, "state");
+		established += !strcmp(state, "established");
+		routes += json_integer_value(json_object_get(s, "routes"));
+	}
+	if (!established)
+		table_cell(t, n ? TERM_RED : TERM_PLAIN, "%s", state);
+	else if (established < n)
+		table_cell(t, TERM_YELLOW, "%zu of %zu established, %lld routes", established, n,
+			routes);
+	else
+		table_cell(t, TERM_GREEN, "established, %lld routes", routes);
+}
+
+static void add_peer(struct table *t, const json_t *p, bool has_engine)
 {
 	const char *state = client_text(p, "state");
 	const json_t *age = json_object_get(p, "handshake_age_s");
@@ -66,6 +89,8 @@ static void add_peer(struct table *t, const json_t *p)
 		bytes_text(json_number_value(json_object_get(p, "rx_bytes")), rx));
 	table_cell(t, TERM_PLAIN, "%s",
 		bytes_text(json_number_value(json_object_get(p, "tx_bytes")), tx));
+	if (has_engine)
+		add_sessions(t, p);
 	table_cell(t, TERM_DIM, "%s", client_text(p, "why"));
 }
 
@@ -73,11 +98,14 @@ static void print_peers(const json_t *a)
 {
 	static const char *const headings[] = {"PEER", "STATE", ">FOR", "PROBE", "ENDPOINT",
 		">HANDSHAKE", ">RECEIVED", ">SENT", "WHY", NULL};
-	struct table *t = table_new(headings);
+	static const char *const with_engine[] = {"PEER", "STATE", ">FOR", "PROBE", "ENDPOINT",
+		">HANDSHAKE", ">RECEIVED", ">SENT", "BGP", "WHY", NULL};
+	bool has_engine = json_is_object(json_object_get(a, "routing"));
+	struct table *t = table_new(has_engine ? with_engine : headings);
 	const json_t *p;
 	size_t i;
 
-	json_array_foreach(json_object_get(a, "peers"), i, p) add_peer(t, p);
+	json_array_foreach(json_object_get(a, "peers"), i, p) add_peer(t, p, has_engine);
 	putchar('\n');
 	table_print(t, stdout);
 	table_free(t);
@@ -99,6 +127,27 @@ static void print_troubles(const json_t *a)
 	}
 }
 
+static void print_routing(const json_t *a)
+{
+	const json_t *r = json_object_get(a, "routing"), *answers = json_object_get(r, "answers");
+
+	if (!json_is_object(r))
+		return;
+	printf("routing engine %s: ", client_text(r, "engine"));
+	if (json_is_true(answers))
+		printf("%lld of %lld sessions established, %lld routes from them\n",
+			(long long)json_integer_value(json_object_get(r, "established")),
+			(long long)json_integer_value(json_object_get(r, "sessions")),
+			(long long)json_integer_value(json_object_get(r, "routes")));
+	else if (json_is_false(answers))
+		printf("%sdoesn't answer%s at %s\n", term_begin(stdout, TERM_RED),
+			term_end(stdout, TERM_RED), client_text(r, "socket"));
+	else
+		printf("%s\n", json_is_string(json_object_get(r, "socket"))
+				       ? "not asked yet"
+				       : "its sessions aren't known here");
+}
+
 static int run(int argc, char **argv)
 {
 	struct client_options o;
@@ -116,6 +165,7 @@ static int run(int argc, char **argv)
 		client_print_json(answer);
 	} else {
 		print_head(answer);
+		print_routing(answer);
 		print_peers(answer);
 		print_troubles(answer);
 	}

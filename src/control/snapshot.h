@@ -11,6 +11,23 @@
 #include "live/live.h"
 #include "mesh/inventory.h"
 
+/* Of a routing engine's, with a peer. */
+struct snapshot_session {
+	ip_addr neighbor;
+	const char *state; /* static */
+	int64_t for_ns;	   /* in that state */
+	uint32_t routes;
+};
+
+struct snapshot_routing {
+	const char *engine; /* static; NULL: none */
+	const char *socket; /* NULL: it can't be asked */
+	bool is_known, answers;
+	int64_t for_ns; /* it answers, or doesn't */
+	size_t n_sessions, n_established;
+	uint64_t n_routes;
+};
+
 struct snapshot_peer {
 	const char *node;
 	enum mesh_role role;
@@ -24,6 +41,8 @@ struct snapshot_peer {
 	unsigned max_owners;
 	const char **lost; /* nodes */
 	size_t n_lost;
+	struct snapshot_session *sessions;
+	size_t n_sessions;
 };
 
 /* A line that is down between two nodes that live, as far as can be told. */
@@ -52,6 +71,7 @@ struct snapshot {
 	uint16_t listen_port;
 	unsigned max_owners; /* per prefix, on the device */
 	bool drained, holding;
+	struct snapshot_routing routing;
 	struct snapshot_peer *peers;
 	size_t n_peers;
 	struct snapshot_cut_pair *cut_pairs;

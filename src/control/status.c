@@ -84,6 +84,22 @@ static json_t *lost_json(const struct snapshot_peer *p)
 	return list;
 }
 
+static json_t *sessions_json(const struct snapshot_peer *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->n_sessions; i++) {
+		const struct snapshot_session *s = &p->sessions[i];
+		char addr[IP_ADDR_STRLEN];
+
+		json_array_append_new(list,
+			json_pack("{s:s, s:s, s:o, s:I}", "neighbor",
+				ip_addr_format(&s->neighbor, addr), "state", s->state, "since_s",
+				seconds(s->for_ns), "routes", (json_int_t)s->routes));
+	}
+	return list;
+}
+
 static json_t *peer_json(const struct snapshot_peer *p, instant now)
 {
 	const struct live_peer_info *live = &p->live;
@@ -92,7 +108,7 @@ static json_t *peer_json(const struct snapshot_peer *p, instant now)
 					      : json_integer(p->handshake_age_ns / NS_PER_S);
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:i, s:s, s:o, s:o, s:o, s:I, s:I, "
-			 "s:o, s:o, s:o}",
+			 "s:o, s:o, s:o, s:o}",
 		"node", p->node, "role", mesh_role_name(p->role), "state",
 		live_state_name(live->state), "cause", live_cause_name(live->cause), "why",
 		live_cause_text(live->cause), "since_s", seconds(instant_diff(now, live->since)),
@@ -100,7 +116,8 @@ static json_t *peer_json(const struct snapshot_peer *p, instant now)
 		probe_name(live->config.probe), "bfd", bfd_json(live), "handshake_age_s", age,
 		"endpoint", endpoint_json(&p->endpoint), "rx_bytes", (json_int_t)p->rx_bytes,
 		"tx_bytes", (json_int_t)p->tx_bytes, "inventory", inventory_json(p), "max_owners",
-		p->has_reported ? json_integer(p->max_owners) : json_null(), "lost", lost_json(p));
+		p->has_reported ? json_integer(p->max_owners) : json_null(), "lost", lost_json(p),
+		"sessions", sessions_json(p));
 }
 
 static json_t *cut_pairs_json(const struct snapshot *s)
@@ -126,17 +143,30 @@ static json_t *problems_json(const struct snapshot *s)
 	return list;
 }
 
+/* Nothing is known yet of one that hasn't been asked. */
+static json_t *routing_json(const struct snapshot_routing *r)
+{
+	if (!r->engine)
+		return json_null();
+	return json_pack("{s:s, s:s?, s:o, s:o, s:I, s:I, s:I}", "engine", r->engine, "socket",
+		r->socket, "answers", r->is_known ? json_boolean(r->answers) : json_null(),
+		"since_s", r->is_known ? seconds(r->for_ns) : json_null(), "sessions",
+		(json_int_t)r->n_sessions, "established", (json_int_t)r->n_established, "routes",
+		(json_int_t)r->n_routes);
+}
+
 static json_t *head_json(const struct snapshot *s)
 {
 	return json_pack("{s:b, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:{s:s, s:s, s:s, s:i, "
-			 "s:i}, s:b, s:b, s:o, s:o}",
+			 "s:i}, s:b, s:b, s:o, s:o, s:o}",
 		"ok", 1, "answer_version", (int)CONTROL_STATUS_VERSION, "node", s->node, "role",
 		mesh_role_name(s->role), "mesh", s->mesh, "inventory", s->inventory,
 		"inventory_digest", s->inventory_digest, "version", SHUNT_VERSION, "uptime_s",
 		seconds(s->uptime_ns), "device", "interface", s->interface, "kind", s->device_kind,
 		"name", s->device_name, "listen_port", (int)s->listen_port, "max_owners",
 		(int)s->max_owners, "drained", (int)s->drained, "holding", (int)s->holding,
-		"cut_pairs", cut_pairs_json(s), "problems", problems_json(s));
+		"routing", routing_json(&s->routing), "cut_pairs", cut_pairs_json(s), "problems",
+		problems_json(s));
 }
 
 bool status_next(struct buf *text, void *status_job)

@@ -66,6 +66,7 @@ struct daemon_drainer {
 };
 
 struct reload;
+struct routing_status;
 
 /* What was wrong when it was last asked. */
 struct daemon_problems {
@@ -116,6 +117,7 @@ struct daemon {
 	unsigned seconds;		  /* since the start, as the timer counts */
 	struct device_reader *reader;	  /* reads the device into mirror when somebody asks */
 	struct diagnosis *diagnosis;
+	struct routing_status *routing;
 	struct bfd_filter *bfd_filter;
 	/* The device as it was last seen, for those who ask; the engine has what it decides by. */
 	struct device_state mirror;

@@ -4,6 +4,7 @@
 #include "daemon/bfd_filter.h"
 #include "daemon/diagnosis.h"
 #include "daemon/health.h"
+#include "daemon/routing_status.h"
 #include "sys/clock.h"
 #include <errno.h>
 #include <stdio.h>
@@ -171,6 +172,7 @@ json_t *problems_to_log(struct daemon *d)
 	if (prober_error(d->prober, text, sizeof(text)))
 		add(list, text, NULL);
 	diagnosis_problems(d->diagnosis, list);
+	routing_status_check(d, sys_now(), add_health, list);
 	problems_of_lines(d, add_line, list);
 	return list;
 }

@@ -13,6 +13,7 @@
 #include "daemon/peers.h"
 #include "daemon/problems.h"
 #include "daemon/reload.h"
+#include "daemon/routing_status.h"
 #include "daemon/signals.h"
 #include "daemon/sync.h"
 #include "daemon/takedown.h"
@@ -48,6 +49,7 @@ static void on_second(uv_timer_t *t)
 	struct daemon *d = t->data;
 
 	bfd_filter_step(d->bfd_filter, d, sys_now());
+	routing_status_step(d, sys_now());
 	own_networks_step(&d->own_networks, d->gen, &d->fib, d->rtnl);
 	if (d->seconds++ % SECONDS_PER_LOOK == 0)
 		problem_log_update(&d->problem_log, problems_to_log(d));
@@ -223,6 +225,17 @@ static int drop_privileges(struct buf *why)
 	if (err)
 		buf_printf(why, "can't drop privileges: %s", strerror(-err));
 	return err;
+}
+
+/* Their sockets are open to their groups. Where that can't be had, its sessions aren't shown. */
+static void join_engine(enum mesh_engine engine)
+{
+	static const char *const bird[] = {"bird", NULL}, *const frr[] = {"frr", "frrvty", NULL};
+
+	if (engine == MESH_ENGINE_BIRD)
+		process_join_groups(bird);
+	if (engine == MESH_ENGINE_FRR)
+		process_join_groups(frr);
 }
 
 static void tell_start_error(const struct daemon *d, struct buf *why)
@@ -416,6 +429,7 @@ static int start(struct daemon *d, struct buf *why)
 	if (err)
 		return err;
 	daemon_set_sysctls(d);
+	join_engine(d->gen->self->routing.engine);
 	err = drop_privileges(why);
 	if (err)
 		return err;
@@ -456,6 +470,7 @@ static bool stop_threads(struct daemon *d)
 	device_reader_free(d->reader);
 	control_desk_free(d->desk);
 	diagnosis_stop(d->diagnosis);
+	routing_status_free(d->routing);
 	resolver_free(d->resolver);
 	foreign_look_free(d->foreign);
 	remember_free(d->remember);
@@ -569,6 +584,7 @@ struct daemon *daemon_new(const struct daemon_options *o, struct buf *why)
 	d->reader = device_reader_new(&d->loop, daemon_take_reading, d);
 	d->desk = control_desk_new(&d->loop, &asked_source, d);
 	d->bfd_filter = bfd_filter_new();
+	d->routing = routing_status_new(&d->loop);
 	return d;
 }
 

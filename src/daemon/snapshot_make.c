@@ -2,6 +2,7 @@
 #include "daemon/snapshot_make.h"
 
 #include "daemon/problems.h"
+#include "daemon/routing_status.h"
 #include "sys/clock.h"
 #include <stdio.h>
 
@@ -149,6 +150,7 @@ struct snapshot *snapshot_make(struct daemon *d)
 	s->peers = arena_array(&s->arena, struct snapshot_peer, d->gen->n_peers);
 	for (size_t i = 0; i < d->gen->n_peers; i++)
 		take_peer(s, d, &d->gen->peers[i]);
+	routing_status_show(d, s);
 	take_cut_pairs(s, d);
 	take_problems(s, young_problems(d, s->at));
 	take_own(s, d->gen->self);

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <link.h>
 #include <linux/capability.h>
@@ -36,6 +37,22 @@ static int caps_set(const struct caps *c)
 	struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
 
 	return syscall(SYS_capset, &h, c->word) < 0 ? -errno : 0;
+}
+
+#define GROUPS_MAX 256 /* who has more gets no other */
+
+int process_join_groups(const char *const *names)
+{
+	gid_t list[GROUPS_MAX + 1];
+	int n = getgroups(GROUPS_MAX, list);
+
+	for (; n >= 0 && *names; names++) {
+		const struct group *g = getgrnam(*names);
+
+		if (g && n < GROUPS_MAX)
+			list[n++] = g->gr_gid;
+	}
+	return n < 0 || setgroups((size_t)n, list) ? -errno : 0;
 }
 
 bool process_has_cap(int cap)

@@ -121,3 +121,38 @@ def test_problems_of_the_status(tmp_path):
     assert "\nproblem  the line between hub-a and site-1 is dead while both live: hub-b relays\n\nproblem  site-1" in text
     assert "wg0, uapi WireGuard (shunt-wg, several owners), port 51820" in text
     assert text.endswith("   mend it: copy this one there\n")
+
+
+def status_with(routing, *peers):
+    return {"node": "site-2", "role": "spoke", "mesh": "corp", "uptime_s": 5, "drained": False, "holding": False, "problems": [],
+            "device": {"interface": "wg0", "kind": "uapi", "name": "shunt-wg", "listen_port": 51820, "max_owners": 16},
+            "routing": routing, "peers": [
+                {"node": name, "state": "up", "since_s": 5, "probe": "bfd", "endpoint": None, "handshake_age_s": 3,
+                 "rx_bytes": 0, "tx_bytes": 0, "why": "session up", "sessions": sessions} for name, sessions in peers]}
+
+
+def session(neighbor, state, routes=0):
+    return {"neighbor": neighbor, "state": state, "since_s": 5, "routes": routes}
+
+
+def test_sessions_of_a_routing_engine(tmp_path):
+    routing = {"engine": "bird", "socket": "/run/bird/bird.ctl", "answers": True, "since_s": 5, "sessions": 4, "established": 3, "routes": 17}
+    text = screen(tmp_path, "status", status_with(
+        routing, ("hub-a", [session("10.10.0.1", "established", 12), session("fd10::1", "established", 5)]),
+        ("hub-b", [session("10.10.0.2", "established"), session("fd10::2", "active")]),
+        ("hub-c", [session("10.10.0.3", "idle")]), ("site-1", [])))
+    assert "\nrouting engine bird: 3 of 4 sessions established, 17 routes from them\n" in text
+    lines = {line.split()[0]: line for line in text.splitlines() if line}
+    assert "  BGP  " in lines["PEER"]
+    assert "  established, 17 routes  " in lines["hub-a"]
+    assert "  1 of 2 established, 0 routes  " in lines["hub-b"]
+    assert "  idle  " in lines["hub-c"] and "  -  " in lines["site-1"]
+
+
+def test_a_routing_engine_that_says_nothing(tmp_path):
+    routing = {"engine": "frr", "socket": "/run/frr/bgpd.vty", "answers": False, "since_s": 5, "sessions": 0, "established": 0, "routes": 0}
+    assert "\nrouting engine frr: doesn't answer at /run/frr/bgpd.vty\n" in screen(tmp_path, "status", status_with(routing))
+    assert "routing engine frr: not asked yet\n" in screen(tmp_path, "status", status_with({**routing, "answers": None}))
+    other = {**routing, "engine": "other", "answers": None, "socket": None}
+    assert "routing engine other: its sessions aren't known here\n" in screen(tmp_path, "status", status_with(other))
+    assert "routing engine" not in screen(tmp_path, "status", status_with(None))

@@ -40,6 +40,8 @@ static struct snapshot_peer peer_of(unsigned i)
 	struct snapshot_peer p = {.node = "hub-a", .role = MESH_HUB, .handshake_age_ns = -1};
 
 	static const char *lost[] = {"site-9"};
+	static struct snapshot_session session = {
+		.state = "established", .for_ns = NS_PER_S, .routes = 12};
 
 	p.live.hold_until = INSTANT_NEVER;
 	p.live.config.probe = i % 2 ? LIVE_PROBE_BFD : LIVE_PROBE_NONE;
@@ -51,6 +53,9 @@ static struct snapshot_peer peer_of(unsigned i)
 	p.max_owners = 16;
 	p.lost = lost;
 	p.n_lost = 1;
+	assert_true(ip_addr_parse(&session.neighbor, "10.10.0.1"));
+	p.sessions = &session;
+	p.n_sessions = 1;
 	ip_addr a = {.family = AF_INET, .bytes = {192, 0, 2, 1}};
 	p.endpoint = sock_addr_make(&a, 51820);
 	return p;
@@ -64,6 +69,8 @@ static struct snapshot *shown(void *data)
 	s->mesh = s->inventory = s->inventory_digest = s->interface = s->device_name = "x";
 	s->device_kind = "uapi";
 	s->drained = ((struct fake *)data)->drained;
+	s->routing =
+		(struct snapshot_routing){"bird", "/run/bird/bird.ctl", true, true, 5, 2, 1, 12};
 	s->peers = arena_array(&s->arena, struct snapshot_peer, N_PEERS);
 	for (; s->n_peers < N_PEERS; s->n_peers++)
 		s->peers[s->n_peers] = peer_of((unsigned)s->n_peers);
