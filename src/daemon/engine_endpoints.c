@@ -27,12 +27,22 @@ static bool is_overdue(const struct engine *e, const struct generation_peer *p, 
 	return rib_peer_state(e->rib, p->id) == RIB_DOWN;
 }
 
-/* Packets to it would be routed into the tunnel that they carry, unless the kernel's routes are
- * brought into line first. */
+static bool is_guarded(const struct generation *g, const ip_addr *a)
+{
+	for (size_t i = 0; i < g->n_guarded; i++)
+		if (ip_prefix_has_addr(&g->guarded[i], a))
+			return true;
+	return false;
+}
+
+/* Packets to it would be routed into the tunnel that they carry, or refused with what others may
+ * announce, unless the kernel's routes are brought into line first. */
 static bool is_in_tunnel(const struct engine *e, const sock_addr *endpoint)
 {
 	ip_addr a = sock_addr_ip(endpoint);
 
+	if (is_guarded(e->gen, &a))
+		return true;
 	for (unsigned len = 1; len <= ip_family_bits(a.family); len++) {
 		ip_prefix p = ip_prefix_of(&a, len);
 		struct rib_answer found;

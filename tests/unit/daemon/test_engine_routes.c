@@ -305,6 +305,47 @@ static void test_a_node_gets_a_routing_engine(void **state)
 	forget(b);
 }
 
+/* --- what the kernel has for an engine -----------------------------------------------------------
+ */
+
+/* Whom the last life held for living is taken for it, though nothing is sent there. */
+static void test_a_signal_that_stands_says_who_was_up(void **state)
+{
+	struct engine_event e = {.type = ENGINE_FOUND};
+	struct bench *b = *state;
+	ip_addr hub_b;
+
+	engines(b);
+	take_generation(b);
+	device_has(b, HUB_A, "192.0.2.1:51820", NULL);
+	device_has(b, HUB_B, "192.0.2.2:51820", NULL);
+	assert_true(ip_addr_parse(&hub_b, "10.9.0.2"));
+	e.u.found.device = &b->device;
+	e.u.found.max_owners = 1;
+	e.u.found.routes = routes_of(b, NULL, 0, true);
+	e.u.found.signals = &hub_b;
+	e.u.found.n_signals = 1;
+	feed(b, e);
+	assert_int_equal(rib_peer_state(engine_rib(b->e), id(b, HUB_A)), RIB_DOWN);
+	assert_int_equal(rib_peer_state(engine_rib(b->e), id(b, HUB_B)), RIB_UP);
+}
+
+/* What others may announce is refused where nobody does; not so the tunnel's own packets. */
+static void test_an_endpoint_within_what_may_be_announced_waits(void **state)
+{
+	struct bench *b = *state;
+
+	begin_with_engines(b);
+	run_until(b, 1005);
+	verdict(b, HUB_B, LIVE_DOWN);
+	run_until(b, 1006);
+	forget(b);
+	resolved(b, HUB_B, "10.20.2.7:51820");
+	expect(b, "sync: an endpoint within a carried prefix\n");
+	synced(b);
+	expect(b, "hub-b goes to 10.20.2.7:51820 from 192.0.2.2:51820\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +362,10 @@ int main(void)
 			test_words_of_an_older_generation_count_for_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(test_words_come_while_a_reload_is_fed, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_node_gets_a_routing_engine, begin, end),
+		cmocka_unit_test_setup_teardown(
+			test_a_signal_that_stands_says_who_was_up, begin, end),
+		cmocka_unit_test_setup_teardown(
+			test_an_endpoint_within_what_may_be_announced_waits, begin, end),
 	};
 
 	return cmocka_run_group_tests_name("engine_routes", tests, NULL, NULL);
