@@ -231,6 +231,33 @@ static void covers_of(const struct mesh_announcers *a, const ip_prefix *p, struc
 			ret->items[ret->n++] = found;
 }
 
+static const struct permit *nearest(const struct mesh_announcers *a, const ip_prefix *p)
+{
+	struct covers c;
+
+	covers_of(a, p, &c);
+	return c.n ? c.items[0] : NULL;
+}
+
+size_t mesh_announcers_nearest(
+	const struct mesh_announcers *a, const ip_prefix *p, unsigned *ret, size_t max)
+{
+	const struct permit *found = nearest(a, p);
+	size_t n = 0;
+
+	for (; found && n < found->nodes.n && n <= max; n++)
+		if (n < max)
+			ret[n] = found->nodes.items[n];
+	return n;
+}
+
+bool mesh_is_nearest_announcer(const struct mesh_announcers *a, const ip_prefix *p, unsigned node)
+{
+	const struct permit *found = nearest(a, p);
+
+	return found && bsearch(&node, found->nodes.items, found->nodes.n, sizeof(node), node_cmp);
+}
+
 static bool is_in_narrower(const struct covers *c, size_t level, unsigned node)
 {
 	for (size_t i = 0; i < level; i++)

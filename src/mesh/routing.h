@@ -59,6 +59,12 @@ void mesh_announcers_free(struct mesh_announcers *a);
  * number above max: ten thousand that may announce one prefix cost no more than a few. */
 size_t mesh_announcers_of(
 	const struct mesh_announcers *a, const ip_prefix *p, unsigned *ret, size_t max);
+/* The same of those alone whose permit is the narrowest that holds the prefix: behind it the others
+ * stand as a cover does. */
+size_t mesh_announcers_nearest(
+	const struct mesh_announcers *a, const ip_prefix *p, unsigned *ret, size_t max);
+/* Whether the node is one of these, however many there are. */
+bool mesh_is_nearest_announcer(const struct mesh_announcers *a, const ip_prefix *p, unsigned node);
 /* The outermost prefixes that nodes other than self may announce, default routes and self's own
  * networks left out: what must not leave in clear while nobody announces it. By ip_prefix_cmp; *ret
  * is malloc'd, NULL where there are none. */

@@ -253,6 +253,43 @@ static void announcers(void **state)
 	mesh_build_done(&b);
 }
 
+static void nearest_announcers(void **state)
+{
+	static const struct {
+		const char *prefix, *want;
+	} table[] = {
+		{"10.40.1.0/24", "site-2"},
+		{"10.40.1.64/26", "site-2"},
+		{"10.40.2.0/24", "site-1 site-3"},
+		{"10.40.0.0/15", ""},
+		{"0.0.0.0/0", "site-2"},
+		{"198.51.100.0/24", ""},
+	};
+	struct mesh_build b;
+	struct mesh_topology_index *t = start(&b, MESH_HUB_AND_SPOKE);
+	struct mesh_announcers *a;
+	unsigned nodes[8];
+
+	give_networks(&b);
+	a = mesh_announcers_new(&b.inv);
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		ip_prefix p = mesh_build_prefix(table[i].prefix);
+		size_t n = mesh_announcers_nearest(a, &p, nodes, ARRAY_SIZE(nodes));
+		AUTO_BUF got = {0};
+
+		for (size_t k = 0; k < n; k++) {
+			buf_printf(&got, "%s%s", k ? " " : "", b.inv.nodes[nodes[k]].name);
+			assert_true(mesh_is_nearest_announcer(a, &p, nodes[k]));
+		}
+		assert_string_equal(buf_str(&got), table[i].want);
+		assert_false(mesh_is_nearest_announcer(a, &p, HUB_A));
+		assert_int_equal(mesh_announcers_nearest(a, &p, nodes, 1), n > 2 ? 2 : n);
+	}
+	mesh_announcers_free(a);
+	mesh_topology_free(t);
+	mesh_build_done(&b);
+}
+
 static void guarded(void **state)
 {
 	static const struct {
@@ -407,6 +444,7 @@ int main(void)
 		cmocka_unit_test(sessions_without_hubs),
 		cmocka_unit_test(addresses_of_sessions),
 		cmocka_unit_test(announcers),
+		cmocka_unit_test(nearest_announcers),
 		cmocka_unit_test(guarded),
 		cmocka_unit_test(random_announcers_as_asked_one_by_one),
 	};
