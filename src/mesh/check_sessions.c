@@ -323,48 +323,59 @@ static void check_single_hubs(struct check *c, const struct speakers *s)
 /* --- numbers that make a loop --------------------------------------------------------------------
  */
 
+/* sites: those of one number whose engine is `other`; hub has another number. */
 static void report_loop(struct check *c, unsigned hub, const node_list *sites)
 {
 	const struct mesh_node *first = node_at(c, sites->items[0]);
-	const char *names = check_names(c, sites->items, sites->n);
 	node_list named = {0};
+	bool one = sites->n == 1;
 
 	vec_push(&named, hub);
 	for (size_t i = 0; i < sites->n; i++)
 		vec_push(&named, sites->items[i]);
 	check_add(c, &(struct mesh_finding){
 			     .code = "asn-loop",
-			     .severity = MESH_ERROR,
+			     .severity = MESH_WARNING,
 			     .nodes = named.items,
 			     .n_nodes = named.n,
 			     .pos = first->routing.asn_pos,
 			     .effect = check_text(c,
-				     "%s have the AS number %u, and %s, which passes on what one "
-				     "of them announces, has another: the others find their own "
-				     "number in it and drop it as a loop.",
-				     names, mesh_asn(first), check_name(c, hub)),
+				     "%s share%s the AS number %u with other sites, whose networks "
+				     "come by way of %s, which has another: a routing engine finds "
+				     "its own number in them and drops them as a loop, unless it "
+				     "is told to take it.",
+				     check_names(c, sites->items, sites->n), one ? "s" : "",
+				     mesh_asn(first), check_name(c, hub)),
 			     .fix = check_text(c,
-				     "Give %s the same number, or each node one of its own, as it "
-				     "has where none is stated.",
-				     check_name(c, hub)),
+				     "Let the routing engine%s there take %s own number in a path "
+				     "once (what `shunt render` writes does), give %s the same "
+				     "number, or each node one of its own.",
+				     one ? "" : "s", one ? "its" : "their", check_name(c, hub)),
 		     });
 	vec_done(&named);
 }
 
-/* Of sites with one number, those that have a session with a hub of another. */
+/* Of sites with one number, those that have a session with a hub of another. What is rendered takes
+ * its own number in a path. */
 static void check_loops_of(struct check *c, const struct speakers *s, const node_list *sites)
 {
-	for (size_t hub = 0; hub < s->n_hubs && sites->n > 1; hub++) {
-		node_list behind = {0};
-		bool is_other =
+	for (size_t hub = 0; hub < s->n_hubs; hub++) {
+		node_list others = {0};
+		size_t behind = 0;
+		bool is_another =
 			mesh_asn(node_at(c, s->hubs[hub])) != mesh_asn(node_at(c, sites->items[0]));
 
-		for (size_t i = 0; i < sites->n && is_other; i++)
-			if (s->of[sites->items[i]].hubs >> hub & 1)
-				vec_push(&behind, sites->items[i]);
-		if (behind.n > 1)
-			report_loop(c, s->hubs[hub], &behind);
-		vec_done(&behind);
+		for (size_t i = 0; i < sites->n && is_another; i++) {
+			const struct mesh_node *n = node_at(c, sites->items[i]);
+			bool has_session = s->of[n->index].hubs >> hub & 1;
+
+			behind += has_session;
+			if (has_session && n->routing.engine == MESH_ENGINE_OTHER)
+				vec_push(&others, n->index);
+		}
+		if (behind > 1 && others.n)
+			report_loop(c, s->hubs[hub], &others);
+		vec_done(&others);
 	}
 }
 
