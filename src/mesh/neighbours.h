@@ -6,10 +6,10 @@
  * One session per family where both ends have an address of it; IPv4 routes go by the one over
  * IPv4. Where only IPv6 is in common, its session carries IPv4 routes too (RFC 8950).
  *
- * A hub's sessions with nodes that aren't hubs are listed, and wait for the call: listed ones
- * survive a graceful restart of either end, ones made from a range don't (BIRD holds its restart
- * for listed ones only). Nodes that are newer than the configuration come in by a range over the
- * overlay.
+ * A hub lists the nodes that it knows, and both ends call: an FRR that waits for the restart of a
+ * neighbour doesn't call any more, so that a hub that only listened (passive, or a range alone)
+ * would wait for it as long. Nodes that are newer than the configuration come in by a range over
+ * the overlay.
  */
 #ifndef SHUNT_MESH_NEIGHBOURS_H
 #define SHUNT_MESH_NEIGHBOURS_H

@@ -227,10 +227,6 @@ static void add_template(
 		"\tgraceful restart on;\n\tgraceful restart time %d;\n",
 		ip_addr_format(&g->local, local), n->asn, ROUTING_HOLD, ROUTING_KEEPALIVE,
 		ROUTING_RESTART);
-	if (routing_is_hub(n) && g->kind == NEIGHBOUR_SITE)
-		buf_puts(out, "\tpassive on;\n");
-	if (n->shares_asn && !g->internal)
-		buf_puts(out, "\tallow local as 1;\n");
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
 		if (neighbours_carry(g, families[i]))
 			add_channel(g, families[i], out);

@@ -9,6 +9,9 @@
  * FRR can't ask from whom a route came when it announces it, so each import leaves a note: a large
  * community, ours alone as it begins with our AS number.
  *
+ * `coalesce-time`: by default bgpd says that it has told all (End-of-RIB) before it has, and
+ * whoever restarts takes the way by another hub for that second.
+ *
  * The numbers of entries are steps of 10 in route-maps, of 5 in lists.
  */
 #include "mesh/render_routing.h"
@@ -326,8 +329,6 @@ static void add_group(
 		ROUTING_HOLD, name);
 	if (g->both)
 		buf_printf(out, " neighbor %s capability extended-nexthop\n", name);
-	if (g->kind == NEIGHBOUR_SITE && routing_is_hub(n))
-		buf_printf(out, " neighbor %s passive\n", name);
 }
 
 static void add_members(
@@ -378,8 +379,6 @@ static void add_policy(
 		name, name, name, kinds[g->kind], d, name, d);
 	if (g->internal && routing_is_hub(n) && g->kind != NEIGHBOUR_HUB)
 		buf_printf(out, "  neighbor %s route-reflector-client\n", name);
-	if (n->shares_asn && !g->internal)
-		buf_printf(out, "  neighbor %s allowas-in 1\n", name);
 	for (size_t i = 0; g->kind == NEIGHBOUR_SITE && i < g->members.n; i++) {
 		member_list_name(&n->inv->nodes[g->members.items[i].node], family, list);
 		buf_printf(out, "  neighbor %s prefix-list %s in\n",
@@ -418,6 +417,7 @@ static void add_bgp(const struct routing_node *n, struct buf *out)
 		" bgp graceful-restart restart-time %d\n"
 		" bgp graceful-restart select-defer-time %d\n"
 		" no bgp graceful-restart notification\n"
+		" coalesce-time 0\n"
 		" timers bgp %d %d\n",
 		n->asn, ip_addr_format(&id, text), ROUTING_RESTART, ROUTING_RESTART / 2,
 		ROUTING_KEEPALIVE, ROUTING_HOLD);

@@ -16,7 +16,6 @@ struct mesh_engine_renderer {
 	const struct mesh_inventory *inv;
 	struct routing_shared shared[2]; /* IPv4, IPv6 */
 	struct buf texts[2][2];		 /* of shared, for BIRD and FRR; empty until needed */
-	VEC(uint32_t) asns;		 /* of all nodes with engines, ascending */
 };
 
 static const int families[] = {AF_INET, AF_INET6};
@@ -124,22 +123,6 @@ static void fill_mesh(const struct mesh_inventory *inv, struct permits *ret)
 	permits_sort(ret);
 }
 
-static int asn_cmp(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static void list_asns(struct mesh_engine_renderer *r)
-{
-	for (size_t i = 0; i < r->inv->n_nodes; i++)
-		if (mesh_has_engine(&r->inv->nodes[i]))
-			vec_push(&r->asns, mesh_asn(&r->inv->nodes[i]));
-	if (r->asns.n)
-		qsort(r->asns.items, r->asns.n, sizeof(*r->asns.items), asn_cmp);
-}
-
 struct mesh_engine_renderer *mesh_engine_renderer_new(const struct mesh_topology_index *t)
 {
 	struct mesh_engine_renderer *r = mem_zalloc(1, sizeof(*r));
@@ -155,7 +138,6 @@ struct mesh_engine_renderer *mesh_engine_renderer_new(const struct mesh_topology
 		fill_never(r->inv, &s->never);
 		s->n_covers = permits_covers(&s->mesh, &s->covers);
 	}
-	list_asns(r);
 	return r;
 }
 
@@ -170,25 +152,10 @@ void mesh_engine_renderer_free(struct mesh_engine_renderer *r)
 		buf_done(&r->texts[i][0]);
 		buf_done(&r->texts[i][1]);
 	}
-	vec_done(&r->asns);
 	free(r);
 }
 
 /* --- one node -------------------------------------------------------------------------------- */
-
-static bool shares_asn(const struct mesh_engine_renderer *r, const struct routing_node *n)
-{
-	const uint32_t *all = r->asns.items, *end = all + r->asns.n;
-	const uint32_t *found = bsearch(&n->asn, all, r->asns.n, sizeof(*all), asn_cmp);
-	bool is_shared;
-
-	assert(found);
-	is_shared = (found > all && found[-1] == n->asn) || (found + 1 < end && found[1] == n->asn);
-	for (size_t i = 0; is_shared && i < n->groups.n; i++)
-		if (!n->groups.items[i].internal)
-			return true;
-	return false;
-}
 
 static bool runs_bird(const struct routing_node *n)
 {
@@ -210,7 +177,6 @@ static void node_init(struct mesh_engine_renderer *r, unsigned node, struct rout
 	*n = (struct routing_node){.inv = r->inv, .self = &r->inv->nodes[node]};
 	n->asn = mesh_asn(n->self);
 	neighbours_of(r->t, node, &n->groups);
-	n->shares_asn = shares_asn(r, n);
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
 		permits_init(&n->own[i], families[i]);
 		permits_add_node(&n->own[i], n->self);

@@ -7,7 +7,7 @@
  * for an operator's own configuration, and whole ones for who has none: bird.conf, or frr.conf and
  * daemons. A name in them is safe for the engine's grammar and tells the node.
  *
- * What they say. Sites call their hubs; a hub waits for them. A node announces what is local: what
+ * What they say. Hubs and the others call each other. A node announces what is local: what
  * the kernel has or another protocol gave, within its networks and `may_announce`. A hub passes on
  * what it learned from nodes that are no hubs, and nothing else: with what it learned from another
  * hub passed on, a detour would stay in the set of equals. From a hub comes what any node may

@@ -36,7 +36,6 @@ struct routing_node {
 	const struct mesh_inventory *inv;
 	const struct mesh_node *self;
 	uint32_t asn;
-	bool shares_asn; /* another node has its number, and sessions that aren't internal */
 	neighbour_groups groups;
 	struct permits own[2];	     /* what it may announce itself: IPv4, IPv6 */
 	const struct buf *shared[2]; /* the text of the shared part */

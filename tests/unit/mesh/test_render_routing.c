@@ -300,30 +300,9 @@ static void one_as_for_all(void **state)
 			hub, is_bird ? "rr client" : "route-reflector-client", is_bird ? 6 : 4);
 		assert_count(hub, is_bird ? " internal;" : "remote-as internal", 2);
 		assert_count(site, is_bird ? "rr client" : "route-reflector-client", 0);
-		assert_count(site, is_bird ? "allow local as" : "allowas-in", 0);
 		mesh_topology_free(t);
 		mesh_build_done(&b);
 	}
-}
-
-/* Sites of one AS, hubs of others: a site hears of another by a path that has its own number. */
-static void one_as_for_sites(void **state)
-{
-	struct mesh_build b;
-
-	a_mesh(&b, MESH_ENGINE_BIRD);
-	b.nodes.items[2].routing.asn = b.nodes.items[3].routing.asn = 65000;
-	b.nodes.items[3].routing.engine = MESH_ENGINE_FRR;
-	struct mesh_topology_index *t = mesh_topology_new(mesh_build_end(&b));
-	AUTO_FREE char *hub = rendered(t, 0, MESH_ENGINE_INCLUDE);
-	AUTO_FREE char *bird = rendered(t, 2, MESH_ENGINE_INCLUDE);
-	AUTO_FREE char *frr = rendered(t, 3, MESH_ENGINE_INCLUDE);
-
-	assert_count(hub, "allow local as", 0);
-	assert_count(bird, "allow local as 1;", 2);
-	assert_count(frr, "allowas-in 1", 2);
-	mesh_topology_free(t);
-	mesh_build_done(&b);
 }
 
 int main(void)
@@ -337,7 +316,6 @@ int main(void)
 		cmocka_unit_test(bird_files),
 		cmocka_unit_test(frr_files),
 		cmocka_unit_test(one_as_for_all),
-		cmocka_unit_test(one_as_for_sites),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
