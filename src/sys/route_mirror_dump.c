@@ -59,11 +59,15 @@ static void list_entries(const struct map *map, entries *ret)
 }
 
 /* The kernel's dump goes from the first hop of an IPv6 set to the last and passes by what stands
- * between them. */
+ * between them. Where news were lost it may have been replaced by the set as well, which engines
+ * do. */
 static bool may_be_hidden(const struct route_mirror *m, const struct held_route *h)
 {
-	if (h->prefix->prefix.family != AF_INET6 || h->is_set)
+	if (h->prefix->prefix.family != AF_INET6 || h->is_set ||
+		(m->asked | m->wanted) & DOUBT_OVERRUN)
 		return false;
+	if (h->object && h->object->seen != m->dump && h->object->told != m->dump)
+		return false; /* it went with its object */
 	for (const struct held_route *o = h->prefix->first; o; o = o->next)
 		if (o->is_set && o->n_hops > 1 && o->seen == m->dump && o->table == h->table &&
 			o->priority == h->priority)

@@ -289,6 +289,19 @@ static void new_ipv6(const struct change *c)
 		add(c, last(c->p));
 }
 
+/* A set stands where its oldest hop does: without that, maybe behind others. */
+static bool may_move(
+	const struct change *c, const struct held_route *set, const struct hop_set *rest)
+{
+	const struct held_route *h = set->next;
+
+	if (find_hop(rest->hops, rest->n, &set->hops[0]) < rest->n)
+		return false;
+	while (h && (h->kind != HELD_STANDS || !held_is_like(h, c->r)))
+		h = h->next;
+	return h;
+}
+
 /* Takes what is told of out of the set. */
 static void shrink_set(const struct change *c, struct held_route *set)
 {
@@ -298,7 +311,7 @@ static void shrink_set(const struct change *c, struct held_route *set)
 	for (size_t i = 0; i < set->n_hops; i++)
 		if (find_hop(r->hops, r->n_hops, &set->hops[i]) == r->n_hops)
 			put_hop(&rest, &set->hops[i], is_dead(set->dead, i), set->hops[i].protocol);
-	if (set->n_hops - rest.n != r->n_hops)
+	if (set->n_hops - rest.n != r->n_hops || (rest.n && may_move(c, set, &rest)))
 		c->m->wanted |= DOUBT_STEP;
 	if (!rest.n) {
 		rules_lose(c->m, set, c->port, c->now);

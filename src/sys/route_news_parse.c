@@ -20,15 +20,17 @@ struct hop_reader {
 	uint64_t digest; /* of all hops, also of those behind the last that there is room for */
 };
 
-static void reader_take(struct hop_reader *r, const struct route_hop *hop, bool is_dead)
+/* flags: RTNH_F_*; those that a route is known by aren't of the link's state. */
+static void reader_take(struct hop_reader *r, const struct route_hop *hop, unsigned flags)
 {
 	struct kernel_route *route = r->route;
 
 	r->digest = route_digest_u64(r->digest, (uint64_t)hop->ifindex << 16 | hop->weight);
 	r->digest = route_digest(r->digest, &hop->via, sizeof(hop->via));
+	r->digest = route_digest_u64(r->digest, flags & (RTNH_F_ONLINK | RTNH_F_PERVASIVE));
 	if (route->n_hops == ROUTE_HOPS_MAX)
 		return;
-	if (is_dead)
+	if (flags & RTNH_F_DEAD)
 		route->dead |= UINT32_C(1) << route->n_hops;
 	route->hops[route->n_hops++] = *hop;
 }
@@ -75,7 +77,7 @@ static void read_multipath(struct hop_reader *r, const struct nlattr *set)
 
 		nl_for_each_between(a, (const void *)(hop + 1), (const char *)hop + hop->rtnh_len)
 			gateway_attribute(&one, a);
-		reader_take(r, &one, hop->rtnh_flags & RTNH_F_DEAD);
+		reader_take(r, &one, hop->rtnh_flags);
 		left -= n < left ? n : left;
 		hop = (const void *)((const char *)hop + n);
 	}
@@ -150,7 +152,7 @@ static void route_finish(struct route_reader *r, const struct rtmsg *m)
 	if (route->type == RTN_UNICAST && r->multipath)
 		read_multipath(&hops, r->multipath);
 	else if (route->type == RTN_UNICAST && (r->hop.ifindex || r->hop.via.family))
-		reader_take(&hops, &r->hop, m->rtm_flags & RTNH_F_DEAD);
+		reader_take(&hops, &r->hop, m->rtm_flags);
 	/* The object may come to be another under the route. */
 	if (route->nexthop_id)
 		route->identity = route_digest_u64(r->digest, route->nexthop_id);

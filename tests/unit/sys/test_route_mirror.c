@@ -78,6 +78,17 @@ static void ipv4_two_of_one_next_hop(void **state)
 	assert_view(&b, A, "withdrawn");
 }
 
+/* Or in that it is on the link alone. */
+static void ipv4_two_of_one_gateway(void **state)
+{
+	ADDED(&b, .dst = A, .hops = {{"10.10.0.1", 5}});
+	APPENDED(&b, .dst = A, .hops = {{"10.10.0.1", 5, 0, RTNH_F_ONLINK}});
+	DELETED(&b, .dst = A, .hops = {{"10.10.0.1", 5, 0, RTNH_F_ONLINK | RTNH_F_LINKDOWN}});
+	assert_view(&b, A, "10.10.0.1%5");
+	DELETED(&b, .dst = A, .hops = {{"10.10.0.1", 5}});
+	assert_view(&b, A, "withdrawn");
+}
+
 /* "There were none" means that what is held went without a word. */
 static void ipv4_added_anew(void **state)
 {
@@ -394,6 +405,7 @@ int main(void)
 		T(ipv4_appended_and_prepended),
 		T(ipv4_replaced_first),
 		T(ipv4_two_of_one_next_hop),
+		T(ipv4_two_of_one_gateway),
 		T(ipv4_added_anew),
 		T(metrics_and_tos),
 		T(foreign_protocols),

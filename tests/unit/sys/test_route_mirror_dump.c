@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* When the mirror asks for all, and what it makes of the answer beside the news. */
 #include "mirror_fixture.h"
+#ifndef IFF_LOWER_UP
+#define IFF_LOWER_UP (1U << 16)
+#endif
 
 #define A "10.20.1.0/24"
 #define A6 "fd20:1::/64"
@@ -77,6 +80,11 @@ static void links(void **state)
 	told_link(&b, RTM_DELLINK, 6, 0);
 	told_address(&b, RTM_DELADDR, AF_INET, 6);
 	wants(false);
+	told_link(&b, RTM_NEWLINK, 5, IFF_UP | IFF_LOWER_UP); /* what shows of it may come late */
+	wants(true);
+	begin();
+	DUMPED(&b, .dst = A, .hops = {{"10.10.0.1", 5}});
+	whole();
 	told_link(&b, RTM_NEWLINK, 5, IFF_UP); /* without a carrier objects go */
 	wants(true);
 	begin();
@@ -268,6 +276,43 @@ static void missed_by_a_dump(void **state)
 	wants(false);
 }
 
+/* The kernel's dump passes by what stands between the hops of an IPv6 set. But where news were
+ * lost, the set may have taken its place: engines replace "unreachable" by a set. */
+static void hidden_by_a_set(void **state)
+{
+	for (int lost = 0; lost < 2; lost++) {
+		ADDED(&b, .dst = A6, .hops = {{"fd10::1", 5}});
+		APPENDED(&b, .dst = A6, .type = RTN_UNREACHABLE);
+		APPENDED(&b, .dst = A6, .hops = {{"fd10::1", 5}, {"fd10::2", 5}});
+		if (lost)
+			route_mirror_overrun(b.mirror);
+		else
+			told_address(&b, RTM_DELADDR, AF_INET, 5);
+		begin();
+		DUMPED(&b, .dst = A6, .hops = {{"fd10::1", 5}, {"fd10::2", 5}});
+		whole();
+		assert_view(&b, A6, "fd10::1%5 fd10::2%5");
+		DELETED(&b, .dst = A6, .hops = {{"fd10::1", 5}, {"fd10::2", 5}});
+		assert_view(&b, A6, lost ? "withdrawn" : "refused");
+		DELETED(&b, .dst = A6, .type = RTN_UNREACHABLE);
+	}
+}
+
+/* A set stands where its oldest hop does; where that is without it a dump tells. */
+static void set_without_its_oldest(void **state)
+{
+	ADDED(&b, .dst = A6, .hops = {{"fd10::1", 5}});
+	APPENDED(&b, .dst = A6, .type = RTN_UNREACHABLE);
+	APPENDED(&b, .dst = A6, .hops = {{"fd10::1", 5}, {"fd10::2", 5}});
+	DELETED(&b, .dst = A6, .hops = {{"fd10::1", 5}});
+	begin();
+	DUMPED(&b, .dst = A6, .type = RTN_UNREACHABLE);
+	DUMPED(&b, .dst = A6, .hops = {{"fd10::2", 5}});
+	whole();
+	assert_view(&b, A6, "refused");
+	wants(false);
+}
+
 /* What goes while a dump is under way is another's business. */
 static void doubt_meanwhile(void **state)
 {
@@ -343,6 +388,8 @@ int main(void)
 		T(replaced_meanwhile),
 		T(order_of_the_dump),
 		T(missed_by_a_dump),
+		T(hidden_by_a_set),
+		T(set_without_its_oldest),
 		T(doubt_meanwhile),
 		T(failed),
 		T(objects),
