@@ -24,6 +24,7 @@ struct stage {
 	struct rtnl *rt;
 	struct nl *nl;
 	uint64_t state;
+	bool mixes;
 	int links[LINKS]; /* l0 to l2, each with its other end */
 	int peers[LINKS];
 	bool is_up[LINKS], has_carrier[LINKS];
@@ -187,11 +188,12 @@ static void put_set(struct stage *s, struct nlmsghdr *h, int family)
 	mnl_attr_nest_end(h, set);
 }
 
-static void put_next_hops(struct stage *s, struct nlmsghdr *h, struct rtmsg *m)
+/* only_sets: with gateways, one or several. */
+static void put_next_hops(struct stage *s, struct nlmsghdr *h, struct rtmsg *m, bool only_sets)
 {
 	struct gateway g = gateway_for(s, m->rtm_family);
 
-	switch (below(s, 8)) {
+	switch (only_sets ? 1 + below(s, 2) * 4 : below(s, 8)) {
 	case 0:
 		m->rtm_scope = RT_SCOPE_LINK;
 		mnl_attr_put_u32(h, RTA_OIF, (uint32_t)g.ifindex);
@@ -226,13 +228,15 @@ static void put_dst(struct stage *s, struct nlmsghdr *h, struct rtmsg *m)
 	mnl_attr_put(h, RTA_DST, ip_family_bits(dst.family) / 8, dst.bytes);
 }
 
+#define SETS_METRIC 32 /* without a mix, IPv6's routes of this metric are sets */
+
 static struct nlmsghdr *begin_route(
-	struct stage *s, uint16_t type, uint16_t flags, struct rtmsg **ret)
+	struct stage *s, uint16_t type, struct rtmsg **ret, bool *ret_only_sets)
 {
 	static const uint8_t protocols[] = {12, 12, 186, 4};
 	static const uint32_t tables[] = {RT_TABLE_MAIN, RT_TABLE_MAIN, 100, 77};
-	static const uint32_t metrics[] = {0, 20, 20, 32};
-	struct nlmsghdr *h = nl_begin(s->nl, type, flags);
+	static const uint32_t metrics[] = {0, 20, 20, SETS_METRIC};
+	struct nlmsghdr *h = nl_begin(s->nl, type, 0);
 	uint32_t metric = metrics[below(s, ARRAY_SIZE(metrics))];
 
 	*ret = mnl_nlmsg_put_extra_header(h, sizeof(**ret));
@@ -244,23 +248,33 @@ static struct nlmsghdr *begin_route(
 	mnl_attr_put_u32(h, RTA_TABLE, tables[below(s, ARRAY_SIZE(tables))]);
 	if (metric)
 		mnl_attr_put_u32(h, RTA_PRIORITY, metric);
+	*ret_only_sets = !s->mixes && (*ret)->rtm_family == AF_INET6 && metric == SETS_METRIC;
 	return h;
+}
+
+/* Without a mix, IPv6's routes are replaced, and others stand beside sets of their own only. */
+static uint16_t add_flags(struct stage *s, bool any)
+{
+	static const uint16_t flags[] = {NLM_F_CREATE | NLM_F_REPLACE, NLM_F_REPLACE,
+		NLM_F_CREATE | NLM_F_EXCL, NLM_F_CREATE, NLM_F_CREATE | NLM_F_APPEND,
+		NLM_F_CREATE | NLM_F_REPLACE};
+
+	return flags[below(s, any ? ARRAY_SIZE(flags) : 3)];
 }
 
 static void add_route(struct stage *s)
 {
-	static const uint16_t flags[] = {NLM_F_CREATE | NLM_F_EXCL, NLM_F_CREATE,
-		NLM_F_CREATE | NLM_F_APPEND, NLM_F_CREATE | NLM_F_REPLACE,
-		NLM_F_CREATE | NLM_F_REPLACE, NLM_F_REPLACE};
 	static const uint8_t types[] = {RTN_UNREACHABLE, RTN_BLACKHOLE, RTN_PROHIBIT, RTN_THROW};
-	struct rtmsg *m;
-	struct nlmsghdr *h = begin_route(s, RTM_NEWROUTE, flags[below(s, ARRAY_SIZE(flags))], &m);
 	ip_prefix source = address(below(s, LINKS), below(s, 2));
+	struct rtmsg *m;
+	bool only_sets;
+	struct nlmsghdr *h = begin_route(s, RTM_NEWROUTE, &m, &only_sets);
 
-	if (one_in(s, 7)) {
+	h->nlmsg_flags |= add_flags(s, s->mixes || only_sets || m->rtm_family == AF_INET);
+	if (!only_sets && one_in(s, 7)) {
 		m->rtm_type = types[below(s, ARRAY_SIZE(types))];
 	} else {
-		put_next_hops(s, h, m);
+		put_next_hops(s, h, m, only_sets);
 		if (m->rtm_family == AF_INET && one_in(s, 6))
 			mnl_attr_put(h, RTA_PREFSRC, 4, source.bytes);
 	}
@@ -270,14 +284,14 @@ static void add_route(struct stage *s)
 static void delete_route(struct stage *s)
 {
 	struct rtmsg *m;
-	struct nlmsghdr *h = begin_route(s, RTM_DELROUTE, 0, &m);
+	bool only_sets;
+	struct nlmsghdr *h = begin_route(s, RTM_DELROUTE, &m, &only_sets);
 
-	m->rtm_scope = RT_SCOPE_NOWHERE;
 	m->rtm_type = 0;
 	if (!one_in(s, 3))
 		m->rtm_protocol = 0;
 	if (one_in(s, 3))
-		put_next_hops(s, h, m);
+		put_next_hops(s, h, m, only_sets);
 	m->rtm_scope = RT_SCOPE_NOWHERE;
 	nl_talk(s->nl, h, NULL, NULL);
 }
@@ -348,9 +362,9 @@ static void change(struct stage *s, bool quiet)
 		add_route(s);
 }
 
-static void set_stage(struct stage *s, uint64_t seed)
+static void set_stage(struct stage *s, uint64_t seed, bool mixes)
 {
-	*s = (struct stage){.state = seed};
+	*s = (struct stage){.state = seed, .mixes = mixes};
 	if (rtnl_open(&s->rt) < 0 || nl_open(NETLINK_ROUTE, &s->nl) < 0)
 		exit(1);
 	run("ip link set lo up");
@@ -362,12 +376,12 @@ static void set_stage(struct stage *s, uint64_t seed)
 		change_object(s);
 }
 
-bool twin_random(struct twin *t, uint64_t seed, size_t n)
+bool twin_random(struct twin *t, uint64_t seed, size_t n, bool mixes)
 {
 	struct stage s;
 	bool same = true;
 
-	set_stage(&s, seed);
+	set_stage(&s, seed, mixes);
 	twin_settle(t);
 	for (size_t i = 0; i < n && same;) {
 		size_t few = 1 + below(&s, 10);
@@ -378,7 +392,7 @@ bool twin_random(struct twin *t, uint64_t seed, size_t n)
 			change(&s, quiet);
 		i += few;
 		twin_read(t);
-		if (quiet && t->mirror->wanted & DOUBT_STEP && !t->n_overruns) {
+		if (quiet && !mixes && t->mirror->wanted & DOUBT_STEP && !t->n_overruns) {
 			printf("news don't fit what is held\n");
 			same = false;
 		}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * route_twin random SEED EVENTS COMPAT ROOM   changes at random, in a namespace of its own
- * route_twin follow                           the caller's namespace; on standard input, a line
- * each: check (compares), changes (tells), quit route_twin preload N                        how
- * long N messages take that wait
+ * "random SEED EVENTS COMPAT ROOM MIX": changes at random in a namespace of its own, with that
+ * nexthop_compat_mode and so much room for news. "follow": the caller's namespace; on standard
+ * input a line each: "check" compares, "changes" tells, "quit" ends. "preload N": how long N
+ * messages take that wait.
  */
 #include "route_twin.h"
 
@@ -353,7 +353,7 @@ static int follow(void)
 	return 0;
 }
 
-static int random_mode(uint64_t seed, size_t n, const char *compat, int room)
+static int random_mode(uint64_t seed, size_t n, const char *compat, int room, bool mixes)
 {
 	struct twin t;
 	FILE *f;
@@ -367,7 +367,7 @@ static int random_mode(uint64_t seed, size_t n, const char *compat, int room)
 		fclose(f);
 	}
 	twin_start(&t, room);
-	same = twin_random(&t, seed, n);
+	same = twin_random(&t, seed, n, mixes);
 	printf("%zu news, %zu dumps, %zu overruns, %zu compared\n", t.n_news, t.n_dumps,
 		t.n_overruns, t.n_compared);
 	twin_end(&t);
@@ -427,13 +427,14 @@ static int preload(size_t n)
 
 int main(int argc, char **argv)
 {
-	if (argc == 6 && !strcmp(argv[1], "random"))
+	if (argc == 7 && !strcmp(argv[1], "random"))
 		return random_mode(strtoull(argv[2], NULL, 0), strtoull(argv[3], NULL, 0), argv[4],
-			atoi(argv[5]));
+			atoi(argv[5]), atoi(argv[6]));
 	if (argc == 2 && !strcmp(argv[1], "follow"))
 		return follow();
 	if (argc == 3 && !strcmp(argv[1], "preload"))
 		return preload(strtoull(argv[2], NULL, 0));
-	fprintf(stderr, "usage: route_twin random SEED EVENTS COMPAT ROOM | follow | preload N\n");
+	fprintf(stderr,
+		"usage: route_twin random SEED EVENTS COMPAT ROOM MIX | follow | preload N\n");
 	return 2;
 }
