@@ -20,7 +20,7 @@ struct found_prefix {
 struct engine_found {
 	const struct generation *gen;
 	const struct device_state *device;
-	const struct engine_event *event;
+	struct map *signals; /* addresses of those whom a routing engine was told to live */
 	bool has_levels;
 	struct map *in_sets; /* keys of those who stand in sets of ours */
 	VEC(struct found_prefix) prefixes;
@@ -55,10 +55,10 @@ static bool is_in_use(const struct generation_peer *p, const struct device_peer 
 
 static bool is_signalled(const struct engine_found *f, const struct generation_peer *p)
 {
-	for (size_t i = 0; i < f->event->u.found.n_signals; i++) {
-		ip_prefix host = ip_prefix_host(&f->event->u.found.signals[i]);
+	for (size_t i = 0; i < p->node->n_addresses; i++) {
+		const ip_addr *a = &p->node->addresses[i].addr;
 
-		if (generation_peer_has_address(p, &host))
+		if (map_get(f->signals, a, sizeof(*a)))
 			return true;
 	}
 	return false;
@@ -170,8 +170,10 @@ struct engine_found *engine_found_new(const struct generation *g, const struct e
 	struct engine_found *f = mem_zalloc(1, sizeof(*f));
 
 	f->gen = g;
-	f->event = event;
 	f->device = event->u.found.device;
+	f->signals = map_new();
+	for (size_t i = 0; i < event->u.found.n_signals; i++)
+		map_put(f->signals, &event->u.found.signals[i], sizeof(ip_addr), f);
 	f->in_sets = map_new();
 	f->by_prefix = map_new();
 	note_owners(f);
@@ -181,6 +183,7 @@ struct engine_found *engine_found_new(const struct generation *g, const struct e
 void engine_found_free(struct engine_found *f)
 {
 	map_free(f->in_sets);
+	map_free(f->signals);
 	map_free(f->by_prefix);
 	vec_done(&f->prefixes);
 	free(f);

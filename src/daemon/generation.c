@@ -202,6 +202,25 @@ const struct generation_peer *generation_peer_by_key(const struct generation *g,
 	return map_get(g->by_key, key, sizeof(*key));
 }
 
+const struct generation_signal *generation_signals_of(
+	const struct generation *g, const struct generation_peer *p, size_t *ret_n)
+{
+	size_t peer = (size_t)(p - g->peers), from = 0, to = g->n_signals, n = 0;
+
+	while (from < to) {
+		size_t at = from + (to - from) / 2;
+
+		if (g->signals[at].peer < peer)
+			from = at + 1;
+		else
+			to = at;
+	}
+	while (from + n < g->n_signals && g->signals[from + n].peer == peer)
+		n++;
+	*ret_n = n;
+	return g->signals + from;
+}
+
 bool generation_prefix_is_connected(const struct generation *g, const ip_prefix *p)
 {
 	struct want_facts facts = {.overlays = g->overlays, .n_overlays = g->n_overlays};
@@ -234,14 +253,17 @@ bool generation_may_be_announced(const struct generation *g, const ip_prefix *p)
 
 bool generation_peer_has_address(const struct generation_peer *p, const ip_prefix *host)
 {
-	ip_addr link_local = mesh_link_local(p->node), a = ip_prefix_addr(host);
+	ip_addr a = ip_prefix_addr(host), link_local;
 
 	if (host->len != ip_family_bits(host->family))
 		return false;
 	for (size_t i = 0; i < p->node->n_addresses; i++)
 		if (ip_addr_eq(&p->node->addresses[i].addr, &a))
 			return true;
-	return mesh_has_engine(p->node) && ip_addr_eq(&link_local, &a);
+	if (a.family != AF_INET6 || a.bytes[0] != 0xfe || !mesh_has_engine(p->node))
+		return false;
+	link_local = mesh_link_local(p->node);
+	return ip_addr_eq(&link_local, &a);
 }
 
 void generation_tell_port(const struct generation *g, struct buf *why)

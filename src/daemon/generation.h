@@ -59,7 +59,7 @@ struct generation {
 	ip_addr *sources;    /* of overlays: the first of ours in each */
 	size_t n_overlays;
 	/* Of a node with a routing engine, else none: */
-	struct generation_signal *signals;
+	struct generation_signal *signals; /* by peer */
 	size_t n_signals;
 	ip_prefix *guarded; /* mesh_guarded */
 	size_t n_guarded;
@@ -93,6 +93,9 @@ void generation_faults_done(generation_faults *f);
 /* NULL if that node is no peer of ours in this generation. */
 const struct generation_peer *generation_peer_by_id(const struct generation *g, uint32_t id);
 const struct generation_peer *generation_peer_by_key(const struct generation *g, const wg_key *key);
+/* The signals of a peer of g: none if nobody is told of it. Borrowed. */
+const struct generation_signal *generation_signals_of(
+	const struct generation *g, const struct generation_peer *p, size_t *ret_n);
 /* True if the prefix is reached by the route of one of our overlays, or of the link. */
 bool generation_prefix_is_connected(const struct generation *g, const ip_prefix *p);
 /* What the kernel's routes are made of, as far as the inventory tells; borrows from g. */

@@ -9,7 +9,10 @@
 
 void journal_init(struct journal *j)
 {
-	*j = (struct journal){.peers = map_new(), .prefixes = map_new(), .backstops = map_new()};
+	*j = (struct journal){.peers = map_new(),
+		.prefixes = map_new(),
+		.within = map_new(),
+		.backstops = map_new()};
 }
 
 static void forget_all(struct map *m)
@@ -29,7 +32,7 @@ void journal_done(struct journal *j)
 	forget_all(j->peers);
 	forget_all(j->prefixes);
 	forget_all(j->backstops);
-	vec_done(&j->within);
+	forget_all(j->within);
 	vec_done(&j->addresses);
 	vec_done(&j->marks);
 }
@@ -56,20 +59,9 @@ bool journal_add_prefix(struct journal *j, const ip_prefix *p)
 	return remember(j->prefixes, p, sizeof(*p));
 }
 
-static bool has_within(const struct journal *j, const ip_prefix *p)
-{
-	for (size_t i = 0; i < j->within.n; i++)
-		if (ip_prefix_eq(&j->within.items[i], p))
-			return true;
-	return false;
-}
-
 bool journal_add_within(struct journal *j, const ip_prefix *p)
 {
-	if (has_within(j, p))
-		return false;
-	vec_push(&j->within, *p);
-	return true;
+	return remember(j->within, p, sizeof(*p));
 }
 
 bool journal_add_address(struct journal *j, const ip_prefix *a)
@@ -105,9 +97,14 @@ bool journal_has_prefix(const struct journal *j, const ip_prefix *p)
 
 bool journal_is_within(const struct journal *j, const ip_prefix *p)
 {
-	for (size_t i = 0; i < j->within.n; i++)
-		if (ip_prefix_contains(&j->within.items[i], p))
+	ip_addr a = ip_prefix_addr(p);
+
+	for (unsigned len = 0; len <= p->len && map_count(j->within); len++) {
+		ip_prefix outer = ip_prefix_of(&a, len);
+
+		if (map_get(j->within, &outer, sizeof(outer)))
 			return true;
+	}
 	return false;
 }
 
@@ -135,7 +132,7 @@ bool journal_has_mark(const struct journal *j, uint32_t mark)
 bool journal_is(const struct journal *j, const struct journal_content *c)
 {
 	bool same = map_count(j->peers) == c->n_peers && map_count(j->prefixes) == c->n_prefixes &&
-		    j->within.n == c->n_within && j->addresses.n == c->n_addresses &&
+		    map_count(j->within) == c->n_within && j->addresses.n == c->n_addresses &&
 		    map_count(j->backstops) == c->n_backstops && j->marks.n == (c->mark != 0);
 
 	for (size_t i = 0; same && i < c->n_peers; i++)
@@ -143,7 +140,7 @@ bool journal_is(const struct journal *j, const struct journal_content *c)
 	for (size_t i = 0; same && i < c->n_prefixes; i++)
 		same = journal_has_prefix(j, &c->prefixes[i]);
 	for (size_t i = 0; same && i < c->n_within; i++)
-		same = has_within(j, &c->within[i]);
+		same = map_get(j->within, &c->within[i], sizeof(c->within[i]));
 	for (size_t i = 0; same && i < c->n_addresses; i++)
 		same = journal_has_address(j, &c->addresses[i]);
 	for (size_t i = 0; same && i < c->n_backstops; i++)
@@ -239,9 +236,9 @@ void journal_write(const struct journal *j, struct buf *out)
 	cursor = 0;
 	while (map_next(j->prefixes, &cursor, &key, &len, &value))
 		vec_push(&lines, mem_printf("prefix %s", ip_prefix_format(value, prefix_text)));
-	for (size_t i = 0; i < j->within.n; i++)
-		vec_push(&lines, mem_printf("within %s",
-					 ip_prefix_format(&j->within.items[i], prefix_text)));
+	cursor = 0;
+	while (map_next(j->within, &cursor, &key, &len, &value))
+		vec_push(&lines, mem_printf("within %s", ip_prefix_format(value, prefix_text)));
 	for (size_t i = 0; i < j->addresses.n; i++)
 		vec_push(&lines, mem_printf("address %s",
 					 ip_prefix_format(&j->addresses.items[i], prefix_text)));

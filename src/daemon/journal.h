@@ -17,9 +17,8 @@ struct journal {
 	struct map *peers;     /* wg_key -> itself */
 	struct map *prefixes;  /* ip_prefix -> itself */
 	struct map *backstops; /* ip_prefix -> itself; fib/want.h */
-	VEC(ip_prefix)
-	within; /* whatever a peer of ours has in one of them is ours: routing engines
-		   say what, faster than could be written here */
+	struct map *within;    /* ip_prefix -> itself: whatever a peer of ours has in one of them is
+				  ours, as routing engines say what, faster than could be written */
 	VEC(ip_prefix) addresses;
 	VEC(uint32_t) marks; /* of the device, each with its table */
 };

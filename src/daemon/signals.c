@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/signals.h"
 
-static void add(signal_addrs *list, const ip_addr *a)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (ip_addr_eq(&list->items[i], a))
-			return;
-	vec_push(list, *a);
-}
-
 int signals_read(struct rtnl *rtnl, const struct generation *g, signal_addrs *ret)
 {
 	struct rtnl_route only = {
@@ -26,7 +18,7 @@ int signals_read(struct rtnl *rtnl, const struct generation *g, signal_addrs *re
 		ip_addr a = ip_prefix_addr(&list[i].dst);
 
 		if (want_is_signal(&facts, &list[i]))
-			add(ret, &a);
+			vec_push(ret, a);
 	}
 	return err;
 }

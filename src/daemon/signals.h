@@ -7,8 +7,8 @@
 
 typedef VEC(ip_addr) signal_addrs;
 
-/* Appends whose signals stand, each once; none where the generation's node has no engine. 0 or
- * negative errno. */
+/* Appends whose signals stand, once for each table; none where the generation's node has no engine.
+ * 0 or negative errno. */
 int signals_read(struct rtnl *rtnl, const struct generation *g, signal_addrs *ret);
 
 #endif

@@ -78,18 +78,19 @@ static void plan_signal(struct turning *t, const ip_addr *peer, bool lives)
 static void plan_signals(struct turning *t, const struct rib_level *l)
 {
 	const struct generation *g = t->facts->gen;
+	const struct generation_peer *p = generation_peer_by_id(g, l->peer);
+	const struct generation_signal *signals = NULL;
 	bool lives = l->state != RIB_DOWN;
+	size_t n = 0;
 
-	for (size_t i = 0; i < g->n_signals; i++) {
-		const struct generation_peer *p = &g->peers[g->signals[i].peer];
-
-		if (p->id != l->peer)
-			continue;
-		if (!lives || may_signal(t->facts, &p->node->public_key))
-			plan_signal(t, &g->signals[i].addr, lives);
-		else
-			t->is_cut = true;
+	if (p)
+		signals = generation_signals_of(g, p, &n);
+	if (n && lives && !may_signal(t->facts, &p->node->public_key)) {
+		t->is_cut = true;
+		return;
 	}
+	for (size_t i = 0; i < n; i++)
+		plan_signal(t, &signals[i].addr, lives);
 }
 
 /* --- levels and sets of owners -----------------------------------------------------------------

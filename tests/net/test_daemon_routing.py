@@ -174,6 +174,13 @@ def test_the_layout_and_its_signals(lab):
         node.ip("-6 route flush table main proto 213")
         wait_signals(mesh, both("hub-a", "hub-b"))
         wait_stands(mesh)
+        # The link goes down, and with it all that isn't said to refuse; an address goes.
+        node.ip("link set wg0 down")
+        wait_signals(mesh, both("hub-a", "hub-b"))
+        wait_stands(mesh)
+        node.ip("address del 10.10.0.11/32 dev wg0")
+        wait_signals(mesh, both("hub-a", "hub-b"))
+        wait_stands(mesh)
         # The daemon is killed, and the device is taken from under it.
         site_1.kill()
         stands(mesh)
