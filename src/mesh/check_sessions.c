@@ -85,6 +85,50 @@ static void check_reflector(struct check *c, unsigned reflector, const node_list
 	vec_done(&m.nodes);
 }
 
+static void report_no_relay(struct check *c, const struct mesh_routing *r, const node_list *nodes)
+{
+	const char *names = check_names(c, nodes->items, nodes->n);
+	bool one = nodes->n == 1;
+
+	check_add(
+		c, &(struct mesh_finding){
+			   .code = "split-routing",
+			   .severity = MESH_WARNING,
+			   .nodes = nodes->items,
+			   .n_nodes = nodes->n,
+			   .pos = r->reflectors_pos,
+			   .effect = check_text(c,
+				   "No reflector of %s is a hub (%s), and others pass on nothing: "
+				   "%s learn%s the networks of the reflectors alone.",
+				   names, check_names(c, r->reflectors, r->n_reflectors), names,
+				   one ? "s" : ""),
+			   .fix = "Let `reflectors` name a hub, or leave it out: then it is all "
+				  "hubs with a routing engine.",
+		   });
+}
+
+/* Sites whose list has somebody to have a session with, and no hub. */
+static void check_relays(struct check *c, const struct mesh_routing *r, const node_list *nodes)
+{
+	node_list sites = {0};
+	bool is_any = false;
+
+	for (size_t i = 0; i < r->n_reflectors; i++) {
+		const struct mesh_node *n = node_at(c, r->reflectors[i]);
+
+		if (mesh_has_engine(n) && n->role == MESH_HUB)
+			return;
+		is_any |= mesh_has_engine(n);
+	}
+	for (size_t i = 0; i < nodes->n && is_any; i++)
+		if (node_at(c, nodes->items[i])->role == MESH_SPOKE &&
+			!(r->n_reflectors == 1 && r->reflectors[0] == nodes->items[i]))
+			vec_push(&sites, nodes->items[i]);
+	if (sites.n)
+		report_no_relay(c, r, &sites);
+	vec_done(&sites);
+}
+
 void check_reflectors(struct check *c)
 {
 	struct check_groups g = {.by_key = map_new()};
@@ -101,6 +145,7 @@ void check_reflectors(struct check *c)
 
 		for (size_t k = 0; k < r->n_reflectors; k++)
 			check_reflector(c, r->reflectors[k], nodes);
+		check_relays(c, r, nodes);
 	}
 	check_groups_done(&g);
 }

@@ -236,7 +236,15 @@ static void reflectors(void **state)
 		routing_of(&b, i)->reflectors_pos = (struct mesh_pos){40, 1};
 	}
 	expect(&b, "6 no-session: site-1 site-2 site-3\n"
-		   "40 impossible-reflector: site-2 site-1 site-3\n");
+		   "40 impossible-reflector: site-2 site-1 site-3\n"
+		   "40 split-routing: site-1 site-3\n");
+	/* A site passes on nothing. */
+	start_engines(&b);
+	b.nodes.items[SITE_2].endpoint.host = "192.0.2.1";
+	b.nodes.items[SITE_2].endpoint.port = 1;
+	mesh_build_link(&b, SITE_1, SITE_2);
+	reflect(&b, SITE_1, by_site_2, 1);
+	expect(&b, "6 split-routing: site-1\n");
 }
 
 static void nodes_without_session(void **state)
