@@ -33,6 +33,8 @@ LABS = "/run/shunt-lab"
 NETNS = "/run/netns"
 # These folders are mount points in every node's mount namespace, so they have to exist.
 MOUNT_POINTS = ("/run/wireguard", "/run/shunt")
+# These in those nodes alone that were given a folder there (Node.bind): of routing engines.
+MORE_MOUNT_POINTS = ("/run/bird", "/run/frr")
 BIND_AND_EXEC = (
     'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 126; shift 2; done; shift; exec "$@"'
 )
@@ -205,12 +207,9 @@ class Lab:
             with contextlib.suppress(FileNotFoundError):
                 os.mkdir(self.folder, mode=0o700)
                 break
-        made = []
+        self._made = []
         for path in MOUNT_POINTS:
-            if not os.path.isdir(path):
-                os.makedirs(path, mode=0o700)
-                made.append(path)
-        self._write("made", "\n".join(made))
+            self.mount_point(path)
         if self._checkout:
             self._write("checkout", self._checkout)
         self._write("owner", f"{os.getpid()} {process_start(os.getpid())}")
@@ -226,6 +225,13 @@ class Lab:
                 sweep(self.name)
             os.close(self._pipe)
             self._guard.wait()
+
+    def mount_point(self, path):
+        """The folder is there; if it wasn't, it goes with the last lab."""
+        if not os.path.isdir(path):
+            os.makedirs(path, mode=0o700)
+            self._made.append(path)
+        self._write("made", "\n".join(self._made))
 
     @staticmethod
     @contextlib.contextmanager
@@ -359,6 +365,22 @@ class Node:
             mine = os.path.join(self.folder, os.path.basename(path))
             os.makedirs(mine, mode=0o700, exist_ok=True)
             self.binds += [mine, path]
+        for path in MORE_MOUNT_POINTS:
+            mine = os.path.join(self.folder, os.path.basename(path))
+            if os.path.isdir(mine):
+                self.binds += [mine, path]
+
+    def bind(self, path, owner="root"):
+        """What is started in the node from now on finds a folder of the node's own at that path, one of
+        MORE_MOUNT_POINTS. Returns where else it is."""
+        assert path in MORE_MOUNT_POINTS
+        self.lab.mount_point(path)
+        mine = os.path.join(self.folder, os.path.basename(path))
+        os.makedirs(mine, mode=0o755, exist_ok=True)
+        shutil.chown(mine, owner, owner)
+        if path not in self.binds:
+            self.binds += [mine, path]
+        return mine
 
     def path(self, name):
         return os.path.join(self.folder, name)

@@ -541,11 +541,12 @@ class Watch:
 
 
 class Pings:
-    """Echoes from one node to an address, 100 a second, until the end of the block."""
+    """Echoes from one node to an address, 100 a second, until the end of the block. by: the address that they come
+    from."""
 
-    def __init__(self, mesh, source, address):
+    def __init__(self, mesh, source, address, by=None):
         self.argv = ["ip", "netns", "exec", mesh.nodes[source].namespace, "ping", "-n", "-i0.01",
-                     "-W5", address]
+                     "-W5", *(["-I", by] if by else []), address]
 
     def __enter__(self):
         self.process = subprocess.Popen(self.argv, stdout=subprocess.PIPE,
