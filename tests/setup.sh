@@ -5,6 +5,8 @@
 BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config libsodium-dev libfyaml-dev libmnl-dev
 	libuv1-dev libjansson-dev libcmocka-dev libb2-dev libmd-dev"
 NET_PACKAGES="python3 iproute2 nftables wireguard-tools wireguard-go"
+# The routing engines that shuntd works with.
+ENGINE_PACKAGES="bird2 frr"
 # What makes shunt-wg faster where it is there; it runs without.
 FAST_PACKAGES="android-libboringssl"
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from engines import ENGINES, has_engine  # noqa: E402
 from lab import (Interrupted, Lab, LabError, checkout_of, labs, namespaces_of, sweep,  # noqa: E402
                  wait_for)
 from mesh import (CLIENT, DEVICES, HOST, NETWORK, ROOT, SITES, Mesh, default_device,  # noqa: E402
@@ -191,13 +192,14 @@ def set_up_probes(mesh, rate):
     return probes
 
 
-def print_table(device, results, converged, rate):
+def print_table(mesh, results, converged, rate):
     rows = [("act", "lost", "lost by all", "of these client", "gap ms", "TCP gap ms", "sites' paths")]
     for r in results:
         rows.append((r.name, str(r.lost), str(r.lost_total), str(r.lost_client),
                      f"{r.gap_ms:.0f}", f"{r.tcp_gap_ms:.0f}", r.path()))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
-    print(f"device {device}, {rate} packets a second each way; lost and gap: the worst flow "
+    engine = f", routing engine {mesh.engine}" if mesh.engine else ""
+    print(f"device {mesh.device}{engine}, {rate} packets a second each way; lost and gap: the worst flow "
           "between two sites")
     for row in rows:
         cells = [row[0].ljust(widths[0])] + [row[i].rjust(widths[i]) for i in range(1, len(widths))]
@@ -233,12 +235,16 @@ def play_all(mesh, options):
     return results, converged
 
 
-def how_to_look(lab):
+ASK = {"bird": "birdc show protocols", "frr": "vtysh -c 'show bgp summary'"}
+
+
+def how_to_look(lab, engine):
     say(f"the mesh runs on as {lab.name}; to look around, from this checkout:")
     for line in ("./demo --enter site-1                  a shell on a node, with its own wg0",
                  "./demo --enter site-1 shunt status     one command there",
                  "./demo --enter hub-a wg show",
                  "./demo --enter host-1 ping 10.20.2.10",
+                *([f"./demo --enter hub-a {ASK[engine]}"] if engine else []),
                  "./demo --stop                          ends it"):
         print("    " + line, file=sys.stderr)
     print(f"    logs, keys, inventory: {lab.folder}", file=sys.stderr)
@@ -249,21 +255,21 @@ def run_demo(options):
         refuse_second()
     with Lab.signals(), Lab(KIND, CHECKOUT) as lab:
         mesh = Mesh(lab, options.build, options.device or default_device(options.build),
-                    interval=options.interval)
+                    interval=options.interval, engine=options.engine)
         say(f"laying out the mesh of {os.path.relpath(mesh.example, ROOT)} in namespaces")
         mesh.bring_up(say)
         results, converged = play_all(mesh, options)
         if options.keep:
             refuse_second()  # which may have come meanwhile
             lab.keep()
-            how_to_look(lab)
+            how_to_look(lab, mesh.engine)
         else:
             say("taking everything down")
     if options.json:
         print(json.dumps({"device": mesh.device, "acts": [r.as_json() for r in results],
                           "converged": converged}))
     else:
-        print_table(mesh.device, results, converged, options.rate)
+        print_table(mesh, results, converged, options.rate)
     return 0 if converged else 1
 
 
@@ -323,6 +329,8 @@ def parse_options(argv):
                                 "network namespaces; a hub dies and what that costs is measured.")
     p.add_argument("--json", action="store_true", help="one JSON object on standard output")
     p.add_argument("--device", choices=DEVICES, help="default: the best that is there")
+    p.add_argument("--engine", choices=[*ENGINES],
+                   help="a routing engine on each hub and site that says by BGP where networks are; default: none")
     p.add_argument("--acts", default="", metavar="A,B", help="only these; none for none: "
                    + ", ".join(Demo.ACTS))
     p.add_argument("--rate", type=int, default=1000, metavar="N", help="packets a second each way")
@@ -338,6 +346,8 @@ def parse_options(argv):
     if options.enter is not None and not options.enter:
         p.error("--enter NODE [COMMAND]")
     chosen_acts(options.acts)
+    if options.engine and not has_engine(options.engine):
+        raise LabError(f"{options.engine} isn't installed; ./demo --engine {options.engine} does that")
     if options.device == "kernel" and not kernel_has_wireguard():
         raise LabError("this kernel has no WireGuard; --device wireguard-go does without")
     return options

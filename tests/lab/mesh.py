@@ -25,6 +25,7 @@ import signal
 import socket
 import subprocess
 
+from engines import rendered_engine, start_engines, wait_established
 from lab import Lab, LabError, run, wait_for
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -148,7 +149,8 @@ class Daemon:
 class Mesh:
     """The topology at the head of the file."""
 
-    def __init__(self, lab, build, device, example=EXAMPLE, interval=None):
+    def __init__(self, lab, build, device, example=EXAMPLE, interval=None, engine=None):
+        """engine: "bird" or "frr", which then runs on each node that runs shuntd."""
         self.lab = lab
         self.build = os.path.abspath(build)
         self.device = device
@@ -158,6 +160,8 @@ class Mesh:
         self.daemons = {}
         self.example = example
         self.interval = interval  # of probes, in place of the example's
+        self.engine = engine
+        self.engines = {}
         self._keys = {}
 
     def _userspace(self):
@@ -228,10 +232,28 @@ class Mesh:
             self._keys[name] = (public, file)
         if self.interval:
             text = re.sub(r"(?<=interval: )\w+", self.interval, text)
+        if self.engine:
+            text = re.sub(r"(?m)^defaults:$", f"defaults:\n  routing: {{engine: {self.engine}}}", text)
         with open(self.inventory, "w", encoding="utf-8") as f:
             f.write(with_keys(text, self._keys))
 
     # What runs.
+
+    def make_engines(self):
+        """Their configurations are rendered; shuntd then finds them where it looks."""
+        for name in (*HUBS, *SITES) if self.engine else ():
+            self.engines[name] = rendered_engine(
+                self.engine, self.nodes[name], os.path.join(self.build, "shunt"), self.inventory,
+                os.path.join(self.lab.folder, "rendered"))
+
+    def start_engines(self, seconds):
+        start_engines(list(self.engines.values()))
+        self.wait_sessions(seconds)
+
+    def wait_sessions(self, seconds):
+        """Until each site has those with both hubs."""
+        for name in SITES if self.engines else ():
+            wait_established(self.engines[name], seconds)
 
     def start_daemons(self):
         for name in (*HUBS, *SITES):
@@ -322,8 +344,12 @@ class Mesh:
         self.build_underlay()
         self.make_keys()
         say(f"starting shuntd on {len(HUBS) + len(SITES)} nodes, device {self.device}")
+        self.make_engines()
         self.start_daemons()
         self.wait_settled_but_client(30)
+        if self.engine:
+            say(f"starting {self.engine} on each of them")
+            self.start_engines(60)
         say(f"starting {CLIENT} with wg-quick")
         self.start_client()
 
