@@ -38,7 +38,7 @@ struct entry {
 	uint32_t epoch;			     /* of the facts by which it was judged last */
 	struct said *said;		     /* NULL: nothing */
 	struct list of_way;		     /* unless it stays */
-	instant until;			     /* likewise */
+	instant until;			     /* ENTRY_SWEPT, ENTRY_REFUSED */
 };
 
 struct kernel_source {
@@ -220,13 +220,12 @@ static void stay(struct kernel_source *s, struct entry *e)
 	e->way = ENTRY_STAYS;
 }
 
-static void leave(struct kernel_source *s, struct entry *e, instant now)
+static void leave(struct kernel_source *s, struct entry *e)
 {
 	if (e->way == ENTRY_LEAVES)
 		return;
 	stay(s, e);
 	e->way = ENTRY_LEAVES;
-	e->until = instant_add(now, KERNEL_SOURCE_LEAVES);
 	list_append(&s->leaving, &e->of_way);
 }
 
@@ -297,7 +296,7 @@ static bool has_living(const struct kernel_source *s, const struct said *d)
 }
 
 static void take_standing(struct kernel_source *s, struct entry *e, const struct route_view *v,
-	instant now, struct kernel_words *ret)
+	struct kernel_words *ret)
 {
 	struct kernel_hops hops;
 	struct kernel_refusal refusal;
@@ -309,7 +308,7 @@ static void take_standing(struct kernel_source *s, struct entry *e, const struct
 	e->refused.hop = refusal.hop;
 	kernel_refused_put(s->troubles, &e->refused, refusal.kind, refusal.peer);
 	if (!hops.n && (e->said || e->is_unsure)) {
-		leave(s, e, now);
+		leave(s, e);
 		return;
 	}
 	say(s, e, said_get(s, &hops), ret);
@@ -320,7 +319,7 @@ static void take_standing(struct kernel_source *s, struct entry *e, const struct
 static void take_gone(struct kernel_source *s, struct entry *e, enum route_state state, instant now)
 {
 	if (!e->said || state == ROUTE_WITHDRAWN || e->way == ENTRY_LEAVES) {
-		leave(s, e, now);
+		leave(s, e);
 	} else if (state == ROUTE_REFUSED) {
 		if (e->way != ENTRY_REFUSED)
 			hold_refused(s, e, now);
@@ -328,7 +327,7 @@ static void take_gone(struct kernel_source *s, struct entry *e, enum route_state
 		if (has_living(s, e->said))
 			hold_swept(s, e, now);
 		else
-			leave(s, e, now);
+			leave(s, e);
 	}
 }
 
@@ -342,7 +341,7 @@ void kernel_source_take(
 		return;
 	if (v->state == ROUTE_STANDS) {
 		e->epoch = s->epoch;
-		take_standing(s, e, v, now, ret);
+		take_standing(s, e, v, ret);
 		return;
 	}
 	if (e->way != ENTRY_SWEPT)
@@ -393,15 +392,14 @@ static int note_stale(const ip_prefix *p, void *entry, void *data)
 }
 
 /* What is held leads where it led, by the facts of now; all else would have been given again. */
-static void judge_stale(
-	struct kernel_source *s, struct entry *e, instant now, struct kernel_words *ret)
+static void judge_stale(struct kernel_source *s, struct entry *e, struct kernel_words *ret)
 {
 	struct kernel_hops hops;
 
 	e->epoch = s->epoch;
 	if (e->way != ENTRY_SWEPT && e->way != ENTRY_REFUSED) {
 		clear_trouble(s, e);
-		leave(s, e, now);
+		leave(s, e);
 		return;
 	}
 	assert(e->said);
@@ -410,16 +408,16 @@ static void judge_stale(
 	if (hops.n)
 		say(s, e, said_get(s, &hops), ret);
 	else
-		leave(s, e, now);
+		leave(s, e);
 }
 
-static void settle_reset(struct kernel_source *s, instant now, struct kernel_words *ret)
+static void settle_reset(struct kernel_source *s, struct kernel_words *ret)
 {
 	struct settling t = {.source = s};
 
 	trie_walk(s->entries, note_stale, &t);
 	for (size_t i = 0; i < t.stale.n; i++)
-		judge_stale(s, t.stale.items[i], now, ret);
+		judge_stale(s, t.stale.items[i], ret);
 	vec_done(&t.stale);
 	s->is_reset = false;
 }
@@ -427,12 +425,10 @@ static void settle_reset(struct kernel_source *s, instant now, struct kernel_wor
 void kernel_source_settle(struct kernel_source *s, instant now, struct kernel_words *ret)
 {
 	if (s->is_reset)
-		settle_reset(s, now, ret);
+		settle_reset(s, ret);
 	while (!list_is_empty(&s->leaving)) {
 		struct entry *e = container_of(s->leaving.next, struct entry, of_way);
 
-		if (instant_before(now, e->until))
-			return;
 		/* It may stand, and be refused. */
 		stay(s, e);
 		say(s, e, NULL, ret);
@@ -494,7 +490,7 @@ static instant due(const struct list *held)
 
 instant kernel_source_deadline(const struct kernel_source *s)
 {
-	return instant_min(due(&s->leaving), instant_min(due(&s->swept), due(&s->refused)));
+	return instant_min(due(&s->swept), due(&s->refused));
 }
 
 void kernel_source_troubles(const struct kernel_source *s, kernel_troubles *ret)

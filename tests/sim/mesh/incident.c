@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "incident.h"
+#include "routing_engine.h"
 
 static void flip_daemon(struct world *w, unsigned n)
 {
@@ -97,8 +98,41 @@ static void roll_out(struct world *w)
 	}
 }
 
+static void flip_engine(struct world *w, unsigned n)
+{
+	if (routing_runs(w, n))
+		routing_kill(w, n);
+	else
+		routing_start(w, n, false);
+}
+
+static void restart_engine(struct world *w, unsigned n, bool graceful)
+{
+	routing_kill(w, n);
+	world_run(w, (int64_t)chance_below(&w->chance, 3000) * NS_PER_MS);
+	routing_start(w, n, graceful);
+}
+
+/* False: it is none of a routing engine's. */
+static bool happens_to_engine(struct world *w, const struct incident *x)
+{
+	if (x->what < N_HAPPENINGS)
+		return false;
+	if (!routing_is_on(w, x->a))
+		return true;
+	if (x->what == ENGINE_DIES)
+		flip_engine(w, x->a);
+	else if (x->what == ENGINE_RESTARTS)
+		restart_engine(w, x->a, x->ops % 2);
+	else
+		routing_flap(w, x->a);
+	return true;
+}
+
 void incident_happen(struct world *w, const struct incident *x)
 {
+	if (happens_to_engine(w, x))
+		return;
 	switch (x->what) {
 	case UNPLUG:
 		node_unplug(w, x->a, false);

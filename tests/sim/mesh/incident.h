@@ -28,7 +28,12 @@ enum happening {
 	KEEP_OLD,  /* one node keeps the old inventory */
 	ROLL_OUT,  /* an edited inventory, from node to node */
 	POOR_LINE, /* loses a fifth, one way */
-	N_HAPPENINGS
+	N_HAPPENINGS,
+	/* Where nodes have routing engines. */
+	ENGINE_DIES = N_HAPPENINGS, /* or starts again */
+	ENGINE_RESTARTS,	    /* gracefully, or not: ops */
+	ENGINE_FLAPS,		    /* announces nothing any more, or again */
+	N_WITH_ENGINES
 };
 
 struct incident {
@@ -47,6 +52,8 @@ void incident_happen(struct world *w, const struct incident *x);
 bool incident_is_special(const struct world *w, const struct incident *x);
 /* From a quiet mesh: nothing, or only what was under way while word of it travelled. */
 bool incident_is_harmless(const struct world *w, const struct incident *x);
+/* The same where nodes have routing engines. */
+bool incident_is_kept(const struct world *w, const struct incident *x);
 /* ... or what must still arrive does again after a while. */
 bool incident_is_loss(const struct world *w, const struct incident *x);
 /* Lets one of these happen, and looks; false if more was lost. */

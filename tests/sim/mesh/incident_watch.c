@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "incident.h"
+#include "routing_engine.h"
 #include "rules.h"
 
 /* --- what never circles --- */
@@ -79,6 +80,8 @@ struct flows {
 	bool lost[2][WORLD_NODES][WORLD_NODES];	   /* at the last look */
 	int64_t silent_ns[2][WORLD_NODES][WORLD_NODES];
 	int64_t limit_ns;
+	bool only_to; /* to: others lose what their own kernel doesn't lead anywhere */
+	unsigned to;
 	bool only_musts; /* what must arrive as things are, and not what arrived before */
 	uint64_t seen;	 /* operations until then, without which nothing changes */
 };
@@ -96,7 +99,8 @@ static void each_flow(struct world *w, struct flows *f, flow_fn *fn)
 
 static void choose_flow(struct world *w, struct flows *f, unsigned k, unsigned from, unsigned to)
 {
-	f->watched[k][from][to] = path_arrives(w, from, to, families[k]);
+	f->watched[k][from][to] =
+		(!f->only_to || to == f->to) && path_arrives(w, from, to, families[k]);
 }
 
 static void look_at_flow(struct world *w, struct flows *f, unsigned k, unsigned from, unsigned to)
@@ -151,11 +155,27 @@ bool incident_is_harmless(const struct world *w, const struct incident *x)
 	       (x->what == ROLL_OUT && is_all_many(w) && oracle_has_same_lines(w));
 }
 
+/* An engine that sweeps leaves its own machine without routes; what comes to it is still taken. A
+ * hub passes nothing on meanwhile. */
+static bool is_sweep(const struct incident *x)
+{
+	return x->what == ENGINE_RESTARTS && x->ops % 2 == 0;
+}
+
+bool incident_is_kept(const struct world *w, const struct incident *x)
+{
+	if (x->what == ENGINE_RESTARTS)
+		return routing_is_on(w, x->a) &&
+		       !(is_sweep(x) && w->inv->nodes[x->a].role == MESH_HUB);
+	return x->what == DRAIN || x->what == RELOAD || x->what == FOREIGN ||
+	       ((x->what == DAEMON || x->what == KILL_AMID) && w->nodes[x->a].is_on);
+}
+
 /* A restart is not an event, wherever the daemon died; and a reload is none. */
 static bool may_lose_nothing(const struct incident *x)
 {
 	return x->what == DAEMON || x->what == RELOAD || x->what == KILL_AMID ||
-	       x->what == FOREIGN || x->what == ROLL_OUT;
+	       x->what == FOREIGN || x->what == ROLL_OUT || x->what == ENGINE_RESTARTS;
 }
 
 /* Both know it: what else there is can do without that line, or that node. */
@@ -190,7 +210,8 @@ static void watch_for(struct world *w, struct flows *f, int64_t ns)
 
 static void watch_harmless(struct world *w, const struct incident *x)
 {
-	struct flows f = {.limit_ns = may_lose_nothing(x) ? 0 : WORD_NS};
+	struct flows f = {
+		.limit_ns = may_lose_nothing(x) ? 0 : WORD_NS, .only_to = is_sweep(x), .to = x->a};
 
 	each_flow(w, &f, choose_flow);
 	w->watcher = f.limit_ns ? NULL : look_between;
@@ -220,7 +241,7 @@ bool incident_watch(struct world *w, const struct incident *x)
 		incident_watch_poor(w, x->a, x->b);
 	else if (x->what == KEEP_OLD)
 		incident_watch_old(w, x->a);
-	else if (incident_is_harmless(w, x))
+	else if (incident_is_harmless(w, x) || (w->routing && incident_is_kept(w, x)))
 		watch_harmless(w, x);
 	else
 		watch_loss(w, x);

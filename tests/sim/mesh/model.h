@@ -216,6 +216,8 @@ int model_sysctl_set(struct model *m, const char *path, int value);
 
 int model_route_add(struct model *m, const struct rtnl_route *r, bool foreign);
 int model_route_del(struct model *m, const struct rtnl_route *r);
+/* By who wrote it: a routing engine. */
+void model_route_withdraw(struct model *m, const struct rtnl_route *r);
 int model_route_list(const struct model *m, const struct rtnl_route *only, struct rtnl_route **ret,
 	size_t *ret_n);
 /* With the interface: it is gone, or down. */
@@ -223,7 +225,7 @@ void model_routes_leave(struct model *m, int ifindex);
 /* The longest match of one table, of those the one with the lowest metric; NULL: none. */
 const struct rtnl_route *model_table_look(const struct model *m, uint32_t table, const ip_addr *a);
 void model_routes_done(struct model *m);
-/* Whether any table leads exactly this prefix into the device. */
+/* Whether any table leads exactly this prefix into the device, by a route of ours. */
 bool model_has_route(const struct model *m, const ip_prefix *p);
 
 /* --- rules --- */

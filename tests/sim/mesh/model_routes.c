@@ -128,6 +128,18 @@ int model_route_del(struct model *m, const struct rtnl_route *r)
 	return 0;
 }
 
+void model_route_withdraw(struct model *m, const struct rtnl_route *r)
+{
+	struct model_slot *s = slot_at(m, r);
+
+	for (size_t i = 0; s && i < s->routes.n; i++)
+		if (s->routes.items[i].r.protocol == r->protocol &&
+			metric_of(&s->routes.items[i].r) == metric_of(r)) {
+			drop(s, i);
+			return;
+		}
+}
+
 /* --- all of them ---------------------------------------------------------------------------------
  */
 
@@ -200,7 +212,7 @@ bool model_has_route(const struct model *m, const ip_prefix *p)
 		const struct model_slot *s = trie_get(m->tables.items[i].routes, p);
 
 		for (size_t k = 0; s && k < s->routes.n; k++)
-			if (!s->routes.items[k].r.type &&
+			if (!s->routes.items[k].foreign && !s->routes.items[k].r.type &&
 				s->routes.items[k].r.ifindex == m->ifindex)
 				return true;
 	}

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* A machine, and what happens to it from outside. */
 #include "node_daemon.h"
+#include "node_routes.h"
 
 #include "base/mem.h"
 #include "fib/want.h"
+#include "routing_engine.h"
 
 ip_addr node_address(const struct world *w, unsigned node)
 {
@@ -81,6 +83,7 @@ void node_power(struct world *w, unsigned node, bool on)
 	if (on == n->is_on)
 		return;
 	node_kill(w, node);
+	routing_power(w, node, false);
 	model_free(n->model);
 	n->model = NULL;
 	n->stolen = (ip_prefix){0};
@@ -93,6 +96,7 @@ void node_power(struct world *w, unsigned node, bool on)
 	watch_machine(w, node);
 	if (node_is_client(w, node))
 		client_configure(w, node);
+	routing_power(w, node, true);
 }
 
 void node_start(struct world *w, unsigned node)
@@ -159,6 +163,7 @@ void node_unplug(struct world *w, unsigned node, bool anew)
 		w, "(%s's device is deleted%s)", world_name(w, node), anew ? " and made anew" : "");
 	model_device_delete(m);
 	m->n_tampered++;
+	routing_on_device(w, node);
 	if (anew)
 		model_device_make(m);
 	w->nodes[node].stolen = (ip_prefix){0};
@@ -184,6 +189,7 @@ void node_switch(struct world *w, unsigned node, bool beneath)
 		node_kill(w, node);
 	if (n->model->exists)
 		model_device_delete(n->model);
+	routing_on_device(w, node);
 	n->model->n_tampered++;
 	n->model->max_owners = n->max_owners;
 	n->stolen = (ip_prefix){0};
@@ -249,6 +255,13 @@ bool node_finds_poor(const struct world_node *n, unsigned peer)
 		return false;
 	id = names_find(&engine_generation(n->daemon->engine)->names, world_name(n->w, peer));
 	return live_peer_info(n->daemon->live, id, &info) && info.cause == LIVE_CAUSE_POOR_LINE;
+}
+
+bool node_knows_routes(const struct world *w, unsigned node)
+{
+	const struct daemon *d = w->nodes[node].daemon;
+
+	return !d || !d->routes || node_routes_are_settled(d->routes);
 }
 
 bool node_is_holding(const struct world_node *n)

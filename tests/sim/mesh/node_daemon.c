@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "live/random.h"
+#include "node_routes.h"
 #include <errno.h>
 
 #define RESOLVED_AFTER (30 * NS_PER_MS)
@@ -290,6 +291,7 @@ void daemon_load(struct daemon *d)
 	daemon_self(d)->edition = d->w->edition;
 	e.u.generation = make_generation(d);
 	daemon_feed(d, &e);
+	node_routes_renew(d->routes);
 	d->slice_at = instant_add(d->w->now, SLICE_AFTER);
 }
 
@@ -302,6 +304,7 @@ static void find_device(struct daemon *d)
 		return; /* it died while it made one */
 	e.u.found.device = &found;
 	daemon_self(d)->found_owners = e.u.found.max_owners = found.max_owners;
+	e.u.found.routes = node_routes_first(d->routes);
 	daemon_feed(d, &e);
 	device_state_done(&found);
 }
@@ -317,6 +320,7 @@ void daemon_start(struct daemon *d)
 	model_io_init(&d->io, n->model);
 	d->fib = node_fib_new(d);
 	daemon_load(d);
+	d->routes = node_routes_new(d);
 	find_device(d);
 }
 
@@ -325,6 +329,7 @@ void daemon_free(struct daemon *d)
 	if (d->live)
 		live_free(d->live);
 	node_fib_free(d->fib);
+	node_routes_free(d->routes);
 	engine_free(d->engine);
 	vec_done(&d->pending);
 	vec_done(&d->asked);
@@ -350,6 +355,7 @@ instant daemon_deadline(const struct daemon *d)
 	if (d->live)
 		at = instant_min(at, live_deadline(d->live));
 	at = instant_min(at, node_fib_deadline(d->fib));
+	at = instant_min(at, node_routes_deadline(d->routes));
 	if (d->pending.n)
 		at = instant_min(at, d->pending.items[0].at);
 	return d->asked.n ? instant_min(at, d->asked.items[0].at) : at;
@@ -376,6 +382,7 @@ static void take_pending(struct daemon *d)
 	e.u.verdicts.events = due.items;
 	e.u.verdicts.n = due.n;
 	daemon_feed(d, &e);
+	node_routes_peers(d->routes);
 	for (size_t i = 0; i < due.n; i++)
 		if (due.items[i].type == LIVE_EVENT_REPORT)
 			take_report(d, due.items[i].peer);
@@ -421,4 +428,5 @@ void daemon_step(struct daemon *d)
 		daemon_feed(d, &(struct engine_event){.type = ENGINE_TIME});
 		d->slice_at = instant_add(now, SLICE_AFTER);
 	}
+	node_routes_step(d->routes);
 }

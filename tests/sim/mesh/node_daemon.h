@@ -5,6 +5,7 @@
  *	node.c         the machine, and what happens to it from outside
  *	node_daemon.c  events in, actions carried out
  *	node_fib.c     those that change the device and the kernel
+ *	node_routes.c  what its routing engine's routes say
  *	node_trouble.c what its status says of lines and inventories
  *	node_line.c    whether all that is as the RIB wants it
  */
@@ -46,6 +47,7 @@ struct daemon {
 	instant slice_at; /* the RIB hears more of a reload */
 	struct model_io io;
 	struct node_fib *fib;
+	struct node_routes *routes; /* NULL: its node has no routing engine */
 };
 
 /* Steps the engine, and carries out what it wants. */

@@ -3,6 +3,7 @@
 #include "rules.h"
 
 #include "mesh_paths.h"
+#include "routing_engine.h"
 
 bool oracle_is_settled(const struct world *w)
 {
@@ -11,7 +12,7 @@ bool oracle_is_settled(const struct world *w)
 			continue;
 		if (!w->nodes[n].daemon)
 			return false;
-		if (node_is_holding(&w->nodes[n]))
+		if (node_is_holding(&w->nodes[n]) || !node_knows_routes(w, n))
 			return false;
 		for (unsigned p = 0; p < w->n_nodes; p++)
 			if (p != n && rules_are_peers(w, n, p) &&
@@ -91,11 +92,21 @@ static bool is_alive(const struct world *w, unsigned a, unsigned b)
 	       world_line_is_up(w, a, b);
 }
 
+/* Known: between routing engines hubs pass on what they learned from sites, and so no networks of
+ * other hubs. */
+static bool is_direct_only(const struct world *w, unsigned a, unsigned b)
+{
+	return routing_is_on(w, a) && routing_is_on(w, b) &&
+	       (w->inv->nodes[a].role == MESH_HUB || w->inv->nodes[b].role == MESH_HUB);
+}
+
 /* By a line that carries, or a hub that has one with both. */
 static bool has_path(const struct world *w, unsigned from, unsigned to)
 {
-	if (is_alive(w, from, to))
+	if (is_alive(w, from, to) && routing_may_say(w, from, to))
 		return true;
+	if (is_direct_only(w, from, to))
+		return false;
 	for (unsigned h = 0; h < w->n_nodes; h++)
 		if (w->inv->nodes[h].role == MESH_HUB && h != from && h != to &&
 			is_alive(w, h, from) && is_alive(w, h, to))
@@ -192,7 +203,8 @@ static bool check_pair(struct world *w, unsigned from, unsigned to, int family)
 
 	if (!p)
 		return true;
-	if (has_path(w, from, to) && !oracle_must_arrive(w, from, p))
+	if (has_path(w, from, to) && !routing_withholds(w, from, to) &&
+		!oracle_must_arrive(w, from, p))
 		return complain(w, from, p, "lost by the rules themselves", from);
 	return check_flow(w, from, p);
 }

@@ -2,6 +2,8 @@
 #include "rules.h"
 
 #include "mesh_paths.h"
+#include "route/rib.h"
+#include "routing_engine.h"
 
 bool rules_is_in_service(const struct world *w, unsigned n)
 {
@@ -71,6 +73,15 @@ static enum live_state origin_state(
 	return own == LIVE_DOWN ? LIVE_UP : own;
 }
 
+/* The same by an engine's route, which says that the hub has it. */
+static enum live_state routed_state(
+	const struct world *w, unsigned n, unsigned hub, unsigned origin)
+{
+	enum live_state s = origin_state(w, n, hub, origin);
+
+	return s == LIVE_DOWN && !hears(w, n, hub) ? LIVE_UP : s;
+}
+
 enum answer { NO, MAYBE, YES };
 
 /* Whether n knows that packets of one source may come to the origin from several peers: a hub that
@@ -95,6 +106,7 @@ static enum answer takes_many(const struct world *w, unsigned n, unsigned origin
 struct way {
 	unsigned next, origin;
 	bool origin_down, last_resort, transit;
+	uint8_t distance;
 	uint32_t metric, hub_metric;
 	unsigned weight;
 };
@@ -106,6 +118,8 @@ static int compare(const struct way *a, const struct way *b)
 		return a->origin_down ? 1 : -1;
 	if (a->last_resort != b->last_resort)
 		return a->last_resort ? 1 : -1;
+	if (a->distance != b->distance)
+		return a->distance < b->distance ? -1 : 1;
 	if (a->metric != b->metric)
 		return a->metric < b->metric ? -1 : 1;
 	if (a->transit != b->transit)
@@ -124,9 +138,27 @@ static bool is_better(const struct way *a, const struct way *b)
 	return a->next != b->next ? a->next < b->next : a->origin < b->origin;
 }
 
-/* Whether there is one at all, whoever lives. */
-static bool is_way(const struct world *w, unsigned n, unsigned next, unsigned origin)
+/* Of a network between two nodes with routing engines the engine says by whom it goes; behind a
+ * next hop may be whoever carries it, if it isn't the next hop's own. */
+static bool is_routed(const struct world *w, unsigned n, unsigned origin)
 {
+	return routing_is_on(w, n) && routing_is_on(w, origin);
+}
+
+static bool is_routed_by(
+	const struct world *w, unsigned n, unsigned next, unsigned origin, const ip_prefix *p)
+{
+	bool is_hop = routing_hops(w, n, p) >> next & 1;
+
+	return is_hop && (next == origin || !(routing_is_on(w, next) && world_carries(w, next, p)));
+}
+
+/* Whether there is one at all, whoever lives. */
+static bool is_way(
+	const struct world *w, unsigned n, unsigned next, unsigned origin, const ip_prefix *p)
+{
+	if (next != n && origin != n && is_routed(w, n, origin))
+		return is_routed_by(w, n, next, origin, p);
 	if (next == n || origin == n || !rules_are_peers(w, n, next))
 		return false;
 	if (next == origin)
@@ -141,22 +173,27 @@ static bool is_way(const struct world *w, unsigned n, unsigned next, unsigned or
 static bool way_by(const struct world *w, unsigned n, unsigned next, unsigned origin,
 	const struct mesh_network *network, struct way *ret)
 {
-	bool transit = next != origin;
+	bool transit = next != origin, routed = is_routed(w, n, origin);
 	enum live_state state, behind;
 
-	if (!is_way(w, n, next, origin))
+	if (!is_way(w, n, next, origin, &network->prefix))
 		return false;
 	state = rules_verdict(w, n, next);
-	behind = transit ? origin_state(w, n, next, origin) : LIVE_UP;
+	behind = !transit ? LIVE_UP
+		 : routed ? routed_state(w, n, next, origin)
+			  : origin_state(w, n, next, origin);
 	*ret = (struct way){
 		.next = next,
 		.origin = origin,
 		.transit = transit,
-		.metric = network->metric == MESH_METRIC_NONE ? 0 : network->metric,
+		.distance = routed ? RIB_DISTANCE_KERNEL : RIB_DISTANCE_INVENTORY,
+		.metric = routed || network->metric == MESH_METRIC_NONE ? 0 : network->metric,
 		.hub_metric = transit ? w->inv->nodes[next].metric : 0,
 		.origin_down = behind == LIVE_DOWN,
 		.last_resort = state == LIVE_LAST_RESORT || behind == LIVE_LAST_RESORT,
-		.weight = transit ? w->inv->nodes[next].weight : network->weight,
+		.weight = transit  ? w->inv->nodes[next].weight
+			  : routed ? 1
+				   : network->weight,
 	};
 	ret->weight += !ret->weight; /* not stated */
 	return state != LIVE_DOWN;
@@ -202,7 +239,7 @@ static enum answer may_share(
 		for (unsigned origin = 0; origin < w->n_nodes; origin++) {
 			const struct mesh_network *network = world_carries(w, origin, p);
 
-			if (!network || !is_way(w, n, next, origin) || next == origin)
+			if (!network || !is_way(w, n, next, origin, p) || next == origin)
 				continue;
 			is_usable = way_by(w, n, next, origin, network, &x);
 			if (is_usable && compare(&x, best) != 0)
@@ -305,7 +342,7 @@ enum model_verdict rules_accept(
 		return rules_choose(w, n, world_network(w, origin, family)).hops == 1U << from
 			       ? MODEL_ACCEPT
 			       : MODEL_REFUSE;
-	if (!is_way(w, n, from, origin))
+	if (!is_way(w, n, from, origin, world_network(w, origin, family)))
 		return MODEL_REFUSE;
 	return from == origin ? MODEL_ACCEPT : MODEL_ACCEPT_RELAY;
 }

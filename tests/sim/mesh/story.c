@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "incident.h"
+#include "routing_engine.h"
 #include "story_mesh.h"
 
 struct story {
@@ -26,6 +27,9 @@ static void write_story(struct story *s, unsigned n, struct chance *c, unsigned 
 			.settles = chance_below(c, 4) == 0 || i + 1 == n,
 		};
 
+		if (story_has_engines(s->seed) && chance_below(c, 3) == 0)
+			x.what = (enum happening)(
+				N_HAPPENINGS + chance_below(c, N_WITH_ENGINES - N_HAPPENINGS));
 		x.pause_ns = (int64_t)chance_below(c, chance_below(c, 3) ? 5000 : 400) * NS_PER_MS;
 		vec_push(&s->incidents, x);
 	}
@@ -48,6 +52,7 @@ static void mend_node(struct world *w, unsigned n)
 	if (!node->is_on || node_is_client(w, n))
 		return;
 	node->model->fuse = node->model->fails = 0;
+	routing_start(w, n, false);
 	if (node->stolen.family)
 		foreign_give_back(w, n);
 	if (!node->daemon)
@@ -64,7 +69,7 @@ static bool settle(struct world *w)
 		mend_node(w, i);
 	world_say(w, "(nothing more happens)");
 	world_run(w, LOOK_AGAIN_NS);
-	while (!w->has_failed && !oracle_is_settled(w)) {
+	while (!w->has_failed && !(oracle_is_settled(w) && routing_is_settled(w))) {
 		if (instant_before(end, w->now)) {
 			world_fail(w, "it never becomes quiet");
 			return false;
@@ -92,6 +97,9 @@ static void choose_devices(struct world *w, uint64_t seed)
 
 static bool is_watched(const struct world *w, const struct incident *x, bool has_many)
 {
+	/* What an engine does meanwhile takes its time. */
+	if (w->routing)
+		return incident_is_kept(w, x);
 	return incident_is_harmless(w, x) ||
 	       (has_many && (incident_is_loss(w, x) || incident_is_special(w, x)));
 }

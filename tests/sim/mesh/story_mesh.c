@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "story_mesh.h"
 
+#include "route/rib.h"
+
 #define N_FAMILIES 2
 #define ENDPOINTS "198.51.100.0/24" /* holds world_uplink's */
 #define PASSING "10.21.0.0/24"	    /* of one edition only, and another in IPv6 */
@@ -27,6 +29,11 @@ enum story_devices story_devices_of(uint64_t seed)
 	struct chance c = chance_of_devices(seed);
 
 	return (enum story_devices)chance_below(&c, 3);
+}
+
+bool story_has_engines(uint64_t seed)
+{
+	return seed >> 61 == STORY_WITH_ENGINES >> 61;
 }
 
 /* What all editions have. */
@@ -146,6 +153,23 @@ static void make_equal(struct mesh_build *b, struct chance c, unsigned edition)
 	}
 }
 
+/* Hubs do, or nobody would pass anything on. */
+static void add_engines(struct mesh_build *b, struct chance c)
+{
+	bool is_mixed = chance_below(&c, 3) == 0;
+	enum mesh_engine kind = chance_below(&c, 2) ? MESH_ENGINE_BIRD : MESH_ENGINE_FRR;
+
+	for (size_t i = 0; i < b->nodes.n; i++) {
+		struct mesh_node *n = &b->nodes.items[i];
+
+		if (n->role == MESH_CLIENT ||
+			(is_mixed && n->role != MESH_HUB && chance_below(&c, 3) == 0))
+			continue;
+		n->routing.engine = kind;
+		n->routing.distance = RIB_DISTANCE_KERNEL;
+	}
+}
+
 /* Chance is the same for all editions. */
 static void make_edition(struct mesh_build *b, uint64_t seed, struct chance c, unsigned edition)
 {
@@ -163,16 +187,18 @@ static void make_edition(struct mesh_build *b, uint64_t seed, struct chance c, u
 		add_anycast(b, &c, &s, edition);
 	if (chance_below(&c, 3) == 0)
 		add_everywhere(b, chance_below(&c, s.hubs + s.sites), cover, &s, MESH_METRIC_NONE);
-	if (chance_below(&c, 3) == 0)
+	if (chance_below(&c, 3) == 0 && !story_has_engines(seed))
 		add_way_out(b, &c, &s, edition);
 	passer = chance_below(&c, 2 * (s.hubs + s.sites));
 	if (passer < s.hubs + s.sites && edition == passer % 2)
 		add_everywhere(b, passer, passing, &s, MESH_METRIC_NONE);
-	if (chance_below(&c, 4) == 0)
+	if (chance_below(&c, 4) == 0 && !story_has_engines(seed))
 		mesh_build_network(
 			b, chance_below(&c, s.hubs + s.sites), ENDPOINTS, MESH_METRIC_NONE);
 	if (story_devices_of(seed) != STORY_ONE_OWNER)
 		make_equal(b, chance_of_devices(seed), edition);
+	if (story_has_engines(seed))
+		add_engines(b, chance_of_devices(seed));
 	mesh_build_end(b);
 }
 

@@ -5,10 +5,12 @@
  * and the trace of the shortest version of its story.
  */
 #include "story.h"
+#include "story_mesh.h"
 
 #include <inttypes.h>
 
 #define FIXED_SEEDS 60
+#define FIXED_WITH_ENGINES 30
 #define INCIDENTS 30
 
 /* Stories that went wrong once. */
@@ -51,11 +53,13 @@ static void test_stories(void **state)
 		play_one(found[i], &f);
 	for (uint64_t seed = 1; seed <= FIXED_SEEDS; seed++)
 		play_one(seed, &f);
+	for (uint64_t seed = 4; seed <= FIXED_WITH_ENGINES; seed++)
+		play_one(seed | STORY_WITH_ENGINES, &f);
 	for (; seconds() < end; stories++)
 		play_one(chance_u64(&c), &f);
 	print_message("%" PRIu64 " incidents in %" PRIu64 " stories, %" PRIu64 " packets, %" PRIu64
 		      " flows judged, %.1f hours simulated\n",
-		f.incidents, FIXED_SEEDS + stories, f.packets, f.flows,
+		f.incidents, FIXED_SEEDS + FIXED_WITH_ENGINES + stories, f.packets, f.flows,
 		(double)f.simulated_ns / 3.6e12);
 	assert_true(f.flows > 1000); /* or nothing was judged */
 }

@@ -8,6 +8,7 @@
 
 #include "daemon/kernel_table.h"
 #include "fib/want_own.h"
+#include "routing_engine.h"
 #include <linux/rtnetlink.h>
 
 /* --- what may not leave in clear
@@ -105,6 +106,18 @@ static bool is_nobodys(const struct model *m, const struct model_peer *p)
 	return wg_key_eq(&p->key, &nobody) || wg_key_eq(&p->key, &parking);
 }
 
+/* What a routing engine may tell of is ours without the journal. */
+static bool may_be_announced(const struct world *w, unsigned node, const ip_prefix *p)
+{
+	bool may = false;
+
+	for (unsigned e = 0; e < WORLD_EDITIONS; e++)
+		for (unsigned i = 0; i < w->n_nodes; i++)
+			may |= i != node && routing_is_on(w, i) &&
+			       mesh_carries(&w->builds[e].inv, i, p);
+	return may && routing_is_on(w, node);
+}
+
 static int check_prefix(const ip_prefix *p, void *value, void *data)
 {
 	const struct world_node *n = data;
@@ -112,7 +125,8 @@ static int check_prefix(const ip_prefix *p, void *value, void *data)
 	bool is_foreign = e->peer ? e->peer->foreign : e->set->foreign;
 	char text[IP_PREFIX_STRLEN];
 
-	if (!is_foreign && !journal_has_prefix(&n->journal, p))
+	if (!is_foreign && !journal_has_prefix(&n->journal, p) &&
+		!may_be_announced(n->w, n->index, p))
 		world_fail(n->w, "%s: the journal doesn't name %s, which is ours",
 			world_name(n->w, n->index), ip_prefix_format(p, text));
 	return 0;

@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include "base/mem.h"
+#include "routing_engine.h"
 #include <stdarg.h>
 
 #define STEPS_PER_INSTANT 100000
@@ -61,6 +62,7 @@ void world_begin(struct world *w, uint64_t seed)
 		for (unsigned k = 0; k < w->n_nodes; k++)
 			w->delay_ns[i][k] = (int64_t)(1 + (i * 7 + k * 7) % 20) * NS_PER_MS;
 	}
+	w->routing = routing_new(w);
 }
 
 static void free_packet(struct world_packet *p)
@@ -76,6 +78,7 @@ void world_end(struct world *w)
 	for (unsigned i = 0; i < w->n_nodes; i++)
 		journal_done(&w->nodes[i].journal);
 	watch_end(w);
+	routing_free(w->routing);
 	while (w->flying) {
 		struct world_packet *p = w->flying;
 
@@ -231,6 +234,7 @@ static instant next_instant(const struct world *w)
 
 	for (unsigned i = 0; i < w->n_nodes; i++)
 		at = instant_min(at, node_deadline(&w->nodes[i]));
+	at = instant_min(at, routing_deadline(w));
 	return instant_min(at, w->silence_at);
 }
 
@@ -245,6 +249,7 @@ static void step(struct world *w)
 		land(w, p);
 		free_packet(p);
 	}
+	routing_step(w);
 	for (unsigned i = 0; i < w->n_nodes; i++)
 		node_step(w, i);
 }

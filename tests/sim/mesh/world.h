@@ -10,6 +10,7 @@
  *	model*.c      what a machine's kernel and device hold (model.h)
  *	node.c        a machine, and the daemon that may run on it (node_*.c)
  *	silence.c     what devices of many owners find out by themselves
+ *	routing_engine.c  routing engines, which speak BGP and write the kernel's table
  *	client.c      a machine with stock WireGuard, as its file says
  *	foreign.c     what others put on a machine
  *	path.c        a data packet, from network to network, as things stand at one instant
@@ -33,7 +34,8 @@
 #define WORLD_NOBODY UINT32_MAX
 #define WORLD_FIB_NS (2 * NS_PER_MS) /* from a verdict to a programmed FIB */
 
-struct daemon; /* of node_daemon.h */
+struct daemon;	/* of node_daemon.h */
+struct routing; /* of routing_engine.h */
 
 struct world;
 
@@ -87,8 +89,9 @@ struct world {
 	/* Called after each operation while something is watched more closely; NULL. */
 	void (*watcher)(struct world *w, void *data);
 	void *watcher_data;
-	bool has_reports; /* nodes tell each other of their lines */
-	bool has_failed;  /* the trace says how */
+	bool has_reports;	 /* nodes tell each other of their lines */
+	struct routing *routing; /* NULL: nobody has a routing engine */
+	bool has_failed;	 /* the trace says how */
 };
 
 enum world_kind { WORLD_BFD, WORLD_REPORT, WORLD_ECHO_REQUEST, WORLD_ECHO_REPLY };
@@ -172,6 +175,8 @@ bool node_says_poor(const struct world_node *n);
 /* It has found the line poor, and that isn't over. */
 bool node_finds_poor(const struct world_node *n, unsigned peer);
 bool node_is_holding(const struct world_node *n);
+/* It has read all that its routing engine wrote, and holds nothing of it. */
+bool node_knows_routes(const struct world *w, unsigned node);
 /* Its status says that a peer runs another inventory; that this line is dead though both live. */
 bool node_names_inventory(const struct world_node *n);
 bool node_names_line(const struct world_node *n, unsigned a, unsigned b);

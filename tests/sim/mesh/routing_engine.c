@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: MIT */
+#include "routing_engine.h"
+
+#include "base/mem.h"
+#include "mesh/render_routing.h"
+#include "mesh_paths.h"
+#include "node_routes.h"
+#include <linux/rtnetlink.h>
+
+#define PREFIXES 48
+#define METRIC 32
+#define HOLD_NS (9 * NS_PER_S)
+#define GRACE_NS (30 * NS_PER_S)
+#define LOOK_NS (100 * NS_PER_MS) /* for signals, and whether packets pass */
+
+/* How near a prefix is, as a neighbor tells. */
+enum { NOT_TOLD, OWN, OF_A_SITE };
+
+struct session {
+	bool is_up;
+	instant heard_at; /* the last packet */
+	instant retry_at;
+	uint8_t told[PREFIXES]; /* by the other side */
+};
+
+/* A prefix as the kernel has it of the engine. */
+struct written {
+	uint32_t hops;
+	uint32_t port; /* who wrote it */
+};
+
+struct speaker {
+	bool runs, is_mute; /* is_mute: it announces nothing of its own */
+	uint32_t port;
+	unsigned starts;
+	instant at; /* thinks next */
+	instant died_at;
+	instant sweeps_at, knows_at; /* after its start */
+	uint8_t tells[PREFIXES];
+	struct session sessions[WORLD_NODES];
+	struct written kernel[PREFIXES];
+};
+
+struct routing {
+	struct chance chance;
+	VEC(ip_prefix) prefixes;
+	struct speaker speakers[WORLD_NODES];
+};
+
+static bool has_engine(const struct world *w, unsigned node)
+{
+	return w->inv->nodes[node].routing.engine != MESH_ENGINE_NONE && !node_is_client(w, node);
+}
+
+bool routing_is_on(const struct world *w, unsigned node)
+{
+	return w->routing && has_engine(w, node);
+}
+
+static struct speaker *speaker(const struct world *w, unsigned node)
+{
+	return &w->routing->speakers[node];
+}
+
+static instant in_a_while(const struct world *w, unsigned from_ms, unsigned to_ms)
+{
+	unsigned ms = from_ms + chance_below(&w->routing->chance, to_ms - from_ms);
+
+	return instant_add(w->now, ms * NS_PER_MS);
+}
+
+/* It has reason to think. */
+static void poke(struct world *w, unsigned node, instant at)
+{
+	struct speaker *s = speaker(w, node);
+
+	s->at = instant_min(s->at, at);
+}
+
+/* --- the mesh ------------------------------------------------------------------------------------
+ */
+
+static void add_prefix(struct routing *r, const ip_prefix *p)
+{
+	for (size_t i = 0; i < r->prefixes.n; i++)
+		if (ip_prefix_eq(&r->prefixes.items[i], p))
+			return;
+	assert(r->prefixes.n < PREFIXES);
+	vec_push(&r->prefixes, *p);
+}
+
+struct routing *routing_new(struct world *w)
+{
+	struct routing *r = NULL;
+
+	for (unsigned e = 0; e < WORLD_EDITIONS; e++)
+		for (unsigned i = 0; i < w->builds[e].inv.n_nodes; i++) {
+			const struct mesh_node *n = &w->builds[e].inv.nodes[i];
+
+			if (n->routing.engine == MESH_ENGINE_NONE)
+				continue;
+			if (!r) {
+				r = mem_zalloc(1, sizeof(*r));
+				r->chance = (struct chance){w->chance.state ^ 0xb69};
+			}
+			for (size_t k = 0; k < n->n_networks; k++)
+				add_prefix(r, &n->networks[k].prefix);
+			r->speakers[i].at = INSTANT_NEVER;
+		}
+	for (unsigned i = 0; r && i < WORLD_NODES; i++)
+		r->speakers[i].at = INSTANT_NEVER;
+	return r;
+}
+
+void routing_free(struct routing *r)
+{
+	if (!r)
+		return;
+	vec_done(&r->prefixes);
+	free(r);
+}
+
+static bool is_hub(const struct world *w, unsigned n)
+{
+	return w->inv->nodes[n].role == MESH_HUB;
+}
+
+/* Hubs are everybody's reflectors, and who stands under links with somebody has a session with him.
+ */
+static bool are_neighbors(const struct world *w, unsigned a, unsigned b)
+{
+	return a != b && has_engine(w, a) && has_engine(w, b) &&
+	       (is_hub(w, a) || is_hub(w, b) || naive_listed(w->inv, a, b)) &&
+	       naive_tunnel(w->inv, NAIVE_NONE, a, b);
+}
+
+/* As BIRD has it: IPv4 in a table of its own, IPv6 in main. */
+static bool has_signal(const struct world *w, unsigned node, unsigned of, int family)
+{
+	const struct model *m = w->nodes[node].model;
+	const struct mesh_node *peer = &w->inv->nodes[of];
+	bool is_bird = w->inv->nodes[node].routing.engine == MESH_ENGINE_BIRD;
+	uint32_t table = is_bird ? mesh_signal_table(MODEL_IFNAME) : RT_TABLE_MAIN;
+
+	for (size_t i = 0; m && m->exists && i < peer->n_addresses; i++) {
+		const ip_addr *a = &peer->addresses[i].addr;
+		const struct rtnl_route *r;
+
+		if (a->family != family)
+			continue;
+		r = model_table_look(m, table, a);
+		return r && !r->type && r->ifindex == m->ifindex &&
+		       r->dst.len == ip_family_bits(family);
+	}
+	return false;
+}
+
+/* Between them, and back. */
+static bool packets_pass(const struct world *w, unsigned a, unsigned b)
+{
+	return path_leaves(w, a, b) && path_enters(w, a, b) && path_leaves(w, b, a) &&
+	       path_enters(w, b, a);
+}
+
+/* --- sessions ------------------------------------------------------------------------------------
+ */
+
+/* The other side, or what it told before it died. */
+static bool is_there(const struct world *w, unsigned b)
+{
+	const struct speaker *s = speaker(w, b);
+
+	return s->runs || instant_diff(w->now, s->died_at) < GRACE_NS;
+}
+
+static void end_session(struct world *w, unsigned a, unsigned b)
+{
+	struct session *s = &speaker(w, a)->sessions[b];
+
+	*s = (struct session){.retry_at = in_a_while(w, 50, 1500)};
+}
+
+/* Both ends come up together. */
+static void begin_session(struct world *w, unsigned a, unsigned b)
+{
+	struct session *x = &speaker(w, a)->sessions[b], *y = &speaker(w, b)->sessions[a];
+
+	x->is_up = y->is_up = true;
+	x->heard_at = y->heard_at = w->now;
+	poke(w, b, in_a_while(w, 1, 60));
+}
+
+static void renew_session(struct world *w, unsigned a, unsigned b)
+{
+	struct session *s = &speaker(w, a)->sessions[b];
+	bool passes = speaker(w, b)->runs && packets_pass(w, a, b);
+
+	if (passes)
+		s->heard_at = w->now;
+	if (s->is_up && (!is_there(w, b) || (speaker(w, b)->runs &&
+						    instant_diff(w->now, s->heard_at) >= HOLD_NS)))
+		end_session(w, a, b);
+	else if (!s->is_up && passes && !instant_before(w->now, s->retry_at) &&
+		 has_signal(w, a, b, AF_INET) && has_signal(w, b, a, AF_INET))
+		begin_session(w, a, b);
+}
+
+/* What b tells a of the prefix: hubs pass on what they have of sites. */
+static uint8_t told_by(const struct world *w, unsigned b, unsigned a, size_t i)
+{
+	uint8_t tells = speaker(w, b)->tells[i];
+
+	(void)a;
+	return tells == OWN || is_hub(w, b) ? tells : NOT_TOLD;
+}
+
+static void hear(struct world *w, unsigned a, unsigned b)
+{
+	struct session *s = &speaker(w, a)->sessions[b];
+
+	if (!packets_pass(w, a, b))
+		return;
+	for (size_t i = 0; i < w->routing->prefixes.n; i++)
+		s->told[i] = told_by(w, b, a, i);
+}
+
+/* --- what it chooses -----------------------------------------------------------------------------
+ */
+
+static bool carries(const struct world *w, unsigned node, const ip_prefix *p)
+{
+	const struct mesh_inventory *inv = &w->builds[w->nodes[node].edition].inv;
+
+	return mesh_carries(inv, node, p) != NULL;
+}
+
+/* The nearest whose next hop lives. *ret_of_site: a site told it, and not a hub. */
+static uint32_t choose(const struct world *w, unsigned a, size_t i, bool *ret_of_site)
+{
+	const ip_prefix *p = &w->routing->prefixes.items[i];
+	uint8_t best = OF_A_SITE + 1;
+	uint32_t hops = 0;
+
+	*ret_of_site = false;
+	for (unsigned b = 0; b < w->n_nodes; b++) {
+		const struct session *s = &speaker(w, a)->sessions[b];
+
+		if (!s->is_up || s->told[i] == NOT_TOLD || s->told[i] > best ||
+			!has_signal(w, a, b, p->family))
+			continue;
+		if (s->told[i] < best)
+			hops = 0;
+		best = s->told[i];
+		hops |= 1U << b;
+	}
+	for (unsigned b = 0; b < w->n_nodes; b++)
+		*ret_of_site |= (hops >> b & 1) && !is_hub(w, b);
+	return hops;
+}
+
+/* --- the kernel ----------------------------------------------------------------------------------
+ */
+
+static void hop_of(
+	const struct world *w, unsigned node, unsigned next, int family, struct route_hop *ret)
+{
+	const struct mesh_node *n = &w->inv->nodes[next];
+
+	*ret = (struct route_hop){.ifindex = w->nodes[node].model->ifindex, .weight = 1};
+	for (size_t i = 0; i < n->n_addresses; i++)
+		if (n->addresses[i].addr.family == family)
+			ret->via = n->addresses[i].addr;
+}
+
+static struct route_news news_of(const struct world *w, unsigned node, size_t i)
+{
+	const struct written *k = &speaker(w, node)->kernel[i];
+	struct route_news n = {.type = ROUTE_NEWS_ROUTE, .port = speaker(w, node)->port};
+	struct kernel_route *r = &n.u.route;
+
+	r->dst = w->routing->prefixes.items[i];
+	r->table = RT_TABLE_MAIN;
+	r->priority = METRIC;
+	r->protocol = RTPROT_BIRD;
+	r->type = RTN_UNICAST;
+	for (unsigned next = 0; next < w->n_nodes; next++)
+		if (k->hops >> next & 1)
+			hop_of(w, node, next, r->dst.family, &r->hops[r->n_hops++]);
+	return n;
+}
+
+static struct rtnl_route model_route(const struct world *w, unsigned node, size_t i)
+{
+	return (struct rtnl_route){.dst = w->routing->prefixes.items[i],
+		.ifindex = w->nodes[node].model->ifindex,
+		.metric = METRIC,
+		.protocol = RTPROT_BIRD};
+}
+
+static void withdraw(struct world *w, unsigned node, size_t i)
+{
+	struct route_news news = news_of(w, node, i);
+	struct rtnl_route r = model_route(w, node, i);
+
+	news.gone = true;
+	model_route_withdraw(w->nodes[node].model, &r);
+	speaker(w, node)->kernel[i] = (struct written){0};
+	watch_node(w, node);
+	node_route_news(w, node, &news);
+}
+
+static void write(struct world *w, unsigned node, size_t i, uint32_t hops)
+{
+	struct speaker *s = speaker(w, node);
+	struct rtnl_route r = model_route(w, node, i);
+	bool was = s->kernel[i].hops != 0;
+	struct route_news news;
+
+	if (!hops) {
+		withdraw(w, node, i);
+		return;
+	}
+	if (model_route_add(w->nodes[node].model, &r, true))
+		return;
+	s->kernel[i] = (struct written){hops, s->port};
+	news = news_of(w, node, i);
+	news.flags = was ? ROUTE_REPLACES : 0;
+	watch_node(w, node);
+	node_route_news(w, node, &news);
+}
+
+/* What an earlier one left, by a port that didn't write it. */
+static void sweep(struct world *w, unsigned node)
+{
+	for (size_t i = 0; i < w->routing->prefixes.n; i++)
+		if (speaker(w, node)->kernel[i].hops &&
+			speaker(w, node)->kernel[i].port != speaker(w, node)->port)
+			withdraw(w, node, i);
+}
+
+/* --- it thinks -----------------------------------------------------------------------------------
+ */
+
+static void tell_all(struct world *w, unsigned a)
+{
+	for (unsigned b = 0; b < w->n_nodes; b++)
+		if (speaker(w, a)->sessions[b].is_up)
+			poke(w, b, in_a_while(w, 1, 80));
+}
+
+static void decide(struct world *w, unsigned a)
+{
+	struct speaker *s = speaker(w, a);
+	bool changed = false;
+
+	for (size_t i = 0; i < w->routing->prefixes.n; i++) {
+		bool own = carries(w, a, &w->routing->prefixes.items[i]), of_site;
+		uint32_t hops = own ? 0 : choose(w, a, i, &of_site);
+		uint8_t tells = own && !s->is_mute ? OWN : hops && of_site ? OF_A_SITE : NOT_TOLD;
+
+		changed |= s->tells[i] != tells;
+		s->tells[i] = tells;
+		if (hops != s->kernel[i].hops || (hops && s->kernel[i].port != s->port))
+			write(w, a, i, hops);
+	}
+	if (changed)
+		tell_all(w, a);
+}
+
+static void think(struct world *w, unsigned a)
+{
+	struct speaker *s = speaker(w, a);
+
+	s->at = instant_add(w->now, LOOK_NS);
+	for (unsigned b = 0; b < w->n_nodes; b++)
+		if (are_neighbors(w, a, b)) {
+			renew_session(w, a, b);
+			if (s->sessions[b].is_up && speaker(w, b)->runs)
+				hear(w, a, b);
+		}
+	if (!instant_is_never(s->sweeps_at) && !instant_before(w->now, s->sweeps_at)) {
+		s->sweeps_at = INSTANT_NEVER;
+		sweep(w, a);
+	}
+	if (!instant_before(w->now, s->knows_at) && w->nodes[a].model->exists)
+		decide(w, a);
+}
+
+instant routing_deadline(const struct world *w)
+{
+	instant at = INSTANT_NEVER;
+
+	for (unsigned i = 0; w->routing && i < w->n_nodes; i++)
+		if (speaker(w, i)->runs)
+			at = instant_min(at, speaker(w, i)->at);
+	return at;
+}
+
+void routing_step(struct world *w)
+{
+	for (unsigned i = 0; w->routing && i < w->n_nodes; i++)
+		if (speaker(w, i)->runs && !instant_before(w->now, speaker(w, i)->at))
+			think(w, i);
+}
+
+/* --- what happens to it --------------------------------------------------------------------------
+ */
+
+void routing_start(struct world *w, unsigned node, bool graceful)
+{
+	struct speaker *s;
+
+	if (!routing_is_on(w, node) || speaker(w, node)->runs || !w->nodes[node].is_on)
+		return;
+	s = speaker(w, node);
+	s->runs = true;
+	s->port = 1000 * (node + 1) + ++s->starts;
+	memset(s->sessions, 0, sizeof(s->sessions));
+	s->knows_at = in_a_while(w, 1500, 2600);
+	s->sweeps_at = graceful ? INSTANT_NEVER : in_a_while(w, 20, 110);
+	s->at = in_a_while(w, 1, 20);
+	world_say(w, "(%s's engine starts%s)", world_name(w, node), graceful ? " gracefully" : "");
+}
+
+void routing_kill(struct world *w, unsigned node)
+{
+	if (!routing_is_on(w, node) || !speaker(w, node)->runs)
+		return;
+	speaker(w, node)->runs = false;
+	speaker(w, node)->died_at = w->now;
+	world_say(w, "(%s's engine is killed)", world_name(w, node));
+}
+
+bool routing_runs(const struct world *w, unsigned node)
+{
+	return speaker(w, node)->runs;
+}
+
+void routing_power(struct world *w, unsigned node, bool on)
+{
+	struct speaker *s;
+
+	if (!routing_is_on(w, node))
+		return;
+	s = speaker(w, node);
+	*s = (struct speaker){.starts = s->starts, .is_mute = s->is_mute, .at = INSTANT_NEVER};
+	s->died_at = instant_add(w->now, -GRACE_NS);
+	if (on)
+		routing_start(w, node, false);
+}
+
+void routing_flap(struct world *w, unsigned node)
+{
+	struct speaker *s;
+
+	if (!routing_is_on(w, node))
+		return;
+	s = speaker(w, node);
+	s->is_mute = !s->is_mute;
+	world_say(w, "(%s's engine announces its networks%s)", world_name(w, node),
+		s->is_mute ? " no more" : " again");
+	poke(w, node, in_a_while(w, 1, 10));
+}
+
+bool routing_withholds(const struct world *w, unsigned from, unsigned to)
+{
+	return (routing_is_on(w, from) && speaker(w, from)->is_mute) ||
+	       (routing_is_on(w, to) && speaker(w, to)->is_mute);
+}
+
+bool routing_may_say(const struct world *w, unsigned a, unsigned b)
+{
+	return !routing_is_on(w, a) || !routing_is_on(w, b) || are_neighbors(w, a, b);
+}
+
+/* IPv4 routes go with it without a word. */
+void routing_on_device(struct world *w, unsigned node)
+{
+	struct route_news news = {.type = ROUTE_NEWS_LINK};
+
+	if (!routing_is_on(w, node))
+		return;
+	memset(speaker(w, node)->kernel, 0, sizeof(speaker(w, node)->kernel));
+	news.u.link.ifindex = 0;
+	node_route_news(w, node, &news);
+}
+
+/* --- asked ---------------------------------------------------------------------------------------
+ */
+
+uint32_t routing_hops(const struct world *w, unsigned node, const ip_prefix *p)
+{
+	for (size_t i = 0; i < w->routing->prefixes.n; i++)
+		if (ip_prefix_eq(&w->routing->prefixes.items[i], p))
+			return speaker(w, node)->kernel[i].hops;
+	return 0;
+}
+
+void routing_dump(const struct world *w, unsigned node, routing_fn *fn, void *data)
+{
+	for (size_t i = 0; i < w->routing->prefixes.n; i++) {
+		struct route_news news;
+
+		if (!speaker(w, node)->kernel[i].hops)
+			continue;
+		news = news_of(w, node, i);
+		news.port = 0;
+		fn(&news, data);
+	}
+}
+
+/* Nothing would be another after one more thought of all. */
+static bool is_settled(const struct world *w, unsigned a)
+{
+	const struct speaker *s = speaker(w, a);
+	bool unused;
+
+	if (!s->runs || instant_before(w->now, s->knows_at))
+		return false;
+	for (unsigned b = 0; b < w->n_nodes; b++) {
+		if (!are_neighbors(w, a, b))
+			continue;
+		if (s->sessions[b].is_up != (w->nodes[b].is_on && packets_pass(w, a, b)))
+			return false;
+		for (size_t i = 0; s->sessions[b].is_up && i < w->routing->prefixes.n; i++)
+			if (s->sessions[b].told[i] != told_by(w, b, a, i))
+				return false;
+	}
+	for (size_t i = 0; i < w->routing->prefixes.n; i++)
+		if (!carries(w, a, &w->routing->prefixes.items[i]) &&
+			s->kernel[i].hops != choose(w, a, i, &unused))
+			return false;
+	return true;
+}
+
+bool routing_is_settled(const struct world *w)
+{
+	for (unsigned n = 0; w->routing && n < w->n_nodes; n++)
+		if (has_engine(w, n) && w->nodes[n].is_on && !is_settled(w, n))
+			return false;
+	return true;
+}
