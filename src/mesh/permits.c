@@ -93,7 +93,17 @@ static int prefix_cmp(const void *a, const void *b)
 	return ip_prefix_cmp(a, b);
 }
 
-size_t permits_covers(const struct permits *p, ip_prefix **ret)
+unsigned permits_shortest(const struct permits *p)
+{
+	unsigned ret = p->items.n ? p->items.items[0].prefix.len : 0;
+
+	for (size_t i = 1; i < p->items.n; i++)
+		if (p->items.items[i].prefix.len < ret)
+			ret = p->items.items[i].prefix.len;
+	return ret;
+}
+
+size_t permits_covers(const struct permits *p, unsigned from, ip_prefix **ret)
 {
 	VEC(ip_prefix) all = {0};
 
@@ -102,7 +112,7 @@ size_t permits_covers(const struct permits *p, ip_prefix **ret)
 		unsigned first = i ? common_bits(at, &p->items.items[i - 1].prefix) + 1 : 0;
 
 		assert(!i || first <= at->len);
-		for (unsigned len = first; len < at->len; len++)
+		for (unsigned len = first > from ? first : from; len < at->len; len++)
 			vec_push(&all, cut(at, len));
 	}
 	if (all.n)

@@ -36,8 +36,11 @@ static inline bool permits_is_empty(const struct permits *p)
 	return !p->has_default && p->items.n == 0;
 }
 
-/* The prefixes that hold one of the entries and are shorter, each once, by ip_prefix_cmp; *ret is
- * malloc'd. Returns how many. The default route is among them where there is an entry at all. */
-size_t permits_covers(const struct permits *p, ip_prefix **ret);
+/* The length of the shortest entry; 0: there is none. */
+unsigned permits_shortest(const struct permits *p);
+/* The prefixes that hold one of the entries and are shorter, but not shorter than `from`, each
+ * once, by ip_prefix_cmp; *ret is malloc'd. Returns how many. From 0 the default route is among
+ * them where there is an entry at all. */
+size_t permits_covers(const struct permits *p, unsigned from, ip_prefix **ret);
 
 #endif

@@ -86,19 +86,19 @@ static void add_list(const char *name, const struct permits *p, struct buf *out)
 	add_permits(&l, p);
 }
 
-/* What holds an entry of `mesh` or lies within it, and default routes. */
-static void add_known(const struct routing_shared *f, struct buf *out)
+/* What holds an entry of `mesh` or lies within it, and all that is shorter than the shortest. */
+static void add_known(const struct routing_shared *s, struct buf *out)
 {
-	int family = f->mesh.family;
+	int family = s->mesh.family;
+	unsigned shortest = permits_shortest(&s->mesh);
 	ip_prefix any = {.family = (uint8_t)family};
 	struct list l = {out, family, family == AF_INET ? "SHUNT-KNOWN4" : "SHUNT-KNOWN6", 0};
 
-	if (!f->n_covers)
-		add_entry(&l, &any, 0, 0);
-	for (size_t i = 0; i < f->n_covers; i++)
-		add_entry(&l, &f->covers[i], 0, 0);
-	for (size_t i = 0; i < f->mesh.items.n; i++)
-		add_entry(&l, &f->mesh.items.items[i].prefix, 0, ip_family_bits(family));
+	add_entry(&l, &any, 0, shortest ? shortest - 1 : 0);
+	for (size_t i = 0; i < s->n_covers; i++)
+		add_entry(&l, &s->covers[i], 0, 0);
+	for (size_t i = 0; i < s->mesh.items.n; i++)
+		add_entry(&l, &s->mesh.items.items[i].prefix, 0, ip_family_bits(family));
 }
 
 /* All that could resolve an overlay address and isn't its host route. */
@@ -113,7 +113,7 @@ static void add_overlay_covers(const struct routing_node *n, int family, struct 
 	for (size_t i = 0; i < n->inv->n_overlays; i++)
 		permits_add(&overlays, &n->inv->overlays[i].prefix);
 	permits_sort(&overlays);
-	n_covers = permits_covers(&overlays, &covers);
+	n_covers = permits_covers(&overlays, 0, &covers);
 	for (size_t i = 0; i < n_covers; i++)
 		add_entry(&l, &covers[i], 0, 0);
 	for (size_t i = 0; i < overlays.items.n; i++)

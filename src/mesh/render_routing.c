@@ -136,7 +136,7 @@ struct mesh_engine_renderer *mesh_engine_renderer_new(const struct mesh_topology
 		permits_init(&s->never, families[i]);
 		fill_mesh(r->inv, &s->mesh);
 		fill_never(r->inv, &s->never);
-		s->n_covers = permits_covers(&s->mesh, &s->covers);
+		s->n_covers = permits_covers(&s->mesh, permits_shortest(&s->mesh), &s->covers);
 	}
 	return r;
 }

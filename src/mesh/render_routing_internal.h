@@ -28,7 +28,7 @@
 struct routing_shared {
 	struct permits mesh;  /* what any node may announce */
 	struct permits never; /* what nobody may: overlay addresses, endpoints, special ones */
-	ip_prefix *covers;    /* of `mesh` */
+	ip_prefix *covers;    /* of `mesh`, as long as its shortest at least */
 	size_t n_covers;
 };
 

@@ -246,11 +246,28 @@ static void bird_files(void **state)
 	assert_count(site, "bfd", 0);
 	assert_count(site, "multihop 1;", 2);
 	assert_count(site, "router id", 1);
+	assert_count(site, "kernel table", 2); /* of signals */
 	/* Of what may stand once in a configuration nothing is in the include file. */
 	assert_count(include, "router id", 0);
 	assert_count(include, "protocol device", 0);
 	assert_count(include, "protocol kernel", 2);
 	assert_count(include, "graceful restart wait", 0);
+	mesh_topology_free(t);
+	mesh_build_done(&b);
+}
+
+static void bird_works_on_the_first_table(void **state)
+{
+	static const uint32_t tables[] = {100, 254};
+	struct mesh_build b;
+
+	a_mesh(&b, MESH_ENGINE_BIRD);
+	b.nodes.items[2].routing.tables = tables;
+	b.nodes.items[2].routing.n_tables = 2;
+	struct mesh_topology_index *t = mesh_topology_new(mesh_build_end(&b));
+	AUTO_FREE char *site = rendered(t, 2, MESH_ENGINE_WHOLE);
+
+	assert_count(site, "\tkernel table 100;\n", 2);
 	mesh_topology_free(t);
 	mesh_build_done(&b);
 }
@@ -314,6 +331,7 @@ int main(void)
 		cmocka_unit_test(signal_tables_are_apart),
 		cmocka_unit_test(sessions_by_family),
 		cmocka_unit_test(bird_files),
+		cmocka_unit_test(bird_works_on_the_first_table),
 		cmocka_unit_test(frr_files),
 		cmocka_unit_test(one_as_for_all),
 	};
