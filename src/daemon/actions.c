@@ -2,6 +2,7 @@
 #include "daemon/actions.h"
 
 #include "daemon/discard.h"
+#include "daemon/kernel_feed.h"
 #include "daemon/log.h"
 #include "daemon/peers.h"
 #include "daemon/reload.h"
@@ -112,6 +113,9 @@ void actions_on_order_done(uint64_t seq, int err, fib_troubles *troubles, void *
 		d->fib.part_error = 0;
 	}
 	actions_feed(d, &o.outcome);
+	if (o.outcome.type == ENGINE_ENDPOINT_SET && d->routes.reader)
+		kernel_feed_update(d);
+	kernel_feed_on_order(d, seq);
 	reload_settle(d->reload);
 }
 
@@ -202,11 +206,16 @@ static void carry_out(struct daemon *d, const struct engine_action *a, outcomes 
 
 static void step(struct daemon *d, const struct engine_event *event, outcomes *ret)
 {
+	const struct generation *before = d->gen;
 	engine_actions todo = {0};
 
 	engine_step(d->engine, event, sys_now(), &todo);
 	d->gen = engine_generation(d->engine);
 	d->rib = engine_rib(d->engine);
+	if (before && d->gen != before)
+		kernel_feed_update(d);
+	if (event->type == ENGINE_VERDICTS || event->type == ENGINE_PROBED)
+		kernel_feed_verdicts(d, event);
 	for (size_t i = 0; i < todo.n; i++)
 		carry_out(d, &todo.items[i], ret);
 	vec_done(&todo);

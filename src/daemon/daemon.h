@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * shuntd: the wiring, as its parts see it. Three threads that keep time: the prober's, this one,
- * which runs libuv's loop, and the FIB thread, which alone changes device and kernel; what takes
- * long (reading the device, an inventory, the disk) is in threads of libuv's. Events flow one way:
+ * which runs libuv's loop, and the FIB thread, which alone changes device and kernel; a fourth
+ *reads the kernel's routes where a routing engine runs. What takes long (reading the device, an
+ *inventory, the disk) is in threads of libuv's. Events flow one way:
  *
  *	prober (verdicts) ─┐
+ *	kernel's routes   ─┤
  *	inventory (reload) ─┼─> engine ──> actions ──> FIB thread, prober, log
  *	control (drain)   ─┤      ^            │
  *	monitor, time     ─┘      └── outcomes ┘
@@ -25,6 +27,7 @@
 #include "daemon/own_networks.h"
 #include "daemon/problem_log.h"
 #include "daemon/remember.h"
+#include "daemon/route_reader.h"
 #include "daemon/session_keys.h"
 #include "daemon/sync_task.h"
 #include "fib/kernel_io.h"
@@ -68,6 +71,23 @@ struct daemon_drainer {
 struct reload;
 struct routing_status;
 
+/* At most so many portions of the kernel's routes are with the FIB thread. */
+#define DAEMON_PORTIONS 2
+
+struct daemon_routes {
+	struct route_reader *reader; /* NULL: no routing engine, or err */
+	int err;		     /* of its start */
+	struct kernel_words first;   /* before ENGINE_FOUND */
+	bool is_on;		     /* the start asked for them: from now on they are followed */
+	bool is_begun;		     /* ENGINE_FOUND was fed */
+	bool is_all;		     /* what there was is in first */
+	/* Orders that a portion waits for until the next one is asked for, the eldest first. */
+	uint64_t orders[DAEMON_PORTIONS];
+	unsigned n_orders;
+	bool is_full;		/* the reader waits for the first of them */
+	uint64_t told_peers_of; /* generation: the reader knows how its peers stand */
+};
+
 /* What was wrong when it was last asked. */
 struct daemon_problems {
 	json_t *list; /* problems.h; NULL: nobody asked yet */
@@ -102,6 +122,7 @@ struct daemon {
 	struct nft *nft;   /* the same; NULL: not opened yet */
 	struct rtnl_monitor *monitor;
 	struct foreign_look *foreign; /* routes of others that take ours' packets */
+	struct daemon_routes routes;  /* of the kernel, with a routing engine */
 	struct resolver *resolver;
 	struct prober *prober;		   /* NULL until the device was brought into line once */
 	struct session_keys *session_keys; /* of the prober's peers */

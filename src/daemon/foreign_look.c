@@ -3,6 +3,7 @@
 
 #include "daemon/kernel_table.h"
 #include "daemon/shadows.h"
+#include "mesh/routing.h"
 #include "sys/clock.h"
 #include "sys/process.h"
 #include <errno.h>
@@ -29,6 +30,7 @@ struct job {
 	prefix_vec overlays, own, apart, guarded;
 	VEC(ip_addr) endpoints;
 	struct want_facts want;
+	VEC(uint8_t) engine_protocols;
 	shadow_vec found;
 	int err;
 	int64_t took_ns;
@@ -42,6 +44,7 @@ static void job_free(struct job *j)
 	vec_done(&j->apart);
 	vec_done(&j->guarded);
 	vec_done(&j->endpoints);
+	vec_done(&j->engine_protocols);
 	vec_done(&j->found);
 	free(j);
 }
@@ -81,7 +84,8 @@ static int look(struct job *j)
 		err = rtnl_route_list_where(r, &any, &routes, &n);
 	if (!err) {
 		struct shadow_facts facts = {&j->want, j->own.items, j->own.n, j->endpoints.items,
-			j->endpoints.n, rules.items, rules.n, routes, n};
+			j->endpoints.n, rules.items, rules.n, routes, n, j->engine_protocols.items,
+			j->engine_protocols.n};
 
 		shadows_find(&facts, &j->found);
 	}
@@ -207,6 +211,12 @@ static void copy_endpoints(struct job *j, const struct foreign_facts *f)
 			vec_push(&j->endpoints, sock_addr_ip(&f->mirror->peers[i].endpoint));
 }
 
+static void copy_protocols(struct job *j, const struct mesh_node *self)
+{
+	for (size_t i = 0; mesh_has_engine(self) && i < self->routing.n_protocols; i++)
+		vec_push(&j->engine_protocols, self->routing.protocols[i]);
+}
+
 static struct job *job_new(const struct foreign_facts *f)
 {
 	struct job *j = mem_zalloc(1, sizeof(*j));
@@ -215,6 +225,7 @@ static struct job *job_new(const struct foreign_facts *f)
 	*f->rib = (struct shall_rib){0};
 	copy_own(j, f->gen);
 	copy_endpoints(j, f);
+	copy_protocols(j, f->gen->self);
 	for (size_t i = 0; i < f->fib->apart.n; i++)
 		vec_push(&j->apart, f->fib->apart.items[i]);
 	j->want = (struct want_facts){

@@ -38,7 +38,7 @@ struct entry {
 	uint32_t epoch;			     /* of the facts by which it was judged last */
 	struct said *said;		     /* NULL: nothing */
 	struct list of_way;		     /* unless it stays */
-	instant until;			     /* ENTRY_SWEPT, ENTRY_REFUSED */
+	instant until;			     /* likewise */
 };
 
 struct kernel_source {
@@ -220,12 +220,13 @@ static void stay(struct kernel_source *s, struct entry *e)
 	e->way = ENTRY_STAYS;
 }
 
-static void leave(struct kernel_source *s, struct entry *e)
+static void leave(struct kernel_source *s, struct entry *e, instant now)
 {
 	if (e->way == ENTRY_LEAVES)
 		return;
 	stay(s, e);
 	e->way = ENTRY_LEAVES;
+	e->until = instant_add(now, KERNEL_SOURCE_LEAVES);
 	list_append(&s->leaving, &e->of_way);
 }
 
@@ -296,7 +297,7 @@ static bool has_living(const struct kernel_source *s, const struct said *d)
 }
 
 static void take_standing(struct kernel_source *s, struct entry *e, const struct route_view *v,
-	struct kernel_words *ret)
+	instant now, struct kernel_words *ret)
 {
 	struct kernel_hops hops;
 	struct kernel_refusal refusal;
@@ -308,7 +309,7 @@ static void take_standing(struct kernel_source *s, struct entry *e, const struct
 	e->refused.hop = refusal.hop;
 	kernel_refused_put(s->troubles, &e->refused, refusal.kind, refusal.peer);
 	if (!hops.n && (e->said || e->is_unsure)) {
-		leave(s, e);
+		leave(s, e, now);
 		return;
 	}
 	say(s, e, said_get(s, &hops), ret);
@@ -319,7 +320,7 @@ static void take_standing(struct kernel_source *s, struct entry *e, const struct
 static void take_gone(struct kernel_source *s, struct entry *e, enum route_state state, instant now)
 {
 	if (!e->said || state == ROUTE_WITHDRAWN || e->way == ENTRY_LEAVES) {
-		leave(s, e);
+		leave(s, e, now);
 	} else if (state == ROUTE_REFUSED) {
 		if (e->way != ENTRY_REFUSED)
 			hold_refused(s, e, now);
@@ -327,7 +328,7 @@ static void take_gone(struct kernel_source *s, struct entry *e, enum route_state
 		if (has_living(s, e->said))
 			hold_swept(s, e, now);
 		else
-			leave(s, e);
+			leave(s, e, now);
 	}
 }
 
@@ -341,7 +342,7 @@ void kernel_source_take(
 		return;
 	if (v->state == ROUTE_STANDS) {
 		e->epoch = s->epoch;
-		take_standing(s, e, v, ret);
+		take_standing(s, e, v, now, ret);
 		return;
 	}
 	if (e->way != ENTRY_SWEPT)
@@ -392,14 +393,15 @@ static int note_stale(const ip_prefix *p, void *entry, void *data)
 }
 
 /* What is held leads where it led, by the facts of now; all else would have been given again. */
-static void judge_stale(struct kernel_source *s, struct entry *e, struct kernel_words *ret)
+static void judge_stale(
+	struct kernel_source *s, struct entry *e, instant now, struct kernel_words *ret)
 {
 	struct kernel_hops hops;
 
 	e->epoch = s->epoch;
 	if (e->way != ENTRY_SWEPT && e->way != ENTRY_REFUSED) {
 		clear_trouble(s, e);
-		leave(s, e);
+		leave(s, e, now);
 		return;
 	}
 	assert(e->said);
@@ -408,16 +410,16 @@ static void judge_stale(struct kernel_source *s, struct entry *e, struct kernel_
 	if (hops.n)
 		say(s, e, said_get(s, &hops), ret);
 	else
-		leave(s, e);
+		leave(s, e, now);
 }
 
-static void settle_reset(struct kernel_source *s, struct kernel_words *ret)
+static void settle_reset(struct kernel_source *s, instant now, struct kernel_words *ret)
 {
 	struct settling t = {.source = s};
 
 	trie_walk(s->entries, note_stale, &t);
 	for (size_t i = 0; i < t.stale.n; i++)
-		judge_stale(s, t.stale.items[i], ret);
+		judge_stale(s, t.stale.items[i], now, ret);
 	vec_done(&t.stale);
 	s->is_reset = false;
 }
@@ -425,10 +427,12 @@ static void settle_reset(struct kernel_source *s, struct kernel_words *ret)
 void kernel_source_settle(struct kernel_source *s, instant now, struct kernel_words *ret)
 {
 	if (s->is_reset)
-		settle_reset(s, ret);
+		settle_reset(s, now, ret);
 	while (!list_is_empty(&s->leaving)) {
 		struct entry *e = container_of(s->leaving.next, struct entry, of_way);
 
+		if (instant_before(now, e->until))
+			return;
 		/* It may stand, and be refused. */
 		stay(s, e);
 		say(s, e, NULL, ret);
@@ -490,7 +494,7 @@ static instant due(const struct list *held)
 
 instant kernel_source_deadline(const struct kernel_source *s)
 {
-	return instant_min(due(&s->swept), due(&s->refused));
+	return instant_min(due(&s->leaving), instant_min(due(&s->swept), due(&s->refused)));
 }
 
 void kernel_source_troubles(const struct kernel_source *s, kernel_troubles *ret)

@@ -14,10 +14,10 @@
  * default route that no node offers; what its next hop may not announce. What is of an overlay
  * address of a node that isn't a direct peer may come.
  *
- * Additions count at once. A withdrawal (route_mirror.h) counts when no change is left unread: its
- * writer may be about to say more. What was swept stays as long as one of its next hops lives and
- * no longer than KERNEL_SOURCE_SWEPT; what is refused now stays for KERNEL_SOURCE_REFUSED, since an
- * engine that looks for another path says unreachable meanwhile.
+ * Additions count at once. A withdrawal (route_mirror.h) counts a moment later, when no change is
+ * left unread: its writer may be about to say more. What was swept stays as long as one of its next
+ * hops lives and no longer than KERNEL_SOURCE_SWEPT; what is refused now stays for
+ * KERNEL_SOURCE_REFUSED, since an engine that looks for another path says unreachable meanwhile.
  */
 #ifndef SHUNT_DAEMON_KERNEL_SOURCE_H
 #define SHUNT_DAEMON_KERNEL_SOURCE_H
@@ -28,6 +28,7 @@
 #include "route/rib.h"
 #include "sys/route_mirror.h"
 
+#define KERNEL_SOURCE_LEAVES (5 * NS_PER_MS)
 #define KERNEL_SOURCE_SWEPT (60 * NS_PER_S)
 #define KERNEL_SOURCE_REFUSED (1 * NS_PER_S)
 
@@ -58,7 +59,7 @@ void kernel_words_done(struct kernel_words *w);
  * set. */
 void kernel_source_take(
 	struct kernel_source *s, const struct route_view *v, instant now, struct kernel_words *ret);
-/* No change is left unread: withdrawals count. */
+/* No change is left unread: withdrawals count that are KERNEL_SOURCE_LEAVES old. */
 void kernel_source_settle(struct kernel_source *s, instant now, struct kernel_words *ret);
 /* A peer isn't down any more (until told otherwise none is), or is: what was swept and led to it
  * alone goes. */
@@ -66,7 +67,7 @@ void kernel_source_peer(
 	struct kernel_source *s, uint32_t peer, bool lives, instant now, struct kernel_words *ret);
 /* What is held no longer goes. */
 void kernel_source_time(struct kernel_source *s, instant now, struct kernel_words *ret);
-/* INSTANT_NEVER: nothing is held. */
+/* When time is due, or something is to be settled; INSTANT_NEVER: nothing is held or goes. */
 instant kernel_source_deadline(const struct kernel_source *s);
 
 /* Appends them; constant work for each. */

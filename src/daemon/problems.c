@@ -4,6 +4,8 @@
 #include "daemon/bfd_filter.h"
 #include "daemon/diagnosis.h"
 #include "daemon/health.h"
+#include "daemon/kernel_feed.h"
+#include "daemon/kernel_problems.h"
 #include "daemon/routing_status.h"
 #include "sys/clock.h"
 #include <errno.h>
@@ -118,6 +120,23 @@ static void add_foreign(const struct daemon *d, json_t *list)
 		add(list, t[i].what, t[i].fix);
 }
 
+/* Names of another generation would be another's. */
+static void add_kernel_routes(struct daemon *d, json_t *list)
+{
+	struct route_reader_view v;
+	int err = d->routes.err;
+
+	if (kernel_feed_look(d, &v)) {
+		err = v.counts.err;
+		if (v.counts.generation == d->gen->number)
+			kernel_problems_of(
+				d->gen, v.troubles.items, v.troubles.n, add_health, list);
+		vec_done(&v.troubles);
+	}
+	if (err)
+		kernel_problems_of_reading(err, add_health, list);
+}
+
 static void add_trouble(const struct daemon *d, json_t *list)
 {
 	AUTO_FREE char *what = mem_printf("%s can't be brought into line: %s; it is tried again",
@@ -163,6 +182,7 @@ json_t *problems_to_log(struct daemon *d)
 	for (size_t i = 0; i < d->fib.problems.n; i++)
 		add(list, d->fib.problems.items[i].what, d->fib.problems.items[i].fix);
 	add_foreign(d, list);
+	add_kernel_routes(d, list);
 	add_faults(d, list);
 	add_psk_problems(d, list);
 	add_unknown_endpoints(d, list);

@@ -8,6 +8,7 @@
 #include "daemon/diagnosis.h"
 #include "daemon/generation_load.h"
 #include "daemon/interface_lock.h"
+#include "daemon/kernel_feed.h"
 #include "daemon/listen_port.h"
 #include "daemon/log.h"
 #include "daemon/peers.h"
@@ -51,6 +52,7 @@ static void on_second(uv_timer_t *t)
 	bfd_filter_step(d->bfd_filter, d, sys_now());
 	routing_status_step(d, sys_now());
 	own_networks_step(&d->own_networks, d->gen, &d->fib, d->rtnl);
+	kernel_feed_second(d);
 	if (d->seconds++ % SECONDS_PER_LOOK == 0)
 		problem_log_update(&d->problem_log, problems_to_log(d));
 	log_tell_left_out();
@@ -280,7 +282,9 @@ int daemon_first_sync(struct daemon *d, struct buf *why)
 		e.u.found.max_owners = d->device.max_owners;
 		e.u.found.signals = signals.items;
 		e.u.found.n_signals = signals.n;
+		e.u.found.routes = kernel_feed_await(d);
 		err = begin(d, &e, why);
+		kernel_feed_begun(d);
 	}
 	vec_done(&signals);
 	device_state_done(&found);
@@ -474,6 +478,7 @@ static bool stop_threads(struct daemon *d)
 	resolver_free(d->resolver);
 	foreign_look_free(d->foreign);
 	remember_free(d->remember);
+	kernel_feed_stop(d);
 	fib_thread_stop(d->fib_thread);
 	return end_loop(d) && fib_thread_free(d->fib_thread);
 }

@@ -9,10 +9,10 @@
  * everything in the main one but a default route, shorter ones too. Rules for some packets (by
  * source, mark, interface, port) can't be judged and aren't.
  *
- * Not named: what is within an own network; what leads to an endpoint of a peer (the tunnel stands
- * on it), be it the connected network that is carried, where a link names endpoints in it; longer
- * routes where ours is a default route or a half of one, which is for what nobody
- * else has. A half that takes a default route is named.
+ * Not named: what a routing engine of the node chose; what is within an own network; what leads to
+ * an endpoint of a peer (the tunnel stands on it), be it the connected network that is carried,
+ * where a link names endpoints in it; longer routes where ours is a default route or a half of one,
+ * which is for what nobody else has. A half that takes a default route is named.
  */
 #ifndef SHUNT_DAEMON_SHADOWS_H
 #define SHUNT_DAEMON_SHADOWS_H
@@ -29,6 +29,9 @@ struct shadow_facts {
 	size_t n_rules;
 	const struct rtnl_route *routes; /* everybody's, of all types and tables */
 	size_t n_routes;
+	const uint8_t
+		*engine_protocols; /* of a routing engine's routes, which decides as it likes */
+	size_t n_engine_protocols;
 };
 
 struct shadow {

@@ -2,6 +2,7 @@
 #include "daemon/sync.h"
 
 #include "daemon/discard.h"
+#include "daemon/kernel_feed.h"
 #include "daemon/log.h"
 #include "daemon/reload.h"
 #include "sys/clock.h"
@@ -221,6 +222,7 @@ static void take_success(struct daemon *d, struct sync_task *t, struct engine_ev
 	done->u.synced.device = &d->mirror;
 	done->u.synced.wall_ns = sys_wall_ns();
 	done->u.synced.again = !look_for_foreign(d, t) || missed;
+	kernel_feed_update(d);
 }
 
 static void take_failure(struct daemon *d, int err, struct engine_event *done)

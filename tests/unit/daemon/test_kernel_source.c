@@ -281,6 +281,8 @@ static void test_a_withdrawal_counts_when_nothing_is_left_unread(void **state)
 	kernel_words_done(&b->words);
 	goes(b, "10.20.2.0/24", ROUTE_WITHDRAWN);
 	goes(b, "fd20:2::/48", ROUTE_WITHDRAWN);
+	kernel_source_settle(b->source, b->now, &b->words);
+	assert_int_equal(kernel_source_deadline(b->source).ns, b->now.ns + KERNEL_SOURCE_LEAVES);
 	says(b, "");
 	stands(b, "fd20:2::/48", "fd09::2"); /* FRR replaces by DEL and NEW */
 	says(b, "fd20:2::/48 hub-b>site-2\n");
