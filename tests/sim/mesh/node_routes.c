@@ -158,12 +158,11 @@ void node_routes_step(struct node_routes *r)
 	now = r->d->w->now;
 	if (r->ifindex != ifindex_of(r->d))
 		node_routes_renew(r);
-	if (!instant_before(now, r->read_at)) {
-		r->read_at = INSTANT_NEVER;
-		read_all(r);
-	}
-	if (!instant_before(now, kernel_source_deadline(r->source)))
-		kernel_source_time(r->source, now, &r->words);
+	if (instant_before(now, node_routes_deadline(r)))
+		return;
+	r->read_at = INSTANT_NEVER;
+	kernel_source_time(r->source, now, &r->words);
+	read_all(r);
 	feed(r);
 }
 
