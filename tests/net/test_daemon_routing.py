@@ -240,6 +240,25 @@ def test_a_restart_and_a_reload_lose_nothing(lab, engine, userspace):
     assert site_1.stop() == 0
 
 
+def test_a_default_route_of_an_engine_doesn_t_take_the_tunnel(lab):
+    mesh = make(lab, OTHER)
+    mesh.inv["nodes"]["hub-a"]["may_announce"] = ["0.0.0.0/0"]
+    mesh.write()
+    mesh.start().wait_settled()
+    site_1, node = mesh.daemons["site-1"], mesh.nodes["site-1"]
+
+    def way(words):
+        return json.loads(node.ip(f"-j route get {words}"))[0]["dev"]
+    node.ip("route add default via 10.10.0.1 dev wg0 onlink proto 12 metric 32")
+    wait_for("it has an owner", lambda: site_1.device_owner("0.0.0.0/0") == "hub-a", PATIENCE)
+    node.ip("rule add priority 40000 to 192.0.2.0/24 lookup main")  # a look, as every ten seconds
+    wait_for("it leads into the tunnel", lambda: way("203.0.113.9") == "wg0", PATIENCE)
+    mark = next(r["fwmark"] for r in json.loads(node.ip("-j rule")) if "fwmark" in r)
+    assert way(f"198.51.100.1 mark {mark}") == way(f"203.0.113.9 mark {mark}") == "eth0"
+    mesh.wait_settled()
+    mesh.wait_pings("site-1", "10.10.0.12")
+
+
 def test_a_node_is_taken_down(lab):
     mesh = make(lab, OTHER)
     mesh.start("hub-a", "hub-b", "site-2")
