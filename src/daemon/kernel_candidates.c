@@ -20,7 +20,6 @@ struct kernel_judge {
 	const struct generation *gen;
 	bool has_engine;
 	int ifindex;
-	struct mesh_announcers *announcers;
 	struct arena known;
 	struct map *by_addr; /* of the overlay -> struct known */
 	struct arena endpoints_known;
@@ -94,10 +93,8 @@ struct kernel_judge *kernel_judge_new(const struct kernel_source_facts *f)
 	j->gen = f->gen;
 	j->has_engine = mesh_has_engine(f->gen->self);
 	j->by_addr = map_new();
-	if (j->has_engine) {
-		j->announcers = mesh_announcers_new(f->gen->inv);
+	if (j->has_engine)
 		know_nodes(j);
-	}
 	kernel_judge_update(j, f);
 	return j;
 }
@@ -115,7 +112,6 @@ void kernel_judge_free(struct kernel_judge *j)
 {
 	if (!j)
 		return;
-	mesh_announcers_free(j->announcers);
 	forget_endpoints(j);
 	map_free(j->by_addr);
 	arena_done(&j->known);
@@ -146,7 +142,7 @@ static size_t origins_by_inventory(
 	const struct kernel_judge *j, const ip_prefix *p, uint32_t ret[static KERNEL_ORIGINS_MAX])
 {
 	unsigned nodes[KERNEL_ORIGINS_MAX + 1]; /* we ourselves are none */
-	size_t n = mesh_announcers_of(j->announcers, p, nodes, ARRAY_SIZE(nodes)), used = 0;
+	size_t n = mesh_announcers_of(j->gen->announcers, p, nodes, ARRAY_SIZE(nodes)), used = 0;
 
 	if (n > ARRAY_SIZE(nodes))
 		n = ARRAY_SIZE(nodes);
