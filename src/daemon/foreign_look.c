@@ -84,8 +84,7 @@ static int look(struct job *j)
 		err = rtnl_route_list_where(r, &any, &routes, &n);
 	if (!err) {
 		struct shadow_facts facts = {&j->want, j->own.items, j->own.n, j->endpoints.items,
-			j->endpoints.n, rules.items, rules.n, routes, n, j->engine_protocols.items,
-			j->engine_protocols.n};
+			j->endpoints.n, rules.items, rules.n, routes, n};
 
 		shadows_find(&facts, &j->found);
 	}
@@ -238,6 +237,8 @@ static struct job *job_new(const struct foreign_facts *f)
 		.mark = f->fib->fwmark,
 		.overlay_table = kernel_overlay_table(f->gen->self->interface),
 		.has_engine = mesh_has_engine(f->gen->self),
+		.engine_protocols = j->engine_protocols.items,
+		.n_engine_protocols = j->engine_protocols.n,
 		.guarded = j->guarded.items,
 		.n_guarded = j->guarded.n,
 		.ifindex = f->fib->ifindex,

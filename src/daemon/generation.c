@@ -238,6 +238,8 @@ void generation_facts(const struct generation *g, struct want_facts *ret)
 		.signal_table = kernel_signal_table(g->self->interface),
 		.has_engine = mesh_has_engine(g->self),
 		.is_bird = g->self->routing.engine == MESH_ENGINE_BIRD,
+		.engine_protocols = g->self->routing.protocols,
+		.n_engine_protocols = mesh_has_engine(g->self) ? g->self->routing.n_protocols : 0,
 		.guarded = g->guarded,
 		.n_guarded = g->n_guarded,
 		.ifname = g->self->interface,

@@ -226,17 +226,9 @@ static bool is_lone_address(const struct finder *f, const struct rtnl_route *loc
 	return true;
 }
 
-static bool is_of_engine(const struct finder *f, const struct rtnl_route *r)
-{
-	for (size_t i = 0; i < f->facts->n_engine_protocols; i++)
-		if (f->facts->engine_protocols[i] == r->protocol)
-			return true;
-	return false;
-}
-
 static bool is_foreign(const struct finder *f, const struct rtnl_route *r)
 {
-	if (is_of_engine(f, r))
+	if (want_is_engines(f->facts->want, r))
 		return false;
 	if (rtnl_route_refuses(r)) /* our backstops stand behind */
 		return r->protocol != RTNL_PROTO_SHUNT || r->metric != KERNEL_BACKSTOP_METRIC ||

@@ -29,9 +29,6 @@ struct shadow_facts {
 	size_t n_rules;
 	const struct rtnl_route *routes; /* everybody's, of all types and tables */
 	size_t n_routes;
-	const uint8_t
-		*engine_protocols; /* of a routing engine's routes, which decides as it likes */
-	size_t n_engine_protocols;
 };
 
 struct shadow {

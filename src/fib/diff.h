@@ -39,7 +39,7 @@ struct want_diff {
  * into the device does what ours would. One that somebody left behind (wg-quick, a hand) is stale
  * where it is a plain one to a prefix that we have carried and carry no more, or carry in another
  * table; elsewhere it is a leftover, to be named. Routes of the kernel and of routing engines are
- * neither.
+ * neither, be it that one of this node writes them as a hand would.
  */
 void want_diff_routes(const struct rtnl_route *have, size_t n_have, const route_vec *want,
 	const struct fib_ours *ours, struct want_diff *ret);

@@ -59,7 +59,7 @@ static void judge_unwanted(const struct fib_ours *ours, const struct rtnl_route 
 	if (r->protocol == RTNL_PROTO_SHUNT) {
 		if (into || is_own_backstop(ours, r))
 			vec_push(&ret->stale, *r);
-	} else if (into && is_set_by_hand(r)) {
+	} else if (into && is_set_by_hand(r) && !want_is_engines(ours->facts, r)) {
 		if (is_taken_over(ours, r, want))
 			vec_push(&ret->stale, *r);
 		else if (!want_is_connected(ours->facts, &r->dst))

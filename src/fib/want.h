@@ -99,6 +99,8 @@ struct want_facts {
 	uint32_t signal_table;	/* of BIRD's signals */
 	bool has_engine;	/* a routing engine decides here */
 	bool is_bird;		/* which learns signals from their table */
+	const uint8_t *engine_protocols; /* of its routes */
+	size_t n_engine_protocols;
 	bool no_rules[2]; /* of IPv4, of IPv6: the kernel has no policy rules, and so one table */
 	const ip_prefix
 		*guarded; /* sorted: what others may announce, and must not leave in clear */
@@ -129,6 +131,8 @@ uint32_t want_overlay_table(const struct want_facts *f, int family);
 bool want_is_overlay_way(const struct want_facts *f, const struct rtnl_route *r);
 /* True of what refuses the overlay in main. */
 bool want_is_overlay_guard(const struct want_facts *f, const struct rtnl_route *r);
+/* True of a route that the engine wrote: its own, however it looks and wherever it leads. */
+bool want_is_engines(const struct want_facts *f, const struct rtnl_route *r);
 /* True of a route that is a signal, now or earlier. */
 bool want_is_signal(const struct want_facts *f, const struct rtnl_route *r);
 /* The routes of a peer's signal, in the order in which they are to be added; returns how many. */

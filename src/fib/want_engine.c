@@ -51,6 +51,14 @@ bool want_is_overlay_way(const struct want_facts *f, const struct rtnl_route *r)
 	return (r->table && r->table == f->overlay_table) || (!r->table && is_overlay(f, &r->dst));
 }
 
+bool want_is_engines(const struct want_facts *f, const struct rtnl_route *r)
+{
+	for (size_t i = 0; i < f->n_engine_protocols; i++)
+		if (f->engine_protocols[i] == r->protocol)
+			return true;
+	return false;
+}
+
 bool want_is_overlay_guard(const struct want_facts *f, const struct rtnl_route *r)
 {
 	return f->has_engine && r->type && !r->table && is_overlay(f, &r->dst);

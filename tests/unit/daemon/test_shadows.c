@@ -203,6 +203,40 @@ static void routes(void **state)
 }
 
 /* Two nodes that meet in a network which one of them carries: the other is in it, too. */
+/* What the node's routing engine chose leads where it is to lead. */
+static void routes_of_an_engine(void **state)
+{
+	static const uint8_t protocols[] = {12, 186};
+	struct list carried = list_of("10.20.2.0/24"), none = list_of("");
+	struct list overlays = list_of("10.10.0.0/24");
+	struct rtnl_route routes[] = {{P("10.20.2.0/28"), ETH, 0, 12, 0, 0},
+		{P("10.20.2.16/28"), 0, 0, 186, 0, RTN_UNREACHABLE},
+		{P("10.20.2.32/28"), ETH, 0, 4, 0, 0}};
+	struct want_facts w = {.carried = carried.carried,
+		.n_carried = 1,
+		.overlays = overlays.prefixes,
+		.n_overlays = 1,
+		.overlay_table = 777,
+		.ifindex = WG,
+		.engine_protocols = protocols,
+		.n_engine_protocols = 2};
+	shadow_vec found = {0};
+	rule_vec rules = {0};
+
+	put_rules(&rules, &w, &(struct rtnl_rule){0});
+	shadows_find(&(struct shadow_facts){.want = &w,
+			     .own = none.prefixes,
+			     .rules = rules.items,
+			     .n_rules = rules.n,
+			     .routes = routes,
+			     .n_routes = ARRAY_SIZE(routes)},
+		&found);
+	assert_int_equal(found.n, 1);
+	assert_true(ip_prefix_eq(&found.items[0].route.dst, &routes[2].dst));
+	vec_done(&found);
+	vec_done(&rules);
+}
+
 static void the_network_that_two_meet_in(void **state)
 {
 	static const struct {
@@ -302,6 +336,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(routes),
+		cmocka_unit_test(routes_of_an_engine),
 		cmocka_unit_test(the_network_that_two_meet_in),
 		cmocka_unit_test(rules),
 		cmocka_unit_test(an_address_with_its_subnet),

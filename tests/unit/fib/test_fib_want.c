@@ -362,6 +362,34 @@ static void fates(void **state)
 	vec_done(&want);
 }
 
+/* An engine may write as a hand would: what it wrote is neither taken over nor named. */
+static void routes_of_an_engine(void **state)
+{
+	static const uint8_t protocols[] = {RTPROT_BOOT, 77};
+	struct setting s;
+	struct known k = {.journal = list_of("10.40.0.0/16"), .s = &s};
+	struct rtnl_route taken_over = into("10.40.0.0/16", 0, RTPROT_BOOT);
+	struct rtnl_route left = into("10.98.0.0/24", 0, RTPROT_BOOT);
+	struct rtnl_route of_a_hand = into("10.98.0.0/24", 0, RTPROT_STATIC);
+	struct rtnl_route have[] = {taken_over, left, of_a_hand};
+	route_vec want = {0};
+	struct fib_ours ours;
+
+	set_up(&s, "10.20.1.0/24", "10.10.0.0/24", "");
+	for (int engine = 0; engine < 2; engine++) {
+		struct want_diff d = {0};
+
+		s.facts.engine_protocols = protocols;
+		s.facts.n_engine_protocols = engine ? ARRAY_SIZE(protocols) : 0;
+		ours = ours_of(&s, &k);
+		want_diff_routes(have, ARRAY_SIZE(have), &want, &ours, &d);
+		assert_int_equal(is_in(&d.stale, &taken_over), !engine);
+		assert_int_equal(is_in(&d.leftover, &left), !engine);
+		assert_true(is_in(&d.leftover, &of_a_hand));
+		want_diff_done(&d);
+	}
+}
+
 /* Whatever was there: after what is missing was added and what is stale removed nothing is to be
  * done, and what others have made stands as it stood. */
 static void random_diffs(void **state)
@@ -477,6 +505,7 @@ int main(void)
 		cmocka_unit_test(routes),
 		cmocka_unit_test(rules),
 		cmocka_unit_test(fates),
+		cmocka_unit_test(routes_of_an_engine),
 		cmocka_unit_test(random_diffs),
 		cmocka_unit_test(shared_rules),
 	};
