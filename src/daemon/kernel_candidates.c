@@ -138,11 +138,13 @@ static const struct known *holder_of_prefix(const struct kernel_judge *j, const 
 /* --- who stands behind a next hop ----------------------------------------------------------------
  */
 
+/* Those whose permit is the narrowest that holds the prefix; a cover's are none of its. */
 static size_t origins_by_inventory(
 	const struct kernel_judge *j, const ip_prefix *p, uint32_t ret[static KERNEL_ORIGINS_MAX])
 {
 	unsigned nodes[KERNEL_ORIGINS_MAX + 1]; /* we ourselves are none */
-	size_t n = mesh_announcers_of(j->gen->announcers, p, nodes, ARRAY_SIZE(nodes)), used = 0;
+	size_t used = 0;
+	size_t n = mesh_announcers_nearest(j->gen->announcers, p, nodes, ARRAY_SIZE(nodes));
 
 	if (n > ARRAY_SIZE(nodes))
 		n = ARRAY_SIZE(nodes);
@@ -152,23 +154,29 @@ static size_t origins_by_inventory(
 	return used;
 }
 
-/* Fills hop's origins; false: that peer may not say so. */
-static bool find_origins(const struct kernel_judge *j, const ip_prefix *p,
-	const struct generation_peer *peer, struct kernel_hop *hop)
+/* Who stands behind a hub that isn't the one itself. */
+static void find_behind(const struct kernel_judge *j, const ip_prefix *p, struct kernel_hop *hop)
 {
 	const struct known *address = holder_of_prefix(j, p);
 
-	hop->n_origins = 0;
-	if (mesh_may_announce(peer->node, p)) {
-		hop->origins[hop->n_origins++] = peer->node->index;
-		return true;
-	}
-	if (peer->node->role != MESH_HUB)
-		return false;
 	if (address && address->holder == HOLDER_NODE)
 		hop->origins[hop->n_origins++] = address->node->index;
 	else
 		hop->n_origins = (uint8_t)origins_by_inventory(j, p, hop->origins);
+}
+
+/* Fills hop's origins; false: that peer may not say so. */
+static bool find_origins(const struct kernel_judge *j, const ip_prefix *p,
+	const struct generation_peer *peer, struct kernel_hop *hop)
+{
+	unsigned index = peer->node->index;
+	bool is_hub = peer->node->role == MESH_HUB, may = mesh_may_announce(peer->node, p);
+
+	hop->n_origins = 0;
+	if (is_hub && !mesh_is_nearest_announcer(j->gen->announcers, p, index))
+		find_behind(j, p, hop);
+	if (!hop->n_origins && may)
+		hop->origins[hop->n_origins++] = index;
 	return hop->n_origins;
 }
 

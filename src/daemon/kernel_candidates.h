@@ -4,8 +4,9 @@
  * why it is refused. Pure, and nothing is kept between two routes (kernel_source.h keeps).
  *
  * A next hop's owner is known by its address alone. Which nodes may stand behind it is asked of the
- * inventory: the peer itself, if it may announce the prefix; else, behind a hub, whoever may. An
- * overlay address is announced by its node, without being listed.
+ * inventory: the peer itself, if it may announce the prefix; behind a hub rather who has the
+ * narrowest permit, of which the hub's own may be a cover. An overlay address is announced by its
+ * node, without being listed.
  */
 #ifndef SHUNT_DAEMON_KERNEL_CANDIDATES_H
 #define SHUNT_DAEMON_KERNEL_CANDIDATES_H
