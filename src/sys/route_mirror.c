@@ -20,7 +20,8 @@ struct route_mirror *route_mirror_new(const struct route_mirror_config *c)
 	list_init(&m->went);
 	m->resolved = mem_zalloc(ROUTE_HOPS_MAX, sizeof(*m->resolved));
 	m->tables = mem_zalloc(c->n_tables + 1, sizeof(*m->tables));
-	memcpy(m->tables, c->tables, c->n_tables * sizeof(*m->tables));
+	for (size_t i = 0; i < c->n_tables; i++)
+		m->tables[i] = c->tables[i];
 	m->n_tables = c->n_tables;
 	for (size_t i = 0; i < c->n_protocols; i++)
 		m->is_chosen[c->protocols[i]] = true;

@@ -46,8 +46,8 @@ int route_news_read(struct route_news_socket *s, unsigned most, route_news_fn *f
 	for (size_t i = 0; i < n; i++)
 		fn(&kernel.unread.items[i], data);
 	kernel.unread.n -= n;
-	memmove(kernel.unread.items, kernel.unread.items + n,
-		kernel.unread.n * sizeof(*kernel.unread.items));
+	for (size_t i = 0; n && i < kernel.unread.n; i++)
+		kernel.unread.items[i] = kernel.unread.items[i + n];
 	kernel.lost = 0;
 	return lost ? lost : (int)n;
 }
