@@ -217,6 +217,8 @@ static void add_template(
 	const struct routing_node *n, const struct neighbour_group *g, struct buf *out)
 {
 	char local[IP_ADDR_STRLEN];
+	/* BIRD waits with its own recovery for each that has it, and who only listens never comes. */
+	const char *graceful = g->kind == NEIGHBOUR_NEW ? "off" : "on";
 
 	buf_puts(out, "\ntemplate bgp ");
 	add_group_name(g, out);
@@ -224,8 +226,8 @@ static void add_template(
 		" {\n\tlocal %s as %u;\n\tmultihop 1;\n\thold time %d;\n\tkeepalive time %d;\n"
 		"\tconnect delay time 1;\n\tconnect retry time 1;\n"
 		"\terror wait time 1, 2;\n\terror forget time 2;\n"
-		"\tgraceful restart on;\n\tgraceful restart time %d;\n",
-		ip_addr_format(&g->local, local), n->asn, ROUTING_HOLD, ROUTING_KEEPALIVE,
+		"\tgraceful restart %s;\n\tgraceful restart time %d;\n",
+		ip_addr_format(&g->local, local), n->asn, ROUTING_HOLD, ROUTING_KEEPALIVE, graceful,
 		ROUTING_RESTART);
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
 		if (neighbours_carry(g, families[i]))
