@@ -33,7 +33,7 @@ CACHE = BUILD / "vm"
 
 META_PACKAGE = "linux-image-cloud-amd64"
 PACKAGES = ("bash coreutils dash grep sed gawk mawk util-linux mount kmod procps iproute2 iputils-ping nftables "
-            "wireguard-tools wireguard-go python3 python3-minimal python3-pytest libc-bin "
+            "wireguard-tools wireguard-go bird2 frr python3 python3-minimal python3-pytest libc-bin "
             "libsodium23 libfyaml0 libmnl0 libuv1 libjansson4 libb2-1 android-libboringssl").split()
 DISK_MODULES = ("virtio_pci", "virtio_blk")
 INSIDE = "/shunt"
@@ -209,7 +209,7 @@ def fill(tree, kernel):
     for link in ("bin", "sbin", "lib", "lib64"):
         (tree / "usr" / link).mkdir(parents=True, exist_ok=True)
         (tree / link).symlink_to(f"usr/{link}")
-    for folder in ("proc", "sys", "dev", "run", "tmp", "root", "etc", "var/lib", "var/log"):
+    for folder in ("proc", "sys", "dev", "run", "tmp", "root", "etc", "var/lib", "var/log", "var/tmp"):
         (tree / folder).mkdir(parents=True, exist_ok=True)
     (tree / "var/run").symlink_to("/run")
     for path in installed_files(PACKAGES):
