@@ -217,7 +217,8 @@ static void add_template(
 	const struct routing_node *n, const struct neighbour_group *g, struct buf *out)
 {
 	char local[IP_ADDR_STRLEN];
-	/* BIRD waits with its own recovery for each that has it, and who only listens never comes. */
+	/* BIRD waits with its own recovery for each that has it, and who only listens never comes.
+	 */
 	const char *graceful = g->kind == NEIGHBOUR_NEW ? "off" : "on";
 
 	buf_puts(out, "\ntemplate bgp ");
