@@ -8,6 +8,7 @@
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <linux/virtio_net.h>
@@ -121,6 +122,120 @@ static int explain_set(const char *name, int err, char *why, size_t n)
 	return -err;
 }
 
+static void close_control(struct tun *t)
+{
+	if (t->has_control)
+		close(t->control_fd);
+	t->has_control = false;
+}
+
+void tun_close(struct tun *t)
+{
+	close_control(t);
+	if (t->fd >= 0)
+		close(t->fd);
+	t->fd = -1;
+}
+
+int tun_get_name(const struct tun *t, char ret[static IFNAMSIZ])
+{
+	struct ifreq ifr = {0};
+
+	if (ioctl(t->fd, TUNGETIFF, &ifr))
+		return -errno;
+	memcpy(ret, ifr.ifr_name, IFNAMSIZ);
+	ret[IFNAMSIZ - 1] = '\0';
+	return 0;
+}
+
+int tun_open_netns(const struct tun *t)
+{
+	int fd = ioctl(t->fd, TUNGETDEVNETNS);
+
+	if (fd < 0)
+		return -errno;
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fd;
+}
+
+/* In another namespace, the index is somebody else's here. */
+static bool is_visible(const struct tun *t)
+{
+	char name[IFNAMSIZ];
+
+	return !tun_get_name(t, name) && (int)if_nametoindex(name) == t->ifindex;
+}
+
+static void add_bytes(struct nlmsghdr *h, unsigned short type, const void *value, size_t n)
+{
+	struct rtattr *a = (struct rtattr *)((char *)h + NLMSG_ALIGN(h->nlmsg_len));
+
+	a->rta_type = type;
+	a->rta_len = (unsigned short)RTA_LENGTH(n);
+	memcpy(RTA_DATA(a), value, n);
+	h->nlmsg_len = NLMSG_ALIGN(h->nlmsg_len) + (uint32_t)RTA_SPACE(n);
+}
+
+/* Sends one request and waits for its end; 0 or the kernel's negative errno. */
+static int talk(const struct nlmsghdr *h)
+{
+	char answer[512];
+	ssize_t n;
+	int err = 0, fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (fd < 0)
+		return -errno;
+	if (send(fd, h, h->nlmsg_len, 0) < 0 || (n = recv(fd, answer, sizeof(answer), 0)) < 0) {
+		err = -errno;
+	} else if (n >= (ssize_t)NLMSG_LENGTH(sizeof(struct nlmsgerr))) {
+		struct nlmsgerr e;
+
+		memcpy(&e, answer + NLMSG_HDRLEN, sizeof(e));
+		err = e.error;
+	}
+	close(fd);
+	return err;
+}
+
+int tun_set_gso_max_size(const struct tun *t, unsigned bytes)
+{
+	struct {
+		struct nlmsghdr h;
+		struct ifinfomsg i;
+		char attributes[64];
+	} m = {.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
+		       .nlmsg_type = RTM_NEWLINK,
+		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK}};
+
+	if (!t->takes_tso)
+		return 0;
+	if (!is_visible(t))
+		return -ENODEV;
+	m.i.ifi_index = t->ifindex;
+	add_bytes(&m.h, IFLA_GSO_MAX_SIZE, &bytes, sizeof(bytes));
+	add_bytes(&m.h, IFLA_GSO_IPV4_MAX_SIZE, &bytes, sizeof(bytes));
+	return talk(&m.h);
+}
+
+/*
+ * The queues are the TUN's own: a discipline before them never holds a packet, and the kernel would
+ * make one for each of the 256 queues that such an interface may have. Who wants one sets it.
+ */
+static void go_without_discipline(const struct tun *t)
+{
+	struct {
+		struct nlmsghdr h;
+		struct tcmsg t;
+		char attributes[64];
+	} m = {.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct tcmsg)),
+		       .nlmsg_type = RTM_NEWQDISC,
+		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE},
+		.t = {.tcm_ifindex = t->ifindex, .tcm_parent = TC_H_ROOT}};
+
+	add_bytes(&m.h, TCA_KIND, "noqueue", sizeof("noqueue"));
+	(void)talk(&m.h); /* it costs memory, and nothing else */
+}
+
 /* One more queue of the TUN of that name, or its first. flags: besides the usual ones. */
 static int open_queue(struct ifreq *ifr, const char *name, int flags)
 {
@@ -136,13 +251,6 @@ static int open_queue(struct ifreq *ifr, const char *name, int flags)
 	err = -errno;
 	close(fd);
 	return err;
-}
-
-static void close_control(struct tun *t)
-{
-	if (t->has_control)
-		close(t->control_fd);
-	t->has_control = false;
 }
 
 /* Of a TUN that has one queue and may have more. */
@@ -173,8 +281,10 @@ static int make(const char *name, struct ifreq *ifr, struct tun *ret)
 	if (ret->fd < 0)
 		ret->fd = open_queue(ifr, name, 0);
 	err = ret->fd < 0 ? ret->fd : finish(ret, ifr);
-	if (!err && ifr->ifr_flags & IFF_MULTI_QUEUE)
+	if (!err && ifr->ifr_flags & IFF_MULTI_QUEUE) {
 		add_control(ret, program);
+		go_without_discipline(ret);
+	}
 	if (program >= 0)
 		close(program);
 	return err;
@@ -224,88 +334,6 @@ int tun_adopt(int fd, struct tun *ret, char *why, size_t why_size)
 	}
 	*ret = t;
 	return 0;
-}
-
-void tun_close(struct tun *t)
-{
-	close_control(t);
-	if (t->fd >= 0)
-		close(t->fd);
-	t->fd = -1;
-}
-
-int tun_get_name(const struct tun *t, char ret[static IFNAMSIZ])
-{
-	struct ifreq ifr = {0};
-
-	if (ioctl(t->fd, TUNGETIFF, &ifr))
-		return -errno;
-	memcpy(ret, ifr.ifr_name, IFNAMSIZ);
-	ret[IFNAMSIZ - 1] = '\0';
-	return 0;
-}
-
-int tun_open_netns(const struct tun *t)
-{
-	int fd = ioctl(t->fd, TUNGETDEVNETNS);
-
-	if (fd < 0)
-		return -errno;
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	return fd;
-}
-
-/* In another namespace, the index is somebody else's here. */
-static bool is_visible(const struct tun *t)
-{
-	char name[IFNAMSIZ];
-
-	return !tun_get_name(t, name) && (int)if_nametoindex(name) == t->ifindex;
-}
-
-static void add_u32(struct nlmsghdr *h, unsigned short type, uint32_t value)
-{
-	struct rtattr *a = (struct rtattr *)((char *)h + NLMSG_ALIGN(h->nlmsg_len));
-
-	a->rta_type = type;
-	a->rta_len = RTA_LENGTH(sizeof(value));
-	memcpy(RTA_DATA(a), &value, sizeof(value));
-	h->nlmsg_len = NLMSG_ALIGN(h->nlmsg_len) + RTA_SPACE(sizeof(value));
-}
-
-int tun_set_gso_max_size(const struct tun *t, unsigned bytes)
-{
-	struct {
-		struct nlmsghdr h;
-		struct ifinfomsg i;
-		char attributes[64];
-	} m = {.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
-		       .nlmsg_type = RTM_NEWLINK,
-		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK}};
-	char answer[512];
-	ssize_t n;
-	int fd, err = 0;
-
-	if (!t->takes_tso)
-		return 0;
-	if (!is_visible(t))
-		return -ENODEV;
-	m.i.ifi_index = t->ifindex;
-	add_u32(&m.h, IFLA_GSO_MAX_SIZE, bytes);
-	add_u32(&m.h, IFLA_GSO_IPV4_MAX_SIZE, bytes);
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (fd < 0)
-		return -errno;
-	if (send(fd, &m, m.h.nlmsg_len, 0) < 0 || (n = recv(fd, answer, sizeof(answer), 0)) < 0) {
-		err = -errno;
-	} else if (n >= (ssize_t)NLMSG_LENGTH(sizeof(struct nlmsgerr))) {
-		struct nlmsgerr e;
-
-		memcpy(&e, answer + NLMSG_HDRLEN, sizeof(e));
-		err = e.error;
-	}
-	close(fd);
-	return err;
 }
 
 uint64_t tun_queue_drops_of(void *answer, size_t n)

@@ -177,6 +177,7 @@ def test_network_control_passes_the_bulk(lab, inner):
     sink = socket_in(b, inner, bind=target)
     bulk, control = socket_in(a, inner), marked(a, inner, target)
     bulk.connect(target)
+    assert " qdisc noqueue " in a.ip("link show dev wg0")  # one for each queue there might be costs much
     (pid,) = pair.a.pids()
     os.kill(pid, signal.SIGSTOP)
     try:
