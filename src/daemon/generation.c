@@ -218,7 +218,7 @@ const struct generation_signal *generation_signals_of(
 	while (from + n < g->n_signals && g->signals[from + n].peer == peer)
 		n++;
 	*ret_n = n;
-	return g->signals + from;
+	return n ? g->signals + from : NULL;
 }
 
 bool generation_prefix_is_connected(const struct generation *g, const ip_prefix *p)
