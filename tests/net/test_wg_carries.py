@@ -165,6 +165,13 @@ def marked(node, version, target):
     return s
 
 
+def states(pid):
+    """Of its threads, as /proc has them."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/stat", encoding="ascii") as f:
+            yield f.read().rpartition(")")[2].split()[0]
+
+
 @pytest.mark.parametrize("inner", [4, 6])
 def test_network_control_passes_the_bulk(lab, inner):
     """The host sends more than the interface's queue holds, then words of network control: of the
@@ -181,6 +188,7 @@ def test_network_control_passes_the_bulk(lab, inner):
     (pid,) = pair.a.pids()
     os.kill(pid, signal.SIGSTOP)
     try:
+        wait_for("all threads stand still", lambda: set(states(pid)) == {"T"}, 10)
         for _ in range(1500):
             bulk.send(b"bulk" * 50)
         for i in range(5):
