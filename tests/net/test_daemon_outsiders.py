@@ -150,10 +150,10 @@ def slow_program(mesh, path, seconds=1):
 def test_a_signal_during_the_start(mesh, site, tmp_path, number):
     """It waits until the daemon can do what it asks for."""
     mark = len(site.log())
-    site.start(userspace=slow_program(mesh, tmp_path / "slow"))
     lock = os.path.join(site.run_dir, "lock")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(lock)
+    site.start(userspace=slow_program(mesh, tmp_path / "slow"))
     wait_for("it has begun", lambda: os.path.exists(lock), PATIENCE)
     site.process.send_signal(number)
     if number == signal.SIGHUP:
@@ -167,10 +167,10 @@ def test_a_signal_during_the_start(mesh, site, tmp_path, number):
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE])
 def test_signals_that_mean_nothing(mesh, site, tmp_path, number):
     """During the start as later."""
-    site.start(userspace=slow_program(mesh, tmp_path / "slow"))
     lock = os.path.join(site.run_dir, "lock")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(lock)
+    site.start(userspace=slow_program(mesh, tmp_path / "slow"))
     wait_for("it has begun", lambda: os.path.exists(lock), PATIENCE)
     site.process.send_signal(number)
     site.wait_answers()
