@@ -3,6 +3,7 @@
  * the place of another. */
 #include "daemon/engine_internal.h"
 
+#include "base/hash.h"
 #include "daemon/candidates.h"
 #include <assert.h>
 
@@ -21,11 +22,8 @@ static void judge(struct engine *e, uint32_t peer, enum rib_state state)
 static uint64_t tag_of(uint32_t id, void *engine)
 {
 	const struct engine *e = engine;
-	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
 
-	for (const char *c = engine_name(e, id); *c; c++)
-		h = (h ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
-	return h;
+	return hash_text_64(engine_name(e, id));
 }
 
 static void feed_all(struct engine *e)

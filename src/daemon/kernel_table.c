@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/kernel_table.h"
 
+#include "base/hash.h"
 #include "mesh/render_routing.h"
 
 /* "S" before 24 bits: far from what people choose. */
@@ -8,11 +9,7 @@
 
 uint32_t kernel_overlay_table(const char *interface)
 {
-	uint32_t hash = 2166136261u; /* FNV-1a */
-
-	for (const char *c = interface; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * 16777619u;
-	return OVERLAY_TABLES | (hash >> 8);
+	return OVERLAY_TABLES | (hash_text_32(interface) >> 8);
 }
 
 uint32_t kernel_signal_table(const char *interface)

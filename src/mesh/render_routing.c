@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mesh/render_routing.h"
 
+#include "base/hash.h"
 #include "mesh/render.h"
 #include "mesh/render_routing_internal.h"
 #include <assert.h>
@@ -23,18 +24,9 @@ static const int families[] = {AF_INET, AF_INET6};
 static const char *const special[] = {"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3",
 	"::/80", "fe80::/10", "ff00::/8"};
 
-static uint32_t hash_of(const char *text)
-{
-	uint32_t hash = 2166136261u; /* FNV-1a */
-
-	for (const char *c = text; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * 16777619u;
-	return hash;
-}
-
 uint32_t mesh_signal_table(const char *interface)
 {
-	return SIGNAL_TABLES | (hash_of(interface) >> 8);
+	return SIGNAL_TABLES | (hash_text_32(interface) >> 8);
 }
 
 char *routing_safe_name(const char *name, char buf[static ROUTING_NAME_MAX])
@@ -53,7 +45,7 @@ char *routing_safe_name(const char *name, char buf[static ROUTING_NAME_MAX])
 	*to = '\0';
 	/* Two hashes of 32 bits, of which one starts elsewhere. */
 	if (to - buf > 40)
-		sprintf(buf + 23, "__%08x%08x", hash_of(name), hash_of(name + 1));
+		sprintf(buf + 23, "__%08x%08x", hash_text_32(name), hash_text_32(name + 1));
 	return buf;
 }
 
