@@ -192,6 +192,11 @@ instant engine_deadline(const struct engine *e)
 /* --- what it knows -------------------------------------------------------------------------------
  */
 
+bool engine_needs_sync(const struct engine *e)
+{
+	return e->looks.is_under_way && e->why;
+}
+
 const struct generation *engine_generation(const struct engine *e)
 {
 	return e->gen;

@@ -221,6 +221,8 @@ instant engine_deadline(const struct engine *e);
 
 /* The RIB hasn't heard of all that the generation in force changes; ENGINE_TIME goes on with it. */
 bool engine_is_feeding(const struct engine *e);
+/* Another SYNC follows the one that is under way, which is known not to be all. */
+bool engine_needs_sync(const struct engine *e);
 
 /* --- what it knows, until the next event --- */
 

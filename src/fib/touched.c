@@ -200,12 +200,23 @@ void touched_note(struct touched *t, const struct fib_op *op, uint64_t seq)
 /* --- asking ------------------------------------------------------------------------------------
  */
 
+/* What was in it went with it, and who names it makes it anew. */
+static bool is_of_set_gone(const struct touched *t, const struct fib_home *home, uint64_t seq)
+{
+	struct subject s = subject_of_set(OWNERS, home->owner_set);
+	const struct word *w = home->owner_set ? word_on(t, &s, seq) : NULL;
+
+	return w && !w->there;
+}
+
 /* A removal may have come to nothing, too, if the prefix was somebody else's than was believed. */
-static bool owner_voids(const struct word *w, struct fib_op *op)
+static bool owner_voids(
+	const struct touched *t, const struct word *w, struct fib_op *op, uint64_t seq)
 {
 	bool goes = fib_home_is_nowhere(&w->to.home);
 
-	if (goes && fib_home_is_nowhere(&op->u.owner.from))
+	if (goes && (fib_home_is_nowhere(&op->u.owner.from) ||
+			    is_of_set_gone(t, &op->u.owner.from, seq)))
 		return true;
 	op->type = goes ? FIB_PREFIX_DEL : FIB_PREFIX_ADD;
 	op->u.owner.to = w->to.home;
@@ -239,7 +250,7 @@ bool touched_voids(const struct touched *t, struct fib_op *op, uint64_t seq, str
 	switch (op->type) {
 	case FIB_PREFIX_ADD:
 	case FIB_PREFIX_DEL:
-		return owner_voids(w, op);
+		return owner_voids(t, w, op, seq);
 	case FIB_OWNERS_SET:
 	case FIB_OWNERS_DEL:
 		return owners_void(w, op, arena);

@@ -266,7 +266,8 @@ static void check_line(const struct node_fib *f, const struct sync_job *j)
 	const struct model *m = self(f)->model;
 
 	if (!j->base.err && !j->base.failures.n && !f->awaited.n && !f->is_doubtful &&
-		!f->facts.moves_cut && !m->is_mute && j->n_tampered == m->n_tampered &&
+		!f->facts.moves_cut && !engine_needs_sync(f->d->engine) && !m->is_mute &&
+		j->n_tampered == m->n_tampered &&
 		j->generation == engine_generation(f->d->engine)->number)
 		node_check_line(f->d);
 }

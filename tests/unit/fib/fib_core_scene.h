@@ -102,7 +102,7 @@ static inline int set_here(const struct device_owner_set_change *c)
 	for (size_t i = 0; i < c->n_owners; i++)
 		if (world.absent && c->owners[i].key.bytes[0] == world.absent)
 			return -ENOENT;
-	world.sets[k].there |= c->n_owners || c->n_add;
+	world.sets[k].there = true; /* who names one makes it */
 	for (size_t i = 0; i < c->n_owners; i++)
 		world.sets[k].owners[i] = c->owners[i].key.bytes[0];
 	world.sets[k].n = c->n_owners ? c->n_owners : world.sets[k].n;

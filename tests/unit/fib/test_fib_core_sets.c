@@ -68,6 +68,25 @@ static void a_set_that_is_used_no_more(void **state)
 	assert_int_equal(world.owner[5], 1);
 }
 
+/* A prefix that an order has taken from everybody, and its set with it, is taken from that set no
+ * more. */
+static void a_set_that_went_is_not_named_again(void **state)
+{
+	order_set(0, 1, 2);
+	order_owner(5, AT_SET);
+	run();
+	begin_job();
+	add_owner(&job.plan, 5, AT_SET, NOBODY);
+	fib_plan_owners_gone(&job.plan, "wg0", number_of(0));
+	order_owner(5, NOBODY);
+	order_set_gone(0);
+	run();
+	prepared();
+	end_job(0);
+	assert_false(world.sets[0].there);
+	assert_int_equal(world.owner[5], NOBODY);
+}
+
 /* The device was made anew: what orders say of it comes to nothing before the job has filled it. */
 static void orders_before_their_peers_and_sets_are_there(void **state)
 {
@@ -104,6 +123,7 @@ int main(void)
 		CASE(the_newer_word_on_a_level_counts),
 		CASE(the_newer_word_on_owners_counts),
 		CASE(a_set_that_is_used_no_more),
+		CASE(a_set_that_went_is_not_named_again),
 		CASE(orders_before_their_peers_and_sets_are_there),
 	};
 
