@@ -187,6 +187,21 @@ def some_routes(chance):
     return routes
 
 
+def sweep(node, engine, twin):
+    """The engine's next life removes what it doesn't know. On a busy machine zebra now and then leaves it all."""
+    for _ in range(3):
+        engine.start({})
+        try:
+            twin.wait(dict.fromkeys(PREFIXES, "swept"))
+            return
+        except LabError:
+            left = node.ip("-4 route") + node.ip("-6 route")
+            if not all(f"{p} " in left for p in PREFIXES):
+                raise
+        engine.kill()
+    raise LabError("the engine removes nothing after its start")
+
+
 @pytest.mark.parametrize("compat", [0, 1])
 @pytest.mark.parametrize("make", ENGINES)
 def test_engines(lab, make, compat):
@@ -207,8 +222,7 @@ def test_engines(lab, make, compat):
     engine.kill()
     twin.check()
     twin.wait(dict.fromkeys(PREFIXES, "stands"))
-    engine.start({})
-    twin.wait(dict.fromkeys(PREFIXES, "swept"))
+    sweep(node, engine, twin)
     twin.check()
     engine.kill()
     twin.close()
