@@ -251,7 +251,6 @@ def test_a_default_route_of_an_engine_doesn_t_take_the_tunnel(lab):
         return json.loads(node.ip(f"-j route get {words}"))[0]["dev"]
     node.ip("route add default via 10.10.0.1 dev wg0 onlink proto 12 metric 32")
     wait_for("it has an owner", lambda: site_1.device_owner("0.0.0.0/0") == "hub-a", PATIENCE)
-    node.ip("rule add priority 40000 to 192.0.2.0/24 lookup main")  # a look, as every ten seconds
     wait_for("it leads into the tunnel", lambda: way("203.0.113.9") == "wg0", PATIENCE)
     mark = next(r["fwmark"] for r in json.loads(node.ip("-j rule")) if "fwmark" in r)
     assert way(f"198.51.100.1 mark {mark}") == way(f"203.0.113.9 mark {mark}") == "eth0"

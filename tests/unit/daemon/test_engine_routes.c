@@ -233,6 +233,25 @@ static void test_a_portion_is_one_step(void **state)
 	forget(b);
 }
 
+/* Marks and tables are not for a move to make. */
+static void test_a_default_route_takes_a_sync(void **state)
+{
+	struct bench *b = *state;
+
+	begin_with_engines(b);
+	say(b, "0.0.0.0/0", HUB_A, HUB_B);
+	assert_non_null(last_sync(b));
+	synced(b);
+	forget(b);
+	say(b, "0.0.0.0/0", HUB_B, -1);
+	assert_null(last_sync(b));
+	forget(b);
+	say(b, "0.0.0.0/0", -1, -1);
+	assert_non_null(last_sync(b));
+	synced(b);
+	forget(b);
+}
+
 /* --- generations --------------------------------------------------------------------------------
  */
 
@@ -358,6 +377,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_a_verdict_comes_between_two_portions, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_portion_is_one_step, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_default_route_takes_a_sync, begin, end),
 		cmocka_unit_test_setup_teardown(
 			test_words_of_an_older_generation_count_for_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(test_words_come_while_a_reload_is_fed, begin, end),
