@@ -150,6 +150,22 @@ void process_set_nice(enum process_nice nice)
 	(void)setpriority(PRIO_PROCESS, 0, (int)nice);
 }
 
+/* The kernel takes ten changes a second, of all sessions together. */
+void process_lift_session(void)
+{
+	int nice = getpriority(PRIO_PROCESS, 0), fd = -1, n;
+	char text[16];
+
+	if (nice < 0 && getsid(0) == getpid())
+		fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	n = snprintf(text, sizeof(text), "%d", nice);
+	for (int i = 0; i < 5 && write(fd, text, (size_t)n) < 0 && errno == EAGAIN; i++)
+		usleep(110 * 1000);
+	close(fd);
+}
+
 int sysctl_read_int(const char *path, int *ret)
 {
 	char text[32], *end;

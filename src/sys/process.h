@@ -34,6 +34,10 @@ void process_notify(const char *state);
  * to go first, so be it. */
 enum process_nice { PROCESS_NICE_URGENT = -10, PROCESS_NICE_BULK = 0 };
 void process_set_nice(enum process_nice nice);
+/* Between sessions the scheduler weighs none of that where it groups processes by session
+ * (sched(7), "autogroup"): gives that of this process to its session as well, if it goes first and
+ * the session is its own. Waits for up to half a second. */
+void process_lift_session(void);
 
 /* Reads /proc/sys/<path>; 0 and the number, or negative errno. */
 int sysctl_read_int(const char *path, int *ret);

@@ -95,6 +95,18 @@ def test_few_descriptors(node):
     assert started and started == list(range(started[0], 44))
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/autogroup"), reason="the kernel doesn't group by session")
+@pytest.mark.parametrize("nice", [-10, 0])
+def test_goes_first_among_sessions(node, nice):
+    """Where the scheduler weighs sessions, the niceness of a process counts within its own alone."""
+    node.run(["nice", "-n", str(nice), PROGRAMS[OURS], "wg0"])
+    (pid,) = processes_in([node.namespace])
+    group = pathlib.Path(f"/proc/{pid}/autogroup").read_text(encoding="ascii")
+    assert group.endswith(f" nice {nice}\n")
+    node.ip("link del wg0")
+    wait_for("it ended", lambda: not processes_in([node.namespace]), 10)
+
+
 def cpu_seconds(pid):
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
