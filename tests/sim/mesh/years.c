@@ -3,9 +3,12 @@
  * Whole meshes in virtual time for as long as it is told: `bench/years` runs it. One line of JSON
  * at the end; a story that fails is printed, shortened, and ends it with 1.
  *
- *	years SECONDS [FIRST-SEED]
+ *	years SECONDS [FIRST-SEED [none|only]]
+ *
+ * none, only: of stories in which routing engines run; else one in eight is.
  */
 #include "story.h"
+#include "story_mesh.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -38,20 +41,34 @@ static void report(const struct story_figures *f, uint64_t stories, double cpu)
 		(double)f->simulated_ns / 3.6e12, cpu, (double)f->incidents / cpu * 3600);
 }
 
+/* The next story; any, or as the word says. */
+static uint64_t next_seed(struct chance *c, const char *engines)
+{
+	uint64_t seed = chance_u64(c);
+
+	if (engines && !strcmp(engines, "only"))
+		return (seed >> 3) | STORY_WITH_ENGINES;
+	while (engines && story_has_engines(seed))
+		seed = chance_u64(c);
+	return seed;
+}
+
 int main(int argc, char **argv)
 {
 	double end = seconds_of(CLOCK_MONOTONIC) + (argc > 1 ? strtod(argv[1], NULL) : 0);
 	struct chance c = {argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL)};
 	struct story_figures f = {0};
 	uint64_t stories = 0;
+	const char *engines = argc > 3 ? argv[3] : NULL;
 
-	if (argc < 2 || argc > 3) {
-		fputs("usage: years SECONDS [FIRST-SEED]\n", stderr);
+	if (argc < 2 || argc > 4 ||
+		(engines && strcmp(engines, "none") && strcmp(engines, "only"))) {
+		fputs("usage: years SECONDS [FIRST-SEED [none|only]]\n", stderr);
 		return 2;
 	}
 	for (; seconds_of(CLOCK_MONOTONIC) < end; stories++) {
 		AUTO_BUF trace = {0};
-		uint64_t seed = chance_u64(&c);
+		uint64_t seed = next_seed(&c, engines);
 
 		if (!story_play(seed, INCIDENTS, &f, &trace))
 			return fail_with(seed, &trace);
