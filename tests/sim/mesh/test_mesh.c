@@ -9,8 +9,17 @@
 
 #include <inttypes.h>
 
+/* Sanitized, a story takes four times as long. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FIXED_SEEDS 20
+#define FIXED_WITH_ENGINES 12
+#endif
+#endif
+#ifndef FIXED_SEEDS
 #define FIXED_SEEDS 60
 #define FIXED_WITH_ENGINES 30
+#endif
 #define INCIDENTS 30
 
 /* Stories that went wrong once. */
