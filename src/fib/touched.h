@@ -21,12 +21,12 @@ void touched_note(struct touched *t, const struct fib_op *op, uint64_t seq);
  * What newer orders leave to do of an operation of an older plan. True: nothing; one has withdrawn
  * the route (or signal) that the plan would add, or needs the one that the plan would withdraw, or
  * has set the endpoint, or has taken the prefix from everybody, and nobody had it when the plan was
- * made, or has removed the set of owners that
- * the operation is of, or that had the prefix, or has moved a prefix to the set that the plan would
- * remove. What clears away a second route of another table stays to be done. A home that an order
- * has given the prefix, or taken from it, becomes what the operation does, and so does a level and
- * who a set's owners are: on a device that was made anew, or that refused an earlier order, that
- * one may have come to nothing. arena: of the operation's plan.
+ * made, or has removed the set of owners that the operation is of, or that had the prefix, or has
+ * moved a prefix to the set that the plan would remove. What clears away a second route of another
+ * table stays to be done. A home that an order has given the prefix, or taken from it, becomes what
+ * the operation does, and so does a level and who a set's owners are: on a device that was made
+ * anew, or that refused an earlier order, that one may have come to nothing. arena: of the
+ * operation's plan.
  */
 bool touched_voids(const struct touched *t, struct fib_op *op, uint64_t seq, struct arena *arena);
 typedef void touched_fn(const struct fib_op *op, void *data);
