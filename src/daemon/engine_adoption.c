@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The device as it was found: how peers stand, and by whom each prefix goes. Where prefixes stand
- * in sets of ours, a shuntd before us set the levels of all peers, and they tell how these stood;
- * on any other, whoever gets more than what never moves was up. So was, or was last resort, whom a
- * routing engine was told to live.
+ * in sets of ours, or a level is another than what peers begin with, a shuntd before us set the
+ * levels of all peers, and they tell how these stood; on any other, whoever gets more than what
+ * never moves was up. So was, or was last resort, whom a routing engine was told to live. Levels
+ * without sets are what a daemon leaves that was started on a device of one owner, or all of whose
+ * prefixes are one peer's alone.
  */
 #include "daemon/engine_internal.h"
 
@@ -44,8 +46,17 @@ static void note_owners(struct engine_found *f)
 	}
 }
 
+static void note_levels(struct engine_found *f)
+{
+	for (size_t i = 0; i < f->device->n_peers; i++) {
+		const struct device_peer *m = &f->device->peers[i];
+
+		f->has_levels |= m->level != DEVICE_UP && generation_peer_by_key(f->gen, &m->key);
+	}
+}
+
 /* The device sends more to it than what never moves. */
-static bool is_in_use(const struct generation_peer *p, const struct device_peer *m)
+static bool sends_to(const struct generation_peer *p, const struct device_peer *m)
 {
 	for (size_t i = 0; i < m->n_allowed; i++)
 		if (!generation_peer_has_address(p, &m->allowed[i]))
@@ -69,13 +80,21 @@ static enum rib_state state_of_level(enum device_level l)
 	return l == DEVICE_UP ? RIB_UP : l == DEVICE_LAST_RESORT ? RIB_LAST_RESORT : RIB_DOWN;
 }
 
-enum rib_state engine_found_state(const struct engine_found *f, const struct generation_peer *p)
+/* What was last resort lived, whatever is sent to it. */
+static bool is_in_use(
+	const struct engine_found *f, const struct generation_peer *p, const struct device_peer *m)
 {
 	const wg_key *key = &p->node->public_key;
-	const struct device_peer *m = device_state_peer(f->device, key);
 
-	if (!m || (!is_in_use(p, m) && !map_get(f->in_sets, key, sizeof(*key)) &&
-			  !is_signalled(f, p)))
+	return sends_to(p, m) || m->level == DEVICE_LAST_RESORT ||
+	       map_get(f->in_sets, key, sizeof(*key)) || is_signalled(f, p);
+}
+
+enum rib_state engine_found_state(const struct engine_found *f, const struct generation_peer *p)
+{
+	const struct device_peer *m = device_state_peer(f->device, &p->node->public_key);
+
+	if (!m || !is_in_use(f, p, m))
 		return engine_unheard(p);
 	return f->has_levels ? state_of_level(m->level) : RIB_UP;
 }
@@ -177,6 +196,7 @@ struct engine_found *engine_found_new(const struct generation *g, const struct e
 	f->in_sets = map_new();
 	f->by_prefix = map_new();
 	note_owners(f);
+	note_levels(f);
 	return f;
 }
 

@@ -33,6 +33,7 @@ struct engine {
 	} feed;
 	struct rib *rib;
 	unsigned max_owners;  /* the RIB's */
+	bool device_has_many; /* owners a prefix, as it was read last: another may have come */
 	bool awaits_routes;   /* of a routing engine: the RIB hasn't heard of all of them yet */
 	struct rib_diff diff; /* of the last step, for the MOVE */
 	struct engine_fib fib;

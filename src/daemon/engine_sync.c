@@ -51,6 +51,7 @@ static void take_device(struct engine *e, const struct device_state *device, int
 	instant now, engine_actions *out)
 {
 	handshakes_look(e->handshakes, device, wall_ns, now);
+	e->device_has_many = device->max_owners > 1;
 	reports_set_max_owners(e->reports, used_owners(e, device));
 	for (size_t i = 0; i < e->gen->n_peers; i++) {
 		const struct generation_peer *p = &e->gen->peers[i];

@@ -115,7 +115,8 @@ void engine_moved_lines(const struct rib_diff *move,
 /* Where somebody looks at peers' states: a device of many owners, or a routing engine. */
 static bool has_levels(const struct engine *e)
 {
-	return e->max_owners > 1 || e->gen->self->routing.engine != MESH_ENGINE_NONE;
+	return e->max_owners > 1 || e->device_has_many ||
+	       e->gen->self->routing.engine != MESH_ENGINE_NONE;
 }
 
 /* The move goes before its lines, which take a look at each prefix. */

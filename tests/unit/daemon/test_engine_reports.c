@@ -332,6 +332,75 @@ static void test_strict_prefixes_are_adopted(void **state)
 	assert_string_equal(owner_of(b, SITE_2_NET), "hub-b");
 }
 
+/* As a daemon leaves them that began on a device of one owner. */
+static void find_with_levels(
+	struct bench *b, enum device_level level_a, const char *of_a, const char *of_b)
+{
+	take_generation(b);
+	device_has(b, HUB_A, NULL, of_a);
+	device_has(b, HUB_B, NULL, of_b);
+	b->peers[HUB_A].level = level_a;
+	b->max_owners = b->device.max_owners = 16;
+	forget(b);
+	find(b);
+	synced(b);
+}
+
+static void test_levels_without_sets_are_adopted(void **state)
+{
+	struct bench *b = *state;
+
+	find_with_levels(b, DEVICE_LAST_RESORT, SITE_2_NET, NULL);
+	expect(b, "sync: start\nprobe hub-a=last-resort hub-b=down\n");
+	assert_string_equal(owner_of(b, SITE_2_NET), "hub-a");
+}
+
+static void test_a_level_speaks_for_whom_nothing_goes_by(void **state)
+{
+	struct bench *b = *state;
+
+	find_with_levels(b, DEVICE_LAST_RESORT, NULL, SITE_2_NET);
+	expect(b, "sync: start\nprobe hub-a=last-resort hub-b=up\n");
+	assert_string_equal(owner_of(b, SITE_2_NET), "hub-b");
+}
+
+/* A network of its own is held with it. */
+static void test_who_was_lost_without_sets_stays_lost(void **state)
+{
+	struct bench *b = *state;
+
+	find_with_levels(b, DEVICE_DOWN, HUB_A_NET, SITE_2_NET);
+	expect(b, "sync: start\nprobe hub-a=down hub-b=up\n");
+	assert_int_equal(b->told.lines[HUB_A], LIVE_LINE_LOST);
+}
+
+/* No shuntd has set it. */
+static void test_the_level_of_a_stranger_says_nothing(void **state)
+{
+	struct bench *b = *state;
+
+	device_has(b, SITE_1, NULL, NULL);
+	device_has(b, SITE_2, NULL, NULL);
+	b->peers[SITE_2].level = DEVICE_DOWN;
+	find_with_levels(b, DEVICE_UP, HUB_A_NET, SITE_2_NET);
+	expect(b, "sync: start\nprobe hub-a=last-resort hub-b=up\n");
+}
+
+/* The next daemon will go by them. */
+static void test_a_device_that_holds_more_has_its_levels(void **state)
+{
+	struct bench *b = *state;
+
+	start(b);
+	verdict(b, HUB_B, LIVE_LAST_RESORT);
+	expect(b, "(6) hub-b is last-resort: nothing comes from it and echoes stay unanswered\n");
+	b->device.max_owners = 16;
+	until_sync(b);
+	synced(b);
+	verdict(b, HUB_B, LIVE_UP);
+	expect(b, "move\n(6) hub-b is up: its BFD session is up\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -350,6 +419,11 @@ int main(void)
 		TEST(a_level_alone_is_a_move),
 		TEST(a_device_that_holds_fewer_is_told),
 		TEST(strict_prefixes_are_adopted),
+		TEST(levels_without_sets_are_adopted),
+		TEST(a_level_speaks_for_whom_nothing_goes_by),
+		TEST(who_was_lost_without_sets_stays_lost),
+		TEST(the_level_of_a_stranger_says_nothing),
+		TEST(a_device_that_holds_more_has_its_levels),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
