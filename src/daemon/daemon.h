@@ -20,6 +20,7 @@
 #include "control/requests.h"
 #include "daemon/device_choice.h"
 #include "daemon/device_reader.h"
+#include "daemon/endpoint_ways.h"
 #include "daemon/engine.h"
 #include "daemon/fib_facts.h"
 #include "daemon/fib_thread.h"
@@ -134,9 +135,10 @@ struct daemon {
 	struct snapshot *snapshot;	 /* the last that was made for it; NULL: none */
 	struct daemon_problems problems; /* as it shows them */
 	struct problem_log problem_log;
-	struct own_networks own_networks; /* asked for second by second */
-	unsigned seconds;		  /* since the start, as the timer counts */
-	struct device_reader *reader;	  /* reads the device into mirror when somebody asks */
+	struct own_networks own_networks;   /* asked for second by second */
+	struct endpoint_ways endpoint_ways; /* likewise */
+	unsigned seconds;		    /* since the start, as the timer counts */
+	struct device_reader *reader;	    /* reads the device into mirror when somebody asks */
 	struct diagnosis *diagnosis;
 	struct routing_status *routing;
 	struct bfd_filter *bfd_filter;

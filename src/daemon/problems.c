@@ -189,6 +189,7 @@ json_t *problems_to_log(struct daemon *d)
 	add_open_key(d, list);
 	add_other_device(d, list);
 	own_networks_check(&d->own_networks, d->gen, add_health, list);
+	endpoint_ways_check(&d->endpoint_ways, d->gen, add_health, list);
 	if (prober_error(d->prober, text, sizeof(text)))
 		add(list, text, NULL);
 	diagnosis_problems(d->diagnosis, list);

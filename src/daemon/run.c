@@ -52,6 +52,8 @@ static void on_second(uv_timer_t *t)
 	bfd_filter_step(d->bfd_filter, d, sys_now());
 	routing_status_step(d, sys_now());
 	own_networks_step(&d->own_networks, d->gen, &d->fib, d->rtnl);
+	endpoint_ways_step(
+		&d->endpoint_ways, d->gen, engine_endpoints(d->engine), &d->fib, d->rtnl);
 	kernel_feed_second(d);
 	if (d->seconds++ % SECONDS_PER_LOOK == 0)
 		problem_log_update(&d->problem_log, problems_to_log(d));
@@ -501,6 +503,7 @@ static bool stop(struct daemon *d)
 	json_decref(d->problems.list);
 	problem_log_done(&d->problem_log);
 	own_networks_done(&d->own_networks);
+	endpoint_ways_done(&d->endpoint_ways);
 	device_state_done(&d->mirror);
 	handshakes_free(d->handshakes);
 	bfd_filter_free(d->bfd_filter);

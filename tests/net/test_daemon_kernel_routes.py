@@ -173,6 +173,12 @@ def test_what_is_refused_is_named(lab):
     writer.say(*(f"del {route} proto {PROTOCOL}" for route, _ in REFUSED))
     for _, words in REFUSED:
         site_1.wait_no_problem(words)
+    # The kernel goes by it, whoever follows.
+    writer.add("198.51.100.2/31", HUB_A)
+    assert "ip route add 198.51.100.2 via GATEWAY" in site_1.wait_problem(
+        "the route to 198.51.100.2/31 holds 198.51.100.2, the endpoint of hub-b")["fix"]
+    writer.delete("198.51.100.2/31")
+    site_1.wait_no_problem("the endpoint of hub-b")
 
 
 def give_lan(mesh, name, *addresses):
