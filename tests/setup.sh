@@ -55,6 +55,20 @@ is_installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
+# And they don't start with the machine either. Only of what was installed now: others' stay as they are.
+services_off() {
+	for package in "$@"; do
+		case $package in
+		bird2) update-rc.d bird disable >&2 ;;
+		frr) update-rc.d frr disable >&2 ;;
+		esac || say "$package starts with this machine; nothing here needs that"
+	done
+}
+
+install_now() {
+	without_services apt_install "$@" && services_off "$@"
+}
+
 # install_packages NAME...: from Debian, without what they only recommend (wireguard-tools would
 # bring a kernel).
 install_packages() {
@@ -67,11 +81,11 @@ install_packages() {
 	say "installing$missing"
 	# The lists may be absent or of yesterday.
 	# shellcheck disable=SC2086
-	without_services apt_install $missing && return 0
+	install_now $missing && return 0
 	say "refreshing the package lists"
 	DEBIAN_FRONTEND=noninteractive apt-get update -q >&2 || die "apt-get update failed"
 	# shellcheck disable=SC2086
-	without_services apt_install $missing || die "could not install$missing"
+	install_now $missing || die "could not install$missing"
 }
 
 # configure FOLDER OPTION...: a build folder that can be used, made anew if it can't.
