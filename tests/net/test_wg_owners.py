@@ -231,6 +231,8 @@ def test_a_hundred_thousand_flows_by_weight(star, version):
 
 
 STREAMS, STREAM_BYTES = 12, 1 << 20
+SITE = {4: "10.9.0.1", 6: "fd09::1"}
+UNDER_WAY = 64 << 10  # of a stream, at most: what all have together no queue on the way is too short for
 ETH_P_ALL, TOTAL_RETRANS = 3, 100
 
 
@@ -275,12 +277,20 @@ def stream(star, version, results):
     """STREAM_BYTES to the service, and its end; its port, and how often TCP sent something again."""
     with socket_in(star.site.node, version, socket.SOCK_STREAM) as s:
         s.settimeout(PATIENCE)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNDER_WAY)
         s.connect((SERVICE[version], 7100))
         s.sendall(bytes(STREAM_BYTES))
         s.shutdown(socket.SHUT_WR)
         assert s.recv(1) == b""
         info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
         results.append((s.getsockname()[1], struct.unpack_from("=I", info, TOTAL_RETRANS)[0]))
+
+
+def patient(star, version):
+    """The site's TCP sends nothing again because an answer is late, as on a busy machine."""
+    star.site.node.sysctl("net/ipv4/tcp_early_retrans", 0)
+    prefix = f"{SERVICE[version]}/{32 if version == 4 else 128}"
+    star.site.node.ip(f"-{version} route replace {prefix} dev wg0 src {SITE[version]} rto_min 5s")
 
 
 def drain(listener):
@@ -304,6 +314,7 @@ def test_streams_stay_in_order(star, version):
     """Of each of several streams at once all packets come to one hub, one after the other."""
     star.talk()
     star.share(1, 1, 1)
+    patient(star, version)
     results = []
     with contextlib.ExitStack() as stack:
         for hub in star.hubs:
@@ -321,14 +332,12 @@ def test_streams_stay_in_order(star, version):
         for ear in ears:
             ear.take_all()
     assert len(results) == STREAMS
-    undisturbed = 0
     for port, retransmitted in results:
         parts = [ear.got[port] for ear in ears if port in ear.got]
         assert len(parts) == 1
         assert sum(n for _, n in parts[0]) >= STREAM_BYTES
-        undisturbed += not retransmitted
         assert retransmitted or is_in_order(parts[0]), (port, parts[0])
-    assert undisturbed, results  # a busy machine drops some of most streams
+    assert sum(not again for _, again in results) >= STREAMS / 2, results
     assert all(ear.got for ear in ears), "each hub has some"
 
 
