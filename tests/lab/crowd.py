@@ -12,6 +12,7 @@ No shuntd runs there: the hub probes the sites by echoes, which the kernel answe
 import os
 import re
 
+from clear import Clear, lead_out
 from engines import Bird, rendered_engine
 from meshes import BUILD, PATIENCE, SHUNT, SmallMesh, hub, inventory, set_device
 from lab import run, wait_for
@@ -45,6 +46,9 @@ class Crowd(SmallMesh):
         self.crowd = lab.namespace("crowd")
         lab.plug(self.switch, self.crowd, "198.51.100.9/24")
         self.hub = self.nodes["hub-a"]
+        self.clear = Clear(self.switch)
+        self.hub.address("2001:db8::1/64", "eth0")
+        lead_out(self.hub)
         self.daemon = self.daemons["hub-a"]
         self.engine = rendered_engine(engine, self.hub, SHUNT, self.inventory, os.path.join(lab.folder, "rendered"))
 

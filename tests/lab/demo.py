@@ -232,7 +232,15 @@ def play_all(mesh, options):
         say(str(e))
         converged = False
     probes.close()
-    return results, converged
+    return results, nothing_in_clear(mesh) and converged
+
+
+def nothing_in_clear(mesh):
+    """False, and a word, if something of the mesh has left by an uplink; looked for where an engine runs."""
+    seen = mesh.clear.seen() if mesh.clear else []
+    if seen:
+        say(f"{len(seen)} flows left in clear by an uplink: {', '.join(seen[:5])}")
+    return not seen
 
 
 ASK = {"bird": "birdc show protocols", "frr": "vtysh -c 'show bgp summary'"}

@@ -25,6 +25,7 @@ import signal
 import socket
 import subprocess
 
+from clear import Clear, lead_out
 from engines import rendered_engine, start_engines, wait_established
 from lab import Lab, LabError, run, wait_for
 
@@ -162,6 +163,7 @@ class Mesh:
         self.interval = interval  # of probes, in place of the example's
         self.engine = engine
         self.engines = {}
+        self.clear = None  # with an engine: see clear.py
         self._keys = {}
 
     def _userspace(self):
@@ -188,6 +190,20 @@ class Mesh:
         self._wire_nat()
         for site in SITES:
             self._wire_host(site)
+        if self.engine:
+            self._lead_out()
+
+    def _lead_out(self):
+        """Whatever an engine lets go finds a way out by the uplink, and is seen there."""
+        self.clear = Clear(self.switch)
+        for name in (*HUBS, *SITES, ROUTER):
+            if SITES.get(name, "") is None:  # behind the router
+                lead_out(self.nodes[name], ("192.168.3.1",))
+                continue
+            number = {**HUBS, **SITES, ROUTER: ROUTER_ADDRESS}[name].rpartition(".")[2]
+            self.nodes[name].address(f"2001:db8::{number}/64", "eth0")
+            lead_out(self.nodes[name])
+        self.clear.proves_itself(self.nodes["hub-a"])
 
     @staticmethod
     def hosts():
@@ -236,6 +252,10 @@ class Mesh:
             text = re.sub(r"(?m)^defaults:$", f"defaults:\n  routing: {{engine: {self.engine}}}", text)
         with open(self.inventory, "w", encoding="utf-8") as f:
             f.write(with_keys(text, self._keys))
+
+    def name_of(self, key):
+        """The node with that public key, or None."""
+        return next((n for n, (public, _) in self._keys.items() if public == key), None)
 
     # What runs.
 

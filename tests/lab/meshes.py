@@ -167,6 +167,14 @@ def dump(node, interface="wg0"):
     return Dump(uapi(node, "get=1\n\n", interface))
 
 
+def sends_to(mesh, name, prefix):
+    """The node that the device of name sends the prefix to now, asked of the device itself; None: nobody."""
+    if mesh.device != "kernel":
+        return mesh.name_of(dump(mesh.nodes[name]).owner(prefix))
+    shown = mesh.nodes[name].run(["wg", "show", "wg0", "allowed-ips"])
+    return next((mesh.name_of(line.split()[0]) for line in shown.splitlines() if prefix in line.split()[1:]), None)
+
+
 def set_device(node, *lines, interface="wg0"):
     """A set request; keys of peers are base64."""
     words = ["set=1"]

@@ -11,15 +11,14 @@ lan is a wire whose other end nobody uses. Every node has a default route by its
 besides: what leaves in clear leaves by these, and the switch remembers it (Clear).
 """
 
-import json
 import os
 import shutil
 
+from clear import Clear, lead_out
 from engines import ENGINES, rendered, rendered_engine, start_engines, wait_established
 from lab import PATIENCE as TIMES_SLOWER, LabError, wait_for
 from meshes import PATIENCE, SHUNT, SmallMesh, hub, inventory, site
 
-WORLD = ("198.51.100.254", "2001:db8::fe")
 HUBS = {"hub-a": 1, "hub-b": 2, "hub-c": 3}
 
 
@@ -67,41 +66,6 @@ def two_hubs_four_sites(*engines):
     return mesh_inventory({name: engines[min(i, len(engines) - 1)] for i, name in enumerate(names)})
 
 
-class Clear:
-    """What of the mesh the switch has seen in clear: packets with an inner source or destination."""
-
-    RULES = """
-        table bridge clear {
-            set seen4 { typeof ip saddr . ip daddr; flags dynamic; size 1000; }
-            set seen6 { typeof ip6 saddr . ip6 daddr; flags dynamic; size 1000; }
-            chain in {
-                type filter hook prerouting priority 0;
-                ip saddr 10.0.0.0/8 add @seen4 { ip saddr . ip daddr }
-                ip daddr 10.0.0.0/8 add @seen4 { ip saddr . ip daddr }
-                ip6 saddr fd00::/8 add @seen6 { ip6 saddr . ip6 daddr }
-                ip6 daddr fd00::/8 add @seen6 { ip6 saddr . ip6 daddr }
-            }
-        }"""
-
-    def __init__(self, switch):
-        self.switch = switch
-        switch.nft(self.RULES)
-
-    def seen(self):
-        """["source > destination"]"""
-        found = []
-        for family in "46":
-            shown = json.loads(self.switch.run(["nft", "-j", "list", "set", "bridge", "clear", f"seen{family}"]))
-            for element in shown["nftables"][-1]["set"].get("elem", []):
-                found.append(" > ".join(element.get("elem", {}).get("val", element)["concat"]
-                                        if "concat" not in element else element["concat"]))
-        return found
-
-    def forget(self):
-        for family in "46":
-            self.switch.run(["nft", "flush", "set", "bridge", "clear", f"seen{family}"])
-
-
 class RoutedMesh(SmallMesh):
     """See the head of the file. inv: see mesh_inventory; device: one of mesh.DEVICES."""
 
@@ -110,14 +74,10 @@ class RoutedMesh(SmallMesh):
         self.device = device
         if device == "wireguard-go":
             self.userspace = shutil.which(device)
-        for address in (f"{WORLD[0]}/24", f"{WORLD[1]}/64"):
-            self.switch.address(address, "br0")
         self.clear = Clear(self.switch)
         self.engines = {}
         for name, node in self.nodes.items():
-            for family, world, inside in (("-4", WORLD[0], "10.0.0.0/8"), ("-6", WORLD[1], "fd00::/8")):
-                node.ip(f"{family} route add default via {world}")
-                node.ip(f"{family} route add {inside} via {world}")
+            lead_out(node)
             if name not in HUBS:
                 lab.wire(node, "lan", node, "lan-end")
                 for address, network in zip(lan_addresses(name), networks(name)):

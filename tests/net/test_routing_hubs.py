@@ -92,6 +92,7 @@ def test_what_is_anothers_is_refused(engine):
         hub.wait_owner(networks("site-1")[0], "site-1")
         assert not any(hub.device_owner(p) == "site-2" or p != networks("site-1")[0] and kernel_has(mesh, "hub-a", p)
                        for p in ANOTHERS)
+        assert mesh.clear.seen() == []
         if engine == "frr":
             return
         mesh.engines["hub-a"].reconfigure(permissive(mesh.rendered("hub-a")["bird"]))
@@ -102,3 +103,4 @@ def test_what_is_anothers_is_refused(engine):
         # What is refused has gone by another way than the rogue's, if it has one: site-1 lives.
         wait_for("site-1 is reached from the hub", lambda: mesh.pings_from(
             "hub-a", "10.10.0.1", lan_addresses("site-1")[0]), PATIENCE)
+        assert mesh.clear.seen() == []

@@ -39,3 +39,4 @@ def test_two_hundred_sessions(engine):
         crowd.crowd.ip("route add 10.10.0.1/32 dev wg7 table 1007")
         crowd.wait_owned(everybody, LONG + HELD)
         wait_for("no problem is named", lambda: not crowd.daemon.problems(), PATIENCE)
+        assert crowd.clear.seen() == []

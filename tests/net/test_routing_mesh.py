@@ -34,7 +34,9 @@ NEW_ADDRESS = [a.partition("/")[0] for a in NEW]
 def mesh(request):
     engines, device = MESHES[request.param]
     with new_lab() as lab:
-        yield RoutedMesh(lab, two_hubs_four_sites(*engines), device).start_all()
+        made = RoutedMesh(lab, two_hubs_four_sites(*engines), device)
+        made.clear.proves_itself(made.nodes["site-1"])
+        yield made.start_all()
 
 
 @pytest.fixture(autouse=True)
