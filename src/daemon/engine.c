@@ -132,6 +132,8 @@ void engine_step(
 	assert(e->gen || event->type == ENGINE_GENERATION);
 	if (is_void_when_old(event->type) && event->generation != e->gen->number)
 		return;
+	if (e->rib)
+		rib_clock(e->rib, (uint32_t)(now.ns / RIB_TICK_NS));
 	switch (event->type) {
 	case ENGINE_GENERATION:
 		engine_on_generation(e, event->u.generation, now, ret);

@@ -46,6 +46,7 @@ void engine_on_found(
 	assert(!e->rib);
 	e->max_owners = event->u.found.max_owners;
 	e->rib = rib_new(e->max_owners, tag_of, e);
+	rib_clock(e->rib, (uint32_t)(now.ns / RIB_TICK_NS));
 	reports_set_max_owners(e->reports, e->max_owners);
 	for (size_t i = 0; i < e->gen->n_peers; i++) {
 		const struct generation_peer *p = &e->gen->peers[i];

@@ -74,6 +74,7 @@ static void answer(struct rib *rib, const struct rib_entry *e, struct rib_answer
 		.order = e->set->order,
 		.n_order = e->set->n_order,
 		.pinned = e->set->policy->pinned,
+		.moved_at = rib_entry_moved_at(e),
 		.on_dead = (enum rib_on_dead)e->set->policy->on_dead};
 
 	rib_entry_want(e, &want);

@@ -34,6 +34,19 @@ void rib_entry_want(const struct rib_entry *e, struct rib_want *ret)
 		ret->home.owner_set++; /* the shadow */
 }
 
+void rib_clock(struct rib *rib, uint32_t now)
+{
+	rib->clock = now;
+}
+
+/* Whoever deviates has a time of his own, and so has whoever was touched since his set moved. */
+uint32_t rib_entry_moved_at(const struct rib_entry *e)
+{
+	bool deviates = e->covered || e->held != RIB_NOBODY;
+
+	return e->set && !deviates && e->set->moved_step > e->step ? e->set->moved_at : e->moved_at;
+}
+
 void rib_touch_set(struct rib *rib, struct rib_set *s)
 {
 	if (s->step == rib->step)
@@ -69,6 +82,7 @@ void rib_touch_entry(struct rib *rib, struct rib_entry *e)
 	if (e->step == rib->step)
 		return;
 	remember(rib, e, &t);
+	t.moved_at = e->set ? rib_entry_moved_at(e) : rib->clock;
 	e->step = rib->step;
 	vec_push(&rib->touched, t);
 }
@@ -265,6 +279,10 @@ static void compare_sets(struct rib *rib, struct rib_diff *diff)
 		before = want_of(s, &s->before);
 		now = want_of(s, &s->now);
 		t = turn_from_to(&before, &now);
+		if (!same_owners(&t.owners, &t.old_owners)) {
+			s->moved_step = rib->step;
+			s->moved_at = rib->clock;
+		}
 		if (turn_of(rib, s, &t))
 			vec_push(&diff->sets, ((struct rib_set_change){s, t}));
 	}
@@ -278,6 +296,8 @@ static void compare_entries(struct rib *rib, struct rib_diff *diff)
 		struct rib_want now;
 
 		rib_entry_want(was->entry, &now);
+		was->entry->moved_at =
+			same_owners(&was->want.owners, &now.owners) ? was->moved_at : rib->clock;
 		c.turn = turn_from_to(&was->want, &now);
 		if (turn_of(rib, was->entry->set, &c.turn))
 			vec_push(&diff->prefixes, c);

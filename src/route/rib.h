@@ -48,6 +48,7 @@
 #include "base/vec.h"
 
 #define RIB_MAX_OWNERS 16
+#define RIB_TICK_NS INT64_C(100000000) /* of rib_clock */
 #define RIB_MAX_ID                                                                    \
 	(1u << 24) /* peers and origins stay below; tables are as long as the largest \
 		    */
@@ -227,6 +228,8 @@ typedef uint64_t rib_tag_fn(uint32_t id, void *data);
  * numbers of owner sets; NULL with one owner. */
 struct rib *rib_new(unsigned max_owners, rib_tag_fn *tag, void *data);
 void rib_free(struct rib *rib);
+/* The time that the steps from here on are marked with: ticks of any clock, of 13 years at most. */
+void rib_clock(struct rib *rib, uint32_t now);
 
 /* Applies n events as one: diff holds what differs after all of them, each prefix at most once. */
 void rib_step(struct rib *rib, const struct rib_event *events, size_t n, struct rib_diff *diff);
@@ -255,6 +258,7 @@ struct rib_answer {
 	size_t n_order;
 	bool route;
 	bool pinned;
+	uint32_t moved_at; /* by rib_clock: since when the owners are these */
 	enum rib_on_dead on_dead;
 	const struct rib_candidate *candidates; /* borrowed until the next call on the rib */
 	const enum rib_reason *reasons;

@@ -93,6 +93,7 @@ struct rib_set {
 	uint32_t n, n_order, n_mentions;
 	uint32_t held; /* the last owner that was usable; RIB_NOBODY: none ever was */
 	uint32_t step; /* the last step that touched it: before is as it was then */
+	uint32_t moved_step, moved_at; /* when its owners became what they are, by the clock */
 	struct rib_outcome now, before;
 	struct rib_mention mentions[]; /* one per peer mentioned */
 };
@@ -101,11 +102,12 @@ struct rib_entry {
 	struct list of_set;
 	struct rib_set *set; /* NULL: gone at the end of this step */
 	ip_prefix prefix;
-	uint32_t step;	  /* the last step that touched it */
-	uint32_t held;	  /* deviation: in place of the set's; RIB_NOBODY: none */
-	bool covered;	  /* deviation: no owner, a living cover serves it */
-	bool nested;	  /* within one of another set that isn't a default route */
-	bool in_doubtful; /* stands in rib->doubtful */
+	uint32_t step;	   /* the last step that touched it */
+	uint32_t moved_at; /* when its owners became what they are, as of that step */
+	uint32_t held;	   /* deviation: in place of the set's; RIB_NOBODY: none */
+	bool covered;	   /* deviation: no owner, a living cover serves it */
+	bool nested;	   /* within one of another set that isn't a default route */
+	bool in_doubtful;  /* stands in rib->doubtful */
 };
 
 /* An entry as it was before the step that touched it. */
@@ -113,6 +115,7 @@ struct rib_touched {
 	struct rib_entry *entry;
 	struct rib_want want;
 	enum rib_cover cover;
+	uint32_t moved_at;
 };
 
 /* The decision on a set with the reasons, for who asks why. */
@@ -126,7 +129,8 @@ struct rib {
 	unsigned max_owners;
 	rib_tag_fn *tag;
 	void *tag_data;
-	uint32_t step; /* its number, from 1 */
+	uint32_t step;	/* its number, from 1 */
+	uint32_t clock; /* what rib_clock said */
 	struct trie *entries;
 	struct trie *doubtful;	      /* the nested entries of doubtful sets */
 	struct map *sets;	      /* by policy and candidates */
@@ -171,6 +175,8 @@ void rib_touch_set(struct rib *rib, struct rib_set *s);
 /* Marks the entry for the step under way and remembers what it had. To be called before it gets
  * another set or deviation. */
 void rib_touch_entry(struct rib *rib, struct rib_entry *e);
+/* When the owners of the entry became what they are. */
+uint32_t rib_entry_moved_at(const struct rib_entry *e);
 /* Where the prefixes of a set stand that have these owners, and don't deviate. */
 struct rib_home rib_home_of(const struct rib_set *s, const struct rib_owners *owners);
 /* What the FIB is to hold for an entry as of now: its set's outcome with its own deviation. */

@@ -137,6 +137,49 @@ static void test_lookup_falls_back_to_the_cover(void **state)
 	fixture_done(&f);
 }
 
+static uint32_t moved_at(struct fixture *f, const char *text)
+{
+	struct rib_answer a;
+	ip_prefix p = prefix(text);
+
+	assert_true(rib_explain(f->rib, &p, &a));
+	return a.moved_at;
+}
+
+/* Of a prefix alone and of one in a set: the owners' age, whatever else becomes of it. */
+static void test_age(void **state)
+{
+	const struct rib_candidate other = direct(HUB_C, 5);
+	struct rib_candidate dearer[2] = {two_hubs[0], two_hubs[1]};
+	struct fixture f = fixture_new(1);
+
+	rib_clock(f.rib, 10);
+	set_prefix(&f, "10.20.1.0/24", two_hubs, 2, RIB_FALL_BACK);
+	set_prefix(&f, "10.20.2.0/24", two_hubs, 2, RIB_FALL_BACK);
+	set_prefix(&f, "10.20.3.0/24", &other, 1, RIB_FALL_BACK);
+	rib_clock(f.rib, 20);
+	set_up(&f, HUB_A, HUB_B);
+	assert_int_equal(moved_at(&f, "10.20.1.0/24"), 20);
+	assert_int_equal(moved_at(&f, "10.20.3.0/24"), 10);
+	rib_clock(f.rib, 30);
+	set_prefix(&f, "10.20.4.0/24", two_hubs, 2, RIB_FALL_BACK); /* joins the set */
+	assert_int_equal(moved_at(&f, "10.20.4.0/24"), 30);
+	assert_int_equal(moved_at(&f, "10.20.1.0/24"), 20);
+	rib_clock(f.rib, 40);
+	dearer[1].metric = 7;
+	set_prefix(&f, "10.20.1.0/24", dearer, 2, RIB_FALL_BACK); /* another set, the same owner */
+	assert_int_equal(moved_at(&f, "10.20.1.0/24"), 20);
+	set_peer(&f, HUB_A, RIB_DOWN);
+	assert_int_equal(moved_at(&f, "10.20.1.0/24"), 40);
+	assert_int_equal(moved_at(&f, "10.20.2.0/24"), 40);
+	assert_int_equal(moved_at(&f, "10.20.4.0/24"), 40);
+	rib_clock(f.rib, 50);
+	set_peer(&f, HUB_C, RIB_UP);
+	assert_int_equal(moved_at(&f, "10.20.2.0/24"), 40);
+	assert_int_equal(moved_at(&f, "10.20.3.0/24"), 50);
+	fixture_done(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -145,6 +188,7 @@ int main(void)
 		cmocka_unit_test(test_desires),
 		cmocka_unit_test(test_cover),
 		cmocka_unit_test(test_lookup_falls_back_to_the_cover),
+		cmocka_unit_test(test_age),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
