@@ -31,12 +31,14 @@ static struct waiting *waiting_new(struct control_desk *desk, struct control_cal
  */
 
 static const struct control_field status_fields[] = {
+	{"at", "string"},
 	{"node", "string"},
 	{"role", "string"},
 	{"mesh", "string"},
 	{"inventory", "string"},
 	{"inventory_digest", "string"},
 	{"version", "string"},
+	{"started", "string"},
 	{"uptime_s", "number"},
 	{"device", "object"},
 	{"device.interface", "string"},
@@ -50,6 +52,7 @@ static const struct control_field status_fields[] = {
 	{"routing.engine", "string"},
 	{"routing.socket", "string?"},
 	{"routing.answers", "boolean?"},
+	{"routing.since", "string?"},
 	{"routing.since_s", "number?"},
 	{"routing.sessions", "integer"},
 	{"routing.established", "integer"},
@@ -61,11 +64,13 @@ static const struct control_field status_fields[] = {
 	{"peers[].state", "string"},
 	{"peers[].cause", "string"},
 	{"peers[].why", "string"},
+	{"peers[].since", "string"},
 	{"peers[].since_s", "number"},
 	{"peers[].hold_left_s", "number?"},
 	{"peers[].flaps", "integer"},
 	{"peers[].probe", "string"},
 	{"peers[].endpoint", "string?"},
+	{"peers[].handshake", "string?"},
 	{"peers[].handshake_age_s", "integer?"},
 	{"peers[].rx_bytes", "integer"},
 	{"peers[].tx_bytes", "integer"},
@@ -77,6 +82,7 @@ static const struct control_field status_fields[] = {
 	{"peers[].sessions[]", "object"},
 	{"peers[].sessions[].neighbor", "string"},
 	{"peers[].sessions[].state", "string"},
+	{"peers[].sessions[].since", "string"},
 	{"peers[].sessions[].since_s", "number"},
 	{"peers[].sessions[].routes", "integer"},
 	{"peers[].bfd", "object?"},
@@ -122,6 +128,7 @@ static void serve_status(struct control_desk *desk, const char *argument, struct
  */
 
 static const struct control_field routes_fields[] = {
+	{"at", "string"},
 	{"node", "string"},
 	{"own", "boolean"},
 	{"routes", "array"},
@@ -130,6 +137,8 @@ static const struct control_field routes_fields[] = {
 	{"routes[].owner", "string?"},
 	{"routes[].owners", "array"},
 	{"routes[].owners[]", "string"},
+	{"routes[].since", "string"},
+	{"routes[].since_s", "number"},
 	{"routes[].kernel_route", "boolean"},
 	{"routes[].on_dead", "string"},
 	{"routes[].pinned", "boolean"},

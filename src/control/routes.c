@@ -12,6 +12,7 @@
 struct asked {
 	const struct control_source *from;
 	void *data;
+	struct when now;
 };
 
 static const char *name_of(const struct asked *q, uint32_t peer)
@@ -68,6 +69,44 @@ static char *hub_metric_text(
 		"hub metric %u is higher than %s's %u", c->hub_metric, winner, w->hub_metric);
 }
 
+/* What the runner-up lacks; NULL: nothing that can be said in a word. */
+static const char *won_by(enum rib_reason runner_up)
+{
+	switch (runner_up) {
+	case RIB_HIGHER_DISTANCE:
+		return "by lower distance";
+	case RIB_HIGHER_METRIC:
+		return "by lower metric";
+	case RIB_HIGHER_HUB_METRIC:
+		return "by lower hub metric";
+	case RIB_LATER_IN_FILE:
+		return "by its place in the inventory";
+	case RIB_PEER_DOWN:
+	case RIB_PEER_LAST_RESORT:
+	case RIB_ORIGIN_DOWN:
+	case RIB_ORIGIN_LAST_RESORT:
+		return "as the others are down or last resort";
+	default:
+		return NULL;
+	}
+}
+
+/* "wins, direct", "wins, the only candidate", "wins by lower hub metric". */
+static char *wins_text(const struct rib_answer *a, size_t i)
+{
+	const char *by = a->n > 1 && a->reasons[1] != RIB_WINS ? won_by(a->reasons[1]) : NULL;
+	bool is_direct = !a->candidates[i].transit;
+
+	if (a->n == 1)
+		return mem_printf(is_direct ? "direct, the only candidate" : "the only candidate");
+	if (a->owners.n > 1)
+		return mem_printf("%s, one of %u that share", is_direct ? "direct" : "wins",
+			(unsigned)a->owners.n);
+	if (by)
+		return mem_printf(is_direct ? "direct, wins %s" : "wins %s", by);
+	return mem_printf(is_direct ? "direct" : "wins");
+}
+
 /* The reason as a sentence, with the values that decided: "metric 30 is higher than hub-a's 20". */
 static char *why_text(const struct asked *q, const struct rib_answer *a, size_t i)
 {
@@ -76,7 +115,7 @@ static char *why_text(const struct asked *q, const struct rib_answer *a, size_t 
 
 	switch (a->reasons[i]) {
 	case RIB_WINS:
-		return mem_printf("wins");
+		return wins_text(a, i);
 	case RIB_PEER_DOWN:
 		return mem_printf("%s is down", via);
 	case RIB_PEER_LAST_RESORT:
@@ -174,9 +213,14 @@ static json_t *route_json(const struct asked *q, const struct rib_answer *a)
 		json_array_append_new(candidates, candidate_json(q, a, i));
 	for (unsigned i = 0; i < a->owners.n; i++)
 		json_array_append_new(owners, json_string(name_of(q, a->owners.peer[i])));
-	return json_pack("{s:s, s:s?, s:o, s:b, s:s, s:b, s:o}", "prefix",
+	instant since = {(int64_t)a->moved_at * RIB_TICK_NS};
+
+	/* A tick may begin before the answer's own time. */
+	since = instant_min(since, q->now.at);
+	return json_pack("{s:s, s:s?, s:o, s:o, s:o, s:b, s:s, s:b, s:o}", "prefix",
 		ip_prefix_format(&a->prefix, prefix), "owner",
-		a->owners.n ? name_of(q, a->owners.peer[0]) : NULL, "owners", owners,
+		a->owners.n ? name_of(q, a->owners.peer[0]) : NULL, "owners", owners, "since",
+		when_json(&q->now, since), "since_s", when_seconds(instant_diff(q->now.at, since)),
 		"kernel_route", (int)a->route, "on_dead", on_dead_word(a->on_dead), "pinned",
 		(int)a->pinned, "candidates", candidates);
 }
@@ -200,8 +244,9 @@ static int own_length(const struct snapshot *s, const ip_prefix *p)
 
 static json_t *head_json(const struct snapshot *s, bool own)
 {
-	return json_pack("{s:b, s:i, s:s, s:b}", "ok", 1, "answer_version",
-		(int)CONTROL_ROUTES_VERSION, "node", s->node, "own", (int)own);
+	return json_pack("{s:b, s:i, s:o, s:s, s:b}", "ok", 1, "answer_version",
+		(int)CONTROL_ROUTES_VERSION, "at", when_json(&s->when, s->when.at), "node", s->node,
+		"own", (int)own);
 }
 
 static json_t *one_route(
@@ -224,7 +269,7 @@ static json_t *one_route(
 
 json_t *routes_of_query(const struct control_source *from, void *data, const char *query)
 {
-	struct asked q = {from, data};
+	struct asked q = {.from = from, .data = data};
 	struct snapshot *s;
 	ip_prefix prefix;
 	json_t *answer;
@@ -233,6 +278,7 @@ json_t *routes_of_query(const struct control_source *from, void *data, const cha
 		return control_error("%s is neither a prefix nor an address", query);
 	prefix = ip_prefix_masked(&prefix);
 	s = from->snapshot(data);
+	q.now = s->when;
 	answer = one_route(&q, s, &prefix, query);
 	snapshot_put(s);
 	return answer;
@@ -263,6 +309,7 @@ static void put_head(struct routes_job *j, struct buf *text)
 {
 	struct snapshot *s = j->asked.from->snapshot(j->asked.data);
 
+	j->asked.now = s->when;
 	pieces_put(text, head_json(s, false), true);
 	text->n--; /* the closing brace comes behind the routes */
 	buf_puts(text, ",\"routes\":[");
@@ -290,7 +337,7 @@ struct routes_job *routes_job_new(const struct control_source *from, void *data)
 {
 	struct routes_job *j = mem_zalloc(1, sizeof(*j));
 
-	j->asked = (struct asked){from, data};
+	j->asked = (struct asked){.from = from, .data = data};
 	return j;
 }
 

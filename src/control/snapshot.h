@@ -8,6 +8,7 @@
 #define SHUNT_CONTROL_SNAPSHOT_H
 
 #include "base/arena.h"
+#include "control/when.h"
 #include "live/live.h"
 #include "mesh/inventory.h"
 
@@ -63,7 +64,7 @@ struct snapshot_own {
 struct snapshot {
 	unsigned references; /* of the loop's thread */
 	struct arena arena;  /* all that it points at */
-	instant at;
+	struct when when;
 	int64_t uptime_ns;
 	const char *node, *mesh, *inventory, *inventory_digest;
 	enum mesh_role role;

@@ -3,7 +3,6 @@
 
 #include "base/mem.h"
 #include "control/versions.h"
-#include <math.h>
 #include <stdlib.h>
 
 #define PEERS_MAX 64 /* in a piece */
@@ -13,11 +12,6 @@ struct status_job {
 	bool has_head;
 	size_t next; /* peer */
 };
-
-static json_t *seconds(int64_t ns)
-{
-	return json_real(round((double)ns / 1e6) / 1e3);
-}
 
 static json_t *millis(int64_t ns)
 {
@@ -64,7 +58,7 @@ static json_t *hold_json(const struct live_peer_info *info, instant now)
 {
 	if (instant_is_never(info->hold_until) || !instant_before(now, info->hold_until))
 		return json_null();
-	return seconds(instant_diff(info->hold_until, now));
+	return when_seconds(instant_diff(info->hold_until, now));
 }
 
 /* What it told of itself. */
@@ -84,7 +78,13 @@ static json_t *lost_json(const struct snapshot_peer *p)
 	return list;
 }
 
-static json_t *sessions_json(const struct snapshot_peer *p)
+/* So long ago. */
+static json_t *ago(const struct when *now, int64_t ns)
+{
+	return when_json(now, instant_add(now->at, -ns));
+}
+
+static json_t *sessions_json(const struct snapshot_peer *p, const struct when *now)
 {
 	json_t *list = json_array();
 
@@ -92,32 +92,36 @@ static json_t *sessions_json(const struct snapshot_peer *p)
 		const struct snapshot_session *s = &p->sessions[i];
 		char addr[IP_ADDR_STRLEN];
 
-		json_array_append_new(list,
-			json_pack("{s:s, s:s, s:o, s:I}", "neighbor",
-				ip_addr_format(&s->neighbor, addr), "state", s->state, "since_s",
-				seconds(s->for_ns), "routes", (json_int_t)s->routes));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:o, s:o, s:I}", "neighbor",
+				      ip_addr_format(&s->neighbor, addr), "state", s->state,
+				      "since", ago(now, s->for_ns), "since_s",
+				      when_seconds(s->for_ns), "routes", (json_int_t)s->routes));
 	}
 	return list;
 }
 
-static json_t *peer_json(const struct snapshot_peer *p, instant now)
+static json_t *peer_json(const struct snapshot_peer *p, const struct when *now)
 {
 	const struct live_peer_info *live = &p->live;
 	/* One in doubt is null, as one that never was: nobody knows when it was. */
 	json_t *age = p->handshake_age_ns < 0 ? json_null()
 					      : json_integer(p->handshake_age_ns / NS_PER_S);
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:i, s:s, s:o, s:o, s:o, s:I, s:I, "
-			 "s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:s, s:o, s:o, s:o, s:o, "
+			 "s:I, s:I, s:o, s:o, s:o, s:o}",
 		"node", p->node, "role", mesh_role_name(p->role), "state",
 		live_state_name(live->state), "cause", live_cause_name(live->cause), "why",
-		live_cause_text(live->cause), "since_s", seconds(instant_diff(now, live->since)),
-		"hold_left_s", hold_json(live, now), "flaps", (int)live->flaps, "probe",
-		probe_name(live->config.probe), "bfd", bfd_json(live), "handshake_age_s", age,
-		"endpoint", endpoint_json(&p->endpoint), "rx_bytes", (json_int_t)p->rx_bytes,
-		"tx_bytes", (json_int_t)p->tx_bytes, "inventory", inventory_json(p), "max_owners",
+		live_cause_text(live->cause), "since", when_json(now, live->since), "since_s",
+		when_seconds(instant_diff(now->at, live->since)), "hold_left_s",
+		hold_json(live, now->at), "flaps", (int)live->flaps, "probe",
+		probe_name(live->config.probe), "bfd", bfd_json(live), "handshake",
+		p->handshake_age_ns < 0 ? json_null() : ago(now, p->handshake_age_ns),
+		"handshake_age_s", age, "endpoint", endpoint_json(&p->endpoint), "rx_bytes",
+		(json_int_t)p->rx_bytes, "tx_bytes", (json_int_t)p->tx_bytes, "inventory",
+		inventory_json(p), "max_owners",
 		p->has_reported ? json_integer(p->max_owners) : json_null(), "lost", lost_json(p),
-		"sessions", sessions_json(p));
+		"sessions", sessions_json(p, now));
 }
 
 static json_t *cut_pairs_json(const struct snapshot *s)
@@ -144,29 +148,32 @@ static json_t *problems_json(const struct snapshot *s)
 }
 
 /* Nothing is known yet of one that hasn't been asked. */
-static json_t *routing_json(const struct snapshot_routing *r)
+static json_t *routing_json(const struct snapshot_routing *r, const struct when *now)
 {
 	if (!r->engine)
 		return json_null();
-	return json_pack("{s:s, s:s?, s:o, s:o, s:I, s:I, s:I}", "engine", r->engine, "socket",
-		r->socket, "answers", r->is_known ? json_boolean(r->answers) : json_null(),
-		"since_s", r->is_known ? seconds(r->for_ns) : json_null(), "sessions",
+	return json_pack("{s:s, s:s?, s:o, s:o, s:o, s:I, s:I, s:I}", "engine", r->engine, "socket",
+		r->socket, "answers", r->is_known ? json_boolean(r->answers) : json_null(), "since",
+		r->is_known ? ago(now, r->for_ns) : json_null(), "since_s",
+		r->is_known ? when_seconds(r->for_ns) : json_null(), "sessions",
 		(json_int_t)r->n_sessions, "established", (json_int_t)r->n_established, "routes",
 		(json_int_t)r->n_routes);
 }
 
 static json_t *head_json(const struct snapshot *s)
 {
-	return json_pack("{s:b, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:{s:s, s:s, s:s, s:i, "
-			 "s:i}, s:b, s:b, s:o, s:o, s:o}",
-		"ok", 1, "answer_version", (int)CONTROL_STATUS_VERSION, "node", s->node, "role",
-		mesh_role_name(s->role), "mesh", s->mesh, "inventory", s->inventory,
-		"inventory_digest", s->inventory_digest, "version", SHUNT_VERSION, "uptime_s",
-		seconds(s->uptime_ns), "device", "interface", s->interface, "kind", s->device_kind,
-		"name", s->device_name, "listen_port", (int)s->listen_port, "max_owners",
-		(int)s->max_owners, "drained", (int)s->drained, "holding", (int)s->holding,
-		"routing", routing_json(&s->routing), "cut_pairs", cut_pairs_json(s), "problems",
-		problems_json(s));
+	return json_pack(
+		"{s:b, s:i, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:{s:s, s:s, s:s, s:i, "
+		"s:i}, s:b, s:b, s:o, s:o, s:o}",
+		"ok", 1, "answer_version", (int)CONTROL_STATUS_VERSION, "at",
+		when_json(&s->when, s->when.at), "node", s->node, "role", mesh_role_name(s->role),
+		"mesh", s->mesh, "inventory", s->inventory, "inventory_digest", s->inventory_digest,
+		"version", SHUNT_VERSION, "started", ago(&s->when, s->uptime_ns), "uptime_s",
+		when_seconds(s->uptime_ns), "device", "interface", s->interface, "kind",
+		s->device_kind, "name", s->device_name, "listen_port", (int)s->listen_port,
+		"max_owners", (int)s->max_owners, "drained", (int)s->drained, "holding",
+		(int)s->holding, "routing", routing_json(&s->routing, &s->when), "cut_pairs",
+		cut_pairs_json(s), "problems", problems_json(s));
 }
 
 bool status_next(struct buf *text, void *status_job)
@@ -182,7 +189,7 @@ bool status_next(struct buf *text, void *status_job)
 		return true;
 	}
 	for (size_t i = 0; i < PEERS_MAX && j->next < s->n_peers; i++, j->next++)
-		pieces_put(text, peer_json(&s->peers[j->next], s->at), !j->next);
+		pieces_put(text, peer_json(&s->peers[j->next], &s->when), !j->next);
 	if (j->next < s->n_peers)
 		return true;
 	buf_puts(text, "]}");

@@ -30,8 +30,8 @@ static struct snapshot *young_snapshot(void *data)
 	struct daemon *d = data;
 	instant now = sys_now();
 
-	if (!d->snapshot || instant_diff(now, d->snapshot->at) >= SNAPSHOT_AGE ||
-		instant_before(d->snapshot->at, d->mirror_at)) {
+	if (!d->snapshot || instant_diff(now, d->snapshot->when.at) >= SNAPSHOT_AGE ||
+		instant_before(d->snapshot->when.at, d->mirror_at)) {
 		forget_snapshot(d);
 		d->snapshot = snapshot_make(d);
 	}

@@ -75,7 +75,7 @@ static void show_session(
 {
 	to->sessions[to->n_sessions++] = (struct snapshot_session){.neighbor = from->neighbor,
 		.state = routing_state_name(from->state),
-		.for_ns = instant_diff(s->at, from->since),
+		.for_ns = instant_diff(s->when.at, from->since),
 		.routes = from->routes};
 }
 
@@ -119,7 +119,7 @@ void routing_status_show(const struct daemon *d, struct snapshot *s)
 	s->routing.socket = arena_strdup(&s->arena, said.socket);
 	s->routing.is_known = said.n > 0;
 	s->routing.answers = !said.err;
-	s->routing.for_ns = said.n ? instant_diff(s->at, said.since) : 0;
+	s->routing.for_ns = said.n ? instant_diff(s->when.at, said.since) : 0;
 	count(said.sessions, &s->routing);
 	for (size_t i = 0; i < s->n_peers; i++)
 		show_peer(&said, d->gen->peers[i].node, s, &s->peers[i]);

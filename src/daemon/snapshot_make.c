@@ -31,7 +31,7 @@ static void take_report(
 static void take_peer(struct snapshot *s, struct daemon *d, const struct generation_peer *p)
 {
 	const struct device_peer *m = device_state_peer(&d->mirror, &p->node->public_key);
-	int64_t age = handshakes_age(d->handshakes, &p->node->public_key, s->at);
+	int64_t age = handshakes_age(d->handshakes, &p->node->public_key, s->when.at);
 	struct snapshot_peer *to = &s->peers[s->n_peers++];
 
 	to->node = arena_strdup(&s->arena, p->node->name);
@@ -131,7 +131,7 @@ static void take_self(struct snapshot *s, struct daemon *d)
 	s->mesh = arena_strdup(&s->arena, d->gen->inv->name);
 	s->inventory = arena_strdup(&s->arena, d->options->file);
 	s->inventory_digest = digest_text(s, d->gen->digest);
-	s->uptime_ns = instant_diff(s->at, d->started_at);
+	s->uptime_ns = instant_diff(s->when.at, d->started_at);
 	s->interface = arena_strdup(&s->arena, self->interface);
 	s->device_kind = d->device.kind == DEVICE_KERNEL ? "kernel" : "uapi";
 	s->device_name = arena_strdup(&s->arena, d->device.name);
@@ -145,14 +145,14 @@ struct snapshot *snapshot_make(struct daemon *d)
 {
 	struct snapshot *s = snapshot_new();
 
-	s->at = sys_now();
+	s->when = (struct when){sys_now(), sys_wall_ns()};
 	take_self(s, d);
 	s->peers = arena_array(&s->arena, struct snapshot_peer, d->gen->n_peers);
 	for (size_t i = 0; i < d->gen->n_peers; i++)
 		take_peer(s, d, &d->gen->peers[i]);
 	routing_status_show(d, s);
 	take_cut_pairs(s, d);
-	take_problems(s, young_problems(d, s->at));
+	take_problems(s, young_problems(d, s->when.at));
 	take_own(s, d->gen->self);
 	return s;
 }
