@@ -8,7 +8,6 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/findings.h"
-#include <getopt.h>
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -117,36 +116,7 @@ static int check_file(const char *file, bool json)
 	return code;
 }
 
-static const struct option options[] = {
-	{"json", no_argument, NULL, 'j'},
-	{0},
-};
-
-static int run(int argc, char **argv)
+int verb_check(const struct command_line *line)
 {
-	bool json = false;
-	for (int c; (c = getopt_long(argc, argv, ":j", options, NULL)) != -1;) {
-		if (c == '?' || c == ':')
-			return cli_option_error(&cli_check, c, argv);
-		json = true;
-	}
-	if (optind + 1 != argc)
-		return cli_usage_error(&cli_check, "one inventory is needed");
-	return check_file(argv[optind], json);
+	return check_file(line->operands[0], command_has(line, "json"));
 }
-
-const struct cli_verb cli_check = {
-	.name = "check",
-	.usage = "FILE [--json]",
-	.summary = "judge an inventory as a whole, before anything runs",
-	.help = "Says what will go wrong with the mesh that FILE describes: each finding with its\n"
-		"code, the nodes and prefixes, the place in the file, what will happen, and how "
-		"to\n"
-		"mend it. Every code is explained in\n" SHUNT_DOC_DIR "/docs/findings.md\n"
-		"\n"
-		"  -j, --json   one JSON object on standard output\n"
-		"\n"
-		"Exit code: 0 no errors (there may be warnings), 1 errors, 2 FILE can't be read\n"
-		"as an inventory.\n",
-	.run = run,
-};

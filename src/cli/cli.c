@@ -1,42 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /* What the verbs share: complaints in one form, and the end that notices a full disk. */
 #include "cli/cli.h"
+#include "cli/declared.h"
 #include "mesh/text.h"
 #include <errno.h>
-#include <getopt.h>
 #include <stdarg.h>
 #include <string.h>
+
+static struct buf *diverted;
+
+void cli_divert_errors(struct buf *to)
+{
+	diverted = to;
+}
 
 void cli_error(const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
+	if (diverted) {
+		buf_puts(diverted, diverted->n ? "; " : "");
+		buf_vprintf(diverted, fmt, ap);
+		va_end(ap);
+		return;
+	}
 	fputs("shunt: ", stderr);
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);
 	va_end(ap);
 }
 
-int cli_usage_error(const struct cli_verb *verb, const char *fmt, ...)
+int cli_usage_error(const struct command_verb *verb, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
 	fprintf(stderr, "shunt %s: ", verb->name);
 	vfprintf(stderr, fmt, ap);
-	fprintf(stderr, "\nUsage: shunt %s %s\n", verb->name, verb->usage);
+	fputc('\n', stderr);
 	va_end(ap);
+	command_print_usage(&cli_command, verb, stderr);
 	return CLI_USAGE;
-}
-
-int cli_option_error(const struct cli_verb *verb, int answer, char **argv)
-{
-	const char *word = argv[optind - 1];
-	char letter[3] = {'-', (char)optopt, 0};
-	/* A cluster of short options is named by its letter, a long option by what was typed. */
-	if (optopt > 0 && optopt < 256 && strncmp(word, "--", 2) != 0)
-		word = letter;
-	return cli_usage_error(
-		verb, answer == ':' ? "%s needs a value" : "%s is unknown or misplaced", word);
 }
 
 int cli_finish(int code)

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frame of the command line. A verb is one file with one exported `const struct cli_verb
- * cli_<name>`, listed in main.c. Answers go to standard output, everything else (complaints,
- * progress, hints) to standard error, so that an answer can be piped while the rest is seen.
+ * The frame of the command line. A verb is declared in declared.c, done by a function verb_<name>
+ * in a file of its own, and listed in main.c. Answers go to standard output, everything else
+ * (complaints, progress, hints) to standard error, so that an answer can be piped while the rest is
+ * seen.
  */
 #ifndef SHUNT_CLI_CLI_H
 #define SHUNT_CLI_CLI_H
 
+#include "base/buf.h"
+#include "sys/command.h"
 #include <stddef.h>
 #include <stdio.h>
 
@@ -18,33 +21,31 @@ enum cli_exit {
 	CLI_FAILED = 3,	 /* the system stood in the way: no space, no permission, no daemon */
 };
 
-struct cli_verb {
-	const char *name;
-	const char *usage;   /* what follows "shunt name ", one line */
-	const char *summary; /* one line, lower case, no full stop */
-	const char *help;    /* options and explanation, lines of 80 columns at most */
-	/* argv[0] is the verb's name, so getopt_long works as it is. Returns an exit code. --help
-	 * never gets here. */
-	int (*run)(int argc, char **argv);
-};
+/* What a verb does with its words, which were judged by its declaration; an exit code. */
+typedef int cli_verb_fn(const struct command_line *line);
 
-extern const struct cli_verb cli_check;
-extern const struct cli_verb cli_render;
-extern const struct cli_verb cli_key;
-extern const struct cli_verb cli_status;
-extern const struct cli_verb cli_routes;
-extern const struct cli_verb cli_drain;
-extern const struct cli_verb cli_undrain;
-extern const struct cli_verb cli_reload;
+cli_verb_fn verb_check;
+cli_verb_fn verb_render;
+cli_verb_fn verb_key;
+cli_verb_fn verb_status;
+cli_verb_fn verb_routes;
+cli_verb_fn verb_drain;
+cli_verb_fn verb_undrain;
+cli_verb_fn verb_reload;
+cli_verb_fn verb_help;
 
-/* Prints "shunt: <message>" to standard error. */
+/* Prints "shunt: <message>" to standard error, or adds the message to where errors are diverted to.
+ */
 void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* Says what is wrong with the command line and where help is; returns CLI_USAGE. */
-int cli_usage_error(const struct cli_verb *verb, const char *fmt, ...)
+/* Errors go there from now on; NULL: to standard error again. */
+void cli_divert_errors(struct buf *to);
+/* Says what is wrong with the command line and how it is used; returns CLI_USAGE. */
+int cli_usage_error(const struct command_verb *verb, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-/* The same where getopt_long answered '?' (unknown) or ':' (a value is missing; the short options
- * must begin with ':'). */
-int cli_option_error(const struct cli_verb *verb, int answer, char **argv);
+/* All verbs, a line each. */
+void help_print_verbs(FILE *f);
+/* Complains of a word that is no verb; returns CLI_USAGE. */
+int help_unknown_verb(const char *name);
 /* Flushes standard output; an exit code worse than code if that failed. The last thing a verb
  * does. */
 int cli_finish(int code);

@@ -8,7 +8,6 @@
 #include "sys/unix.h"
 #include <dirent.h>
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,35 +17,14 @@
 #define PATIENCE_S 30
 #define MAX_ANSWER ((size_t)1 << 30)
 
-int client_parse(const struct cli_verb *verb, int argc, char **argv, struct client_options *ret)
+int client_options_of(const struct command_line *line, struct client_options *ret)
 {
-	static const struct option options[] = {
-		{"node", required_argument, NULL, 'n'},
-		{"run-dir", required_argument, NULL, 'r'},
-		{"json", no_argument, NULL, 'j'},
-		{0},
-	};
-	int c;
-
-	memset(ret, 0, sizeof(*ret));
-	while ((c = getopt_long(argc, argv, ":n:j", options, NULL)) != -1) {
-		switch (c) {
-		case 'n':
-			ret->node = optarg;
-			break;
-		case 'r':
-			ret->run_dir = optarg;
-			break;
-		case 'j':
-			ret->json = true;
-			break;
-		default:
-			return cli_option_error(verb, c, argv);
-		}
-	}
+	ret->node = command_value(line, "node");
+	ret->run_dir = command_value(line, "run-dir");
+	ret->json = command_has(line, "json");
 	if (ret->node && ret->run_dir)
 		return cli_usage_error(
-			verb, "--node and --run-dir both name a daemon; one is enough");
+			line->verb, "--node and --run-dir both name a daemon; one is enough");
 	return CLI_OK;
 }
 

@@ -14,14 +14,8 @@ struct client_options {
 	bool json;	     /* --json */
 };
 
-/* The part of a verb's help that tells of these options. */
-#define CLIENT_HELP                                                                          \
-	"  -n, --node NAME     the daemon of this node, where several run on this machine\n" \
-	"      --run-dir DIR   the daemon with this run directory\n"                         \
-	"  -j, --json          the answer as one JSON object\n"
-
-/* Reads the options above; leaves optind at the first operand. CLI_OK or CLI_USAGE (told). */
-int client_parse(const struct cli_verb *verb, int argc, char **argv, struct client_options *ret);
+/* Of a verb that declares these options. CLI_OK or CLI_USAGE (told). */
+int client_options_of(const struct command_line *line, struct client_options *ret);
 
 /*
  * Asks {"op": op, "query": query} (query may be NULL) and returns the answer if its ok is true,

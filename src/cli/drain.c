@@ -60,23 +60,20 @@ static int is_own_node(const struct client_options *o, const char *verb, const c
 	return code;
 }
 
-static int drain_or_not(const struct cli_verb *verb, int argc, char **argv)
+static int drain_or_not(const struct command_line *line)
 {
 	struct client_options o;
 	json_t *answer;
-	const char *node;
-	int code = client_parse(verb, argc, argv, &o);
+	const char *node = line->operands[0];
+	int code = client_options_of(line, &o);
 
 	if (code)
 		return code;
-	if (argc - optind != 1)
-		return cli_usage_error(verb, "one NODE, please");
-	node = argv[optind];
 	prefer_node(&o, node);
-	code = is_own_node(&o, verb->name, node);
+	code = is_own_node(&o, line->verb->name, node);
 	if (code)
 		return code;
-	answer = client_ask(&o, verb->name, NULL, &code);
+	answer = client_ask(&o, line->verb->name, NULL, &code);
 	if (!answer)
 		return code;
 	if (o.json)
@@ -89,32 +86,12 @@ static int drain_or_not(const struct cli_verb *verb, int argc, char **argv)
 	return CLI_OK;
 }
 
-static int run_drain(int argc, char **argv)
+int verb_drain(const struct command_line *line)
 {
-	return drain_or_not(&cli_drain, argc, argv);
+	return drain_or_not(line);
 }
 
-static int run_undrain(int argc, char **argv)
+int verb_undrain(const struct command_line *line)
 {
-	return drain_or_not(&cli_undrain, argc, argv);
+	return drain_or_not(line);
 }
-
-const struct cli_verb cli_drain = {
-	.name = "drain",
-	.usage = "NODE [--node NAME] [--json]",
-	.summary = "make this node the last resort of its peers, losing nothing",
-	.help = CLIENT_HELP
-	"\n"
-	"NODE is the name of this machine's own node; of another one it is refused. The\n"
-	"drain lasts until `shunt undrain`, over restarts. Clients have no other hub and\n"
-	"stay where they are.\n",
-	.run = run_drain,
-};
-
-const struct cli_verb cli_undrain = {
-	.name = "undrain",
-	.usage = "NODE [--node NAME] [--json]",
-	.summary = "put this node back in service",
-	.help = CLIENT_HELP,
-	.run = run_undrain,
-};

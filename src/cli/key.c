@@ -8,7 +8,6 @@
 #include "cli/cli.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,53 +142,22 @@ static int show_public(const char *path)
 	return CLI_OK;
 }
 
-static const struct option options[] = {
-	{"output", required_argument, NULL, 'o'},
-	{"force", no_argument, NULL, 'f'},
-	{"public", required_argument, NULL, 'p'},
-	{"preshared", required_argument, NULL, 's'},
-	{0},
-};
-
-static int run(int argc, char **argv)
+int verb_key(const struct command_line *line)
 {
+	const char *public = command_value(line, "public");
+	const char *preshared = command_value(line, "preshared");
+	const char *files[] = {line->operands[0], command_value(line, "output"), public, preshared};
 	const char *path = NULL;
-	int what = 'o';
-	bool force = false;
-	for (int c; (c = getopt_long(argc, argv, ":o:f", options, NULL)) != -1;) {
-		if (c == '?' || c == ':')
-			return cli_option_error(&cli_key, c, argv);
-		if (c == 'f') {
-			force = true;
-			continue;
-		}
-		if (path)
-			return cli_usage_error(&cli_key, "one file at a time");
-		what = c;
-		path = optarg;
-	}
-	if (!path && optind < argc)
-		path = argv[optind++];
-	if (!path || !*path || optind < argc)
-		return cli_usage_error(&cli_key, "one file is needed");
-	if (what == 'p')
-		return show_public(path);
-	return what == 's' ? make_preshared(path, force) : make_pair(path, force);
-}
+	bool force = command_has(line, "force");
 
-const struct cli_verb cli_key = {
-	.name = "key",
-	.usage = "[-o] FILE [--force] | --preshared FILE [--force] | --public FILE",
-	.summary = "make a key pair, or tell the public key of a private one",
-	.help = "The private key goes to FILE (mode 0600, one line of base64), the public key, "
-		"which\n"
-		"belongs into the inventory, to standard output. Run it on the node that the key "
-		"is\n"
-		"for: a private key never travels.\n"
-		"\n"
-		"  -o, --output FILE   make a key pair; the same as FILE alone\n"
-		"  --preshared FILE    make a preshared key for a link; print nothing\n"
-		"  --public FILE       print the public key of the private key in FILE\n"
-		"  -f, --force         replace FILE if it is there (otherwise it is refused)\n",
-	.run = run,
-};
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		if (path && files[i])
+			return cli_usage_error(line->verb, "one file at a time");
+		path = files[i] ? files[i] : path;
+	}
+	if (!path || !*path)
+		return cli_usage_error(line->verb, "one file is needed");
+	if (public)
+		return show_public(path);
+	return preshared ? make_preshared(path, force) : make_pair(path, force);
+}

@@ -2,58 +2,47 @@
 /* shunt: finds the verb, answers for help and version, and hands over. */
 #include "base/mem.h"
 #include "cli/cli.h"
-#include <getopt.h>
+#include "cli/declared.h"
+#include <assert.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdbool.h>
 #include <string.h>
 
-static const struct cli_verb *const verbs[] = {
-	&cli_check,
-	&cli_render,
-	&cli_key,
-	&cli_status,
-	&cli_routes,
-	&cli_drain,
-	&cli_undrain,
-	&cli_reload,
+static const struct {
+	const char *name;
+	cli_verb_fn *run;
+} verbs[] = {
+	{"check", verb_check},
+	{"render", verb_render},
+	{"key", verb_key},
+	{"status", verb_status},
+	{"routes", verb_routes},
+	{"drain", verb_drain},
+	{"undrain", verb_undrain},
+	{"reload", verb_reload},
+	{"help", verb_help},
 };
 
-static void print_help(FILE *f)
+/* To monitoring a wrong command line is something unknown, and 2 would be an alarm. */
+static bool is_probe(const struct command_line *line)
 {
-	fputs("Usage: shunt VERB ...\n\n", f);
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		fprintf(f, "  %-9s %s\n", verbs[i]->name, verbs[i]->summary);
-	fputs("\n"
-	      "shunt VERB --help explains a verb, shunt --version names this one.\n"
-	      "Exit code: 0 done, 1 the answer is no, 2 wrong command line or unreadable\n"
-	      "input, 3 the system stood in the way.\n",
-		f);
+	return !strcmp(line->verb->name, "status") && command_has(line, "check");
 }
 
-static void print_verb_help(const struct cli_verb *verb)
+static int run(const struct command_verb *verb, int argc, char **argv)
 {
-	printf("Usage: shunt %s %s\n%c%s.\n\n%s", verb->name, verb->usage,
-		verb->summary[0] & ~('a' ^ 'A'), verb->summary + 1, verb->help);
-}
+	struct command_line line;
 
-static const struct cli_verb *find_verb(const char *name)
-{
+	if (command_parse(verb, argc, argv, &line)) {
+		cli_usage_error(verb, "%s", line.wrong);
+		return is_probe(&line) ? CLI_FAILED : CLI_USAGE;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		if (!strcmp(verbs[i]->name, name))
-			return verbs[i];
-	return NULL;
-}
-
-static int unknown_verb(const char *name)
-{
-	const char *names[ARRAY_SIZE(verbs) + 1];
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		names[i] = verbs[i]->name;
-	const char *near = cli_nearest(name, names, ARRAY_SIZE(verbs));
-	cli_error("there is no verb \"%s\"%s%s%s; shunt --help lists them", name,
-		near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
-	return CLI_USAGE;
+		if (!strcmp(verbs[i].name, verb->name))
+			return verbs[i].run(&line);
+	assert(!"a verb that is declared");
+	return CLI_FAILED;
 }
 
 static bool is_help(const char *arg)
@@ -71,33 +60,32 @@ static bool asks_for_help(char **argv)
 
 int main(int argc, char **argv)
 {
-	/* A reader who has seen enough (shunt ... | head) ends us by a failed write, not a signal.
-	 */
+	const struct command_verb *verb;
+
+	assert(ARRAY_SIZE(verbs) == cli_command.n_verbs);
 	if (sodium_init() < 0)
 		return CLI_FAILED;
+	/* A reader who has seen enough (shunt ... | head) ends us by a failed write, not a signal.
+	 */
 	signal(SIGPIPE, SIG_IGN);
-	opterr = 0;
 	if (argc < 2) {
-		print_help(stderr);
+		help_print_verbs(stderr);
 		return CLI_USAGE;
 	}
-	bool help = is_help(argv[1]) || !strcmp(argv[1], "help");
-	if (help && argc == 2) {
-		print_help(stdout);
+	if (is_help(argv[1])) {
+		help_print_verbs(stdout);
 		return cli_finish(CLI_OK);
 	}
 	if (!strcmp(argv[1], "--version")) {
 		puts("shunt " SHUNT_VERSION);
 		return cli_finish(CLI_OK);
 	}
-	argv += help ? 2 : 1;
-	argc -= help ? 2 : 1;
-	const struct cli_verb *verb = find_verb(argv[0]);
+	verb = command_find(&cli_command, argv[1]);
 	if (!verb)
-		return unknown_verb(argv[0]);
-	if (help || asks_for_help(argv)) {
-		print_verb_help(verb);
+		return help_unknown_verb(argv[1]);
+	if (asks_for_help(argv + 1)) {
+		command_print_help(&cli_command, verb, stdout);
 		return cli_finish(CLI_OK);
 	}
-	return cli_finish(verb->run(argc, argv));
+	return cli_finish(run(verb, argc - 1, argv + 1));
 }

@@ -36,16 +36,14 @@ static void print_names(const json_t *lines)
 		printf("  %s\n", json_string_value(line) ? json_string_value(line) : "");
 }
 
-static int run(int argc, char **argv)
+int verb_reload(const struct command_line *line)
 {
 	struct client_options o;
 	json_t *answer;
-	int code = client_parse(&cli_reload, argc, argv, &o);
+	int code = client_options_of(line, &o);
 
 	if (code)
 		return code;
-	if (optind != argc)
-		return cli_usage_error(&cli_reload, "it takes no operand");
 	answer = client_ask(&o, "reload", NULL, &code);
 	if (!answer)
 		return code;
@@ -59,14 +57,3 @@ static int run(int argc, char **argv)
 	json_decref(answer);
 	return CLI_OK;
 }
-
-const struct cli_verb cli_reload = {
-	.name = "reload",
-	.usage = "[--node NAME] [--json]",
-	.summary = "make the daemon read its inventory again",
-	.help = CLIENT_HELP
-	"\n"
-	"Only what differs is changed. An inventory with errors is refused and the old one\n"
-	"stays.\n",
-	.run = run,
-};

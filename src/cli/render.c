@@ -11,7 +11,6 @@
 #include "mesh/check.h"
 #include "mesh/render_routing.h"
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -279,63 +278,20 @@ static void job_done(struct job *j)
 	mesh_inventory_free(j->inv);
 }
 
-static const struct option options[] = {
-	{"output", required_argument, NULL, 'o'},
-	{"node", required_argument, NULL, 'n'},
-	{"prune", no_argument, NULL, 'p'},
-	{"json", no_argument, NULL, 'j'},
-	{0},
-};
-
-static int run(int argc, char **argv)
+int verb_render(const struct command_line *line)
 {
-	struct job j = {0};
+	struct job j = {
+		.file = line->operands[0],
+		.dir = command_value(line, "output"),
+		.node_name = command_value(line, "node"),
+		.prune = command_has(line, "prune"),
+		.json = command_has(line, "json"),
+	};
 
-	for (int c; (c = getopt_long(argc, argv, ":o:n:", options, NULL)) != -1;)
-		switch (c) {
-		case 'o':
-			j.dir = optarg;
-			break;
-		case 'n':
-			j.node_name = optarg;
-			break;
-		case 'p':
-			j.prune = true;
-			break;
-		case 'j':
-			j.json = true;
-			break;
-		default:
-			return cli_option_error(&cli_render, c, argv);
-		}
-	if (optind + 1 != argc)
-		return cli_usage_error(&cli_render, "one inventory is needed");
-	if (!j.dir || !*j.dir)
-		return cli_usage_error(&cli_render, "-o DIR is needed");
-	j.file = argv[optind];
+	if (!*j.dir)
+		return cli_usage_error(line->verb, "-o DIR is needed");
 	catch_signals();
 	int code = do_job(&j);
 	job_done(&j);
 	return code;
 }
-
-const struct cli_verb cli_render = {
-	.name = "render",
-	.usage = "FILE -o DIR [--node NAME] [--prune] [--json]",
-	.summary = "write a wg-quick file for each node, and its routing engine's",
-	.help = "Writes DIR/<node>/<interface>.conf, mode 0600, for every node of the inventory "
-		"FILE,\n"
-		"and where `routing` names an engine its configuration: bird.conf, or frr.conf "
-		"and\n"
-		"daemons, and shunt-bird.conf or shunt-frr.conf to go with one of your own. All "
-		"of\n"
-		"them or, if anything goes wrong, none. Files that would not change are left "
-		"alone.\n"
-		"An inventory with errors (see shunt check) is refused.\n"
-		"\n"
-		"  -o, --output DIR   where to; made if need be\n"
-		"  -n, --node NAME    only this node's files\n"
-		"  --prune            remove the files that no node has any more, and no others\n"
-		"  --json             report as one JSON object\n",
-	.run = run,
-};

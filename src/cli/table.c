@@ -1,33 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/table.h"
+#include "base/buf.h"
 #include "base/vec.h"
+#include <assert.h>
+#include <libsmartcols.h>
 #include <stdarg.h>
 #include <string.h>
+
+#define LEAST_TO_FOLD 16 /* columns; in fewer a sentence would be a tower */
 
 struct cell {
 	char *text;
 	enum term_style style;
 };
 
-struct column {
-	const char *heading;
-	bool right;
-	size_t width;
-};
-
 struct table {
-	VEC(struct column) columns;
+	struct table_column columns[TABLE_MAX_COLUMNS];
+	size_t n;
+	unsigned width;
 	VEC(struct cell) cells; /* row by row */
 };
 
-struct table *table_new(const char *const *headings)
+struct table *table_new(const struct table_column *columns, size_t n, unsigned width)
 {
 	struct table *t = mem_zalloc(1, sizeof(*t));
-	for (; *headings; headings++) {
-		bool right = **headings == '>';
-		const char *heading = *headings + right;
-		vec_push(&t->columns, (struct column){heading, right, strlen(heading)});
-	}
+
+	assert(n <= TABLE_MAX_COLUMNS);
+	memcpy(t->columns, columns, n * sizeof(*columns));
+	t->n = n;
+	t->width = width;
 	return t;
 }
 
@@ -38,7 +39,6 @@ void table_free(struct table *t)
 	for (size_t i = 0; i < t->cells.n; i++)
 		free(t->cells.items[i].text);
 	vec_done(&t->cells);
-	vec_done(&t->columns);
 	free(t);
 }
 
@@ -46,6 +46,7 @@ void table_cell(struct table *t, enum term_style style, const char *fmt, ...)
 {
 	char *text = NULL;
 	va_list ap;
+
 	va_start(ap, fmt);
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = mem_strdup("?");
@@ -54,32 +55,119 @@ void table_cell(struct table *t, enum term_style style, const char *fmt, ...)
 		free(text);
 		text = mem_strdup("-");
 	}
-	struct column *c = &t->columns.items[t->cells.n % t->columns.n];
-	if (strlen(text) > c->width)
-		c->width = strlen(text);
 	vec_push(&t->cells, (struct cell){text, style});
 }
 
-static void print_cell(
-	const struct table *t, size_t column, const char *text, enum term_style style, FILE *f)
+/* What the other columns leave to the last one. */
+static size_t room_for_last(const struct table *t)
 {
-	const struct column *c = &t->columns.items[column];
-	bool last = column + 1 == t->columns.n;
-	int pad = (int)(c->width - strlen(text));
-	fprintf(f, "%*s%s%s%s%*s", c->right ? pad : 0, "", term_begin(f, style), text,
-		term_end(f, style), last ? 0 : (c->right ? 2 : pad + 2), "");
-	if (last)
-		fputc('\n', f);
+	size_t taken = 0;
+
+	for (size_t c = 0; c + 1 < t->n; c++) {
+		size_t widest = strlen(t->columns[c].heading);
+
+		for (size_t i = c; i < t->cells.n; i += t->n)
+			if (strlen(t->cells.items[i].text) > widest)
+				widest = strlen(t->cells.items[i].text);
+		taken += widest + 2;
+	}
+	return taken + LEAST_TO_FOLD < t->width ? t->width - taken : LEAST_TO_FOLD;
+}
+
+/* The text with newlines for the blanks where a line of so many columns is full. */
+static void break_between_words(char *text, size_t room)
+{
+	char *line = text, *blank = NULL;
+
+	for (char *p = text; *p; p++) {
+		if (*p == ' ')
+			blank = p;
+		if (blank && (size_t)(p - line) >= room) {
+			*blank = '\n';
+			line = blank + 1;
+			blank = NULL;
+		}
+	}
+}
+
+/* What libsmartcols is given of a style: a sequence, or NULL. */
+static const char *sequence_of(FILE *f, enum term_style style)
+{
+	const char *s = term_begin(f, style);
+
+	return *s ? s : NULL;
+}
+
+static void add_columns(const struct table *t, struct libscols_table *to, FILE *f)
+{
+	for (size_t c = 0; c < t->n; c++) {
+		int flags = t->columns[c].flags;
+		bool folds = (flags & TABLE_FOLD) && t->width;
+		struct libscols_column *column = scols_table_new_column(to, t->columns[c].heading,
+			0,
+			(flags & TABLE_RIGHT ? SCOLS_FL_RIGHT : 0) |
+				((flags & TABLE_TRUNCATE) && t->width ? SCOLS_FL_TRUNC : 0) |
+				(folds ? SCOLS_FL_WRAP : 0));
+
+		if (folds && c + 1 == t->n) {
+			scols_column_set_safechars(column, "\n");
+			scols_column_set_wrapfunc(
+				column, scols_wrapnl_chunksize, scols_wrapnl_nextchunk, NULL);
+		}
+		scols_cell_set_color(scols_column_get_header(column), sequence_of(f, TERM_BOLD));
+	}
+}
+
+static void add_rows(const struct table *t, struct libscols_table *to, FILE *f)
+{
+	bool folds = t->width && (t->columns[t->n - 1].flags & TABLE_FOLD);
+	size_t room = folds ? room_for_last(t) : 0;
+
+	for (size_t i = 0; i + t->n <= t->cells.n; i += t->n) {
+		struct libscols_line *line = scols_table_new_line(to, NULL);
+
+		for (size_t c = 0; c < t->n; c++) {
+			const struct cell *cell = &t->cells.items[i + c];
+			AUTO_FREE char *text = mem_strdup(cell->text);
+
+			if (folds && c + 1 == t->n)
+				break_between_words(text, room);
+			scols_line_set_data(line, c, text);
+			scols_cell_set_color(
+				scols_line_get_cell(line, c), sequence_of(f, cell->style));
+		}
+	}
+}
+
+/* The lines without the blanks at their ends. */
+static void print_trimmed(const char *text, FILE *f)
+{
+	while (*text) {
+		size_t n = strcspn(text, "\n"), shown = n;
+
+		while (shown && text[shown - 1] == ' ')
+			shown--;
+		fprintf(f, "%.*s\n", (int)shown, text);
+		text += n + (text[n] == '\n');
+	}
 }
 
 void table_print(const struct table *t, FILE *f)
 {
-	size_t n = t->columns.n;
-	size_t n_cells = t->cells.n - t->cells.n % n;
-	if (n_cells == 0)
+	struct libscols_table *to;
+	char *text = NULL;
+
+	if (t->cells.n < t->n)
 		return;
-	for (size_t i = 0; i < n; i++)
-		print_cell(t, i, t->columns.items[i].heading, TERM_BOLD, f);
-	for (size_t i = 0; i < n_cells; i++)
-		print_cell(t, i % n, t->cells.items[i].text, t->cells.items[i].style, f);
+	to = scols_new_table();
+	scols_table_set_column_separator(to, "  ");
+	scols_table_enable_colors(to, term_has_colour(f));
+	scols_table_set_termforce(to, SCOLS_TERMFORCE_ALWAYS);
+	scols_table_set_termwidth(to, t->width ? t->width : 10000);
+	add_columns(t, to, f);
+	add_rows(t, to, f);
+	if (scols_print_table_to_string(to, &text) == 0)
+		print_trimmed(text, f);
+	free(text);
+	scols_unref_table(to);
 }

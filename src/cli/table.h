@@ -1,18 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text tables with headings: columns as wide as their widest cell, two blanks between them, no
- * trailing blanks. Cells are filled from left to right; a row is complete when its last cell is.
+ * Text tables with headings, laid out by libsmartcols: two blanks between columns, no trailing
+ * blanks, and no line wider than it may be. Cells are filled from left to right; a row is complete
+ * when its last cell is.
  */
 #ifndef SHUNT_CLI_TABLE_H
 #define SHUNT_CLI_TABLE_H
 
 #include "cli/term.h"
 
+#define TABLE_ANY_WIDTH 0
+#define TABLE_MAX_COLUMNS 16
+
+enum table_flag {
+	TABLE_LEFT = 0,
+	TABLE_RIGHT = 1,    /* aligned there */
+	TABLE_TRUNCATE = 2, /* is cut where there is no room */
+	TABLE_FOLD = 4,	    /* goes on in the next line: the last column between words, others
+			       anywhere */
+};
+
+struct table_column {
+	const char *heading;
+	int flags; /* enum table_flag */
+};
+
 struct table;
 
-/* Headings by column, ended by NULL. A heading that begins with '>' (not shown) makes its column
- * right-aligned. */
-struct table *table_new(const char *const *headings);
+/* No line is wider than width; TABLE_ANY_WIDTH: as wide as need be, nothing cut or folded. */
+struct table *table_new(const struct table_column *columns, size_t n, unsigned width);
 /* Accepts NULL. */
 void table_free(struct table *t);
 /* The next cell. Text is copied; an empty one is shown as "-". */

@@ -2,6 +2,7 @@
 #include "cli/term.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,19 @@ bool term_has_colour(FILE *f)
 	if ((no_colour && *no_colour) || (term && !strcmp(term, "dumb")))
 		return false;
 	return isatty(fileno(f));
+}
+
+unsigned term_width(FILE *f)
+{
+	const char *told = getenv("COLUMNS");
+	unsigned long columns = told ? strtoul(told, NULL, 10) : 0;
+	struct winsize size;
+
+	if (columns >= 20 && columns <= 10000)
+		return (unsigned)columns;
+	if (isatty(fileno(f)) && ioctl(fileno(f), TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
+		return size.ws_col;
+	return isatty(fileno(f)) ? 80 : 0;
 }
 
 const char *term_begin(FILE *f, enum term_style style)

@@ -11,6 +11,9 @@ enum term_style { TERM_PLAIN, TERM_BOLD, TERM_DIM, TERM_RED, TERM_GREEN, TERM_YE
 
 /* True if f is a terminal that shows colour and nobody asked for none (NO_COLOR, TERM=dumb). */
 bool term_has_colour(FILE *f);
+/* Columns to print in: COLUMNS where it is set, else the terminal's; 0: as many as need be, since
+ * whoever reads a pipe looks for whole lines. */
+unsigned term_width(FILE *f);
 /* The sequences that begin and end a style; "" where there is no colour. */
 const char *term_begin(FILE *f, enum term_style style);
 const char *term_end(FILE *f, enum term_style style);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include "daemon/declared.h"
 #include "daemon/log.h"
 #include "daemon/run.h"
 #include "sys/process.h"
 
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <sodium.h>
@@ -14,56 +14,11 @@
 
 /* One that the build names stands in for the usual one, and for one that isn't shunt-wg. */
 #ifdef SHUNT_USERSPACE
-#define SHUNT_USERSPACE_TEXT SHUNT_USERSPACE
 #define SHUNT_USERSPACE_OTHER SHUNT_USERSPACE
 #else
 #define SHUNT_USERSPACE NULL
-#define SHUNT_USERSPACE_TEXT "shunt-wg, else wireguard-go"
 #define SHUNT_USERSPACE_OTHER "wireguard-go"
 #endif
-
-static const char usage[] =
-	"Usage: shuntd --node NAME [OPTION]... FILE\n"
-	"Runs the node NAME of the inventory FILE: owns its WireGuard device, watches its peers "
-	"and\n"
-	"keeps every prefix on the best peer that is alive.\n"
-	"\n"
-	"  -n, --node NAME          the node of the inventory that this machine is\n"
-	"  -d, --device KIND        kernel, uapi, or auto (default): the inventory's `device`, "
-	"else\n"
-	"                           what is there, the kernel's, or one in userspace\n"
-	"  -u, --userspace PROGRAM  what to start where uapi finds no device "
-	"(default " SHUNT_USERSPACE_TEXT ")\n"
-	"      --run-dir DIR        lock and control socket (default /run/shunt/NAME)\n"
-	"      --state-dir DIR      journal and drain flag (default /var/lib/shunt/NAME)\n"
-	"      --set-sysctl         mend forwarding and reverse path filters that would stop "
-	"traffic\n"
-	"      --stop-devices       at the end drain, wait a second, and take the device down\n"
-	"  -v, --verbose            log more\n"
-	"  -h, --help               this text\n"
-	"      --version            the version\n"
-	"\n"
-	"It stays in the foreground and logs to standard error. SIGHUP takes a new inventory, "
-	"SIGTERM\n"
-	"ends it and leaves the device running. Exit status: 0 ended by a signal, 1 could not "
-	"start,\n"
-	"2 wrong usage.\n";
-
-enum { OPT_RUN_DIR = 256, OPT_STATE_DIR, OPT_SET_SYSCTL, OPT_STOP_DEVICES, OPT_VERSION };
-
-static const struct option options[] = {
-	{"node", required_argument, NULL, 'n'},
-	{"device", required_argument, NULL, 'd'},
-	{"userspace", required_argument, NULL, 'u'},
-	{"run-dir", required_argument, NULL, OPT_RUN_DIR},
-	{"state-dir", required_argument, NULL, OPT_STATE_DIR},
-	{"set-sysctl", no_argument, NULL, OPT_SET_SYSCTL},
-	{"stop-devices", no_argument, NULL, OPT_STOP_DEVICES},
-	{"verbose", no_argument, NULL, 'v'},
-	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, OPT_VERSION},
-	{0},
-};
 
 __attribute__((format(printf, 1, 2))) static int usage_error(const char *fmt, ...)
 {
@@ -77,76 +32,41 @@ __attribute__((format(printf, 1, 2))) static int usage_error(const char *fmt, ..
 	return 2;
 }
 
-static bool parse_kind(const char *text, enum device_kind *ret)
+/* One of the words that are declared. */
+static enum device_kind kind_of(const char *text)
 {
 	static const char *const kinds[] = {
 		[DEVICE_AUTO] = "auto", [DEVICE_KERNEL] = "kernel", [DEVICE_UAPI] = "uapi"};
 
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		if (!strcmp(text, kinds[i])) {
-			*ret = (enum device_kind)i;
-			return true;
-		}
-	}
-	return false;
+	for (size_t i = 0; text && i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(text, kinds[i]))
+			return (enum device_kind)i;
+	return DEVICE_AUTO;
 }
 
 /* -1: go on; otherwise the exit status. */
-static int parse_option(int c, struct daemon_options *o)
-{
-	switch (c) {
-	case 'n':
-		o->node = optarg;
-		return -1;
-	case 'd':
-		return parse_kind(optarg, &o->kind)
-			       ? -1
-			       : usage_error("--device is auto, kernel or uapi, not %s", optarg);
-	case 'u':
-		o->programs.stated = optarg;
-		return -1;
-	case OPT_RUN_DIR:
-		o->run_dir = optarg;
-		return -1;
-	case OPT_STATE_DIR:
-		o->state_dir = optarg;
-		return -1;
-	case OPT_SET_SYSCTL:
-		o->set_sysctl = true;
-		return -1;
-	case OPT_STOP_DEVICES:
-		o->stop_devices = true;
-		return -1;
-	case 'v':
-		o->verbose = true;
-		return -1;
-	case 'h':
-		fputs(usage, stdout);
-		return 0;
-	case OPT_VERSION:
-		puts("shuntd " SHUNT_VERSION);
-		return 0;
-	default:
-		fputs("See shuntd --help\n", stderr);
-		return 2;
-	}
-}
-
 static int parse(int argc, char **argv, struct daemon_options *o)
 {
-	int c, status;
+	struct command_line line;
+	int err = command_parse(daemon_command.verbs, argc, argv, &line);
 
-	while ((c = getopt_long(argc, argv, "n:d:u:vh", options, NULL)) != -1) {
-		status = parse_option(c, o);
-		if (status >= 0)
-			return status;
-	}
-	if (!o->node)
-		return usage_error("%s is missing", "--node NAME");
-	if (optind + 1 != argc)
-		return usage_error("%s",
-			optind < argc ? "one inventory, please" : "the inventory FILE is missing");
-	o->file = argv[optind];
+	if (command_has(&line, "help"))
+		command_print_help(&daemon_command, line.verb, stdout);
+	else if (command_has(&line, "version"))
+		puts("shuntd " SHUNT_VERSION);
+	else if (err)
+		return usage_error("%s", line.wrong);
+	if (command_has(&line, "help") || command_has(&line, "version"))
+		return 0;
+	o->node = command_value(&line, "node");
+	o->file = line.operands[0];
+	o->kind = kind_of(command_value(&line, "device"));
+	o->programs.stated = command_value(&line, "userspace");
+	o->run_dir = command_value(&line, "run-dir");
+	o->state_dir = command_value(&line, "state-dir");
+	o->set_sysctl = command_has(&line, "set-sysctl");
+	o->stop_devices = command_has(&line, "stop-devices");
+	o->verbose = command_has(&line, "verbose");
 	return -1;
 }
 

@@ -1,32 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* shunt-wg: its command line. Options and environment are wireguard-go's, so that wg-quick and
- * others may start it in its place. */
+/* shunt-wg: its command line. */
+#include "tunnel/declared.h"
 #include "tunnel/environment.h"
 #include "tunnel/program.h"
 #include "tunnel/start.h"
 #include "tunnel/stats.h"
 #include "wg/aead.h"
 
-#include <getopt.h>
 #include <net/if.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char usage[] =
-	"Usage: shunt-wg [-f|--foreground] INTERFACE\n"
-	"       shunt-wg --stats INTERFACE [--json]\n"
-	"       shunt-wg --version\n"
-	"A WireGuard device in userspace, configured by `wg` and driven by wg-quick\n"
-	"(WG_QUICK_USERSPACE_IMPLEMENTATION=shunt-wg).\n"
-	"\n"
-	"Environment: LOG_LEVEL=verbose|debug|error|silent, WG_PROCESS_FOREGROUND=1,\n"
-	"WG_TUN_FD, WG_UAPI_FD: file descriptors of a TUN and of a listening socket to take "
-	"over;\n"
-	"SHUNT_WG_WORKERS=auto|0..6: threads that help a busy direction, by default while cores "
-	"are idle.\n";
 
 static int print_version(void)
 {
@@ -46,20 +32,45 @@ static bool is_interface_name(const char *name)
 	       strcmp(name, "..");
 }
 
+static int usage_error(const struct command_line *line, const char *why)
+{
+	fprintf(stderr, "shunt-wg: %s\n", why);
+	command_print_usage(&tunnel_command, line->verb, stderr);
+	return 2;
+}
+
+/* signals: as they were before they were held. */
+static int run(int argc, char **argv, const sigset_t *signals)
+{
+	struct command_line line;
+	int err = command_parse(tunnel_command.verbs, argc, argv, &line);
+	const char *stats = command_value(&line, "stats"), *interface = line.operands[0];
+
+	if (command_has(&line, "help")) {
+		command_print_help(&tunnel_command, line.verb, stdout);
+		return 0;
+	}
+	if (command_has(&line, "version"))
+		return print_version();
+	if (err)
+		return usage_error(&line, line.wrong);
+	if (stats && !interface) {
+		sigprocmask(SIG_SETMASK, signals, NULL);
+		return stats_print(stats, command_has(&line, "json"));
+	}
+	if (stats || command_has(&line, "json"))
+		return usage_error(&line, "--json goes with --stats, which takes the interface");
+	if (!interface)
+		return usage_error(&line, line.verb->complaint);
+	if (!is_interface_name(interface))
+		return usage_error(&line, "that can't be an interface's name");
+	return program_run(
+		interface, environment_wants_foreground() || command_has(&line, "foreground"));
+}
+
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"foreground", no_argument, NULL, 'f'},
-		{"stats", required_argument, NULL, 's'},
-		{"json", no_argument, NULL, 'j'},
-		{"version", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-	bool foreground = environment_wants_foreground(), json = false;
-	const char *stats = NULL;
 	sigset_t signals;
-	int c;
 
 	start_hold_signals(&signals);
 	/* Some tools send the latter two to whatever has a log. */
@@ -70,34 +81,5 @@ int main(int argc, char **argv)
 		fputs("shunt-wg: /dev/null can't be opened, or there is no randomness\n", stderr);
 		return 1;
 	}
-	while ((c = getopt_long(argc, argv, "fh", options, NULL)) != -1) {
-		switch (c) {
-		case 'f':
-			foreground = true;
-			break;
-		case 's':
-			stats = optarg;
-			break;
-		case 'j':
-			json = true;
-			break;
-		case 'v':
-			return print_version();
-		case 'h':
-			fputs(usage, stdout);
-			return 0;
-		default:
-			fputs(usage, stderr);
-			return 2;
-		}
-	}
-	if (stats && optind == argc) {
-		sigprocmask(SIG_SETMASK, &signals, NULL);
-		return stats_print(stats, json);
-	}
-	if (stats || json || optind + 1 != argc || !is_interface_name(argv[optind])) {
-		fputs(usage, stderr);
-		return 2;
-	}
-	return program_run(argv[optind], foreground);
+	return run(argc, argv, &signals);
 }

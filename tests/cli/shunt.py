@@ -40,3 +40,9 @@ def shunt(*words, cwd=None, **options):
     options.setdefault("stdout", subprocess.PIPE)
     return subprocess.run([SHUNT, *words], stderr=subprocess.PIPE, text=True, check=False, cwd=cwd,
                           **options)
+
+
+def verbs():
+    """As --help lists them."""
+    lines = shunt("--help").stdout.split("\n\n")[1].splitlines()
+    return [line.split()[0] for line in lines]

@@ -7,10 +7,9 @@ import re
 import subprocess
 
 import pytest
-from shunt import ROOT, SHUNT
+from shunt import ROOT, SHUNT, verbs
 
 BUILD = SHUNT.parent
-VERBS = ["check", "render", "key", "status", "routes", "drain", "undrain", "reload"]
 LINK = re.compile(r"\]\(([^)\s#]+)[^)]*\)")
 # Files of ours by a path of their own, or as they are called in a clone.
 OURS = re.compile(r"(?<![\w/.])/[\w./+-]*/doc/shunt[\w./+-]*|(?<![\w/.])(?:docs|examples)/[\w./-]+")
@@ -39,7 +38,7 @@ def lost(text, root, documents):
 
 def test_help_names_what_is_there(root, documents):
     told = []
-    for words in [["shunt"], *(["shunt", v] for v in VERBS), ["shuntd"], ["shunt-wg"]]:
+    for words in [["shunt"], *(["shunt", v] for v in verbs()), ["shuntd"], ["shunt-wg"]]:
         (program,) = root.rglob(f"bin/{words[0]}")
         told.append(subprocess.run([program, *words[1:], "--help"], check=True, capture_output=True,
                                    text=True).stdout)
@@ -85,3 +84,12 @@ def test_no_path_leads_to_where_it_was_built(root):
         if file.is_file() and not file.is_symlink() and file.suffix in (".md", ".service", ".yaml"):
             assert str(ROOT) not in file.read_text("utf-8")
             assert str(pathlib.Path(BUILD)) not in file.read_text("utf-8")
+
+
+def test_completion_is_there_for_each_program(root):
+    """Where bash, zsh and fish look."""
+    for file in ("bash-completion/completions/shunt", "fish/vendor_completions.d/shunt.fish"):
+        for program in ("shunt", "shuntd", "shunt-wg"):
+            assert root.rglob(file.replace("s/shunt", f"s/{program}").replace("d/shunt", f"d/{program}"))
+    (zsh,) = root.rglob("share/zsh/vendor-completions/_shunt")
+    assert zsh.read_text("utf-8").startswith("#compdef shunt shuntd shunt-wg\n")

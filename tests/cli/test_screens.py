@@ -46,11 +46,12 @@ def candidate(via, reason="wins", why=None, share=None, origin="site-1", **more)
 
 def routes(*candidates, owner="hub-a"):
     return {"node": "site-2", "own": False, "routes": [
-        {"prefix": "10.20.1.0/24", "owner": owner, "kernel_route": True, "candidates": list(candidates)}]}
+        {"prefix": "10.20.1.0/24", "owner": owner, "owners": [owner] if owner else [], "kernel_route": True, "since_s": 75.2, "candidates": list(candidates)}]}
 
 
 def cells(text):
-    return [line.split() for line in text.splitlines()]
+    """Of the table, which stands below an empty line."""
+    return [line.split() for line in text.split("\n\n")[-1].splitlines()]
 
 
 def test_shares(tmp_path):
@@ -58,10 +59,14 @@ def test_shares(tmp_path):
         candidate("hub-a", share=75), candidate("hub-b", share=25.0),
         candidate("hub-c", "higher-hub-metric", "hub metric 20 is higher than hub-a's 10", share=0)))
     head, a, b, c = cells(text)
-    assert head == ["PREFIX", "VIA", "ORIGIN", "METRIC", "HUB", "METRIC", "SHARE", "STATE", "WHY"]
-    assert a == ["10.20.1.0/24", "*", "hub-a", "site-1", "0", "10", "75%", "up", "wins"]
-    assert b == ["*", "hub-b", "site-1", "0", "10", "25%", "up", "wins"]
-    assert c[:6] == ["hub-c", "site-1", "0", "10", "-", "up"]
+    assert text.startswith("site-2: 1 prefix, 1 carried, 1 shared\n")
+    assert head == ["PREFIX", "VIA", "ORIGIN", "SHARE", "AGE", "WHY"]
+    assert a == ["10.20.1.0/24", "*", "hub-a", "site-1", "75%", "1m15s", "wins"]
+    assert b == ["*", "hub-b", "site-1", "25%", "wins"]
+    assert c[:4] == ["hub-c", "site-1", "-", "hub"]
+    wide = screen(tmp_path, "routes", routes(candidate("hub-a", share=100)), "--wide")
+    assert cells(wide)[0] == ["PREFIX", "VIA", "ORIGIN", "METRIC", "HUB", "METRIC", "STATE", "AGE", "WHY"]
+    assert cells(wide)[1] == ["10.20.1.0/24", "*", "hub-a", "site-1", "0", "10", "up", "1m15s", "wins"]
 
 
 def test_a_routing_engine_has_a_say(tmp_path):
@@ -71,9 +76,9 @@ def test_a_routing_engine_has_a_say(tmp_path):
         candidate("hub-b", **kernel),
         candidate("hub-a", "higher-distance", "distance 10 is higher than 5", source="inventory", distance=10)))
     head, b, a = cells(text)
-    assert head[:6] == ["PREFIX", "VIA", "ORIGIN", "SOURCE", "DISTANCE", "METRIC"]
-    assert b[:6] == ["10.20.1.0/24", "*", "hub-b", "site-1", "kernel", "5"]
-    assert a[:4] == ["hub-a", "site-1", "inventory", "10"]
+    assert head == ["PREFIX", "VIA", "ORIGIN", "SOURCE", "AGE", "WHY"]
+    assert b[:5] == ["10.20.1.0/24", "*", "hub-b", "site-1", "kernel"]
+    assert a[:3] == ["hub-a", "site-1", "inventory"]
     answer = routes(candidate("hub-b", "peer-down", "hub-b is down", **kernel), owner=None)
     answer["routes"][0]["kernel_route"] = False
     assert "the kernel's route is the routing engine's" in screen(tmp_path, "routes", answer)
@@ -81,7 +86,7 @@ def test_a_routing_engine_has_a_say(tmp_path):
 
 def test_thirds(tmp_path):
     text = screen(tmp_path, "routes", routes(*(candidate(f"hub-{h}", share=100 / 3) for h in "abc")))
-    assert [line[-3] for line in cells(text)[1:]] == ["33.3%"] * 3
+    assert [line[-2] for line in cells(text)[2:]] == ["33.3%"] * 2
 
 
 def test_a_cut_set(tmp_path):
@@ -118,6 +123,7 @@ def test_problems_of_the_status(tmp_path):
                   {"what": "the line between hub-a and site-1 is dead while both live: hub-b relays", "fix": None},
                   {"what": "site-1 runs an older inventory", "fix": "copy this one there"}]}
     text = screen(tmp_path, "status", answer)
+    assert text.startswith("site-2: 0 of 0 up, 2 problems\n")
     assert "\nproblem  the line between hub-a and site-1 is dead while both live: hub-b relays\n\nproblem  site-1" in text
     assert "wg0, uapi WireGuard (shunt-wg, several owners), port 51820" in text
     assert text.endswith("   mend it: copy this one there\n")
@@ -144,8 +150,8 @@ def test_sessions_of_a_routing_engine(tmp_path):
     assert "\nrouting engine bird: 3 of 4 sessions established, 17 routes from them\n" in text
     lines = {line.split()[0]: line for line in text.splitlines() if line}
     assert "  BGP  " in lines["PEER"]
-    assert "  established, 17 routes  " in lines["hub-a"]
-    assert "  1 of 2 established, 0 routes  " in lines["hub-b"]
+    assert "  17 routes  " in lines["hub-a"]
+    assert "  1 of 2, 0 routes  " in lines["hub-b"]
     assert "  idle  " in lines["hub-c"] and "  -  " in lines["site-1"]
 
 

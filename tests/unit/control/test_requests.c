@@ -7,7 +7,7 @@
  */
 #include "base/buf.h"
 #include "base/mem.h"
-#include "cli/cli.h"
+#include "cli/declared.h"
 #include "control/requests.h"
 #include "control/routes.h"
 #include "control/status.h"
@@ -65,6 +65,7 @@ static struct snapshot *shown(void *data)
 {
 	struct snapshot *s = snapshot_new();
 
+	s->when = (struct when){{0}, INT64_C(1795849471123000000)};
 	s->node = "site-1";
 	s->mesh = s->inventory = s->inventory_digest = s->interface = s->device_name = "x";
 	s->device_kind = "uapi";
@@ -603,15 +604,14 @@ static void test_docs_say_the_same(void **state)
 
 static void test_the_command_line_says_the_same(void **state)
 {
-	static const struct cli_verb *const verbs[] = {
-		&cli_status, &cli_routes, &cli_drain, &cli_undrain, &cli_reload};
 	size_t n;
 	const struct control_request *list = control_requests(&n);
 
-	assert_int_equal(n, ARRAY_SIZE(verbs));
 	for (size_t i = 0; i < n; i++) {
-		assert_string_equal(verbs[i]->name, list[i].op);
-		assert_string_equal(verbs[i]->summary, list[i].summary);
+		const struct command_verb *verb = command_find(&cli_command, list[i].op);
+
+		assert_non_null(verb);
+		assert_string_equal(verb->summary, list[i].summary);
 	}
 }
 
