@@ -2,6 +2,7 @@
 """What the documentation points at is there: files, headings, verbs and options."""
 
 import base64
+import functools
 import hashlib
 import itertools
 import pathlib
@@ -15,8 +16,17 @@ import pytest
 from shunt import SHUNT, shunt
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "tests/vm/README.md"]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("**/*.md")), ROOT / "tests/vm/README.md"]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.M | re.S)
+INLINE = re.compile(r"`([^`\n]+)`")
+OURS = ("shunt", "shuntd", "shunt-wg")
+# Files of the tree by their paths; a * stands for several, a word in capitals for any.
+FILE = re.compile(r"(?<![\w./~$-])(?:\./)?((?:bench|contrib|docs|examples|src|tests)/[\w./*-]*[\w*]|check|demo)(?![\w/])")
+
+
+def text_of(page):
+    return page.read_text(encoding="utf-8")
 
 
 def anchor(heading):
@@ -26,14 +36,17 @@ def anchor(heading):
 
 
 def headings(page):
-    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
-    return {anchor(h) for h in re.findall(r"^#+ (.*)$", text, re.M)}
+    return {anchor(h) for h in re.findall(r"^#+ (.*)$", FENCE.sub("", text_of(page)), re.M)}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def name_of(page):
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page):
     lost = []
-    for link in LINK.findall(page.read_text(encoding="utf-8")):
+    for link in LINK.findall(FENCE.sub("", text_of(page))):
         path, _, fragment = link.partition("#")
         if "://" in path:
             continue
@@ -43,37 +56,97 @@ def test_links_lead_somewhere(page):
     assert not lost
 
 
-def commands(page):
-    """(line, words) of every call of shunt in the page's blocks of shell."""
-    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
-        for line in block.replace("\\\n", " ").splitlines():
-            words = shlex.split(line.replace(";", " ; "), comments=True)
-            for i, word in enumerate(words):
-                if word == "shunt":
-                    yield line, words[i + 1:]
+def test_the_index_has_every_page():
+    index = ROOT / "docs/README.md"
+    linked = {(index.parent / link.partition("#")[0]).resolve() for link in LINK.findall(text_of(index))}
+    assert [name_of(p) for p in PAGES if "tests" not in p.parts and p != index and p not in linked] == []
 
 
-def test_commands_are_those_of_the_program():
-    seen = 0
-    for page in PAGES:
-        for line, words in commands(page):
-            text = shunt(words[0], "--help").stdout
-            assert text.startswith("Usage: shunt " + words[0]), line
-            for word in words[1:]:
-                assert not word.startswith("-") or re.search(rf"(^|[ \[]){word}\b", text, re.M), line
-            seen += 1
-    assert seen > 10
+def calls(text):
+    """Each call of a program of ours in lines of shell, as its words."""
+    for line in text.replace("\\\n", " ").splitlines():
+        try:
+            lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+            lexer.whitespace_split = True
+            words = list(lexer)
+        except ValueError:  # a quoted text of several lines
+            continue
+        start = True
+        for i, word in enumerate(words):
+            if start and word.rpartition("/")[2] in OURS:
+                rest = list(itertools.takewhile(lambda w: not set(w) & set(";&|()<>"), words[i + 1:]))
+                yield [word.rpartition("/")[2], *rest]
+            start = bool(set(word) & set(";&|(")) or word in ("do", "then", "exec", "sudo") or "=" in word or "@" in word
 
 
-def test_the_example_of_the_readme_is_an_inventory(tmp_path):
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+@functools.lru_cache(maxsize=None)
+def help_of(*words):
+    done = subprocess.run([SHUNT.parent / words[0], *words[1:], "--help"], capture_output=True, text=True, timeout=60,
+                          check=False)
+    return done.stdout if done.returncode == 0 else ""
+
+
+def wrong_words(words):
+    """What of a call its program doesn't know."""
+    program, *rest = words
+    known = help_of(program)
+    if program == "shunt" and rest and not rest[0].startswith("-"):
+        verb = rest.pop(0)
+        known = help_of(program, verb) if re.search(rf"^ +{re.escape(verb)}\b", known, re.M) else ""
+        if verb == "help" or not re.fullmatch(r"[a-z][\w-]*", verb):
+            return []
+        if not known:
+            return [verb]
+    options = [w.partition("=")[0] for w in rest if re.match(r"--?[a-z]", w)]
+    return [o for o in options if o != "--help" and not re.search(rf"(^|[ \[(|,]){re.escape(o)}\b", known, re.M)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_are_those_of_the_programs(page):
+    text = text_of(page)
+    shell = [block for _, language, block in FENCE.findall(text) if language == "sh"]
+    shell += [code for code in INLINE.findall(FENCE.sub("", text)) if code.split()[0] in OURS]
+    wrong = [(words, w) for block in shell for words in calls(block) if (w := wrong_words(words))]
+    if page.name != "CHANGELOG.md":  # which tells of what went, too
+        assert wrong == []
+
+
+def test_what_is_looked_at_is_found():
+    """A search that finds nothing any more would say that all is well."""
+    found = list(calls("shunt check a.yaml && ssh root@b shunt reload --json; X=1 shuntd --nod a # shunt drain"))
+    assert found == [["shunt", "check", "a.yaml"], ["shunt", "reload", "--json"], ["shuntd", "--nod", "a"]]
+    assert [wrong_words(c) for c in found] == [[], [], ["--nod"]]
+    assert wrong_words(["shunt", "chekc", "x"]) == ["chekc"] and wrong_words(["shunt", "key", "--privat"]) == ["--privat"]
+    assert sum(1 for page in PAGES for _ in calls("".join(b for _, l, b in FENCE.findall(text_of(page)) if l == "sh"))) > 20
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_files_that_are_named_are_there(page):
+    text = text_of(page)
+    code = [b for _, language, b in FENCE.findall(text) if language in ("", "sh")] + INLINE.findall(FENCE.sub("", text))
+    named = {name for block in code for name in FILE.findall(block)
+             if not re.search(r"(^|/)[A-Z]+(/|$)", name)}
+    gone = [n for n in sorted(named) if not any(ROOT.glob(n)) and not any((SHUNT.parent).glob(n)) and not any(page.parent.glob(n))]
+    assert page.name == "CHANGELOG.md" or gone == []
+
+
+def test_versions_are_those_of_the_sources():
+    told = dict(re.findall(r"`(\w+)` (\d+)", re.search(r"^Answers of the control socket: (.*?)\.$", text_of(ROOT / "docs/versions.md"),
+                                                      re.M | re.S).group(1)))
+    defined = re.findall(r"^#define CONTROL_(\w+)_VERSION (\d+)", (ROOT / "src/control/versions.h").read_text("ascii"), re.M)
+    assert told == {name.lower(): number for name, number in defined}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_whole_inventories_are_right(page, tmp_path):
     number = itertools.count()
-    keys = re.sub(r"public_key: \.\.\.", lambda _: "public_key: " + base64.b64encode(
-        hashlib.sha256(b"%d" % next(number)).digest()).decode(), text)
-    [example] = re.findall(r"^```yaml\n(.*?)^```", keys, re.M | re.S)
-    (tmp_path / "mesh.yaml").write_text(example, encoding="utf-8")
-    done = shunt("check", "mesh.yaml", cwd=tmp_path)
-    assert done.returncode == 0 and "0 errors" in done.stdout
+    for _, language, block in FENCE.findall(text_of(page)):
+        if language == "yaml" and block.startswith("mesh:"):
+            whole = re.sub(r"public_key: \.\.\.", lambda _: "public_key: " + base64.b64encode(
+                hashlib.sha256(b"%d" % next(number)).digest()).decode(), block)
+            (tmp_path / "mesh.yaml").write_text(whole, encoding="utf-8")
+            done = shunt("check", "mesh.yaml", cwd=tmp_path)
+            assert done.returncode == 0 and "0 errors" in done.stdout, done.stdout + done.stderr
 
 
 BENCHES = re.findall(r"`((?:build/)?bench/\w+|bench_\w+)`", (ROOT / "docs/testing.md").read_text(encoding="utf-8"))
