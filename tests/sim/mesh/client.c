@@ -103,3 +103,21 @@ void client_configure(struct world *w, unsigned node)
 			give(w, node, &other->networks[k]);
 	}
 }
+
+static void keep_alive(struct world *w, unsigned node)
+{
+	unsigned hub = naive_home(w->inv, node);
+	ip_addr outside = world_uplink(node, AF_INET);
+
+	if (path_carries(w, node, hub))
+		model_peer(w->nodes[hub].model, &w->inv->nodes[node].public_key)->endpoint =
+			sock_addr_make(&outside, 51820);
+}
+
+instant clients_keep_alive(struct world *w)
+{
+	for (unsigned i = 0; i < w->n_nodes; i++)
+		if (w->nodes[i].is_on && node_is_client(w, i))
+			keep_alive(w, i);
+	return instant_add(w->now, KEEPALIVE * NS_PER_S);
+}

@@ -51,6 +51,7 @@ void world_begin(struct world *w, uint64_t seed)
 		w->topologies[i] = mesh_topology_new(&w->builds[i].inv);
 	w->start = w->now = (instant){1000 * NS_PER_S};
 	w->silence_at = INSTANT_NEVER; /* of devices of one owner nobody asks */
+	w->clients_at = w->now;
 	w->chance = (struct chance){seed};
 	watch_begin(w);
 	for (unsigned i = 0; i < w->n_nodes; i++) {
@@ -230,7 +231,7 @@ static void land(struct world *w, const struct world_packet *p)
 
 static instant next_instant(const struct world *w)
 {
-	instant at = w->flying ? w->flying->at : INSTANT_NEVER;
+	instant at = instant_min(w->flying ? w->flying->at : INSTANT_NEVER, w->clients_at);
 
 	for (unsigned i = 0; i < w->n_nodes; i++)
 		at = instant_min(at, node_deadline(&w->nodes[i]));
@@ -242,6 +243,8 @@ static void step(struct world *w)
 {
 	if (!instant_before(w->now, w->silence_at))
 		w->silence_at = silence_look(w);
+	if (!instant_before(w->now, w->clients_at))
+		w->clients_at = clients_keep_alive(w);
 	while (w->flying && !instant_before(w->now, w->flying->at)) {
 		struct world_packet *p = w->flying;
 

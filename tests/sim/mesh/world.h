@@ -83,6 +83,7 @@ struct world {
 	struct chance chance; /* of the network */
 	struct world_packet *flying;
 	instant silence_at; /* devices look whom they don't hear any more */
+	instant clients_at; /* clients tell their hubs where they are */
 	struct buf trace;
 	uint64_t n_packets, n_ops;
 	VEC(struct world_sample) samples;
@@ -183,6 +184,8 @@ bool node_names_line(const struct world_node *n, unsigned a, unsigned b);
 
 /* As its file says. */
 void client_configure(struct world *w, unsigned node);
+/* All of them, where they are; when they want to again. */
+instant clients_keep_alive(struct world *w);
 
 /* A peer, routes, an address and a rule that the inventory doesn't know. */
 void foreign_arrive(struct world *w, unsigned node);
