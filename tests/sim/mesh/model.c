@@ -68,6 +68,7 @@ void model_free(struct model *m)
 	vec_done(&m->sysctls);
 	trie_free(m->bare);
 	trie_free(m->routed);
+	trie_free(m->kept);
 	free(m->violation);
 	free(m);
 }

@@ -117,6 +117,7 @@ struct model {
 	/* the watch */
 	struct trie *bare;   /* prefixes that lost their owner by the plan under way */
 	struct trie *routed; /* ... that got a route by it, and had no owner */
+	struct trie *kept;   /* ... of which a route couldn't be removed */
 	unsigned fuse;	     /* operations until its daemon dies; 0: it doesn't */
 	bool is_mute;	     /* it died: what it still does is nothing */
 	unsigned fails;	     /* so many operations from now on one is refused; 0: none is */
@@ -139,6 +140,7 @@ void model_note_bare(struct model *m, const ip_prefix *p);
 void model_note_owned(struct model *m, const ip_prefix *p);
 void model_note_routed(struct model *m, const ip_prefix *p);
 void model_note_unrouted(struct model *m, const ip_prefix *p);
+void model_note_kept(struct model *m, const ip_prefix *p);
 
 /* --- the device --- */
 

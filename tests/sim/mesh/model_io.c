@@ -100,7 +100,11 @@ static int route_del(struct fib_io *io, const struct rtnl_route *r)
 	struct model *m = model_of(io);
 	int err;
 
-	return begins(m, &err) ? ends(m, model_route_del(m, r)) : err;
+	if (begins(m, &err))
+		return ends(m, model_route_del(m, r));
+	if (err)
+		model_note_kept(m, &r->dst);
+	return err;
 }
 
 static int rule_list(struct fib_io *io, int family, struct rtnl_rule **ret, size_t *ret_n)

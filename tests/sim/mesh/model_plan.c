@@ -14,12 +14,14 @@ static void note(struct trie *t, const ip_prefix *p)
 
 void model_plan_begins(struct model *m)
 {
-	if (m->bare && !trie_count(m->bare) && !trie_count(m->routed))
+	if (m->bare && !trie_count(m->bare) && !trie_count(m->routed) && !trie_count(m->kept))
 		return;
 	trie_free(m->bare);
 	trie_free(m->routed);
+	trie_free(m->kept);
 	m->bare = trie_new();
 	m->routed = trie_new();
+	m->kept = trie_new();
 }
 
 static void violated(struct model *m, const ip_prefix *p, const char *what)
@@ -48,11 +50,18 @@ void model_note_routed(struct model *m, const ip_prefix *p)
 		note(m->routed, p);
 }
 
-/* Where a wider route leads there all the same, a wider owner has it. */
+void model_note_kept(struct model *m, const ip_prefix *p)
+{
+	note(m->kept, p);
+}
+
+/* Where a wider route leads there all the same, a wider owner has it; or would have, if what
+ * refuses its packets could have been removed first. */
 void model_note_unrouted(struct model *m, const ip_prefix *p)
 {
 	struct model_flow f = {.to = ip_prefix_addr(p)};
 
-	if (trie_get(m->bare, p) && !model_has_route(m, p) && model_way(m, &f) != MODEL_TUNNEL)
+	if (trie_get(m->bare, p) && !trie_get(m->kept, p) && !model_has_route(m, p) &&
+		model_way(m, &f) != MODEL_TUNNEL)
 		violated(m, p, "had a route when its owner was gone");
 }
