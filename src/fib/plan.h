@@ -33,10 +33,15 @@
 /* In the order in which they are done, and why so. */
 enum fib_stage {
 	FIB_AT_SYSCTL,	     /* before packets flow by it */
+	FIB_AT_HELD,	     /* with an engine, on a device without addresses: what refuses, before
+				there is anything whose packets could leave in clear, ... */
+	FIB_AT_HELD_RULE,    /* ... and the rule that asks it */
 	FIB_AT_LINK,	     /* routes and addresses stand on a link that is up */
 	FIB_AT_ADDRESS_ADD,  /* the new ones first, or a subnet is gone for a moment */
 	FIB_AT_OVERLAY_ADD,  /* the overlay's route, before an address takes the connected one along
 			      */
+	FIB_AT_OVERLAY_RULE, /* now that its table leads there; before peers, who would be answered
+				in clear */
 	FIB_AT_ADDRESS_TURN, /* one that gets another length, where the kernel holds no two of them
 			      */
 	FIB_AT_ADDRESS_DEL,

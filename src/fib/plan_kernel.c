@@ -10,7 +10,10 @@
  *   its owner for that moment, which costs packets that are to be lost anyway.)
  * - Of what goes last, what refuses is first: it would be what is left in its table.
  * - The overlay's own route on a node with a routing engine comes before an address goes with which
- *   the connected route goes, and goes when the rules ask for it no more.
+ *   the connected route goes, and goes when the rules ask for it no more. Its rule follows at once:
+ *   addresses of host length lead nowhere, and what answers a peer would leave by a default route.
+ *   On a device without an address, where nothing can be cut off, what refuses and the rule come
+ *   first of all.
  * - Of signals those of the dead go first and those of the living come last.
  */
 #include "fib/plan.h"
@@ -98,9 +101,17 @@ static bool has_part_apart(
 	return false;
 }
 
-static enum fib_stage stage_of_missing(
-	const struct want_facts *facts, const struct rtnl_route *r, bool leads_now)
+/* Nothing goes by it yet. */
+static bool is_bare(const struct fib_state *is)
 {
+	return is->devices.n && !is->devices.items[0].addresses.n;
+}
+
+static enum fib_stage stage_of_missing(
+	const struct want_facts *facts, const struct rtnl_route *r, bool leads_now, bool bare)
+{
+	if (bare && facts->has_engine && r->type)
+		return FIB_AT_HELD;
 	if (want_is_overlay_way(facts, r))
 		return FIB_AT_OVERLAY_ADD;
 	if (want_is_overlay_guard(facts, r))
@@ -112,17 +123,18 @@ static enum fib_stage stage_of_missing(
 
 /* In the main table alone: what would carry the tunnel's own packets waits for the device's mark.
  */
-static void plan_missing(const struct want_diff *d, const rule_vec *rules,
+static void plan_missing(const struct want_diff *d, const struct fib_state *is,
 	const struct fib_ours *ours, struct fib_plan *p)
 {
+	bool bare = is_bare(is);
 	struct ways now;
 
-	ways_of(&now, &d->stale, rules);
+	ways_of(&now, &d->stale, &is->rules);
 	for (size_t i = 0; i < d->missing.n; i++) {
 		const struct rtnl_route *r = &d->missing.items[i];
 		bool leads_now = !r->type && leads(&now, &r->dst);
 		bool moves = leads_now && leads_there(&now, &r->dst);
-		enum fib_stage stage = stage_of_missing(ours->facts, r, leads_now);
+		enum fib_stage stage = stage_of_missing(ours->facts, r, leads_now, bare);
 
 		fib_plan_route(p, stage, moves ? FIB_MOVES : FIB_MISSING, ours->facts->ifname, r);
 	}
@@ -168,7 +180,7 @@ static void plan_routes(const struct fib_state *is, const struct fib_state *shal
 	struct want_diff d = {0};
 
 	want_diff_routes(is->routes.items, is->routes.n, &shall->routes, ours, &d);
-	plan_missing(&d, &is->rules, ours, p);
+	plan_missing(&d, is, ours, p);
 	plan_stale(&d, &shall->routes, true, ours, p);
 	plan_stale(&d, &shall->routes, false, ours, p);
 	for (size_t i = 0; i < d.leftover.n; i++)
@@ -184,16 +196,28 @@ static bool has_rule(const rule_vec *list, const struct rtnl_rule *r)
 	return false;
 }
 
+static enum fib_stage stage_of_rule(
+	const struct want_facts *facts, const struct rtnl_rule *r, bool bare)
+{
+	if (!facts->has_engine || r->priority != KERNEL_PRIORITY_OVERLAY)
+		return FIB_AT_RULE_ADD;
+	return bare ? FIB_AT_HELD_RULE : FIB_AT_OVERLAY_RULE;
+}
+
 static void plan_rules(const struct fib_state *is, const struct fib_state *shall,
 	const struct fib_ours *ours, struct fib_plan *p)
 {
 	static const int families[] = {AF_INET, AF_INET6};
 	rule_vec have = {0}, stale = {0};
 
-	for (size_t i = 0; i < shall->rules.n; i++)
-		if (!has_rule(&is->rules, &shall->rules.items[i]))
-			fib_plan_add(p, FIB_AT_RULE_ADD, FIB_MISSING, ours->facts->ifname)->u.rule =
-				shall->rules.items[i];
+	for (size_t i = 0; i < shall->rules.n; i++) {
+		const struct rtnl_rule *r = &shall->rules.items[i];
+
+		if (!has_rule(&is->rules, r))
+			fib_plan_add(p, stage_of_rule(ours->facts, r, is_bare(is)), FIB_MISSING,
+				ours->facts->ifname)
+				->u.rule = *r;
+	}
 	for (size_t k = 0; k < ARRAY_SIZE(families); k++) {
 		have.n = 0;
 		for (size_t i = 0; i < is->rules.n; i++)

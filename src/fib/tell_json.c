@@ -16,9 +16,12 @@ struct telling {
 
 static const char *const stages[] = {
 	[FIB_AT_SYSCTL] = "sysctl",
+	[FIB_AT_HELD] = "held",
+	[FIB_AT_HELD_RULE] = "held-rule",
 	[FIB_AT_LINK] = "link",
 	[FIB_AT_ADDRESS_ADD] = "address-add",
 	[FIB_AT_OVERLAY_ADD] = "overlay-add",
+	[FIB_AT_OVERLAY_RULE] = "overlay-rule",
 	[FIB_AT_ADDRESS_TURN] = "address-turn",
 	[FIB_AT_ADDRESS_DEL] = "address-del",
 	[FIB_AT_ROUTE_PART] = "route-part",

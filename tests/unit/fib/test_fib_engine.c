@@ -368,6 +368,44 @@ static void from_one_to_another(void **state)
 		}
 }
 
+/* From the first address on, and whoever is killed meanwhile, nothing leaves in clear that shall
+ * not in the end: a peer that is answered, and an engine that has started already. */
+static void a_bare_device_comes_up(void **state)
+{
+	for (unsigned number = 0; number < N_LAYOUTS; number++) {
+		struct layout l = layout_of(number);
+		struct fib_state is = {0};
+		struct fib_plan plan = {0};
+		fib_failures failures = {0};
+		struct kernel k;
+		struct made m;
+
+		if (l.engine == NONE)
+			continue;
+		world_begin(&k);
+		make(&l, &m);
+		world_look(&is);
+		fib_plan_make(&is, &m.shall, &m.ours, &plan);
+		for (size_t i = 0; i < plan.ops.n; i++) {
+			struct fib_plan one = {0};
+
+			vec_push(&one.ops, plan.ops.items[i]);
+			assert_int_equal(fib_do(&world_io, &one, &m.shall, &is, &failures), 0);
+			for (size_t t = 0; k.addresses.n && t < N_TARGETS; t++) {
+				ip_addr a = target(t);
+
+				assert_true(fates[number][t] == CLEAR || fate_of(&a) != CLEAR);
+			}
+			vec_done(&one.ops);
+		}
+		vec_done(&failures);
+		fib_plan_done(&plan);
+		fib_state_done(&is);
+		fib_state_done(&m.shall);
+		world_end(&k);
+	}
+}
+
 /* The device goes with its addresses and routes; what refuses stays, and nothing leaves in clear.
  */
 static void the_device_goes(void **state)
@@ -474,6 +512,7 @@ int main(void)
 		cmocka_unit_test(routes),
 		cmocka_unit_test(what_an_engine_tells_of),
 		cmocka_unit_test(from_one_to_another),
+		cmocka_unit_test(a_bare_device_comes_up),
 		cmocka_unit_test(the_device_goes),
 		cmocka_unit_test(rules_are_flushed),
 		cmocka_unit_test(what_fails_is_told),
