@@ -149,8 +149,8 @@ static void add_candidate(
 
 static struct table *new_table(struct extra with, unsigned width)
 {
-	struct table_column columns[TABLE_MAX_COLUMNS] = {{"PREFIX", TABLE_FOLD}, {"", 0},
-		{"VIA", TABLE_TRUNCATE}, {"ORIGIN", TABLE_TRUNCATE}};
+	struct table_column columns[TABLE_MAX_COLUMNS] = {
+		{"PREFIX", TABLE_FOLD}, {"", 0}, {"VIA", TABLE_FOLD}, {"ORIGIN", TABLE_FOLD}};
 	size_t n = 4;
 
 	if (with.sources)

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#define MOST_TO_SPARE 18 /* columns for what may be folded as well */
 #define LEAST_TO_FOLD 16 /* columns; in fewer a sentence would be a tower */
 
 struct cell {
@@ -58,19 +59,30 @@ void table_cell(struct table *t, enum term_style style, const char *fmt, ...)
 	vec_push(&t->cells, (struct cell){text, style});
 }
 
+static size_t widest_of(const struct table *t, size_t c)
+{
+	size_t widest = strlen(t->columns[c].heading);
+
+	for (size_t i = c; i < t->cells.n; i += t->n)
+		if (strlen(t->cells.items[i].text) > widest)
+			widest = strlen(t->cells.items[i].text);
+	return widest;
+}
+
+/* Beside the last column those are folded that would leave it too little. */
+static bool is_folded(const struct table *t, size_t c)
+{
+	return t->width && (t->columns[c].flags & TABLE_FOLD) &&
+	       (c + 1 == t->n || widest_of(t, c) > MOST_TO_SPARE);
+}
+
 /* What the other columns leave to the last one. */
 static size_t room_for_last(const struct table *t)
 {
 	size_t taken = 0;
 
-	for (size_t c = 0; c + 1 < t->n; c++) {
-		size_t widest = strlen(t->columns[c].heading);
-
-		for (size_t i = c; i < t->cells.n; i += t->n)
-			if (strlen(t->cells.items[i].text) > widest)
-				widest = strlen(t->cells.items[i].text);
-		taken += widest + 2;
-	}
+	for (size_t c = 0; c + 1 < t->n; c++)
+		taken += 2 + (is_folded(t, c) ? MOST_TO_SPARE : widest_of(t, c));
 	return taken + LEAST_TO_FOLD < t->width ? t->width - taken : LEAST_TO_FOLD;
 }
 
@@ -102,7 +114,7 @@ static void add_columns(const struct table *t, struct libscols_table *to, FILE *
 {
 	for (size_t c = 0; c < t->n; c++) {
 		int flags = t->columns[c].flags;
-		bool folds = (flags & TABLE_FOLD) && t->width;
+		bool folds = is_folded(t, c);
 		struct libscols_column *column = scols_table_new_column(to, t->columns[c].heading,
 			0,
 			(flags & TABLE_RIGHT ? SCOLS_FL_RIGHT : 0) |

@@ -2,10 +2,21 @@
 """What `shunt routes` and `shunt status` make of a daemon's answers, which are made up here."""
 import contextlib
 import json
+import os
+import re
 import socket
+import subprocess
+import sys
 import threading
 
-from shunt import shunt
+import pytest
+
+from shunt import ROOT, SHUNT, shunt
+
+sys.path.insert(0, str(ROOT / "tests" / "lab"))
+import answers  # noqa: E402
+
+GOLDEN = ROOT / "tests" / "golden" / "screens"
 
 
 @contextlib.contextmanager
@@ -32,9 +43,14 @@ def daemon_that_says(folder, answer):
             (folder / "control.sock").unlink()
 
 
-def screen(folder, verb, answer, *words):
+def ask(folder, verb, answer, *words, columns=None):
     with daemon_that_says(folder, answer):
-        done = shunt(verb, *words, "--run-dir", str(folder))
+        return shunt(verb, *words, "--run-dir", str(folder),
+                     env={**os.environ, **({"COLUMNS": str(columns)} if columns else {})})
+
+
+def screen(folder, verb, answer, *words, columns=None):
+    done = ask(folder, verb, answer, *words, columns=columns)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -162,3 +178,162 @@ def test_a_routing_engine_that_says_nothing(tmp_path):
     other = {**routing, "engine": "other", "answers": None, "socket": None}
     assert "routing engine other: its sessions aren't known here\n" in screen(tmp_path, "status", status_with(other))
     assert "routing engine" not in screen(tmp_path, "status", status_with(None))
+
+
+# --- a mesh of forty sites, at eighty columns --------------------------------------------------------
+
+AT = "2026-11-28T07:04:31.123Z"
+
+
+def peer(name, state="up", cause="session-up", why="its BFD session is up", since_s=93600.0, flaps=0, role="spoke", **more):
+    return {"node": name, "role": role, "state": state, "cause": cause, "why": why, "since": AT, "since_s": since_s,
+            "hold_left_s": None, "flaps": flaps, "probe": "bfd", "bfd": None, "handshake": AT, "handshake_age_s": 42,
+            "endpoint": "198.51.100.77:51820", "rx_bytes": 123456789, "tx_bytes": 987, "inventory": "same", "max_owners": 16,
+            "lost": [], "sessions": [], **more}
+
+
+def forty_peers():
+    down = {"state": "down", "cause": "expired", "why": "nothing comes from it and echoes stay unanswered"}
+    odd = {7: {**down, "since_s": 75.0, "flaps": 3}, 23: {**down, "since_s": 0.4, "handshake": None, "handshake_age_s": None},
+           31: {"state": "last-resort", "cause": "poor-line", "why": "the line to it loses packets, or flaps", "flaps": 118}}
+    return [peer(f"site-{i}", **odd.get(i, {})) for i in range(1, 41)] + [
+        peer("laptop", **{**down, "cause": "stale", "why": "its handshake is too old and no bytes come in"}, role="client"),
+        peer("phone", cause="handshake", why="its handshake is recent or bytes come in", role="client")]
+
+
+def forty_status():
+    return {"answer_version": 2, "at": AT, "node": "hub-a", "role": "hub", "mesh": "corp", "inventory": "/etc/shunt/mesh.yaml",
+            "inventory_digest": "00ff", "version": "0.2.0", "started": AT, "uptime_s": 1234567.0, "drained": False, "holding": True,
+            "device": {"interface": "wg0", "kind": "uapi", "name": "shunt-wg", "listen_port": 51820, "max_owners": 16},
+            "routing": None, "cut_pairs": [], "peers": forty_peers(), "problems": [
+                {"what": "the reverse path filter is strict on wg0: packets that come by another way than they would go are dropped",
+                 "fix": "sysctl -w net/ipv4/conf/wg0/rp_filter=2"}]}
+
+
+def forty_routes():
+    def way(i, via, reason, why, share=0.0, transit=True):
+        return {"via": via, "origin": f"site-{i}", "source": "inventory", "distance": 10, "state": "up", "metric": 0, "transit": transit,
+                "hub_metric": 10 if transit else None, "rank": 0, "weight": 1, "share": share, "reason": reason, "why": why}
+
+    def route(i):
+        lost = i == 7
+        ways = [way(i, "hub-a", "origin-down" if lost else "wins", "site-7 is down as seen from here, so hub-a may not reach it either"
+                    if lost else "wins by lower hub metric", 0.0 if lost else 100.0),
+                way(i, "hub-b", "origin-down" if lost else "higher-hub-metric", "hub-b says that its line to site-7 is down" if lost
+                    else "hub metric 20 is higher than hub-a's 10")]
+        owners = [] if lost else ["hub-a"]
+        prefix = "2001:db8:1234:5678:9abc:def0:1234:5600/120" if i == 12 else f"10.20.{i}.0/24"
+        return {"prefix": prefix, "owner": owners[0] if owners else None, "owners": owners, "since": AT, "since_s": 3700.5,
+                "kernel_route": True, "on_dead": "fall-back", "pinned": False, "candidates": ways}
+
+    return {"answer_version": 2, "at": AT, "node": "site-41", "own": False, "routes": [route(i) for i in range(1, 41)]}
+
+
+SCREENS = {"status": ("status", forty_status, ()), "status-down": ("status", forty_status, ("--down",)),
+           "status-wide": ("status", forty_status, ("--wide",)), "routes": ("routes", forty_routes, ()),
+           "routes-best": ("routes", forty_routes, ("--best",)), "routes-wide": ("routes", forty_routes, ("--wide",)),
+           "routes-within": ("routes", forty_routes, ("--within", "10.20.4.0/22", "--via", "hub-a"))}
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_forty_sites(name, tmp_path):
+    """SHUNT_GOLDEN=write makes them anew."""
+    verb, made_up, words = SCREENS[name]
+    answers.check(verb, made_up())
+    text = screen(tmp_path, verb, made_up(), *words, columns=80)
+    if os.environ.get("SHUNT_GOLDEN") == "write":
+        (GOLDEN / f"{name}.txt").write_text(text, "utf-8")
+    assert text == (GOLDEN / f"{name}.txt").read_text("utf-8")
+    fix = "   mend it: "  # is to be copied
+    assert "--wide" in words or max(len(line) for line in text.splitlines() if not line.startswith(fix)) <= 80
+    assert "\033" not in text and not re.search(r" $", text, re.M)
+
+
+def test_a_pipe_gets_whole_lines(tmp_path):
+    assert "nothing comes from it and echoes stay unanswered\n" in screen(tmp_path, "status", forty_status())
+
+
+def test_filters_hold_for_json_too(tmp_path):
+    some = json.loads(screen(tmp_path, "status", forty_status(), "--json", "--down"))
+    assert [p["node"] for p in some["peers"]] == ["site-7", "site-23", "site-31", "laptop"]
+    some = json.loads(screen(tmp_path, "routes", forty_routes(), "--json", "--best", "--within", "10.20.6.0/23"))
+    assert [(r["prefix"], len(r["candidates"])) for r in some["routes"]] == [("10.20.6.0/24", 1), ("10.20.7.0/24", 1)]
+    some = json.loads(screen(tmp_path, "routes", forty_routes(), "--json", "--via", "hub-b"))
+    assert some["routes"] == []
+
+
+def fine():
+    return {**forty_status(), "peers": [peer("site-1"), peer("laptop", "down", role="client")], "problems": [], "holding": False}
+
+
+@pytest.mark.parametrize("change, code, words", [
+    ({}, 0, "SHUNT OK - hub-a: 1 of 1 up, 0 problems | up=1;;;0;1 down=0 last_resort=0 problems=0 clients=0;;;0;1\n"),
+    ({"peers": []}, 0, "SHUNT OK - hub-a: 0 of 0 up"),
+    ({"peers": [peer("site-1"), peer("site-2", "down")]}, 1, "SHUNT WARNING - hub-a: 1 of 2 up, 0 problems; down: site-2 |"),
+    ({"peers": [peer("site-1", "last-resort")]}, 1, "0 of 1 up, 0 problems; last-resort: site-1 |"),
+    ({"problems": [{"what": "a | b\nc", "fix": None}]}, 1, "1 of 1 up, 1 problem; a   b c |"),
+    ({"drained": True}, 1, "; drained |"),
+    ({"holding": True}, 1, "; holding |"),
+    ({"peers": [peer("site-1", "down"), peer("laptop", role="client")]}, 2, "SHUNT CRITICAL - hub-a: 0 of 1 up"),
+    ({"peers": [peer(f"site-{i}", "down") for i in range(40)]}, 2, "site-6, site-7 and 32 more |"),
+])
+def test_a_probe_for_monitoring(tmp_path, change, code, words):
+    done = ask(tmp_path, "status", {**fine(), **change}, "--check")
+    assert done.returncode == code and words in done.stdout and done.stdout.count("\n") == 1 and not done.stderr
+
+
+def test_a_probe_that_gets_no_answer(tmp_path):
+    done = shunt("status", "--check", "--run-dir", str(tmp_path))
+    assert done.returncode == 3 and done.stdout.startswith("SHUNT UNKNOWN - no shuntd answers") and not done.stderr
+    assert shunt("status", "--check", "--nope").returncode == 3
+
+
+def test_who_is_reached_by_a_hub(tmp_path):
+    """The daemon that is made up gives one answer to both questions."""
+    both = {**forty_routes(), **{k: v for k, v in forty_status().items() if k == "peers"}}
+    both["peers"] = [peer("hub-a", role="hub"), peer("site-3", "down")]
+    both["routes"] = both["routes"][:3]
+    text = screen(tmp_path, "status", both, "--via", "hub-a", columns=80)
+    assert text.startswith("site-41: 3 nodes reached by hub-a, which is up\n")
+    assert cells(text)[1:] == [["site-1", "-", "10.20.1.0/24"], ["site-2", "-", "10.20.2.0/24"], ["site-3", "down", "10.20.3.0/24"]]
+    found = json.loads(screen(tmp_path, "status", both, "--via", "hub-a", "--json"))
+    assert found["nodes"][2] == {"node": "site-3", "state": "down", "prefixes": ["10.20.3.0/24"]}
+    done = ask(tmp_path, "status", both, "--via", "hub-z")
+    assert done.returncode == 2 and "hub-z is no peer of site-41" in done.stderr
+
+
+def test_watching_goes_on(tmp_path):
+    with daemon_that_says(tmp_path, fine()):
+        with subprocess.Popen([SHUNT, "status", "--watch", "--run-dir", tmp_path], stdout=subprocess.PIPE, text=True) as one:
+            heads = []
+            while len(heads) < 2:
+                line = one.stdout.readline()
+                heads += [line] if line.startswith("hub-a: ") else []
+            one.terminate()
+    assert heads == ["hub-a: 1 of 1 up, 0 problems; 0 of 1 client here\n"] * 2
+
+
+def test_schemas_are_what_requests_declare():
+    """Member by member, and null where it may be."""
+    text = (ROOT / "src" / "control" / "requests.c").read_text("utf-8")
+    ops = {op: {"undrain": "drain"}.get(op, op) for op in re.findall(r'\.op = "(\w+)"', text)}
+    assert {p.stem for p in answers.FOLDER.glob("*.json")} == set(ops)
+
+    def members(schema, path=""):
+        for name, one in schema.get("properties", {}).items():
+            assert name in schema["required"], name
+            yield from member(one, f"{path}.{name}".lstrip("."))
+
+    def member(one, path):
+        if "type" not in one:
+            return
+        types = [one["type"]] if isinstance(one["type"], str) else one["type"]
+        yield path, types[0] + ("?" if "null" in types else "")
+        yield from members(one, path)
+        if "items" in one:
+            yield from member(one["items"], path + "[]")
+
+    for op, of in ops.items():
+        rows = re.search(rf"{of}_fields\[\] = {{(.*?)\n}};", text, re.S).group(1)
+        schema = json.loads((answers.FOLDER / f"{op}.json").read_text("utf-8"))
+        assert sorted(members(schema)) == sorted(re.findall(r'{"([^"]+)", "([^"]+)"}', rows)), op

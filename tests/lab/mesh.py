@@ -25,6 +25,7 @@ import signal
 import socket
 import subprocess
 
+import answers as answers_of
 from clear import Clear, lead_out
 from engines import rendered_engine, start_engines, wait_established
 from lab import Lab, LabError, run, wait_for
@@ -124,6 +125,7 @@ class Daemon:
         answer = json.loads(line)
         if not answer["ok"]:
             raise LabError(f"{self.name}: {op}: {answer['error']}")
+        answers_of.check(op, answer)
         return answer
 
     def shunt(self, *words):
