@@ -169,10 +169,12 @@ def dump(node, interface="wg0"):
 
 def sends_to(mesh, name, prefix):
     """The node that the device of name sends the prefix to now, asked of the device itself; None: nobody."""
-    if mesh.device != "kernel":
-        return mesh.name_of(dump(mesh.nodes[name]).owner(prefix))
-    shown = mesh.nodes[name].run(["wg", "show", "wg0", "allowed-ips"])
-    return next((mesh.name_of(line.split()[0]) for line in shown.splitlines() if prefix in line.split()[1:]), None)
+    if mesh.device == "kernel":
+        shown = mesh.nodes[name].run(["wg", "show", "wg0", "allowed-ips"])
+        key = next((line.split()[0] for line in shown.splitlines() if prefix in line.split()[1:]), None)
+    else:
+        key = dump(mesh.nodes[name]).owner(prefix)
+    return mesh.name_of(key) if key else None
 
 
 def set_device(node, *lines, interface="wg0"):
@@ -270,8 +272,7 @@ class SmallDaemon(Daemon):
 
     def device_owner(self, prefix):
         """The node that owns the prefix on the device itself, "foreign", or None."""
-        key = dump(self.node).owner(prefix)
-        return self.mesh.name_of(key) if key else None
+        return sends_to(self.mesh, self.name, prefix)
 
     def routes(self, words=""):
         """The kernel's routes on wg0, as text lines; words for `ip route`."""
