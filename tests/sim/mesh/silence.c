@@ -33,13 +33,6 @@ static void hears(struct world *w, unsigned at, unsigned from)
 		p->unanswered_since = INSTANT_NEVER;
 }
 
-void silence_arrived(struct world *w, unsigned from, unsigned to)
-{
-	hears(w, to, from);
-	if (path_carries(w, to, from))
-		hears(w, from, to);
-}
-
 static void speaks(struct world *w, unsigned at, unsigned peer, struct model_peer *p, bool does)
 {
 	if (p->is_silent == !does)
@@ -48,6 +41,26 @@ static void speaks(struct world *w, unsigned at, unsigned peer, struct model_pee
 	w->n_ops++;
 	world_say(w, "%s's device: %s %s", world_name(w, at), world_name(w, peer),
 		does ? "answers" : "doesn't answer");
+}
+
+/* A machine that was off has no keys left: a handshake came before its first packet. */
+static bool is_first(const struct model_peer *p, const struct model_peer *back)
+{
+	return p && back && (!p->handshake_s || !back->handshake_s);
+}
+
+void silence_arrived(struct world *w, unsigned from, unsigned to)
+{
+	struct model_peer *p = peer_of(w, to, from), *back = peer_of(w, from, to);
+
+	hears(w, to, from);
+	if (!path_carries(w, to, from))
+		return;
+	hears(w, from, to);
+	if (!is_first(p, back))
+		return;
+	speaks(w, to, from, p, true);
+	speaks(w, from, to, back, true);
 }
 
 /* A handshake goes through both ways, and ends it at both ends. */

@@ -213,8 +213,8 @@ static void land(struct world *w, const struct world_packet *p)
 {
 	if (!path_enters(w, p->from, p->to))
 		return;
-	hear(w, p);
 	silence_arrived(w, p->from, p->to);
+	hear(w, p);
 	if (p->kind == WORLD_ECHO_REQUEST) {
 		struct world_packet reply = *p;
 
