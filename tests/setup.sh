@@ -3,7 +3,7 @@
 # PROGRAM is the caller's name, ROOT the repository's folder.
 
 BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config libsodium-dev libfyaml-dev libmnl-dev
-	libuv1-dev libjansson-dev libsmartcols-dev libcmocka-dev libb2-dev libmd-dev"
+	libuv1-dev libjansson-dev libsmartcols-dev libcmocka-dev libb2-dev libmd-dev libqrencode-dev libpng-dev"
 NET_PACKAGES="python3 iproute2 nftables wireguard-tools wireguard-go"
 # The routing engines that shuntd works with.
 ENGINE_PACKAGES="bird2 frr"

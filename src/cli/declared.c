@@ -62,6 +62,47 @@ static const struct command_verb verbs[] = {
 		.help = "The private key goes to FILE (mode 0600, one line of base64), the public "
 			"key, which belongs into the inventory, to standard output. Run it on the "
 			"node that the key is for: a private key never travels."},
+	{.name = "client",
+		.summary = "give a client a new key, and its app the whole profile",
+		.complaint = "a client and one inventory are needed",
+		.operands = {{"NAME", COMMAND_NODE}, {"FILE", COMMAND_FILE}},
+		.options = {{"qr", 0, NULL, "show the profile as a QR code; so it is without -o"},
+			{"output", 'o', "OUT",
+				"write it to a file, mode 0600; as a picture of the code if OUT "
+				"ends in .png",
+				.kind = COMMAND_FILE},
+			{"address", 0, "ADDRESS",
+				"of a client that is new, in place of the first free one; one for "
+				"each family, with a comma between"},
+			{"dry-run", 0, NULL, "show what would change in FILE, and change nothing"},
+			{"force", 'f', NULL,
+				"replace OUT if it is there (otherwise it is refused)"}},
+		.help = "Makes a key pair for the client NAME of the inventory FILE. The public "
+			"key goes into FILE, in place; the private key into a profile for the "
+			"WireGuard apps of phones and desktops, and nowhere else. A client that "
+			"isn't in FILE yet is added to it. An inventory that would have errors "
+			"(see shunt check) is refused, and stays as it is."},
+	{.name = "revoke",
+		.summary = "take a lost node out of the inventory, and its key for good",
+		.complaint = "a node and one inventory are needed",
+		.operands = {{"NODE", COMMAND_NODE}, {"FILE", COMMAND_FILE}},
+		.options = {{"dry-run", 0, NULL,
+				    "show what would change in FILE, and change nothing"},
+			{"json", 'j', NULL, "report as one JSON object"}},
+		.help = "Takes NODE and all that names it out of the inventory FILE, in place, and "
+			"puts its key under `revoked`, with which no node is accepted again. Names "
+			"the nodes that have the key on their devices still. An inventory that "
+			"would have errors (see shunt check) is refused, and stays as it is."},
+	{.name = "hosts",
+		.summary = "print names and addresses, as a hosts file or for a resolver",
+		.complaint = "one inventory is needed",
+		.operands = {{"FILE", COMMAND_FILE}},
+		.options = {{"format", 0, "FORMAT",
+				    "hosts (as without it), dnsmasq or unbound: lines for its "
+				    "configuration",
+				    .words = "hosts dnsmasq unbound"},
+			{"domain", 0, "DOMAIN", "what follows each name"}},
+		.help = "Prints each overlay address of the inventory FILE with its node's name."},
 	{.name = "status",
 		.summary = "show this node's peers, who is alive and why, and what is wrong",
 		.options = {DAEMON_OPTIONS, {"down", 'd', NULL, "only peers that aren't up"},

@@ -6,78 +6,26 @@
 #include "base/key.h"
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/secret_file.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-static int write_synced(int fd, const void *bytes, size_t n)
-{
-	ssize_t done = write(fd, bytes, n);
-	if (done < 0)
-		return -errno;
-	if ((size_t)done != n)
-		return -ENOSPC;
-	return fsync(fd) ? -errno : 0;
-}
-
-/* Gives the file its name; without replace, -EEXIST if the name is taken. */
-static int give_name(const char *from, const char *to, bool replace)
-{
-	if (replace)
-		return rename(from, to) ? -errno : 0;
-	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-		return 0;
-	if (errno != EINVAL)
-		return -errno;
-	/* A filesystem without the flag. */
-	if (link(from, to))
-		return -errno;
-	unlink(from);
-	return 0;
-}
-
-/* The name reaches the disk with its folder; a file system that has nothing to do for folders says
- * EINVAL, and one that may be written but not listed can't be asked. */
-static int sync_folder_of(const char *path)
-{
-	AUTO_FREE char *copy = mem_strdup(path);
-	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == EACCES ? 0 : -errno;
-	int err = fsync(fd) && errno != EINVAL ? -errno : 0;
-	close(fd);
-	return err;
-}
 
 /* Writes the key's line to a new file of mode 0600 that has its name only once it is whole. */
 static int write_secret(const char *path, const wg_key *key, bool replace)
 {
 	char line[WG_KEY_BASE64_LEN + 1];
-	AUTO_FREE char *aside = mem_printf("%s.XXXXXX", path);
-	int fd = mkostemp(aside, O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
+	struct secret_file file;
+
 	wg_key_to_base64(key, line);
 	line[WG_KEY_BASE64_LEN - 1] = '\n';
-	int err = write_synced(fd, line, WG_KEY_BASE64_LEN);
+	int err = secret_file_write(&file, path, line, WG_KEY_BASE64_LEN);
+
 	explicit_bzero(line, sizeof(line));
-	if (close(fd) && !err)
-		err = -errno;
 	if (!err)
-		err = give_name(aside, path, replace);
-	if (err) {
-		unlink(aside);
-		return err;
-	}
-	err = sync_folder_of(path);
-	/* A key that may be gone tomorrow is none; one that replaced another stays. */
-	if (err && !replace)
-		unlink(path);
+		err = secret_file_name(&file, replace);
+	secret_file_done(&file);
 	return err;
 }
 

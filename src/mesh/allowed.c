@@ -18,6 +18,8 @@
  * applied. Class texts are kept, and so is one aggregate per owner of many prefixes, in which a
  * node's changes are made and undone.
  *
+ * A default route of an origin that states who takes it is in no class; who takes it gains it.
+ *
  * An extra peer only ever gains prefixes, and an owner in the class only loses some: a direct
  * candidate that the class doesn't have is all that a node can have more than its class.
  */
@@ -241,6 +243,16 @@ static bool is_out(
 	return o->what == NETWORK && c->has_engine && mesh_has_engine(&a->inv->nodes[o->node]);
 }
 
+/* A class as such takes what everybody takes. */
+static bool takes(const struct mesh_allowed *a, int self, const struct origin *o)
+{
+	const struct mesh_node *origin = &a->inv->nodes[o->node];
+
+	if (o->what != NETWORK || self != NOBODY)
+		return o->what != NETWORK || mesh_takes(&a->inv->nodes[self], origin, &o->prefix);
+	return !origin->takers.stated || !ip_prefix_is_default(&o->prefix);
+}
+
 static int decide(const struct mesh_allowed *a, const struct class *c, int self, uint32_t entry)
 {
 	struct mesh_candidate best = {0};
@@ -251,7 +263,7 @@ static int decide(const struct mesh_allowed *a, const struct class *c, int self,
 		const struct origin *o = &a->origins[i];
 		int peer = via(a, c, self, o->node);
 
-		if (peer == NOBODY || is_out(a, c, o, peer))
+		if (peer == NOBODY || is_out(a, c, o, peer) || !takes(a, self, o))
 			continue;
 		bool transit = peer != (int)o->node;
 		struct mesh_candidate candidate = {
@@ -324,28 +336,62 @@ static int entry_cmp(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* The first entry behind e that is of IPv6, or the end. */
+static uint32_t first_ipv6(const struct mesh_allowed *a, uint32_t e)
+{
+	uint32_t lo = e + 1, hi = (uint32_t)a->n_entries;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (a->entries[mid].prefix.family == AF_INET6)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return lo;
+}
+
 static bool carries(const struct mesh_allowed *a, unsigned node, uint32_t entry)
 {
 	return bsearch(&entry, a->own + a->own_first[node],
 		a->own_first[node + 1] - a->own_first[node], sizeof(entry), entry_cmp);
 }
 
-/* The selected node's way to the entry is decided anew, since an origin of it is an extra peer. */
+/* The selected node's way to the entry isn't as its class's. */
+static void decide_anew(struct mesh_allowed *a, uint32_t e)
+{
+	int was = a->class->winner[e];
+
+	if (carries(a, a->node, e))
+		return;
+	int is = decide(a, a->class, (int)a->node, e);
+	if (is == was)
+		return;
+	if (was != NOBODY)
+		vec_push(&a->changes, (struct change){(unsigned)was, e, false});
+	if (is != NOBODY)
+		vec_push(&a->changes, (struct change){(unsigned)is, e, true});
+}
+
+/* ... since an origin of it is an extra peer. */
 static void change_by_extra(struct mesh_allowed *a, unsigned extra)
 {
-	for (size_t i = a->own_first[extra]; i < a->own_first[extra + 1]; i++) {
-		uint32_t e = a->own[i];
-		int was = a->class->winner[e];
+	for (size_t i = a->own_first[extra]; i < a->own_first[extra + 1]; i++)
+		decide_anew(a, a->own[i]);
+}
 
-		if (carries(a, a->node, e))
-			continue;
-		int is = decide(a, a->class, (int)a->node, e);
-		if (is == was)
-			continue;
-		if (was != NOBODY)
-			vec_push(&a->changes, (struct change){(unsigned)was, e, false});
-		if (is != NOBODY)
-			vec_push(&a->changes, (struct change){(unsigned)is, e, true});
+/* ... since it is a default route that some take. */
+static void change_by_takers(struct mesh_allowed *a)
+{
+	for (uint32_t e = 0; e < a->n_entries; e++) {
+		/* They are the first of their family. */
+		if (ip_prefix_is_default(&a->entries[e].prefix))
+			decide_anew(a, e);
+		else if (a->entries[e].prefix.family == AF_INET6)
+			return;
+		else
+			e = first_ipv6(a, e) - 1;
 	}
 }
 
@@ -389,6 +435,7 @@ void mesh_allowed_select(struct mesh_allowed *a, unsigned node)
 			vec_push(&a->changes, (struct change){(unsigned)owner, a->own[i], false});
 	}
 	change_by_extras(a);
+	change_by_takers(a);
 	if (a->changes.n)
 		qsort(a->changes.items, a->changes.n, sizeof(*a->changes.items), change_cmp);
 	/* Two origins of one prefix may both be extra peers. */

@@ -178,6 +178,8 @@ static void check_whole(struct check *c)
 	check_nested_prefixes(c);
 	check_networks(c);
 	check_keys(c);
+	check_revoked(c);
+	check_takers(c);
 	check_addresses(c);
 	check_interfaces(c);
 	check_keepalives(c);
@@ -205,6 +207,7 @@ static void run(const struct mesh_topology_index *t, bool partial, struct mesh_f
 	} else {
 		check_networks(&c);
 		check_keys(&c);
+		check_revoked(&c);
 		check_addresses(&c);
 		check_interfaces(&c);
 		check_endpoints(&c);

@@ -65,6 +65,8 @@ void check_duplicate_prefixes(struct check *c);
 void check_nested_prefixes(struct check *c);
 void check_networks(struct check *c);
 void check_keys(struct check *c);
+void check_revoked(struct check *c);
+void check_takers(struct check *c);
 void check_addresses(struct check *c);
 void check_interfaces(struct check *c);
 void check_keepalives(struct check *c);

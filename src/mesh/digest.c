@@ -108,6 +108,23 @@ static void add_routing(hash *h, const struct mesh_node *n)
 		add_prefix(h, &n->may_announce[i].prefix);
 }
 
+static void add_dns(hash *h, const struct mesh_node *n)
+{
+	add_text(h, "dns");
+	add_number(h, n->n_dns);
+	for (size_t i = 0; i < n->n_dns; i++)
+		add_text(h, n->dns[i]);
+}
+
+static void add_takers(hash *h, const struct mesh_takers *t)
+{
+	add_text(h, "default_route");
+	add_number(h, t->clients);
+	add_number(h, t->n_nodes);
+	for (size_t i = 0; i < t->n_nodes; i++)
+		add_number(h, t->nodes[i]);
+}
+
 static void add_node(hash *h, const struct mesh_node *n)
 {
 	add_identity(h, n);
@@ -123,6 +140,11 @@ static void add_node(hash *h, const struct mesh_node *n)
 	add_number(h, n->mtu);
 	add_liveness(h, &n->liveness);
 	add_text(h, n->private_key_file);
+	/* Whoever doesn't know of it takes the rest for the same as we do. */
+	if (n->n_dns)
+		add_dns(h, n);
+	if (n->takers.stated)
+		add_takers(h, &n->takers);
 }
 
 static void add_link(hash *h, const struct mesh_link *l)
@@ -150,5 +172,7 @@ void mesh_digest(const struct mesh_inventory *inv, uint8_t out[static MESH_DIGES
 	add_number(&h, inv->n_links);
 	for (size_t i = 0; i < inv->n_links; i++)
 		add_link(&h, &inv->links[i]);
+	for (size_t i = 0; i < inv->n_revoked; i++)
+		crypto_generichash_update(&h, inv->revoked[i].key.bytes, WG_KEY_LEN);
 	crypto_generichash_final(&h, out, MESH_DIGEST_LEN);
 }

@@ -189,6 +189,18 @@ enum mesh_owners mesh_owners_of(const struct mesh_node *node)
 	return node->device == MESH_DEVICE_SHUNT_WG ? MESH_OWNERS_MANY : MESH_OWNERS_ONE;
 }
 
+bool mesh_takes(const struct mesh_node *self, const struct mesh_node *origin, const ip_prefix *p)
+{
+	const struct mesh_takers *t = &origin->takers;
+
+	if (!t->stated || !ip_prefix_is_default(p) || (t->clients && self->role == MESH_CLIENT))
+		return true;
+	for (size_t i = 0; i < t->n_nodes; i++)
+		if (t->nodes[i] == self->index)
+			return true;
+	return false;
+}
+
 const char *mesh_role_name(enum mesh_role r)
 {
 	return mesh_role_words[r];

@@ -109,6 +109,16 @@ struct mesh_routing {
 	struct mesh_pos reflectors_pos;
 };
 
+/* Who takes a default route that a node offers. */
+struct mesh_takers {
+	bool stated; /* false: everybody */
+	bool clients;
+	const unsigned *nodes; /* besides */
+	size_t n_nodes;
+	struct mesh_pos pos; /* under defaults, if it stands there */
+	bool own;	     /* it doesn't stand there */
+};
+
 struct mesh_node {
 	const char *name;
 	unsigned index; /* place in the file, from 0 */
@@ -125,6 +135,7 @@ struct mesh_node {
 	bool nat;
 	const struct mesh_network *networks;
 	size_t n_networks;
+	struct mesh_takers takers;
 	struct mesh_routing routing;
 	const struct mesh_overlay *may_announce; /* besides its networks */
 	size_t n_may_announce;
@@ -134,6 +145,8 @@ struct mesh_node {
 	uint16_t mtu;
 	struct mesh_liveness liveness; /* how others probe this node */
 	const char *private_key_file;
+	const char *const *dns; /* of a client: addresses of resolvers and domains to search in */
+	size_t n_dns;
 	struct mesh_pos pos;	       /* of the name */
 	struct mesh_pos key_pos;       /* of public_key's value */
 	struct mesh_pos interface_pos; /* under defaults, if it stands there */
@@ -154,6 +167,12 @@ struct mesh_link {
 	struct mesh_endpoint endpoints[2]; /* of a for b, of b for a, in place of the node's own */
 };
 
+/* A key that no node may have again. */
+struct mesh_revoked {
+	wg_key key;
+	struct mesh_pos pos;
+};
+
 struct mesh_inventory {
 	const char *file; /* as the user named it */
 	const char *name;
@@ -164,6 +183,8 @@ struct mesh_inventory {
 	size_t n_nodes;
 	const struct mesh_link *links;
 	size_t n_links;
+	const struct mesh_revoked *revoked;
+	size_t n_revoked;
 	struct mesh_pos topology_pos;
 	const char
 		*idle_key; /* of `routing` under defaults, where no node has an engine; or NULL */
@@ -208,6 +229,9 @@ const struct mesh_overlay *mesh_overlay_of(const struct mesh_inventory *inv, con
 
 /* A client's prefixes have one owner, whatever its device is: nobody tells it of more. */
 enum mesh_owners mesh_owners_of(const struct mesh_node *node);
+
+/* Whether self takes that network of the origin: any but a default route that is for others. */
+bool mesh_takes(const struct mesh_node *self, const struct mesh_node *origin, const ip_prefix *p);
 
 const char *mesh_role_name(enum mesh_role r);	      /* "hub" */
 const char *mesh_on_dead_name(enum mesh_on_dead d);   /* "fall-back" */

@@ -101,6 +101,11 @@ void parse_prefixes(struct parse *p, const struct yaml_node *v, bool may_be_empt
 /* struct mesh_endpoint; port 0: left out. */
 void parse_endpoint(struct parse *p, const struct yaml_node *v, void *into);
 
+/* A host name; an address of digits alone isn't one. */
+bool parse_is_host_name(const char *s);
+/* struct stated_dns: resolvers' addresses and domains, for clients. */
+void parse_dns(struct parse *p, const struct yaml_node *v, void *into);
+
 /* Valid as the name of a node: false adds no error. */
 bool parse_is_node_name(const char *name);
 #define PARSE_NODE_NAME_RULE \
@@ -122,6 +127,17 @@ struct stated_interface {
 struct stated_mtu {
 	uint16_t value; /* 0: not stated */
 	struct mesh_pos pos;
+};
+
+struct stated_dns {
+	const char *const *items;
+	size_t n;
+	struct mesh_pos pos; /* line 0: not stated */
+};
+
+struct stated_takers {
+	const struct yaml_node *names; /* of `default_route`; NULL: not stated */
+	struct mesh_takers takers;     /* once all nodes are known */
 };
 
 /* A key of `routing`, by its place; line 0: not stated. */
@@ -161,6 +177,8 @@ struct stated_settings {
 	struct stated_liveness liveness;
 	const char *private_key_file; /* NULL: not stated */
 	int device;		      /* MESH_DEVICE_UNKNOWN: not stated */
+	struct stated_dns dns;
+	struct stated_takers takers;
 	struct stated_routing routing;
 };
 
@@ -197,6 +215,11 @@ struct parse_finder {
 /* The index of the node that is named, or -1 and an error; with no nodes at all, which is an error
  * told elsewhere, none is added. */
 int parse_find_node(struct parse *p, const struct yaml_node *name, struct parse_finder *f);
+
+/* `default_route`: struct stated_takers. */
+void parse_takers(struct parse *p, const struct yaml_node *v, void *into);
+/* Names become indices. */
+void stated_takers_resolve(struct parse *p, struct stated_takers *s, struct parse_finder *f);
 
 /* `routing` of a node or of defaults: struct stated_routing. */
 void parse_routing(struct parse *p, const struct yaml_node *v, void *into);

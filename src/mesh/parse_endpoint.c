@@ -19,7 +19,7 @@ static bool is_number(const char *label, size_t n)
 }
 
 /* A host name whose last label isn't a number: such a one would be an IPv4 address with a slip. */
-static bool is_host_name(const char *s)
+bool parse_is_host_name(const char *s)
 {
 	const char *label = s;
 	size_t n;
@@ -100,7 +100,7 @@ static bool is_host(const char *host, bool bracketed)
 
 	if (bracketed)
 		return is_in6(host);
-	return (ip_addr_parse(&a, host) && a.family == AF_INET) || is_host_name(host);
+	return (ip_addr_parse(&a, host) && a.family == AF_INET) || parse_is_host_name(host);
 }
 
 void parse_endpoint(struct parse *p, const struct yaml_node *v, void *into)

@@ -33,6 +33,10 @@ static const char *const synonyms[][2] = {
 	{"name", "mesh"},
 	{"as", "asn"},
 	{"local_as", "asn"},
+	{"nameserver", "dns"},
+	{"nameservers", "dns"},
+	{"resolvers", "dns"},
+	{"revoke", "revoked"},
 	{"announce", "may_announce"},
 	{"announces", "may_announce"},
 };

@@ -19,6 +19,8 @@ struct top {
 	struct stated_settings defaults;
 	const struct yaml_node *nodes;
 	const struct yaml_node *links;
+	const struct mesh_revoked *revoked;
+	size_t n_revoked;
 };
 
 static void keep(struct parse *p, const struct yaml_node *v, void *into)
@@ -71,6 +73,30 @@ static void read_overlay(struct parse *p, const struct yaml_node *v, void *into)
 	parse_prefixes(p, v, false, &t->overlays, &t->n_overlays);
 }
 
+static void read_revoked(struct parse *p, const struct yaml_node *v, void *into)
+{
+	struct top *t = into;
+	VEC(struct mesh_revoked) list = {0};
+	const struct yaml_node *item = parse_items(p, v, "a public key or a list of them", true);
+	struct mesh_revoked *copy;
+
+	for (; item; item = parse_next(v, item)) {
+		struct mesh_revoked r = {.pos = item->pos};
+
+		if (item->kind == YAML_SCALAR && item->text &&
+			wg_key_from_base64(&r.key, item->text))
+			vec_push(&list, r);
+		else
+			parse_refuse(p, item, "a public key: 32 bytes in base64");
+	}
+	copy = arena_array(p->arena, struct mesh_revoked, list.n);
+	if (list.n)
+		memcpy(copy, list.items, list.n * sizeof(*copy));
+	t->revoked = copy;
+	t->n_revoked = list.n;
+	vec_done(&list);
+}
+
 static const struct parse_field top_fields[] = {
 	{"mesh", parse_name, offsetof(struct top, name), true},
 	{"overlay", read_overlay, 0, true},
@@ -78,6 +104,7 @@ static const struct parse_field top_fields[] = {
 	{"defaults", parse_defaults, offsetof(struct top, defaults)},
 	{"nodes", keep, offsetof(struct top, nodes), true},
 	{"links", keep, offsetof(struct top, links)},
+	{"revoked", read_revoked, 0},
 };
 
 /* What stands under defaults for routing engines where no node has one. */
@@ -99,10 +126,13 @@ static void give_nodes(struct parse *p, struct stated_nodes *from, struct stated
 {
 	struct mesh_node *nodes = arena_array(p->arena, struct mesh_node, from->n);
 	struct parse_finder finder = {.nodes = from, .in = "reflectors"};
+	struct parse_finder takers = {.nodes = from, .in = "default_route"};
 
 	stated_routing_resolve(p, &defaults->routing, &finder);
+	stated_takers_resolve(p, &defaults->takers, &takers);
 	for (size_t i = 0; i < from->n; i++) {
 		stated_routing_resolve(p, &from->items[i].own.routing, &finder);
+		stated_takers_resolve(p, &from->items[i].own.takers, &takers);
 		stated_node_finish(p, &from->items[i], defaults);
 		nodes[i] = from->items[i].node;
 	}
@@ -147,6 +177,8 @@ void parse_inventory(struct parse *p, const struct yaml_node *root, struct mesh_
 	ret->topology_pos = top.topology_pos;
 	ret->overlays = top.overlays;
 	ret->n_overlays = top.n_overlays;
+	ret->revoked = top.revoked;
+	ret->n_revoked = top.n_revoked;
 	give_nodes(p, &nodes, &top.defaults, ret);
 	give_links(p, &links, ret);
 	map_free(nodes.by_name);

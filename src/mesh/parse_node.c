@@ -35,7 +35,8 @@ static void read_liveness(struct parse *p, const struct yaml_node *v, void *into
 		SETTING("keepalive", parse_keepalive, keepalive), SETTING("mtu", parse_mtu, mtu), \
 		SETTING("liveness", read_liveness, liveness),                                     \
 		SETTING("private_key_file", parse_path, private_key_file),                        \
-		SETTING("device", parse_device, device),                                          \
+		SETTING("device", parse_device, device), SETTING("dns", parse_dns, dns),          \
+		SETTING("default_route", parse_takers, takers),                                   \
 		SETTING("routing", parse_routing, routing)
 
 void stated_settings_init(struct stated_settings *s)
@@ -365,6 +366,22 @@ static void refuse_small_mtu(struct parse *p, const struct mesh_node *node)
 		}
 }
 
+/* Nobody but a client's app is told of resolvers. Under defaults they are meant for clients. */
+static void finish_dns(
+	struct parse *p, struct stated_node *n, const struct stated_settings *defaults)
+{
+	bool is_client = n->role == MESH_CLIENT;
+
+	if (!is_client && n->own.dns.pos.line)
+		mesh_errors_add(p->errors, n->own.dns.pos,
+			"`dns` in node %s is for clients, and it is none; shuntd sets no resolvers",
+			text_quote(p->scratch, n->node.name, strlen(n->node.name)));
+	if (!n->own.dns.pos.line)
+		n->own.dns = defaults->dns;
+	n->node.dns = is_client ? n->own.dns.items : NULL;
+	n->node.n_dns = is_client ? n->own.dns.n : 0;
+}
+
 static struct mesh_pos or_pos(struct mesh_pos pos, struct mesh_pos other)
 {
 	return pos.line ? pos : other;
@@ -377,6 +394,7 @@ void stated_node_finish(
 	struct mesh_node *node = &n->node;
 
 	finish_probe(n, defaults);
+	finish_dns(p, n, defaults);
 	inherit(own, defaults);
 	inherit(own, &built_in);
 	finish_liveness(&node->liveness, &own->liveness);
@@ -397,5 +415,7 @@ void stated_node_finish(
 	node->endpoint.pos = or_pos(node->endpoint.pos, node->pos);
 	node->key_pos = or_pos(node->key_pos, node->pos);
 	node->device = (enum mesh_device)own->device;
+	node->takers = (own->takers.names ? own : defaults)->takers.takers;
+	node->takers.own = own->takers.names;
 	stated_routing_finish(&own->routing, &defaults->routing, node);
 }

@@ -119,6 +119,14 @@ static void add_head(const struct mesh_renderer *r, const struct mesh_node *node
 		"# they would erase the running one. New prefixes may need a route: ip route add "
 		"PREFIX dev %s\n",
 		dev, dev);
+	if (node->role == MESH_CLIENT)
+		buf_printf(out,
+			"# It is for wg-quick, and the key stays where it is. The apps of phones "
+			"and "
+			"desktops take no such\n# file: shunt client %s INVENTORY makes theirs, "
+			"with a new "
+			"key.\n",
+			node->name);
 }
 
 /* A file gives a prefix to one peer: what shuntd would share among equal hubs goes by the first. */

@@ -158,7 +158,9 @@ static size_t candidates_of(const struct mesh_topology_index *t, unsigned self,
 	const unsigned *hubs;
 	size_t n_hubs = mesh_hubs(t, &hubs), n = 0;
 
-	if (p->network && is_left_to_engines(inv, self, p->origin))
+	if (p->network &&
+		(is_left_to_engines(inv, self, p->origin) ||
+			!mesh_takes(&inv->nodes[self], &inv->nodes[p->origin], &p->prefix)))
 		return 0;
 	if (direct)
 		ret[n++] = make_candidate(inv, p, p->origin);

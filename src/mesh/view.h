@@ -15,6 +15,8 @@
  * say where they are, and the overlay addresses are what they need for that. A direct peer with an
  * engine has one address more, its fixed link-local one.
  *
+ * A default route of a node that states who takes it is no candidate on others.
+ *
  * A node's own prefixes are no candidates of anything, also where others carry them too: they
  * always win and are never programmed.
  *

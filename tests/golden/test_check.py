@@ -19,7 +19,7 @@ SHUNT = pathlib.Path(os.environ.get("SHUNT_BUILD", ROOT / "build")).resolve() / 
 FAULTY = ["faults", "no-hub", "engines"]
 CODES = {
     "duplicate-prefix", "duplicate-key", "duplicate-address", "address-outside-overlay",
-    "weak-key", "no-endpoint", "endpoint-inside-network", "network-in-overlay", "unreachable",
+    "weak-key", "revoked-key", "default-route-cut", "idle-default-route", "no-endpoint", "endpoint-inside-network", "network-in-overlay", "unreachable",
     "nested-prefix", "host-bits", "nat-without-keepalive", "single-point-of-failure",
     "mtu-mismatch", "asymmetric-path", "cut-set", "address-of-no-host", "duplicate-endpoint",
     "impossible-endpoint", "impossible-prefix", "impossible-interface",

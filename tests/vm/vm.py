@@ -34,7 +34,7 @@ CACHE = BUILD / "vm"
 META_PACKAGE = "linux-image-cloud-amd64"
 PACKAGES = ("bash coreutils dash grep sed gawk mawk util-linux mount kmod procps iproute2 iputils-ping nftables "
             "wireguard-tools wireguard-go bird2 frr python3 python3-minimal python3-pytest libc-bin "
-            "libsodium23 libfyaml0 libmnl0 libuv1 libjansson4 libb2-1 android-libboringssl").split()
+            "libsodium23 libfyaml0 libmnl0 libuv1 libjansson4 libb2-1 libqrencode4 libpng16-16 android-libboringssl").split()
 DISK_MODULES = ("virtio_pci", "virtio_blk")
 INSIDE = "/shunt"
 

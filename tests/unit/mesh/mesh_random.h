@@ -71,6 +71,21 @@ static inline void mesh_random_networks(struct mesh_build *b, struct chance *c)
 		mesh_random_anycast(b, c, "0.0.0.0/0");
 }
 
+/* Some who offer a default route say who takes it: clients, or two others, or nobody. */
+static inline void mesh_random_takers(struct mesh_build *b, struct chance *c)
+{
+	for (size_t i = 0; i < b->nodes.n; i++) {
+		unsigned *nodes = arena_array(&b->arena, unsigned, 2);
+
+		nodes[0] = mesh_random_node(b, c);
+		nodes[1] = mesh_random_node(b, c);
+		b->nodes.items[i].takers = (struct mesh_takers){.stated = chance_below(c, 2),
+			.clients = chance_below(c, 2),
+			.nodes = nodes,
+			.n_nodes = 2 * chance_below(c, 2)};
+	}
+}
+
 static inline bool mesh_random_has_link(struct mesh_build *b, unsigned x, unsigned y)
 {
 	for (size_t i = 0; i < b->links.n; i++)
@@ -113,6 +128,8 @@ static inline const struct mesh_inventory *mesh_random(struct mesh_build *b, str
 		if (x != y && !mesh_random_has_link(b, x, y))
 			mesh_build_link(b, x, y);
 	}
+	if (chance_below(c, 2))
+		mesh_random_takers(b, c);
 	return mesh_build_end(b);
 }
 

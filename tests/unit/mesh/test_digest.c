@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define KEY "s8TAR9VtnZl5kiLE509N8DHQNz1c1hjxBNOfZWizMhk="
+#define PHONE "  phone: {role: client, public_key: x, address: 10.10.0.9"
 #define OTHER_KEY "t8TAR9VtnZl5kiLE509N8DHQNz1c1hjxBNOfZWizMhk="
 
 static const char everything[] = /* */
@@ -126,6 +127,13 @@ static const char *const changes[][2] = {
 	{"{site-1: ", "{hub-a: "},
 	{"nodes:\n", "nodes:\n  site-9: {public_key: x, address: 10.10.0.9}\n"},
 	{"links:\n", "  site-9: {public_key: x, address: 10.10.0.9}\nlinks:\n"},
+	{"links:\n", PHONE "}\nlinks:\n"},
+	{"links:\n", PHONE ", default_route: []}\nlinks:\n"},
+	{"links:\n", PHONE ", default_route: clients}\nlinks:\n"},
+	{"links:\n", PHONE ", default_route: [clients, site-1]}\nlinks:\n"},
+	{"links:\n", "revoked: " OTHER_KEY "\nlinks:\n"},
+	{"links:\n", PHONE ", dns: 10.10.0.1}\nlinks:\n"},
+	{"links:\n", PHONE ", dns: [10.10.0.1, corp.example]}\nlinks:\n"},
 };
 
 static void test_changes(void **state)

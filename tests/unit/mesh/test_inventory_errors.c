@@ -63,7 +63,7 @@ static void test_refused_yaml(void **state)
 		&(struct wrong){"",
 			"1:1: required key `overlay` is missing\n"
 			"1:102: unknown key `x`; allowed are `mesh`, `overlay`, `topology`, "
-			"`defaults`, `nodes`, `links`\n"});
+			"`defaults`, `nodes`, `links`, `revoked`\n"});
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		char *tail = mem_printf(
 			"%snodes: {a: {public_key: " KEY ", address: 10.0.0.1}}\n", table[i].text);
@@ -109,7 +109,7 @@ static void test_top(void **state)
 			"4:32: duplicate key `mtu` in `defaults`; the first is on line 4\n"},
 		{"overlay: 10.0.0.0/8\n\"\\e[31m\": x\n",
 			"4:1: unknown key `\\x1b[31m`; allowed are `mesh`, `overlay`, `topology`, "
-			"`defaults`, `nodes`, `links`\n"},
+			"`defaults`, `nodes`, `links`, `revoked`\n"},
 	};
 
 	assert_all(before, table);

@@ -70,6 +70,26 @@ static void assert_candidates(
 	assert_string_equal(buf_str(&got), want);
 }
 
+/* A default route goes to whom its node names; what else it has goes to all. */
+static void default_routes_go_to_those_who_are_named(void **state)
+{
+	static const unsigned site_2[] = {SITE_2};
+	struct fixture f;
+
+	start(&f, MESH_HUB_AND_SPOKE);
+	mesh_topology_free(f.t);
+	mesh_build_network(&f.b, HUB_A, "0.0.0.0/0", NONE);
+	f.b.nodes.items[HUB_A].takers = (struct mesh_takers){
+		.stated = true, .clients = true, .nodes = site_2, .n_nodes = 1};
+	f.t = mesh_topology_new(mesh_build_end(&f.b));
+	assert_candidates(&f, LAPTOP, "0.0.0.0/0", "=hub-a");
+	assert_candidates(&f, SITE_2, "0.0.0.0/0", "=hub-a hub-b>hub-a");
+	assert_candidates(&f, SITE_1, "0.0.0.0/0", "");
+	assert_candidates(&f, HUB_B, "0.0.0.0/0", "");
+	assert_candidates(&f, SITE_1, "10.10.0.1/32", "=hub-a");
+	stop(&f);
+}
+
 static void candidates_of_networks(void **state)
 {
 	struct fixture f;
@@ -321,6 +341,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(candidates_of_networks),
+		cmocka_unit_test(default_routes_go_to_those_who_are_named),
 		cmocka_unit_test(candidates_of_a_prefix_with_two_origins),
 		cmocka_unit_test(weights),
 		cmocka_unit_test(a_clients_prefixes_have_one_candidate),

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""shunt revoke takes a node out in place and its key for good; shunt hosts tells names."""
+import json
+import os
+
+import pytest
+from shunt import INVENTORY, shunt
+
+LAPTOP_KEY = "dW5KeYDtT+6TZNjnKQj+J43q0Cj3MPaQ83u7YzL9YhE="
+LAPTOP = f"""\
+
+  # people
+  laptop:                    # Anna's
+    role: client
+    public_key: {LAPTOP_KEY}
+    address: [10.10.0.50]
+    # never at home
+
+  phone: {{role: client, public_key: TGjRpto7oneA+C2/5krRJKRswzuKwSrrwde+bietvlM=, address: 10.10.0.51}}
+"""
+LINKS = """\
+links:
+  - [laptop, hub-a]          # near
+  - [site-1, hub-b]
+  - [laptop, phone]
+"""
+
+
+@pytest.fixture(name="mesh")
+def fixture_mesh(tmp_path):
+    path = tmp_path / "mesh.yaml"
+    path.write_text("# of corp\n" + INVENTORY + LAPTOP + LINKS, encoding="utf-8")
+    path.chmod(0o640)
+    return path
+
+
+def test_a_lost_laptop(mesh):
+    lines = mesh.read_text(encoding="utf-8").splitlines(keepends=True)
+    done = shunt("revoke", "laptop", "mesh.yaml", cwd=mesh.parent)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    said = done.stdout.split()
+    assert "hub-a" in said and "hub-b" in said and "phone" in said and "site-1" not in said
+    after = mesh.read_text(encoding="utf-8").splitlines(keepends=True)
+    gone = lines.index("  laptop:                    # Anna's\n")
+    want = lines[:gone] + lines[gone + 5:]
+    want = [line for line in want if "- [laptop" not in line]
+    want.remove("\n") if want.count("\n") > after.count("\n") else None  # pylint: disable=expression-not-assigned
+    assert after == want + ["revoked:\n", f"  - {LAPTOP_KEY}  # laptop\n"]
+    assert mesh.stat().st_mode & 0o777 == 0o640 and os.listdir(mesh.parent) == ["mesh.yaml"]
+    assert shunt("check", "mesh.yaml", cwd=mesh.parent).returncode == 0
+
+
+def test_the_key_is_refused_if_it_comes_back(mesh):
+    assert shunt("revoke", "laptop", "mesh.yaml", cwd=mesh.parent).returncode == 0
+    text = mesh.read_text(encoding="utf-8")
+    mesh.write_text(text.replace("links:", f"  again: {{public_key: {LAPTOP_KEY}, address: 10.10.0.60}}\nlinks:"))
+    done = shunt("check", "--json", "mesh.yaml", cwd=mesh.parent)
+    assert done.returncode == 1 and "revoked-key" in [f["code"] for f in json.loads(done.stdout)["findings"]]
+    # Another key for another laptop is none of that.
+    mesh.write_text(text)
+    assert shunt("client", "laptop", "mesh.yaml", "-o", "p", cwd=mesh.parent).returncode == 0
+
+
+def test_several_are_revoked_one_after_the_other(mesh):
+    for node in ["laptop", "phone", "site-2", "site-1"]:
+        assert shunt("revoke", node, "mesh.yaml", cwd=mesh.parent).returncode == 0, node
+    text = mesh.read_text(encoding="utf-8")
+    assert "links" not in text and text.count("  - ") == 4 and text.endswith("  # site-1\n")
+    assert shunt("check", "mesh.yaml", cwd=mesh.parent).returncode == 0
+
+
+def test_json_and_dry_run(mesh):
+    before = mesh.read_bytes()
+    done = shunt("revoke", "laptop", "mesh.yaml", "--dry-run", cwd=mesh.parent)
+    assert done.returncode == 0 and "- " + "    role: client\n" in done.stdout and "+ revoked:\n" in done.stdout
+    assert mesh.read_bytes() == before
+    done = shunt("revoke", "laptop", "mesh.yaml", "--json", cwd=mesh.parent)
+    assert json.loads(done.stdout) == {"node": "laptop", "public_key": LAPTOP_KEY, "links": 2, "lists": 0,
+                                       "reload": ["hub-a", "hub-b"], "clients": ["phone"]}
+
+
+def test_what_is_refused_changes_nothing(mesh):
+    before = mesh.read_bytes()
+    done = shunt("revoke", "lapto", "mesh.yaml", cwd=mesh.parent)
+    assert done.returncode == 2 and "laptop" in done.stderr
+    # Without its last hub the mesh would be none.
+    assert shunt("revoke", "laptop", "nothing.yaml", cwd=mesh.parent).returncode == 2
+    assert mesh.read_bytes() == before
+
+
+@pytest.mark.parametrize("words, want", [
+    ([], ["10.10.0.1\thub-a", "fd10::1\thub-a", "10.10.0.2\tsite.one"]),
+    (["--domain", "corp"], ["10.10.0.1\thub-a.corp hub-a", "fd10::1\thub-a.corp hub-a", "10.10.0.2\tsite.one.corp site.one"]),
+    (["--format", "dnsmasq", "--domain", "corp"],
+     ["host-record=hub-a.corp,hub-a,10.10.0.1", "host-record=hub-a.corp,hub-a,fd10::1",
+      "host-record=site.one.corp,site.one,10.10.0.2"]),
+    (["--format", "unbound"],
+     ["server:", '\tlocal-data: "hub-a. IN A 10.10.0.1"', '\tlocal-data-ptr: "10.10.0.1 hub-a"',
+      '\tlocal-data: "hub-a. IN AAAA fd10::1"', '\tlocal-data-ptr: "fd10::1 hub-a"',
+      '\tlocal-data: "site.one. IN A 10.10.0.2"', '\tlocal-data-ptr: "10.10.0.2 site.one"']),
+])
+def test_hosts(words, want, tmp_path):
+    (tmp_path / "m.yaml").write_text("mesh: m\noverlay: [10.10.0.0/24, 'fd10::/64']\nnodes:\n"
+                                     "  hub-a: {public_key: x, address: [10.10.0.1, 'fd10::1']}\n"
+                                     "  site.one: {public_key: x, address: 10.10.0.2}\n"
+                                     "  a=b: {public_key: x, address: 10.10.0.3}\n")
+    done = shunt("hosts", "m.yaml", *words, cwd=tmp_path)
+    assert done.returncode == 0 and "a=b" in done.stderr
+    assert done.stdout.splitlines()[1:] == want
+    assert shunt("hosts", "m.yaml", "--format", "x", cwd=tmp_path).returncode == 2
