@@ -247,6 +247,23 @@ int outdir_put(
 	return 0;
 }
 
+bool outdir_get(struct outdir *o, const char *group, const char *file, struct buf *out)
+{
+	int dir = openat(o->fd, group, DIR_FLAGS);
+	int fd = dir < 0 ? -1 : openat(dir, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : 1;
+
+	while (n > 0) {
+		n = read(fd, buf_room(out, 65536), 65536);
+		out->n += n > 0 ? (size_t)n : 0;
+	}
+	if (dir >= 0)
+		close(dir);
+	if (fd >= 0)
+		close(fd);
+	return n == 0;
+}
+
 static int make_groups(struct outdir *o)
 {
 	for (size_t i = 0; i < o->items.n; i++) {

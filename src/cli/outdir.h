@@ -11,6 +11,7 @@
 #ifndef SHUNT_CLI_OUTDIR_H
 #define SHUNT_CLI_OUTDIR_H
 
+#include "base/buf.h"
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -25,6 +26,8 @@ void outdir_close(struct outdir *o);
  * component; anything else is -EINVAL. After an error only outdir_close makes sense. */
 int outdir_put(
 	struct outdir *o, const char *group, const char *file, const void *content, size_t len);
+/* Appends what is there now; false: nothing that could be read. */
+bool outdir_get(struct outdir *o, const char *group, const char *file, struct buf *out);
 /* Makes all that was put visible, or nothing; on disk before it returns 0. */
 int outdir_commit(struct outdir *o);
 

@@ -4,12 +4,14 @@
 #include "mesh/render.h"
 
 #include "base/mem.h"
+#include "base/vec.h"
 #include "cli/cli.h"
 #include "cli/findings.h"
 #include "cli/outdir.h"
 #include "cli/term.h"
 #include "mesh/check.h"
 #include "mesh/render_routing.h"
+#include "mesh/stale.h"
 #include <errno.h>
 #include <jansson.h>
 #include <signal.h>
@@ -25,7 +27,8 @@ struct job {
 	struct outdir *out;
 	char **gone; /* "node/file" */
 	size_t n_gone;
-	size_t n_pruned; /* of them, from the first on */
+	size_t n_pruned;   /* of them, from the first on */
+	VEC(char *) stale; /* sentences about clients' files */
 };
 
 /* Until the renames begin, a signal ends the run as an error does: without a trace. */
@@ -115,6 +118,18 @@ static int put_engine(struct job *j, struct renderers *r, const struct mesh_node
 	return err;
 }
 
+/* Of a client that has such a file already: whoever took it there has to take the new one. */
+static void note_stale(struct job *j, const struct mesh_node *n, const char *file, const char *text)
+{
+	AUTO_BUF was = {0}, what = {0};
+
+	if (n->role != MESH_CLIENT || !outdir_get(j->out, n->name, file, &was))
+		return;
+	mesh_stale_difference(buf_str(&was), text, &what);
+	if (what.n)
+		vec_push(&j->stale, mem_printf("%s's file is stale: %s", n->name, buf_str(&what)));
+}
+
 static int put_node(struct job *j, struct renderers *r, unsigned node)
 {
 	const struct mesh_node *n = &j->inv->nodes[node];
@@ -123,6 +138,7 @@ static int put_node(struct job *j, struct renderers *r, unsigned node)
 
 	buf_reset(&r->text);
 	mesh_render_node(r->wg_quick, node, &r->text);
+	note_stale(j, n, name, buf_str(&r->text));
 	err = outdir_put(j->out, n->name, name, r->text.data, r->text.n);
 	return err ? err : put_engine(j, r, n);
 }
@@ -230,6 +246,8 @@ static void report_text(const struct job *j)
 	for (size_t i = 0; i < j->n_gone; i++)
 		printf("%s/%s: no node has it any more, %s\n", j->dir, j->gone[i],
 			i < j->n_pruned ? "removed" : "--prune removes it");
+	for (size_t i = 0; i < j->stale.n; i++)
+		printf("%s\n", j->stale.items[i]);
 }
 
 static void report_json(const struct job *j)
@@ -241,8 +259,13 @@ static void report_json(const struct job *j)
 	for (size_t i = 0; i < j->n_gone; i++)
 		json_array_append_new(gone,
 			json_pack("{s:s, s:b}", "file", j->gone[i], "removed", i < j->n_pruned));
-	json_t *all = json_pack("{s:s, s:o, s:I, s:o}", "directory", j->dir, "written", written,
-		"unchanged", (json_int_t)outdir_n_unchanged(j->out), "gone", gone);
+	json_t *stale = json_array();
+
+	for (size_t i = 0; i < j->stale.n; i++)
+		json_array_append_new(stale, json_string(j->stale.items[i]));
+	json_t *all = json_pack("{s:s, s:o, s:I, s:o, s:o}", "directory", j->dir, "written",
+		written, "unchanged", (json_int_t)outdir_n_unchanged(j->out), "gone", gone, "stale",
+		stale);
 	json_dumpf(all, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(all);
@@ -273,6 +296,9 @@ static void job_done(struct job *j)
 	for (size_t i = 0; i < j->n_gone; i++)
 		free(j->gone[i]);
 	free(j->gone);
+	for (size_t i = 0; i < j->stale.n; i++)
+		free(j->stale.items[i]);
+	vec_done(&j->stale);
 	outdir_close(j->out);
 	mesh_topology_free(j->topology);
 	mesh_inventory_free(j->inv);

@@ -3,6 +3,7 @@
 
 #include "base/secret.h"
 #include "daemon/kernel_table.h"
+#include "mesh/stale.h"
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -120,6 +121,13 @@ static void make_peers(struct generation *g, generation_psk_fn *read_psk)
 	}
 }
 
+static void add_stale(const char *sentence, void *data)
+{
+	struct generation *g = data;
+
+	vec_push(&g->stale, mem_strdup(sentence));
+}
+
 struct generation *generation_make(const struct generation_parts *parts)
 {
 	struct generation *g = secret_zalloc(1, sizeof(*g));
@@ -140,9 +148,11 @@ struct generation *generation_make(const struct generation_parts *parts)
 	make_addresses(g);
 	make_peers(g, parts->read_psk);
 	make_for_engine(g);
-	if (parts->before)
+	if (parts->before) {
 		candidate_changes_between(
 			&parts->before->view, parts->before->ids, &g->view, g->ids, &g->changes);
+		mesh_stale_clients(parts->before->topology, g->topology, add_stale, g);
+	}
 	return g;
 }
 
@@ -169,6 +179,7 @@ static void generation_free(struct generation *g)
 {
 	names_done(&g->names);
 	generation_faults_done(&g->faults);
+	generation_faults_done(&g->stale);
 	vec_done(&g->changes);
 	map_free(g->by_id);
 	map_free(g->by_key);

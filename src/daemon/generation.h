@@ -65,6 +65,7 @@ struct generation {
 	size_t n_guarded;
 	struct mesh_announcers *announcers; /* NULL: it has no engine */
 	candidate_changes changes; /* of view, against the generation before; the first has none */
+	generation_faults stale;   /* clients' files, by a change against the one before */
 	generation_faults faults;  /* of the inventory, those that others can live with */
 };
 

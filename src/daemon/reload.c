@@ -127,6 +127,15 @@ static void report_mtu(struct reload *r)
 	changes_add(&r->changes, "MTU: %u -> %u", r->mtu_before, now);
 }
 
+/* Nobody reads the inventory there. */
+static void report_stale(struct reload *r)
+{
+	const struct generation *g = r->daemon->gen;
+
+	for (size_t i = 0; i < g->stale.n; i++)
+		changes_add(&r->changes, "%s", g->stale.items[i]);
+}
+
 /* From here on the new generation counts, whatever the device says. */
 static void put_in_force(struct reload *r, const struct generation *fresh)
 {
@@ -180,6 +189,7 @@ void reload_settle(struct reload *r)
 	if (r->phase != IN_FORCE || !r->is_synced || daemon_is_syncing(d))
 		return;
 	report_mtu(r);
+	report_stale(r);
 	log_info("reloaded %s: %zu peers", d->options->file, d->gen->n_peers);
 	if (r->err) {
 		buf_printf(&why,

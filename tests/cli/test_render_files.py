@@ -86,7 +86,7 @@ def test_only_what_changed_is_written(folder):
     text = INVENTORY.replace("10.20.2.0/24", "10.20.9.0/24")
     (folder / "mesh.yaml").write_text(text)
     report = json.loads(render(folder, "--json").stdout)
-    assert report == {"directory": "out", "unchanged": 1, "gone": [],
+    assert report == {"directory": "out", "unchanged": 1, "gone": [], "stale": [],
                       "written": ["hub-a/wg0.conf", "hub-b/wg0.conf", "site-1/wg0.conf"]}
 
 

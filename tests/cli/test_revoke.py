@@ -108,3 +108,18 @@ def test_hosts(words, want, tmp_path):
     assert done.returncode == 0 and "a=b" in done.stderr
     assert done.stdout.splitlines()[1:] == want
     assert shunt("hosts", "m.yaml", "--format", "x", cwd=tmp_path).returncode == 2
+
+
+def test_clients_whose_files_are_stale(mesh):
+    def lines():
+        return shunt("render", "mesh.yaml", "-o", "out", cwd=mesh.parent).stdout.splitlines()[1:]
+
+    text = mesh.read_text(encoding="utf-8").replace("  - [laptop, phone]\n", "")
+    mesh.write_text(text, encoding="utf-8")
+    assert not lines() and not lines()
+    mesh.write_text(text.replace("192.0.2.2:51820", "192.0.2.3:51820").replace("[10.20.2.0/24]", "[10.20.9.0/24]"))
+    assert lines() == ["laptop's file is stale: AllowedIPs of hub-a",
+                       "phone's file is stale: Endpoint of hub-b, AllowedIPs of hub-b"]
+    mesh.write_text(text.replace("  - [laptop, hub-a]          # near\n", ""))
+    told = json.loads(shunt("render", "mesh.yaml", "-o", "out", "--json", cwd=mesh.parent).stdout)["stale"]
+    assert told[0] == "laptop's file is stale: hub-b, who is new, hub-a, who is gone" and len(told) == 2
