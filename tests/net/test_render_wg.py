@@ -159,6 +159,25 @@ class Pair:
                    for line in self.show(name, "latest-handshakes").splitlines())
 
 
+def assert_profile_pings(pair, folder, environment):
+    """A profile for an app, on a stock device in site-1's place: stripped as wg-quick does, it pings the hub."""
+    profile = folder / "wg1.conf"
+    run([SHUNT, "client", "phone", folder / "mesh.yaml", "-o", profile])
+    run([SHUNT, "render", folder / "mesh.yaml", "-o", folder / "out"])
+    (pair.etc("hub-a") / "wg0.conf").write_text((folder / "out/hub-a/wg0.conf").read_text())
+    pair.nodes["hub-a"].run(["wg-quick", "up", "wg0"], env=environment)
+    phone = pair.nodes["site-1"]
+    start_device(phone, "wg1")
+    phone.run(["wg", "setconf", "wg1", "/dev/stdin"], input=run(["wg-quick", "strip", str(profile)]))
+    address, = re.findall(r"^Address = (\S+)$", profile.read_text(), re.M)
+    phone.run(["ip", "address", "add", address, "dev", "wg1"])
+    phone.run(["ip", "link", "set", "wg1", "mtu", "1420", "up"])
+    phone.run(["ip", "route", "add", "10.10.0.0/24", "dev", "wg1"])
+    wait_for("the phone's ping", lambda: subprocess.run(
+        phone.inside(["ping", "-n", "-c", "1", "-W", "2", "10.10.0.1"]), capture_output=True, check=False).returncode == 0, 15)
+    pair.nodes["hub-a"].run(["wg-quick", "down", "wg0"], env=environment)
+
+
 def test_up_and_reload(lab, tmp_path):
     pair = Pair(lab)
     pair.render(tmp_path)
@@ -192,3 +211,4 @@ def test_up_and_reload(lab, tmp_path):
     assert pair.show("site-1", "private-key").strip() == "(none)"
     for node in pair.nodes.values():
         node.run(["wg-quick", "down", "wg0"], env=environment)
+    assert_profile_pings(pair, tmp_path, environment)
