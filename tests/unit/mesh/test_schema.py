@@ -241,7 +241,7 @@ def is_for_the_reader(place, value):
         return value not in (KEY, None, [], {}, GONE)  # the shape of a key is the check's
     if place == ("nodes", "a"):
         return value is GONE  # the link names it
-    if place[-1] == "reflectors":  # whether there is a node of that name is the reader's
+    if place[-1] in ("reflectors", "default_route"):  # whether there is a node of that name is the reader's
         return value in ("x", ["x"])
     if place == ("nodes",):
         return isinstance(value, dict) and "b" not in value
