@@ -71,7 +71,8 @@ static inline void mesh_random_networks(struct mesh_build *b, struct chance *c)
 		mesh_random_anycast(b, c, "0.0.0.0/0");
 }
 
-/* Some who offer a default route say who takes it: clients, or two others, or nobody. */
+/* Some who offer a default route say who takes it: clients, or two others, or nobody; the inventory
+ * is ended already. */
 static inline void mesh_random_takers(struct mesh_build *b, struct chance *c)
 {
 	for (size_t i = 0; i < b->nodes.n; i++) {
@@ -128,8 +129,6 @@ static inline const struct mesh_inventory *mesh_random(struct mesh_build *b, str
 		if (x != y && !mesh_random_has_link(b, x, y))
 			mesh_build_link(b, x, y);
 	}
-	if (chance_below(c, 2))
-		mesh_random_takers(b, c);
 	return mesh_build_end(b);
 }
 

@@ -362,6 +362,8 @@ static void random_meshes_as_their_views(void **state)
 
 		if (i % 2)
 			mesh_random_engines(&b, &c);
+		if (i % 3)
+			mesh_random_takers(&b, &c);
 		r = mesh_renderer_new(t);
 		for (unsigned node = 0; node < b.nodes.n; node++) {
 			struct mesh_renderer *alone = mesh_renderer_new(t);
