@@ -16,6 +16,8 @@ import pytest
 from shunt import SHUNT, shunt
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from reflow import long_lines  # noqa: E402
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("**/*.md")), ROOT / "tests/vm/README.md"]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.M | re.S)
@@ -125,9 +127,19 @@ def test_files_that_are_named_are_there(page):
     text = text_of(page)
     code = [b for _, language, b in FENCE.findall(text) if language in ("", "sh")] + INLINE.findall(FENCE.sub("", text))
     named = {name for block in code for name in FILE.findall(block)
-             if not re.search(r"(^|/)[A-Z]+(/|$)", name)}
+             if not re.search(r"(^|/)[A-Z]+(/|\.|$)", name)}
     gone = [n for n in sorted(named) if not any(ROOT.glob(n)) and not any((SHUNT.parent).glob(n)) and not any(page.parent.glob(n))]
     assert page.name == "CHANGELOG.md" or gone == []
+
+
+# Pages that change under several hands at the moment: reflow them by tests/reflow.py and leave them out here.
+LONG = {"docs/decision.md", "docs/findings.md", "docs/inventory.md", "docs/liveness.md", "docs/operations.md",
+        "docs/render.md", "docs/routing.md", "docs/shunt-wg.md", "docs/testing.md", "tests/vm/README.md"}
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if name_of(p) not in LONG], ids=name_of)
+def test_prose_has_a_hundred_columns(page):
+    assert long_lines(text_of(page)) == []
 
 
 def test_versions_are_those_of_the_sources():
