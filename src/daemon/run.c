@@ -183,6 +183,7 @@ static int open_device(struct daemon *d, struct buf *why)
 
 	o.patience_ms = DYING_MS;
 	process_set_nice(PROCESS_NICE_URGENT); /* so is the data plane that it may start */
+	process_go_first();
 	err = device_open(&o, &device, &d->cold_start, text, sizeof(text));
 	process_set_nice(PROCESS_NICE_BULK);
 	if (!err)

@@ -11,6 +11,7 @@
 #include "device/internal.h"
 
 #include "sys/clock.h"
+#include "sys/process.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -54,6 +55,7 @@ static _Noreturn void keep(const char *program, const char *ifname, int null, in
 	pid_t pid;
 
 	setsid();
+	process_go_first();
 	pid = fork();
 	if (pid == 0)
 		become(program, ifname, null, log);

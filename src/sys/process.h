@@ -30,14 +30,14 @@ void process_forget_start(void);
  * nothing where there is none. Waits for nobody. */
 void process_notify(const char *state);
 
-/* How the calling thread stands to others: what a move waits for, and bulk work. Without the right
- * to go first, so be it. */
+/* How the calling thread stands to others: what a move waits for, and bulk work. Who is urgent has
+ * short slices as well (Linux 6.12 and later). Without the right to go first, so be it. */
 enum process_nice { PROCESS_NICE_URGENT = -10, PROCESS_NICE_BULK = 0 };
 void process_set_nice(enum process_nice nice);
-/* Between sessions the scheduler weighs none of that where it groups processes by session
- * (sched(7), "autogroup"): gives that of this process to its session as well, if it goes first and
- * the session is its own. Waits for up to half a second. */
-void process_lift_session(void);
+/* Does so for a process that was given a niceness below 0, and for its session if that is its own:
+ * where the scheduler groups processes by session (sched(7), "autogroup"), a niceness counts within
+ * one alone. Waits for up to half a second; safe between fork and exec. */
+void process_go_first(void);
 
 /* Reads /proc/sys/<path>; 0 and the number, or negative errno. */
 int sysctl_read_int(const char *path, int *ret);

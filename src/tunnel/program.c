@@ -278,7 +278,7 @@ static int start_device(struct program *p, int uapi_fd, int n_workers)
 			return 1;
 		}
 	}
-	process_lift_session();
+	process_go_first();
 	/* Large answers and requests go back to the system, always. */
 	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 	err = watch_new(&p->tun, &calls, &p->watch);

@@ -338,6 +338,17 @@ def test_it_keeps_few_privileges_and_gets_no_new_ones(mesh):
         assert status["NoNewPrivs"].strip() == "1", name
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/autogroup"), reason="the kernel doesn't group by session")
+@pytest.mark.parametrize("kind", ["shunt-wg", "wireguard-go"])
+def test_it_and_the_device_go_first_among_sessions(mesh, kind):
+    mesh.start("site-1", userspace=kind if kind == "wireguard-go" else None)
+    pids = processes_in([mesh.nodes["site-1"].namespace])
+    assert mesh.daemons["site-1"].process.pid in pids and len(pids) > 1
+    for pid in pids:
+        group = pathlib.Path(f"/proc/{pid}/autogroup").read_text(encoding="ascii")
+        assert group.endswith(" nice -10\n"), (pid, group)
+
+
 def test_what_the_systemd_unit_leaves_it_is_enough(mesh):
     unit = pathlib.Path(__file__).resolve().parents[2] / "contrib/systemd/shuntd@.service"
     (line,) = [ln for ln in unit.read_text("ascii").splitlines()

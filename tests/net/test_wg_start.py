@@ -5,6 +5,7 @@ network namespace."""
 import contextlib
 import os
 import pathlib
+import re
 import resource
 import signal
 import socket
@@ -95,6 +96,12 @@ def test_few_descriptors(node):
     assert started and started == list(range(started[0], 44))
 
 
+def slice_ns(pid):
+    """None: the kernel doesn't tell."""
+    found = re.search(r"^se\.slice +: +(\d+)", pathlib.Path(f"/proc/{pid}/sched").read_text(encoding="ascii"), re.M)
+    return found and int(found.group(1))
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/self/autogroup"), reason="the kernel doesn't group by session")
 @pytest.mark.parametrize("nice", [-10, 0])
 def test_goes_first_among_sessions(node, nice):
@@ -103,6 +110,7 @@ def test_goes_first_among_sessions(node, nice):
     (pid,) = processes_in([node.namespace])
     group = pathlib.Path(f"/proc/{pid}/autogroup").read_text(encoding="ascii")
     assert group.endswith(f" nice {nice}\n")
+    assert slice_ns(pid) in ((None, 500000) if nice else (None, slice_ns("self")))
     node.ip("link del wg0")
     wait_for("it ended", lambda: not processes_in([node.namespace]), 10)
 
