@@ -129,6 +129,13 @@ static int compare(const struct way *a, const struct way *b)
 	return 0;
 }
 
+/* Equal, were all up. */
+static bool is_equal_at_best(struct way a, struct way b)
+{
+	a.origin_down = b.origin_down = a.last_resort = b.last_resort = false;
+	return compare(&a, &b) == 0;
+}
+
 static bool is_better(const struct way *a, const struct way *b)
 {
 	int c = compare(a, b);
@@ -242,10 +249,11 @@ static enum answer may_share(
 			if (!network || !is_way(w, n, next, origin, p) || next == origin)
 				continue;
 			is_usable = way_by(w, n, next, origin, network, &x);
-			if (is_usable && compare(&x, best) != 0)
+			if (is_usable && !is_equal_at_best(x, *best))
 				continue;
 			x_may = takes_many(w, n, origin);
-			if (!is_usable) /* its rank may count all the same */
+			/* Its rank may count all the same. */
+			if (!is_usable || compare(&x, best) != 0)
 				x_may = x_may == YES ? YES : MAYBE;
 			may = x_may < may ? x_may : may;
 		}
