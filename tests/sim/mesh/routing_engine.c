@@ -31,6 +31,7 @@ struct written {
 
 struct speaker {
 	bool runs, is_mute; /* is_mute: it announces nothing of its own */
+	unsigned edition;   /* of the inventory that its configuration is rendered of */
 	uint32_t port;
 	unsigned starts;
 	instant at; /* thinks next */
@@ -125,13 +126,20 @@ static bool is_hub(const struct world *w, unsigned n)
 	return w->inv->nodes[n].role == MESH_HUB;
 }
 
-/* Hubs are everybody's reflectors, and who stands under links with somebody has a session with him.
- */
+/* By its configuration. Hubs are everybody's reflectors, and who stands under links with somebody
+ * has a session with him. */
+static bool calls(const struct world *w, unsigned a, unsigned b)
+{
+	const struct mesh_inventory *inv = &w->builds[speaker(w, a)->edition].inv;
+
+	return a != b && has_engine(w, a) && has_engine(w, b) &&
+	       (is_hub(w, a) || is_hub(w, b) || naive_listed(inv, a, b)) &&
+	       naive_tunnel(inv, NAIVE_NONE, a, b);
+}
+
 static bool are_neighbors(const struct world *w, unsigned a, unsigned b)
 {
-	return a != b && has_engine(w, a) && has_engine(w, b) &&
-	       (is_hub(w, a) || is_hub(w, b) || naive_listed(w->inv, a, b)) &&
-	       naive_tunnel(w->inv, NAIVE_NONE, a, b);
+	return calls(w, a, b) && calls(w, b, a);
 }
 
 /* As BIRD has it: IPv4 in a table of its own, IPv6 in main. */
@@ -190,6 +198,13 @@ static void begin_session(struct world *w, unsigned a, unsigned b)
 	poke(w, b, in_a_while(w, 1, 60));
 }
 
+/* The other side was started again by a configuration without it, and won't call any more. */
+static bool is_left(const struct world *w, unsigned a, unsigned b)
+{
+	return speaker(w, b)->runs && !speaker(w, b)->sessions[a].is_up && !calls(w, b, a) &&
+	       instant_diff(w->now, speaker(w, b)->died_at) >= GRACE_NS;
+}
+
 static void renew_session(struct world *w, unsigned a, unsigned b)
 {
 	struct session *s = &speaker(w, a)->sessions[b];
@@ -197,12 +212,28 @@ static void renew_session(struct world *w, unsigned a, unsigned b)
 
 	if (passes)
 		s->heard_at = w->now;
-	if (s->is_up && (!is_there(w, b) || (speaker(w, b)->runs &&
-						    instant_diff(w->now, s->heard_at) >= HOLD_NS)))
+	if (s->is_up &&
+		(!is_there(w, b) || is_left(w, a, b) ||
+			(speaker(w, b)->runs && instant_diff(w->now, s->heard_at) >= HOLD_NS)))
 		end_session(w, a, b);
 	else if (!s->is_up && passes && !instant_before(w->now, s->retry_at) &&
 		 has_signal(w, a, b, AF_INET) && has_signal(w, b, a, AF_INET))
 		begin_session(w, a, b);
+}
+
+/* Whoever reloads the daemon does so with the engine's configuration. It takes leave of neighbors
+ * that aren't in it any more. */
+static void configure(struct world *w, unsigned a)
+{
+	speaker(w, a)->edition = w->nodes[a].edition;
+	for (unsigned b = 0; b < w->n_nodes; b++) {
+		if (!speaker(w, a)->sessions[b].is_up || calls(w, a, b))
+			continue;
+		end_session(w, a, b);
+		if (speaker(w, b)->runs && packets_pass(w, a, b))
+			end_session(w, b, a);
+		poke(w, b, in_a_while(w, 1, 20));
+	}
 }
 
 /* What b tells a of the prefix: hubs pass on what they have of sites. */
@@ -372,12 +403,15 @@ static void think(struct world *w, unsigned a)
 	struct speaker *s = speaker(w, a);
 
 	s->at = instant_add(w->now, LOOK_NS);
-	for (unsigned b = 0; b < w->n_nodes; b++)
-		if (are_neighbors(w, a, b)) {
-			renew_session(w, a, b);
-			if (s->sessions[b].is_up && speaker(w, b)->runs)
-				hear(w, a, b);
-		}
+	if (s->edition != w->nodes[a].edition)
+		configure(w, a);
+	for (unsigned b = 0; b < w->n_nodes; b++) {
+		if (!s->sessions[b].is_up && !are_neighbors(w, a, b))
+			continue;
+		renew_session(w, a, b);
+		if (s->sessions[b].is_up && speaker(w, b)->runs && calls(w, b, a))
+			hear(w, a, b);
+	}
 	if (!instant_is_never(s->sweeps_at) && !instant_before(w->now, s->sweeps_at)) {
 		s->sweeps_at = INSTANT_NEVER;
 		sweep(w, a);
@@ -414,6 +448,7 @@ void routing_start(struct world *w, unsigned node, bool graceful)
 		return;
 	s = speaker(w, node);
 	s->runs = true;
+	s->edition = w->nodes[node].edition;
 	s->port = 1000 * (node + 1) + ++s->starts;
 	memset(s->sessions, 0, sizeof(s->sessions));
 	s->knows_at = in_a_while(w, 1500, 2600);
@@ -515,12 +550,11 @@ static bool is_settled(const struct world *w, unsigned a)
 	const struct speaker *s = speaker(w, a);
 	bool unused;
 
-	if (!s->runs || instant_before(w->now, s->knows_at))
+	if (!s->runs || instant_before(w->now, s->knows_at) || s->edition != w->nodes[a].edition)
 		return false;
 	for (unsigned b = 0; b < w->n_nodes; b++) {
-		if (!are_neighbors(w, a, b))
-			continue;
-		if (s->sessions[b].is_up != (w->nodes[b].is_on && packets_pass(w, a, b)))
+		if (s->sessions[b].is_up !=
+			(are_neighbors(w, a, b) && w->nodes[b].is_on && packets_pass(w, a, b)))
 			return false;
 		for (size_t i = 0; s->sessions[b].is_up && i < w->routing->prefixes.n; i++)
 			if (s->sessions[b].told[i] != told_by(w, b, a, i))
