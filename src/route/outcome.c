@@ -60,13 +60,37 @@ static enum rib_state pinned_state(const struct rib_candidate *c)
 	return c->source == RIB_INVENTORY ? RIB_UP : RIB_DOWN;
 }
 
+/* ... of an engine's; the inventory names each direct way. */
+static bool leads_by_hubs_alone(const struct rib_set *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (!s->candidates[i].transit || s->candidates[i].source != RIB_KERNEL)
+			return false;
+	return true;
+}
+
+/* That the origin drains is no reason to pass over one hub for another: on its own way back it sees
+ * the hubs alone. Which of their lines are poor is another matter. */
+static void forget_drain(const struct rib *rib, struct decision_contender *x)
+{
+	const struct rib_candidate *c = x->candidate;
+
+	if (x->origin == RIB_LAST_RESORT &&
+		reach_of(rib->peers.items[c->peer], c->origin) != RIB_REACH_POOR)
+		x->origin = RIB_UP;
+}
+
 static void enter(struct rib *rib, const struct rib_set *s)
 {
+	bool by_hubs_alone = leads_by_hubs_alone(s);
+
 	contest_reserve(&rib->contest, s->n);
 	for (size_t i = 0; i < s->n; i++) {
 		struct decision_contender *x = &rib->contest.contenders[i];
 
 		*x = contender(rib, &s->candidates[i]);
+		if (by_hubs_alone)
+			forget_drain(rib, x);
 		if (s->policy->pinned) {
 			x->state = pinned_state(x->candidate);
 			x->origin = RIB_UP;

@@ -40,6 +40,10 @@
  * that nobody but the kernel tells of has owners and no route of ours. The engine says that the
  * next hop has the origin, which is more than that we don't see it: such an origin that is down for
  * us counts as up. That it drains or holds counts as ever, and so does what the next hop reports.
+ *
+ * Where that source has no direct candidate, and no other has any at all, it counts for nothing
+ * that an origin drains or holds: it tells hubs apart for us, and not for the origin on its way
+ * back.
  */
 #ifndef SHUNT_ROUTE_RIB_H
 #define SHUNT_ROUTE_RIB_H

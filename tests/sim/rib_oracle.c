@@ -93,12 +93,30 @@ static enum rib_state origin_of(const struct oracle *o, const struct rib_candida
 	return seen;
 }
 
+static bool by_hubs_alone(const struct oracle_prefix *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (!p->candidates[i].transit || p->candidates[i].source != RIB_KERNEL)
+			return false;
+	return true;
+}
+
+/* As the prefix's candidates are compared: among hubs alone no drain behind them counts. */
+static enum rib_state origin_in(
+	const struct oracle *o, const struct oracle_prefix *p, const struct rib_candidate *c)
+{
+	enum rib_state s = origin_of(o, c);
+	bool is_poor = o->reaches[c->peer][c->origin] == RIB_REACH_POOR;
+
+	return s == RIB_LAST_RESORT && !is_poor && by_hubs_alone(p) ? RIB_UP : s;
+}
+
 static uint32_t number_in_state(const struct oracle *o, const struct oracle_prefix *p,
 	const struct rib_candidate *c, int step, enum rib_state state)
 {
 	bool asks = !p->pinned && state != RIB_DOWN;
-	bool origin_down = asks && origin_of(o, c) == RIB_DOWN;
-	bool origin_drains = asks && origin_of(o, c) == RIB_LAST_RESORT;
+	bool origin_down = asks && origin_in(o, p, c) == RIB_DOWN;
+	bool origin_drains = asks && origin_in(o, p, c) == RIB_LAST_RESORT;
 
 	switch (step) {
 	case 0:
@@ -257,7 +275,7 @@ static void drop(const struct oracle *o, struct oracle_prefix *p, const struct r
 {
 	for (size_t i = 0; i < p->n; i++)
 		if (p->reasons[i] == RIB_WINS && !oracle_owns(kept, p->candidates[i].peer))
-			p->reasons[i] = origin_of(o, &p->candidates[i]) == RIB_LAST_RESORT
+			p->reasons[i] = origin_in(o, p, &p->candidates[i]) == RIB_LAST_RESORT
 						? RIB_ORIGIN_LAST_RESORT
 						: RIB_PEER_LAST_RESORT;
 	p->owners = *kept;

@@ -176,6 +176,15 @@ static bool is_way(
 	return is_hub(w, next) && rules_are_peers(w, next, origin);
 }
 
+/* Whether engines lead there by hubs, and nothing else does: then no drain behind them counts. */
+static bool is_by_hubs_alone(const struct world *w, unsigned n, const ip_prefix *p)
+{
+	for (unsigned o = 0; o < w->n_nodes; o++)
+		if (world_carries(w, o, p) && (!is_routed(w, n, o) || is_way(w, n, o, o, p)))
+			return false;
+	return true;
+}
+
 /* False if it can't be used. */
 static bool way_by(const struct world *w, unsigned n, unsigned next, unsigned origin,
 	const struct mesh_network *network, struct way *ret)
@@ -189,6 +198,8 @@ static bool way_by(const struct world *w, unsigned n, unsigned next, unsigned or
 	behind = !transit ? LIVE_UP
 		 : routed ? routed_state(w, n, next, origin)
 			  : origin_state(w, n, next, origin);
+	if (behind == LIVE_LAST_RESORT && is_by_hubs_alone(w, n, &network->prefix))
+		behind = LIVE_UP;
 	*ret = (struct way){
 		.next = next,
 		.origin = origin,

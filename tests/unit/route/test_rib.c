@@ -454,8 +454,8 @@ static void test_a_prefix_of_the_kernel_alone_has_no_route(void **state)
 	fixture_done(&f);
 }
 
-/* That we don't see the origin is no news to an engine that has a route to it; that it drains is,
- * and so is what the hub itself reports. */
+/* That we don't see the origin is no news to an engine that has a route to it; what the hub itself
+ * reports is. */
 static void test_origin_behind_an_engines_hub(void **state)
 {
 	struct rib_candidate c[] = {
@@ -470,17 +470,42 @@ static void test_origin_behind_an_engines_hub(void **state)
 	set_peer(&f, SITE_1, RIB_DOWN);
 	assert_int_equal(f.n_changes, 0); /* nor does the cover come into it */
 	expect_reasons(&f, "10.20.1.0/24", "1/4:wins 2/4:higher-hub-metric");
-	set_peer(&f, SITE_1, RIB_LAST_RESORT);
-	set_reach(&f, HUB_B, SITE_1, RIB_REACH_CLEAN);
-	expect_reasons(&f, "10.20.1.0/24", "2/4:wins 1/4:origin-last-resort");
-	set_reach(&f, HUB_B, SITE_1, RIB_REACH_UNKNOWN);
-	set_peer(&f, SITE_1, RIB_UP);
 	set_reach(&f, HUB_A, SITE_1, RIB_REACH_POOR);
 	expect_reasons(&f, "10.20.1.0/24", "2/4:wins 1/4:origin-last-resort");
 	set_reach(&f, HUB_A, SITE_1, RIB_REACH_LOST);
 	expect_reasons(&f, "10.20.1.0/24", "2/4:wins 1/4:origin-down");
 	set_reach(&f, HUB_B, SITE_1, RIB_REACH_LOST);
 	expect_owners(&f, "10.20.1.0/24", "-"); /* both hubs say so: the cover has it */
+	fixture_done(&f);
+}
+
+/* It goes by hub-b itself, since hub-a drains too: so must what is for it. */
+static void test_a_drain_behind_hubs_alone(void **state)
+{
+	struct rib_candidate c[] = {
+		by_engine(transit(HUB_A, 10, SITE_1, 0)), by_engine(transit(HUB_B, 20, SITE_1, 0))};
+	struct rib_candidate site = by_engine(direct(SITE_1, 0));
+	struct rib_event by_kernel = kernel_event("10.20.1.0/24", c, 2);
+	struct rib_event by_site = kernel_event("10.20.1.0/24", &site, 1);
+	struct rib_candidate all[] = {c[0], c[1], site};
+	struct rib_event by_all = kernel_event("10.20.1.0/24", all, 3);
+	struct fixture f = fixture_new(1);
+
+	set_up(&f, HUB_A, HUB_B);
+	step(&f, &by_kernel, 1);
+	set_peer(&f, HUB_A, RIB_LAST_RESORT);
+	expect_owners(&f, "10.20.1.0/24", "2");
+	set_peer(&f, SITE_1, RIB_LAST_RESORT);
+	assert_int_equal(f.n_changes, 0);
+	expect_reasons(&f, "10.20.1.0/24", "2/4:wins 1/4:peer-last-resort");
+	set_reach(&f, HUB_B, SITE_1, RIB_REACH_POOR); /* which site-1 finds, too */
+	expect_owners(&f, "10.20.1.0/24", "1");
+	set_reach(&f, HUB_B, SITE_1, RIB_REACH_HAS);
+	expect_owners(&f, "10.20.1.0/24", "2");
+	step(&f, &by_site, 1);
+	expect_owners(&f, "10.20.1.0/24", "4");
+	step(&f, &by_all, 1);
+	expect_owners(&f, "10.20.1.0/24", "4"); /* the detour is no better */
 	fixture_done(&f);
 }
 
@@ -588,6 +613,7 @@ int main(void)
 		cmocka_unit_test(test_distance_of_an_engine_is_a_setting),
 		cmocka_unit_test(test_a_prefix_of_the_kernel_alone_has_no_route),
 		cmocka_unit_test(test_origin_behind_an_engines_hub),
+		cmocka_unit_test(test_a_drain_behind_hubs_alone),
 		cmocka_unit_test(test_one_hub_before_several_origins),
 		cmocka_unit_test(test_a_pinned_prefix_is_the_inventorys),
 		cmocka_unit_test(test_difference_is_told_by_sets),
