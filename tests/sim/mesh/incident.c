@@ -106,11 +106,51 @@ static void flip_engine(struct world *w, unsigned n)
 		routing_start(w, n, false);
 }
 
-static void restart_engine(struct world *w, unsigned n, bool graceful)
+bool incident_is_of_all(const struct incident *x)
 {
-	routing_kill(w, n);
+	return x->what == ENGINE_RESTARTS && x->ops >= 32;
+}
+
+static void for_a_while(struct world *w)
+{
 	world_run(w, (int64_t)chance_below(&w->chance, 3000) * NS_PER_MS);
-	routing_start(w, n, graceful);
+}
+
+/* Alone, or each node's at once. */
+static void each_engine(struct world *w, const struct incident *x,
+	void (*fn)(struct world *w, unsigned n, bool yes))
+{
+	for (unsigned n = 0; n < w->n_nodes; n++)
+		if (n == x->a || incident_is_of_all(x))
+			fn(w, n, x->ops % 2);
+}
+
+static void kill_engine(struct world *w, unsigned n, bool unused)
+{
+	(void)unused;
+	routing_kill(w, n);
+}
+
+/* Its daemon as well if it is two times the same, in either order. */
+static void restart_engine(struct world *w, const struct incident *x)
+{
+	bool both = x->a == x->b;
+
+	if (both && x->ops / 2 % 2)
+		node_kill(w, x->a);
+	each_engine(w, x, kill_engine);
+	for_a_while(w);
+	if (both)
+		node_kill(w, x->a);
+	if (both && x->ops / 4 % 2) {
+		node_start(w, x->a);
+		for_a_while(w);
+	}
+	each_engine(w, x, routing_start);
+	if (both) {
+		for_a_while(w);
+		node_start(w, x->a);
+	}
 }
 
 /* False: it is none of a routing engine's. */
@@ -123,7 +163,7 @@ static bool happens_to_engine(struct world *w, const struct incident *x)
 	if (x->what == ENGINE_DIES)
 		flip_engine(w, x->a);
 	else if (x->what == ENGINE_RESTARTS)
-		restart_engine(w, x->a, x->ops % 2);
+		restart_engine(w, x);
 	else
 		routing_flap(w, x->a);
 	return true;

@@ -31,7 +31,7 @@ enum happening {
 	N_HAPPENINGS,
 	/* Where nodes have routing engines. */
 	ENGINE_DIES = N_HAPPENINGS, /* or starts again */
-	ENGINE_RESTARTS,	    /* gracefully, or not: ops */
+	ENGINE_RESTARTS,	    /* gracefully, or not: ops; with the daemon if b is a */
 	ENGINE_FLAPS,		    /* announces nothing any more, or again */
 	N_WITH_ENGINES
 };
@@ -44,6 +44,8 @@ struct incident {
 	bool settles;	  /* everything is mended but what is off or cut, and then judged */
 };
 
+/* Not one engine, but all of the mesh at once. */
+bool incident_is_of_all(const struct incident *x);
 void incident_happen(struct world *w, const struct incident *x);
 
 /* --- what is lost by it --- */

@@ -156,7 +156,8 @@ bool incident_is_harmless(const struct world *w, const struct incident *x)
 }
 
 /* An engine that sweeps leaves its own machine without routes; what comes to it is still taken. A
- * hub passes nothing on meanwhile. */
+ * hub passes nothing on meanwhile, and a daemon that wasn't there knows of nothing that was swept.
+ */
 static bool is_sweep(const struct incident *x)
 {
 	return x->what == ENGINE_RESTARTS && x->ops % 2 == 0;
@@ -165,8 +166,8 @@ static bool is_sweep(const struct incident *x)
 bool incident_is_kept(const struct world *w, const struct incident *x)
 {
 	if (x->what == ENGINE_RESTARTS)
-		return routing_is_on(w, x->a) &&
-		       !(is_sweep(x) && w->inv->nodes[x->a].role == MESH_HUB);
+		return routing_is_on(w, x->a) && !incident_is_of_all(x) &&
+		       !(is_sweep(x) && (w->inv->nodes[x->a].role == MESH_HUB || x->a == x->b));
 	return x->what == DRAIN || x->what == RELOAD || x->what == FOREIGN ||
 	       ((x->what == DAEMON || x->what == KILL_AMID) && w->nodes[x->a].is_on);
 }

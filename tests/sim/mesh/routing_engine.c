@@ -11,14 +11,15 @@
 #define METRIC 32
 #define HOLD_NS (9 * NS_PER_S)
 #define GRACE_NS (30 * NS_PER_S)
+#define CALLS_MS 1500		  /* one neighbor after the other */
 #define LOOK_NS (100 * NS_PER_MS) /* for signals, and whether packets pass */
 
 /* How near a prefix is, as a neighbor tells. */
 enum { NOT_TOLD, OWN, OF_A_SITE };
 
 struct session {
-	bool is_up;
-	instant heard_at; /* the last packet */
+	bool is_up, has_told; /* has_told: all that the other side has */
+	instant heard_at;     /* the last packet */
 	instant retry_at;
 	uint8_t told[PREFIXES]; /* by the other side */
 };
@@ -30,13 +31,14 @@ struct written {
 };
 
 struct speaker {
-	bool runs, is_mute; /* is_mute: it announces nothing of its own */
-	unsigned edition;   /* of the inventory that its configuration is rendered of */
+	bool runs, knows; /* knows: it has heard all that it waits for, and tells */
+	bool is_mute;	  /* it announces nothing of its own */
+	unsigned edition; /* of the inventory that its configuration is rendered of */
 	uint32_t port;
 	unsigned starts;
 	instant at; /* thinks next */
 	instant died_at;
-	instant sweeps_at, knows_at; /* after its start */
+	instant sweeps_at, knows_at, waits_until; /* after its start */
 	uint8_t tells[PREFIXES];
 	struct session sessions[WORLD_NODES];
 	struct written kernel[PREFIXES];
@@ -249,10 +251,29 @@ static void hear(struct world *w, unsigned a, unsigned b)
 {
 	struct session *s = &speaker(w, a)->sessions[b];
 
-	if (!packets_pass(w, a, b))
+	if (!packets_pass(w, a, b) || !speaker(w, b)->knows)
 		return;
+	s->has_told = true;
 	for (size_t i = 0; i < w->routing->prefixes.n; i++)
 		s->told[i] = told_by(w, b, a, i);
+}
+
+/* Whoever starts himself is waited for by nobody. */
+static bool waits_for(const struct world *w, unsigned a, unsigned b)
+{
+	return are_neighbors(w, a, b) && speaker(w, b)->runs && speaker(w, b)->knows &&
+	       !speaker(w, a)->sessions[b].has_told && packets_pass(w, a, b);
+}
+
+/* It has started, and may be ready. */
+static void find_out(struct world *w, unsigned a)
+{
+	struct speaker *s = speaker(w, a);
+	bool waits = instant_before(w->now, s->knows_at);
+
+	for (unsigned b = 0; b < w->n_nodes && instant_before(w->now, s->waits_until); b++)
+		waits |= waits_for(w, a, b);
+	s->knows |= !waits;
 }
 
 /* --- what it chooses -----------------------------------------------------------------------------
@@ -416,7 +437,8 @@ static void think(struct world *w, unsigned a)
 		s->sweeps_at = INSTANT_NEVER;
 		sweep(w, a);
 	}
-	if (!instant_before(w->now, s->knows_at) && w->nodes[a].model->exists)
+	find_out(w, a);
+	if (s->knows && w->nodes[a].model->exists)
 		decide(w, a);
 }
 
@@ -450,8 +472,12 @@ void routing_start(struct world *w, unsigned node, bool graceful)
 	s->runs = true;
 	s->edition = w->nodes[node].edition;
 	s->port = 1000 * (node + 1) + ++s->starts;
-	memset(s->sessions, 0, sizeof(s->sessions));
+	s->knows = false;
+	memset(s->tells, 0, sizeof(s->tells));
+	for (unsigned b = 0; b < w->n_nodes; b++)
+		s->sessions[b] = (struct session){.retry_at = in_a_while(w, 1, CALLS_MS)};
 	s->knows_at = in_a_while(w, 1500, 2600);
+	s->waits_until = instant_add(w->now, GRACE_NS);
 	s->sweeps_at = graceful ? INSTANT_NEVER : in_a_while(w, 20, 110);
 	s->at = in_a_while(w, 1, 20);
 	world_say(w, "(%s's engine starts%s)", world_name(w, node), graceful ? " gracefully" : "");
@@ -550,7 +576,7 @@ static bool is_settled(const struct world *w, unsigned a)
 	const struct speaker *s = speaker(w, a);
 	bool unused;
 
-	if (!s->runs || instant_before(w->now, s->knows_at) || s->edition != w->nodes[a].edition)
+	if (!s->runs || !s->knows || s->edition != w->nodes[a].edition)
 		return false;
 	for (unsigned b = 0; b < w->n_nodes; b++) {
 		if (s->sessions[b].is_up !=
