@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "routing_engine.h"
+#include "routing_internal.h"
 
 #include "base/mem.h"
 #include "mesh/render_routing.h"
 #include "mesh_paths.h"
-#include "node_routes.h"
 #include <linux/rtnetlink.h>
 
-#define PREFIXES 48
-#define METRIC 32
 #define HOLD_NS (9 * NS_PER_S)
 #define GRACE_NS (30 * NS_PER_S)
 #define CALLS_MS 1500		  /* one neighbor after the other */
@@ -16,39 +13,6 @@
 
 /* How near a prefix is, as a neighbor tells. */
 enum { NOT_TOLD, OWN, OF_A_SITE };
-
-struct session {
-	bool is_up, has_told; /* has_told: all that the other side has */
-	instant heard_at;     /* the last packet */
-	instant retry_at;
-	uint8_t told[PREFIXES]; /* by the other side */
-};
-
-/* A prefix as the kernel has it of the engine. */
-struct written {
-	uint32_t hops;
-	uint32_t port; /* who wrote it */
-};
-
-struct speaker {
-	bool runs, knows; /* knows: it has heard all that it waits for, and tells */
-	bool is_mute;	  /* it announces nothing of its own */
-	unsigned edition; /* of the inventory that its configuration is rendered of */
-	uint32_t port;
-	unsigned starts;
-	instant at; /* thinks next */
-	instant died_at;
-	instant sweeps_at, knows_at, waits_until; /* after its start */
-	uint8_t tells[PREFIXES];
-	struct session sessions[WORLD_NODES];
-	struct written kernel[PREFIXES];
-};
-
-struct routing {
-	struct chance chance;
-	VEC(ip_prefix) prefixes;
-	struct speaker speakers[WORLD_NODES];
-};
 
 static bool has_engine(const struct world *w, unsigned node)
 {
@@ -58,11 +22,6 @@ static bool has_engine(const struct world *w, unsigned node)
 bool routing_is_on(const struct world *w, unsigned node)
 {
 	return w->routing && has_engine(w, node);
-}
-
-static struct speaker *speaker(const struct world *w, unsigned node)
-{
-	return &w->routing->speakers[node];
 }
 
 static instant in_a_while(const struct world *w, unsigned from_ms, unsigned to_ms)
@@ -310,86 +269,6 @@ static uint32_t choose(const struct world *w, unsigned a, size_t i, bool *ret_of
 	return hops;
 }
 
-/* --- the kernel ----------------------------------------------------------------------------------
- */
-
-static void hop_of(
-	const struct world *w, unsigned node, unsigned next, int family, struct route_hop *ret)
-{
-	const struct mesh_node *n = &w->inv->nodes[next];
-
-	*ret = (struct route_hop){.ifindex = w->nodes[node].model->ifindex, .weight = 1};
-	for (size_t i = 0; i < n->n_addresses; i++)
-		if (n->addresses[i].addr.family == family)
-			ret->via = n->addresses[i].addr;
-}
-
-static struct route_news news_of(const struct world *w, unsigned node, size_t i)
-{
-	const struct written *k = &speaker(w, node)->kernel[i];
-	struct route_news n = {.type = ROUTE_NEWS_ROUTE, .port = speaker(w, node)->port};
-	struct kernel_route *r = &n.u.route;
-
-	r->dst = w->routing->prefixes.items[i];
-	r->table = RT_TABLE_MAIN;
-	r->priority = METRIC;
-	r->protocol = RTPROT_BIRD;
-	r->type = RTN_UNICAST;
-	for (unsigned next = 0; next < w->n_nodes; next++)
-		if (k->hops >> next & 1)
-			hop_of(w, node, next, r->dst.family, &r->hops[r->n_hops++]);
-	return n;
-}
-
-static struct rtnl_route model_route(const struct world *w, unsigned node, size_t i)
-{
-	return (struct rtnl_route){.dst = w->routing->prefixes.items[i],
-		.ifindex = w->nodes[node].model->ifindex,
-		.metric = METRIC,
-		.protocol = RTPROT_BIRD};
-}
-
-static void withdraw(struct world *w, unsigned node, size_t i)
-{
-	struct route_news news = news_of(w, node, i);
-	struct rtnl_route r = model_route(w, node, i);
-
-	news.gone = true;
-	model_route_withdraw(w->nodes[node].model, &r);
-	speaker(w, node)->kernel[i] = (struct written){0};
-	watch_node(w, node);
-	node_route_news(w, node, &news);
-}
-
-static void write(struct world *w, unsigned node, size_t i, uint32_t hops)
-{
-	struct speaker *s = speaker(w, node);
-	struct rtnl_route r = model_route(w, node, i);
-	bool was = s->kernel[i].hops != 0;
-	struct route_news news;
-
-	if (!hops) {
-		withdraw(w, node, i);
-		return;
-	}
-	if (model_route_add(w->nodes[node].model, &r, true))
-		return;
-	s->kernel[i] = (struct written){hops, s->port};
-	news = news_of(w, node, i);
-	news.flags = was ? ROUTE_REPLACES : 0;
-	watch_node(w, node);
-	node_route_news(w, node, &news);
-}
-
-/* What an earlier one left, by a port that didn't write it. */
-static void sweep(struct world *w, unsigned node)
-{
-	for (size_t i = 0; i < w->routing->prefixes.n; i++)
-		if (speaker(w, node)->kernel[i].hops &&
-			speaker(w, node)->kernel[i].port != speaker(w, node)->port)
-			withdraw(w, node, i);
-}
-
 /* --- it thinks -----------------------------------------------------------------------------------
  */
 
@@ -413,7 +292,7 @@ static void decide(struct world *w, unsigned a)
 		changed |= s->tells[i] != tells;
 		s->tells[i] = tells;
 		if (hops != s->kernel[i].hops || (hops && s->kernel[i].port != s->port))
-			write(w, a, i, hops);
+			routing_write(w, a, i, hops);
 	}
 	if (changed)
 		tell_all(w, a);
@@ -435,7 +314,7 @@ static void think(struct world *w, unsigned a)
 	}
 	if (!instant_is_never(s->sweeps_at) && !instant_before(w->now, s->sweeps_at)) {
 		s->sweeps_at = INSTANT_NEVER;
-		sweep(w, a);
+		routing_sweep(w, a);
 	}
 	find_out(w, a);
 	if (s->knows && w->nodes[a].model->exists)
@@ -534,41 +413,8 @@ bool routing_may_say(const struct world *w, unsigned a, unsigned b)
 	return !routing_is_on(w, a) || !routing_is_on(w, b) || are_neighbors(w, a, b);
 }
 
-/* IPv4 routes go with it without a word. */
-void routing_on_device(struct world *w, unsigned node)
-{
-	struct route_news news = {.type = ROUTE_NEWS_LINK};
-
-	if (!routing_is_on(w, node))
-		return;
-	memset(speaker(w, node)->kernel, 0, sizeof(speaker(w, node)->kernel));
-	news.u.link.ifindex = 0;
-	node_route_news(w, node, &news);
-}
-
 /* --- asked ---------------------------------------------------------------------------------------
  */
-
-uint32_t routing_hops(const struct world *w, unsigned node, const ip_prefix *p)
-{
-	for (size_t i = 0; i < w->routing->prefixes.n; i++)
-		if (ip_prefix_eq(&w->routing->prefixes.items[i], p))
-			return speaker(w, node)->kernel[i].hops;
-	return 0;
-}
-
-void routing_dump(const struct world *w, unsigned node, routing_fn *fn, void *data)
-{
-	for (size_t i = 0; i < w->routing->prefixes.n; i++) {
-		struct route_news news;
-
-		if (!speaker(w, node)->kernel[i].hops)
-			continue;
-		news = news_of(w, node, i);
-		news.port = 0;
-		fn(&news, data);
-	}
-}
 
 /* Nothing would be another after one more thought of all. */
 static bool is_settled(const struct world *w, unsigned a)
