@@ -225,6 +225,9 @@ static void take(const ip_prefix *prefix, const struct rib_turn *turn, void *dat
 		plan_home(t, prefix, turn);
 	if (turn->old_route == turn->route || generation_prefix_is_connected(f->gen, prefix))
 		return;
+	/* What others may announce has its route all the time. */
+	if (want_is_apart(f->want.guarded, f->want.n_guarded, prefix))
+		return;
 	fib_plan_route(t->plan, turn->route ? FIB_AT_ROUTE_ADD : FIB_AT_ROUTE_WITHDRAW,
 		turn->route ? FIB_MISSING : FIB_UNWANTED, f->want.ifname, &route);
 }

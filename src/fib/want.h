@@ -30,7 +30,8 @@
  * On a node with a routing engine, which resolves its next hops in main:
  *
  *	main        10.20.2.0/24 dev wg0 metric 4278190080   ours, behind the engine's own
- *	            unreachable 10.20.0.0/16 metric 4294967295   what an engine may withdraw
+ *	            10.20.0.0/16 dev wg0 metric 4278190080   what others may announce
+ *	            unreachable 10.20.0.0/16 metric 4294967295   and must not leave in clear
  *	            unreachable 10.10.0.0/24 metric 4294967295   should the rule be gone
  *	            10.10.0.1/32 dev wg0                     a signal: that peer lives
  *	table own   10.10.0.0/24 dev wg0 src 10.10.0.11      all overlay addresses, always
@@ -41,7 +42,9 @@
  *
  * The interface's addresses have host length there, so that main has no route of the overlay. zebra
  * reads the top byte of a route's metric as distance, and withdraws its own route where ours is
- * better: so ours stand at 0xff000000 and above. A signal stands in a table that no rule asks, or a
+ * better: so ours stand at 0xff000000 and above. What others may announce leads into the device
+ * whether an engine has it or not: there it is refused unless it has an owner, and owners are held
+ * while an engine starts anew. A signal stands in a table that no rule asks, or a
  * dead peer would resolve by the default route, in clear; but zebra looks at main alone, and so
  * does the kernel where it judges an IPv6 next hop. What decides about packets of the overlay is
  *the rule, which comes before main and has all peers always.
@@ -102,8 +105,8 @@ struct want_facts {
 	const uint8_t *engine_protocols; /* of its routes */
 	size_t n_engine_protocols;
 	bool no_rules[2]; /* of IPv4, of IPv6: the kernel has no policy rules, and so one table */
-	const ip_prefix
-		*guarded; /* sorted: what others may announce, and must not leave in clear */
+	const ip_prefix *guarded; /* sorted: what others may announce, and must not leave in clear:
+				     the outermost */
 	size_t n_guarded;
 	const struct want_signal *signals; /* by ip_addr order, each address once */
 	size_t n_signals;

@@ -101,6 +101,18 @@ static void add_backstops(prefix_vec *refused, uint32_t table, route_vec *ret)
 	vec_done(refused);
 }
 
+/* What others may announce leads into the device even while the engine has no route there: one
+ * that starts takes its routes out of the kernel before it has them again, and owners are held. */
+static void add_guarded(const struct want_facts *f, route_vec *ret)
+{
+	for (size_t i = 0; i < f->n_guarded; i++) {
+		const struct want_prefix *c = want_carried(f, &f->guarded[i]);
+
+		if (!want_is_connected(f, &f->guarded[i]) && !(c && c->route))
+			vec_push(ret, want_route(f, &f->guarded[i]));
+	}
+}
+
 void want_routes(const struct want_facts *f, route_vec *ret)
 {
 	struct refusals refused = find_refusals(f);
@@ -113,6 +125,7 @@ void want_routes(const struct want_facts *f, route_vec *ret)
 		if (c->route && !want_is_connected(f, &c->prefix))
 			vec_push(ret, want_route(f, &c->prefix));
 	}
+	add_guarded(f, ret);
 	add_backstops(&refused.main, 0, ret);
 	add_backstops(&refused.apart, f->mark, ret);
 	for (size_t i = 0; i < f->n_overlays; i++)

@@ -87,9 +87,16 @@ static bool is_foreign(const struct model_entry *e)
 	return e && (e->peer ? e->peer->foreign : e->set->foreign);
 }
 
+/* What others may announce has one whatever the RIB says. */
+static bool shall_have_route(const struct generation *g, const struct rib_desire *want)
+{
+	return want->route || want_is_apart(g->guarded, g->n_guarded, &want->prefix);
+}
+
 static int check_one(const struct rib_desire *want, void *data)
 {
 	const struct daemon *d = data;
+	const struct generation *g = engine_generation(d->engine);
 	const struct model_entry *is = model_entry(machine(d), &want->prefix);
 
 	if (is_foreign(is))
@@ -98,8 +105,8 @@ static int check_one(const struct rib_desire *want, void *data)
 		check_set(d, want, is);
 	else
 		check_alone(d, want, is);
-	if (!generation_prefix_is_connected(engine_generation(d->engine), &want->prefix) &&
-		want->route != model_has_route(machine(d), &want->prefix))
+	if (!generation_prefix_is_connected(g, &want->prefix) &&
+		shall_have_route(g, want) != model_has_route(machine(d), &want->prefix))
 		wrong(d, &want->prefix, "has a route and shall have none, or the other way round");
 	return 0;
 }

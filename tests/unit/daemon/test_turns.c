@@ -320,6 +320,30 @@ static void a_set_that_goes_and_one_that_comes(void **state)
 	end(&w);
 }
 
+/* A prefix that others may announce has its route whoever has it. */
+static void what_others_may_announce_keeps_its_route(void **state)
+{
+	struct rib_change lost = {.prefix = mesh_build_prefix(OLD), .turn = {.old_route = true}};
+	struct world w;
+	struct turns_facts facts;
+	struct fib_plan plan = {0};
+	struct rib_diff diff = {0};
+
+	begin(&w, false, NULL);
+	facts = facts_of(w.gen, NULL);
+	vec_push(&diff.prefixes, lost);
+	assert_true(turns_plan(&facts, &diff, &plan));
+	assert_int_equal(count(&plan, FIB_ROUTE_DEL), 1);
+	fib_plan_done(&plan);
+	facts.want.guarded = &lost.prefix;
+	facts.want.n_guarded = 1;
+	assert_true(turns_plan(&facts, &diff, &plan));
+	assert_int_equal(count(&plan, FIB_ROUTE_DEL), 0);
+	fib_plan_done(&plan);
+	vec_done(&diff.prefixes);
+	end(&w);
+}
+
 /* The device doesn't have a peer that came with the reload: who is there owns, and where nobody is
  * the prefix stays. */
 static void a_peer_that_a_reload_has_brought(void **state)
@@ -362,6 +386,7 @@ int main(void)
 		cmocka_unit_test(a_loss_is_a_level),
 		cmocka_unit_test(on_a_device_of_one_owner),
 		cmocka_unit_test(a_set_that_goes_and_one_that_comes),
+		cmocka_unit_test(what_others_may_announce_keeps_its_route),
 		cmocka_unit_test(a_peer_that_a_reload_has_brought),
 	};
 
