@@ -12,6 +12,10 @@
  * `coalesce-time`: by default bgpd says that it has told all (End-of-RIB) before it has, and
  * whoever restarts takes the way by another hub for that second.
  *
+ * `update-delay`: one that restarts waits for the End-of-RIB of those sessions that stand already.
+ * Without it it says that it has told all when it has heard of the first neighbour, and the others
+ * drop what it still forwards. With it, it waits for all, or for those that came in that time.
+ *
  * The numbers of entries are steps of 10 in route-maps, of 5 in lists.
  */
 #include "mesh/render_routing.h"
@@ -418,9 +422,10 @@ static void add_bgp(const struct routing_node *n, struct buf *out)
 		" bgp graceful-restart select-defer-time %d\n"
 		" no bgp graceful-restart notification\n"
 		" coalesce-time 0\n"
+		" update-delay %d %d\n"
 		" timers bgp %d %d\n",
 		n->asn, ip_addr_format(&id, text), ROUTING_RESTART, ROUTING_RESTART / 2,
-		ROUTING_KEEPALIVE, ROUTING_HOLD);
+		ROUTING_RESTART / 2, ROUTING_ESTABLISH, ROUTING_KEEPALIVE, ROUTING_HOLD);
 	if (routing_is_hub(n))
 		buf_puts(out, " bgp listen limit 50000\n");
 	for (size_t i = 0; i < n->groups.n; i++) {

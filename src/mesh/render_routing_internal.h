@@ -11,6 +11,7 @@
 #define ROUTING_HOLD 9
 #define ROUTING_KEEPALIVE 3
 #define ROUTING_RESTART 30
+#define ROUTING_ESTABLISH 5 /* what a neighbour may take to call an engine that starts */
 #define ROUTING_PATHS 16
 /* Local preference of what comes from a hub, below the default of 100: direct before transit, where
  * paths have no length (one AS). All hubs have the same. */
