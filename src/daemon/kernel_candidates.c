@@ -344,7 +344,8 @@ static struct rib_candidate candidate_of(
 	return (struct rib_candidate){
 		.peer = hop->peer,
 		.origin = g->ids[origin],
-		.distance = g->self->routing.distance,
+		.distance = hop->kind == KERNEL_HOP_LINGERS ? KERNEL_DISTANCE_LINGERS
+							    : g->self->routing.distance,
 		.transit = transit,
 		.source = RIB_KERNEL,
 		.hub_metric = transit ? peer->metric : 0,

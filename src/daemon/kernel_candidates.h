@@ -27,9 +27,20 @@ void kernel_judge_free(struct kernel_judge *j);
 /* Another device or other endpoints, in the same generation. */
 void kernel_judge_update(struct kernel_judge *j, const struct kernel_source_facts *f);
 
+/* Whether a next hop is in the route as it stands. */
+enum kernel_hop_kind {
+	KERNEL_HOP_STANDS,
+	KERNEL_HOP_KEPT,    /* it was, and counts as if it were */
+	KERNEL_HOP_LINGERS, /* it was, and is behind all others: taken from, and sent to last */
+};
+
+/* Of a candidate that lingers. */
+#define KERNEL_DISTANCE_LINGERS UINT8_MAX
+
 /* A next hop that may carry the prefix. */
 struct kernel_hop {
 	uint32_t peer;	 /* id */
+	uint8_t kind;	 /* enum kernel_hop_kind */
 	uint16_t weight; /* the kernel's, capped at MESH_WEIGHT_MAX */
 	uint8_t n_origins;
 	uint32_t origins[KERNEL_ORIGINS_MAX]; /* indices of nodes */

@@ -1,42 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An entry for each prefix of which something was said, is held or is refused. What is said is
- * interned, since an engine brings a hundred thousand prefixes and a few sets of next hops: its key
- * are peers, origins and the kernel's weights, in the epoch of the facts that made candidates of
- * them. What waits to go, and what is held, stands in lists of which each lasts equally long, so
- * that the first of a list is the first that is due.
+ * An entry for each prefix of which something was said, is held or is refused. What waits to go,
+ * and what is held, stands in lists of which each lasts equally long, so that the first of a list
+ * is the first that is due.
  */
 #include "daemon/kernel_source.h"
 
 #include "base/list.h"
-#include "base/map.h"
 #include "base/trie.h"
-#include "daemon/candidates.h"
 #include "daemon/kernel_candidates.h"
 #include "daemon/kernel_refused.h"
+#include "daemon/kernel_said.h"
 #include <assert.h>
 #include <string.h>
 
-#define CANDIDATES_MAX (ROUTE_HOPS_MAX * KERNEL_ORIGINS_MAX)
-#define KEY_MAX (1 + 3 * CANDIDATES_MAX)
-
-struct said {
-	size_t refs;
-	struct kernel_hops *hops;
-	size_t n;
-	struct rib_candidate *candidates;
-	size_t key_n;
-	uint32_t key[]; /* what it is found by: the epoch, then peer, origin and weight of each */
-};
-
-enum entry_way { ENTRY_STAYS, ENTRY_LEAVES, ENTRY_SWEPT, ENTRY_REFUSED };
+/* LINGERS: it stands, and some of what is said is of next hops that it had. */
+enum entry_way { ENTRY_STAYS, ENTRY_LINGERS, ENTRY_LEAVES, ENTRY_SWEPT, ENTRY_REFUSED };
 
 struct entry {
 	struct kernel_refused_entry refused; /* and its prefix */
 	uint8_t way;			     /* enum entry_way */
 	bool is_unsure;			     /* whether the RIB heard of what was said last */
 	uint32_t epoch;			     /* of the facts by which it was judged last */
-	struct said *said;		     /* NULL: nothing */
+	struct kernel_said *said;	     /* NULL: nothing */
 	struct list of_way;		     /* unless it stays */
 	instant until;			     /* likewise */
 };
@@ -48,10 +34,10 @@ struct kernel_source {
 	bool is_reset; /* not settled since something is to be judged or said anew */
 	struct trie *entries;
 	size_t n_said;
-	struct map *saids; /* by key */
-	struct list leaving, swept, refused;
-	struct kernel_refused *troubles; /* entries that are refused, or swept */
-	VEC(bool) dead;			 /* by peer */
+	struct kernel_saids *saids;
+	struct list lingering, leaving[2], swept, refused; /* leaving: IPv4, IPv6 */
+	struct kernel_refused *troubles;		   /* entries that are refused, or swept */
+	VEC(bool) dead;					   /* by peer */
 };
 
 struct kernel_source *kernel_source_new(void)
@@ -59,9 +45,11 @@ struct kernel_source *kernel_source_new(void)
 	struct kernel_source *s = mem_zalloc(1, sizeof(*s));
 
 	s->entries = trie_new();
-	s->saids = map_new();
+	s->saids = kernel_saids_new();
 	s->troubles = kernel_refused_new();
-	list_init(&s->leaving);
+	list_init(&s->lingering);
+	list_init(&s->leaving[0]);
+	list_init(&s->leaving[1]);
 	list_init(&s->swept);
 	list_init(&s->refused);
 	return s;
@@ -70,81 +58,13 @@ struct kernel_source *kernel_source_new(void)
 /* --- what is said --------------------------------------------------------------------------------
  */
 
-static size_t make_key(uint32_t epoch, const struct kernel_hops *hops, uint32_t key[static KEY_MAX])
+/* NULL: nothing is to be said. */
+static struct kernel_said *said_get(struct kernel_source *s, const struct kernel_hops *hops)
 {
-	size_t n = 0;
-
-	key[n++] = epoch;
-	for (size_t i = 0; i < hops->n; i++)
-		for (size_t k = 0; k < hops->items[i].n_origins; k++) {
-			key[n++] = hops->items[i].peer;
-			key[n++] = hops->items[i].origins[k];
-			key[n++] = hops->items[i].weight;
-		}
-	return n;
+	return hops->n ? kernel_saids_get(s->saids, s->judge, s->epoch, hops) : NULL;
 }
 
-static struct said *said_new(const struct kernel_source *s, const struct kernel_hops *hops,
-	const uint32_t *key, size_t key_n)
-{
-	struct said *d = mem_zalloc(1, sizeof(*d) + key_n * sizeof(*key));
-	struct rib_candidate room[CANDIDATES_MAX];
-
-	d->hops = mem_zalloc(1, sizeof(*d->hops));
-	*d->hops = *hops;
-	d->n = kernel_judge_candidates(s->judge, hops, room);
-	d->candidates = mem_zalloc(d->n, sizeof(*room));
-	memcpy(d->candidates, room, d->n * sizeof(*room));
-	d->key_n = key_n;
-	memcpy(d->key, key, key_n * sizeof(*key));
-	return d;
-}
-
-/* One reference more; NULL: nothing is to be said. */
-static struct said *said_get(struct kernel_source *s, const struct kernel_hops *hops)
-{
-	uint32_t key[KEY_MAX];
-	struct said *d;
-	size_t n;
-
-	if (!hops->n)
-		return NULL;
-	n = make_key(s->epoch, hops, key);
-	d = map_get(s->saids, key, n * sizeof(*key));
-	if (!d) {
-		d = said_new(s, hops, key, n);
-		map_put(s->saids, d->key, n * sizeof(*key), d);
-	}
-	d->refs++;
-	return d;
-}
-
-static void said_free(struct said *d)
-{
-	free(d->hops);
-	free(d->candidates);
-	free(d);
-}
-
-static void said_put(struct kernel_source *s, struct said *d)
-{
-	if (!d || --d->refs)
-		return;
-	map_remove(s->saids, d->key, d->key_n * sizeof(*d->key));
-	said_free(d);
-}
-
-static bool is_same(const struct said *a, const struct said *b)
-{
-	if (a == b || !a || !b || a->n != b->n)
-		return a == b;
-	for (size_t i = 0; i < a->n; i++)
-		if (!candidate_is_same(&a->candidates[i], &b->candidates[i]))
-			return false;
-	return true;
-}
-
-static void word(struct kernel_words *w, const ip_prefix *prefix, const struct said *d)
+static void word(struct kernel_words *w, const ip_prefix *prefix, const struct kernel_said *d)
 {
 	struct rib_event e = {.type = RIB_EVENT_PREFIX};
 	struct rib_candidate *copy = NULL;
@@ -161,17 +81,18 @@ static void word(struct kernel_words *w, const ip_prefix *prefix, const struct s
 }
 
 /* Takes over a reference of d. */
-static void say(struct kernel_source *s, struct entry *e, struct said *d, struct kernel_words *ret)
+static void say(
+	struct kernel_source *s, struct entry *e, struct kernel_said *d, struct kernel_words *ret)
 {
-	struct said *before = e->said;
+	struct kernel_said *before = e->said;
 
-	if (e->is_unsure || !is_same(before, d))
+	if (e->is_unsure || !kernel_said_is_same(before, d))
 		word(ret, &e->refused.prefix, d);
 	e->is_unsure = false;
 	e->said = d;
 	s->n_said += (d != NULL);
 	s->n_said -= (before != NULL);
-	said_put(s, before);
+	kernel_said_put(s->saids, before);
 }
 
 void kernel_words_done(struct kernel_words *w)
@@ -222,16 +143,27 @@ static void stay(struct kernel_source *s, struct entry *e)
 
 static void leave(struct kernel_source *s, struct entry *e, instant now)
 {
+	bool six = e->refused.prefix.family == AF_INET6;
+
 	if (e->way == ENTRY_LEAVES)
 		return;
 	stay(s, e);
 	e->way = ENTRY_LEAVES;
-	e->until = instant_add(now, KERNEL_SOURCE_LEAVES);
-	list_append(&s->leaving, &e->of_way);
+	e->until = instant_add(now, six ? KERNEL_SOURCE_LEAVES6 : KERNEL_SOURCE_LEAVES);
+	list_append(&s->leaving[six], &e->of_way);
+}
+
+static void linger(struct kernel_source *s, struct entry *e, instant now)
+{
+	stay(s, e);
+	e->way = ENTRY_LINGERS;
+	e->until = instant_add(now, KERNEL_SOURCE_LINGERS);
+	list_append(&s->lingering, &e->of_way);
 }
 
 static void hold_swept(struct kernel_source *s, struct entry *e, instant now)
 {
+	stay(s, e);
 	e->way = ENTRY_SWEPT;
 	e->until = instant_add(now, KERNEL_SOURCE_SWEPT);
 	list_append(&s->swept, &e->of_way);
@@ -257,7 +189,7 @@ static void end(struct kernel_source *s, struct entry *e, struct kernel_words *r
 
 static void entry_free(struct kernel_source *s, struct entry *e)
 {
-	said_put(s, e->said);
+	kernel_said_put(s->saids, e->said);
 	free(e);
 }
 
@@ -274,7 +206,7 @@ void kernel_source_free(struct kernel_source *s)
 	trie_walk(s->entries, free_entry, s);
 	trie_free(s->entries);
 	kernel_refused_free(s->troubles);
-	map_free(s->saids);
+	kernel_saids_free(s->saids);
 	vec_done(&s->dead);
 	kernel_judge_free(s->judge);
 	free(s);
@@ -288,7 +220,7 @@ static bool is_alive(const struct kernel_source *s, uint32_t peer)
 	return peer >= s->dead.n || !s->dead.items[peer];
 }
 
-static bool has_living(const struct kernel_source *s, const struct said *d)
+static bool has_living(const struct kernel_source *s, const struct kernel_said *d)
 {
 	for (size_t i = 0; i < d->n; i++)
 		if (is_alive(s, d->candidates[i].peer))
@@ -296,22 +228,101 @@ static bool has_living(const struct kernel_source *s, const struct said *d)
 	return false;
 }
 
+static bool has_hop(const struct kernel_hops *hops, uint32_t peer)
+{
+	for (size_t i = 0; i < hops->n; i++)
+		if (hops->items[i].peer == peer)
+			return true;
+	return false;
+}
+
+/* Whoever writes the route has begun a moment ago, in place of another one. */
+static bool is_young(const struct route_view *v, instant now)
+{
+	return v->writes_since.ns && instant_diff(now, v->writes_since) < ROUTE_WRITER_SETTLED;
+}
+
+/* Those that live of the next hops that it had. */
+static void find_left(const struct kernel_source *s, const struct entry *e,
+	const struct kernel_hops *stand, bool young, struct kernel_hops *ret)
+{
+	const struct kernel_hops *had = e->said->hops;
+
+	ret->n = 0;
+	for (size_t i = 0; i < had->n; i++) {
+		struct kernel_hop hop = had->items[i];
+
+		if (has_hop(stand, hop.peer) || !is_alive(s, hop.peer))
+			continue;
+		if (hop.kind == KERNEL_HOP_STANDS)
+			hop.kind = young ? KERNEL_HOP_KEPT : KERNEL_HOP_LINGERS;
+		ret->items[ret->n++] = hop;
+	}
+	kernel_judge_again(s->judge, &e->refused.prefix, ret);
+}
+
+/* True if one of them was in the route until now. */
+static bool is_other_left(const struct entry *e, const struct kernel_hops *left)
+{
+	for (size_t i = 0; i < e->said->hops->n; i++)
+		if (e->said->hops->items[i].kind == KERNEL_HOP_STANDS &&
+			has_hop(left, e->said->hops->items[i].peer))
+			return true;
+	return false;
+}
+
+/* Adds to those of a route that stands the ones that it had: others may send by them still. */
+static void keep_left(
+	struct kernel_source *s, struct entry *e, bool young, instant now, struct kernel_hops *hops)
+{
+	struct kernel_hops left = {0};
+
+	if (e->said)
+		find_left(s, e, hops, young, &left);
+	if (!left.n) {
+		stay(s, e);
+		return;
+	}
+	if (e->way != ENTRY_LINGERS || is_other_left(e, &left))
+		linger(s, e, now);
+	for (size_t i = 0; i < left.n && hops->n < ROUTE_HOPS_MAX; i++)
+		hops->items[hops->n++] = left.items[i];
+}
+
+/* The same by the facts of now: nothing leads any more to whom they don't have. */
+static void say_again(struct kernel_source *s, struct entry *e, struct kernel_words *ret)
+{
+	struct kernel_hops hops;
+
+	if (!e->said)
+		return;
+	hops = *e->said->hops;
+	kernel_judge_again(s->judge, &e->refused.prefix, &hops);
+	say(s, e, said_get(s, &hops), ret);
+}
+
 static void take_standing(struct kernel_source *s, struct entry *e, const struct route_view *v,
 	instant now, struct kernel_words *ret)
 {
+	bool is_stale = e->epoch != s->epoch;
 	struct kernel_hops hops;
 	struct kernel_refusal refusal;
 
 	assert(s->judge);
 	kernel_judge_route(s->judge, v, &hops, &refusal);
-	stay(s, e);
+	if (e->way != ENTRY_LINGERS)
+		stay(s, e);
 	e->refused.protocol = v->protocol;
 	e->refused.hop = refusal.hop;
 	kernel_refused_put(s->troubles, &e->refused, refusal.kind, refusal.peer);
+	e->epoch = s->epoch;
 	if (!hops.n && (e->said || e->is_unsure)) {
+		if (is_stale && !e->is_unsure)
+			say_again(s, e, ret);
 		leave(s, e, now);
 		return;
 	}
+	keep_left(s, e, is_young(v, now), now, &hops);
 	say(s, e, said_get(s, &hops), ret);
 	drop_if_idle(s, e);
 }
@@ -324,7 +335,7 @@ static void take_gone(struct kernel_source *s, struct entry *e, enum route_state
 	} else if (state == ROUTE_REFUSED) {
 		if (e->way != ENTRY_REFUSED)
 			hold_refused(s, e, now);
-	} else if (e->way == ENTRY_STAYS) {
+	} else if (e->way == ENTRY_STAYS || e->way == ENTRY_LINGERS) {
 		if (has_living(s, e->said))
 			hold_swept(s, e, now);
 		else
@@ -341,7 +352,6 @@ void kernel_source_take(
 	if (!e)
 		return;
 	if (v->state == ROUTE_STANDS) {
-		e->epoch = s->epoch;
 		take_standing(s, e, v, now, ret);
 		return;
 	}
@@ -392,24 +402,18 @@ static int note_stale(const ip_prefix *p, void *entry, void *data)
 	return 0;
 }
 
-/* What is held leads where it led, by the facts of now; all else would have been given again. */
+/* What is held leads where it led, by the facts of now; all else would have been given again, and
+ * goes. */
 static void judge_stale(
 	struct kernel_source *s, struct entry *e, instant now, struct kernel_words *ret)
 {
-	struct kernel_hops hops;
-
 	e->epoch = s->epoch;
 	if (e->way != ENTRY_SWEPT && e->way != ENTRY_REFUSED) {
 		clear_trouble(s, e);
 		leave(s, e, now);
-		return;
 	}
-	assert(e->said);
-	hops = *e->said->hops;
-	kernel_judge_again(s->judge, &e->refused.prefix, &hops);
-	if (hops.n)
-		say(s, e, said_get(s, &hops), ret);
-	else
+	say_again(s, e, ret);
+	if (!e->said)
 		leave(s, e, now);
 }
 
@@ -424,12 +428,11 @@ static void settle_reset(struct kernel_source *s, instant now, struct kernel_wor
 	s->is_reset = false;
 }
 
-void kernel_source_settle(struct kernel_source *s, instant now, struct kernel_words *ret)
+static void drop_leaving(
+	struct kernel_source *s, struct list *leaving, instant now, struct kernel_words *ret)
 {
-	if (s->is_reset)
-		settle_reset(s, now, ret);
-	while (!list_is_empty(&s->leaving)) {
-		struct entry *e = container_of(s->leaving.next, struct entry, of_way);
+	while (!list_is_empty(leaving)) {
+		struct entry *e = container_of(leaving->next, struct entry, of_way);
 
 		if (instant_before(now, e->until))
 			return;
@@ -438,6 +441,14 @@ void kernel_source_settle(struct kernel_source *s, instant now, struct kernel_wo
 		say(s, e, NULL, ret);
 		drop_if_idle(s, e);
 	}
+}
+
+void kernel_source_settle(struct kernel_source *s, instant now, struct kernel_words *ret)
+{
+	if (s->is_reset)
+		settle_reset(s, now, ret);
+	for (size_t i = 0; i < ARRAY_SIZE(s->leaving); i++)
+		drop_leaving(s, &s->leaving[i], now, ret);
 }
 
 /* --- what is held --------------------------------------------------------------------------------
@@ -480,8 +491,32 @@ static void drop_overdue(
 	}
 }
 
+/* What remains is the route as it stands. */
+static void drop_left(struct kernel_source *s, struct entry *e, struct kernel_words *ret)
+{
+	struct kernel_hops hops = {0};
+
+	for (size_t i = 0; i < e->said->hops->n; i++)
+		if (e->said->hops->items[i].kind == KERNEL_HOP_STANDS)
+			hops.items[hops.n++] = e->said->hops->items[i];
+	stay(s, e);
+	say(s, e, said_get(s, &hops), ret);
+}
+
+static void drop_lingering(struct kernel_source *s, instant now, struct kernel_words *ret)
+{
+	while (!list_is_empty(&s->lingering)) {
+		struct entry *e = container_of(s->lingering.next, struct entry, of_way);
+
+		if (instant_before(now, e->until))
+			return;
+		drop_left(s, e, ret);
+	}
+}
+
 void kernel_source_time(struct kernel_source *s, instant now, struct kernel_words *ret)
 {
+	drop_lingering(s, now, ret);
 	drop_overdue(s, &s->swept, now, ret);
 	drop_overdue(s, &s->refused, now, ret);
 }
@@ -494,7 +529,10 @@ static instant due(const struct list *held)
 
 instant kernel_source_deadline(const struct kernel_source *s)
 {
-	return instant_min(due(&s->leaving), instant_min(due(&s->swept), due(&s->refused)));
+	instant leaves = instant_min(due(&s->leaving[0]), due(&s->leaving[1]));
+	instant held = instant_min(due(&s->swept), due(&s->refused));
+
+	return instant_min(due(&s->lingering), instant_min(leaves, held));
 }
 
 void kernel_source_troubles(const struct kernel_source *s, kernel_troubles *ret)

@@ -18,6 +18,11 @@
  * left unread: its writer may be about to say more. What was swept stays as long as one of its next
  * hops lives and no longer than KERNEL_SOURCE_SWEPT; what is refused now stays for
  * KERNEL_SOURCE_REFUSED, since an engine that looks for another path says unreachable meanwhile.
+ *
+ * A next hop that leaves a route which stands, and lives, stays for KERNEL_SOURCE_LINGERS. Engines
+ * of different nodes take it out at different times, and whoever still sends by it would be refused
+ * by who takes from the others alone. It is behind all others, unless the engine has started within
+ * that time: that knows less than the one before for a while, and nothing moves meanwhile.
  */
 #ifndef SHUNT_DAEMON_KERNEL_SOURCE_H
 #define SHUNT_DAEMON_KERNEL_SOURCE_H
@@ -28,7 +33,11 @@
 #include "route/rib.h"
 #include "sys/route_mirror.h"
 
+/* As long as a writer is new: what it leaves out until then it may not have heard of. */
+#define KERNEL_SOURCE_LINGERS ROUTE_WRITER_SETTLED
 #define KERNEL_SOURCE_LEAVES (5 * NS_PER_MS)
+/* FRR replaces an IPv6 route by taking it away and adding it, and may have to wait in between. */
+#define KERNEL_SOURCE_LEAVES6 (50 * NS_PER_MS)
 #define KERNEL_SOURCE_SWEPT (60 * NS_PER_S)
 #define KERNEL_SOURCE_REFUSED (1 * NS_PER_S)
 
@@ -59,7 +68,8 @@ void kernel_words_done(struct kernel_words *w);
  * set. */
 void kernel_source_take(
 	struct kernel_source *s, const struct route_view *v, instant now, struct kernel_words *ret);
-/* No change is left unread: withdrawals count that are KERNEL_SOURCE_LEAVES old. */
+/* No change is left unread: withdrawals count that are KERNEL_SOURCE_LEAVES old, those of IPv6
+ * KERNEL_SOURCE_LEAVES6. */
 void kernel_source_settle(struct kernel_source *s, instant now, struct kernel_words *ret);
 /* A peer isn't down any more (until told otherwise none is), or is: what was swept and led to it
  * alone goes. */

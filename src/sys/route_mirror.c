@@ -176,6 +176,8 @@ static bool make_view(
 		ret->protocol = h->protocol;
 		ret->table = h->table;
 		ret->priority = h->priority;
+		if (h->writer && h->writer == m->writers[h->protocol].port)
+			ret->writes_since = m->writers[h->protocol].since;
 		view_hops(m, h, ret);
 		return true;
 	}

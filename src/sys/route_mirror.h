@@ -30,6 +30,10 @@
 #include "base/vec.h"
 #include "sys/route_news.h"
 
+/* An engine that starts may write before it sweeps, and before it knows all: for so long what its
+ * forerunner wrote isn't its to withdraw. */
+#define ROUTE_WRITER_SETTLED (10 * NS_PER_S)
+
 enum route_state { ROUTE_STANDS, ROUTE_WITHDRAWN, ROUTE_SWEPT, ROUTE_REFUSED };
 
 /* What a prefix's packets take, as of now. */
@@ -38,6 +42,9 @@ struct route_view {
 	enum route_state state;
 	uint8_t protocol;
 	uint32_t table, priority;
+	instant writes_since; /* ROUTE_STANDS: when it was first heard of who wrote it last, as one
+				 who writes for the protocol; zero: it isn't known, or another
+				 one does by now */
 	const struct route_hop *hops; /* ROUTE_STANDS: of the route that carries, next-hop objects
 					 resolved; borrowed until the next news */
 	size_t n_hops;

@@ -16,10 +16,6 @@
 #include <assert.h>
 #include <string.h>
 
-/* An engine that starts may write before it sweeps: for so long what its forerunner wrote isn't its
- * to withdraw. */
-#define WRITER_SETTLED (10 * NS_PER_S)
-
 /* --- what goes, and who it was --------------------------------------------------------------- */
 
 static bool is_ipv6(const struct held_prefix *p)
@@ -51,7 +47,7 @@ static enum held_end end_by(
 	if (port == h->writer)
 		return END_WITHDRAWN;
 	if (port == m->writers[h->protocol].port &&
-		instant_diff(now, m->writers[h->protocol].since) >= WRITER_SETTLED)
+		instant_diff(now, m->writers[h->protocol].since) >= ROUTE_WRITER_SETTLED)
 		return END_WITHDRAWN;
 	return END_SWEPT;
 }

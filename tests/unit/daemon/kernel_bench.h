@@ -13,6 +13,7 @@
 #ifndef SHUNT_TESTS_KERNEL_BENCH_H
 #define SHUNT_TESTS_KERNEL_BENCH_H
 
+#include "daemon/kernel_candidates.h"
 #include "daemon/kernel_source.h"
 
 #include "base/buf.h"
@@ -33,7 +34,7 @@ struct bench {
 	struct kernel_source *source;
 	struct kernel_source_facts facts;
 	ip_addr endpoints[4];
-	instant now;
+	instant now, writes_since;
 	struct kernel_words words;
 	struct buf text;
 };
@@ -167,6 +168,7 @@ static inline void bench_view(struct bench *b, const char *prefix, enum route_st
 		.state = state,
 		.protocol = 12,
 		.table = 254,
+		.writes_since = b->writes_since,
 		.hops = hops,
 		.n_hops = n};
 
@@ -211,13 +213,19 @@ static inline void goes(struct bench *b, const char *prefix, enum route_state st
 	bench_view(b, prefix, state, NULL, 0);
 }
 
+/* From now on another process writes. */
+static inline void starts(struct bench *b)
+{
+	b->writes_since = b->now;
+}
+
 /* All that went so far counts; time stands still. */
 static inline void settles(struct bench *b)
 {
-	instant later = instant_add(b->now, KERNEL_SOURCE_LEAVES);
+	instant later = instant_add(b->now, KERNEL_SOURCE_LEAVES6);
 
 	kernel_source_settle(b->source, later, &b->words);
-	kernel_source_settle(b->source, instant_add(later, KERNEL_SOURCE_LEAVES), &b->words);
+	kernel_source_settle(b->source, instant_add(later, KERNEL_SOURCE_LEAVES6), &b->words);
 }
 
 static inline uint32_t bench_id(const struct bench *b, unsigned node)
@@ -251,10 +259,12 @@ static inline void put_candidate(struct bench *b, const struct rib_candidate *c)
 		buf_printf(&b->text, ">%s", names_text(&b->gen->names, c->origin));
 	if (c->weight != 1)
 		buf_printf(&b->text, "*%u", c->weight);
+	if (c->distance == KERNEL_DISTANCE_LINGERS)
+		buf_puts(&b->text, "~");
 }
 
 /* What was said since the last time: "10.20.2.0/24 hub-a>site-2 hub-b>site-2\n", without anybody
- * where nobody has it any more. */
+ * where nobody has it any more; "hub-a>site-2~" lingers. */
 static inline void says_at(struct bench *b, const char *words, int line)
 {
 	buf_reset(&b->text);

@@ -18,11 +18,11 @@ static void test_a_withdrawal_counts_when_nothing_is_left_unread(void **state)
 	assert_int_equal(kernel_source_deadline(b->source).ns, b->now.ns + KERNEL_SOURCE_LEAVES);
 	says(b, "");
 	stands(b, "fd20:2::/48", "fd09::2"); /* FRR replaces by DEL and NEW */
-	says(b, "fd20:2::/48 hub-b>site-2\n");
+	says(b, "fd20:2::/48 hub-b>site-2 hub-a>site-2~\n");
 	settles(b);
 	says(b, "10.20.2.0/24\n");
-	settles(b);
-	says(b, "");
+	passes(b, 10);
+	says(b, "fd20:2::/48 hub-b>site-2\n");
 	goes(b, "10.20.2.0/24", ROUTE_WITHDRAWN); /* never was */
 	goes(b, "10.77.0.0/24", ROUTE_SWEPT);
 	goes(b, "10.78.0.0/24", ROUTE_REFUSED);
@@ -98,7 +98,7 @@ static void test_unreachable_is_no_owner_yet(void **state)
 	settles(b);
 	passes(b, 0.3);
 	stands(b, "10.20.2.0/24", "10.9.0.2"); /* BIRD has found another path */
-	says(b, "10.20.2.0/24 hub-b>site-2\n");
+	says(b, "10.20.2.0/24 hub-b>site-2 hub-a>site-2~\n");
 	goes(b, "10.30.0.0/24", ROUTE_WITHDRAWN); /* none */
 	settles(b);
 	says(b, "10.30.0.0/24\n");
@@ -116,6 +116,107 @@ static void test_unreachable_is_no_owner_yet(void **state)
 	refuses(b, "");
 	passes(b, 1);
 	says(b, "10.20.3.0/24\n");
+}
+
+/* --- next hops that leave ------------------------------------------------------------------------
+ */
+
+static void test_a_next_hop_that_leaves_a_set_lingers(void **state)
+{
+	struct bench *b = *state;
+
+	stands(b, "10.20.2.0/24", "10.9.0.1 10.9.0.2");
+	stands(b, "fd20:2::/48", "fd09::1 fd09::2");
+	kernel_words_done(&b->words);
+	passes(b, 100);
+	stands(b, "10.20.2.0/24", "10.9.0.2");
+	stands(b, "fd20:2::/48", "fd09::2");
+	says(b, "10.20.2.0/24 hub-b>site-2 hub-a>site-2~\n"
+		"fd20:2::/48 hub-b>site-2 hub-a>site-2~\n");
+	assert_int_equal(kernel_source_deadline(b->source).ns, at(1110).ns);
+	passes(b, 1);
+	stands(b, "fd20:2::/48", "fd09::1 fd09::2"); /* it is back */
+	says(b, "fd20:2::/48 hub-a>site-2 hub-b>site-2\n");
+	stands(b, "10.20.2.0/24", "10.9.0.2*3"); /* what is said again makes it no longer */
+	says(b, "10.20.2.0/24 hub-b>site-2*3 hub-a>site-2~\n");
+	settles(b);
+	passes(b, 8.9);
+	says(b, "");
+	passes(b, 0.1);
+	says(b, "10.20.2.0/24 hub-b>site-2*3\n");
+	assert_true(instant_is_never(kernel_source_deadline(b->source)));
+	refuses(b, "");
+}
+
+static void test_what_an_engine_that_starts_leaves_out_is_kept(void **state)
+{
+	struct bench *b = *state;
+
+	stands(b, "10.20.2.0/24", "10.9.0.1 10.9.0.2");
+	stands(b, "10.40.1.0/24", "10.9.0.5");
+	kernel_words_done(&b->words);
+	passes(b, 100);
+	starts(b);
+	passes(b, 1);
+	stands(b, "10.20.2.0/24", "10.9.0.2"); /* it has heard of one only */
+	stands(b, "10.40.1.0/24", "10.9.0.2");
+	says(b, "10.20.2.0/24 hub-b>site-2 hub-a>site-2\n10.40.1.0/24 hub-b>site-3 site-3\n");
+	stands(b, "10.20.2.0/24", "10.9.0.1 10.9.0.2");
+	says(b, "10.20.2.0/24 hub-a>site-2 hub-b>site-2\n");
+	passes(b, 10);
+	says(b, "10.40.1.0/24 hub-b>site-3\n");
+	stands(b, "10.20.2.0/24", "10.9.0.1"); /* by now it knows */
+	says(b, "10.20.2.0/24 hub-a>site-2 hub-b>site-2~\n");
+}
+
+static void test_who_is_down_or_may_not_does_not_linger(void **state)
+{
+	struct bench *b = *state;
+
+	stands(b, "10.20.2.0/24", "10.9.0.1 10.9.0.2");
+	stands(b, "10.40.1.0/24", "10.9.0.1 10.9.0.5");
+	stands(b, "10.40.2.0/24", "10.9.0.1 10.9.0.5");
+	kernel_words_done(&b->words);
+	dies(b, HUB_A);
+	stands(b, "10.20.2.0/24", "10.9.0.2");
+	says(b, "10.20.2.0/24 hub-b>site-2\n");
+	lives(b, HUB_A);
+	stands(b, "10.40.1.0/24", "10.9.0.1");
+	stands(b, "10.40.2.0/24", "10.9.0.1");
+	kernel_words_done(&b->words);
+	bench_inventory(b)->nodes.items[SITE_3].n_may_announce = 0;
+	bench_may_announce(b->build, SITE_3, "10.40.1.0/24");
+	bench_may_announce(b->build, HUB_A, "10.40.0.0/16");
+	bench_take(b);
+	stands(b, "10.20.2.0/24", "10.9.0.2");
+	stands(b, "10.40.1.0/24", "10.9.0.1");
+	stands(b, "10.40.2.0/24", "10.9.0.1");
+	settles(b);
+	says(b, "10.40.2.0/24 hub-a\n"); /* the other one lingers on */
+	passes(b, 10);
+	says(b, "10.40.1.0/24 hub-a>site-3\n");
+}
+
+static void test_what_lingers_goes_with_the_route(void **state)
+{
+	struct bench *b = *state;
+
+	stands(b, "10.20.2.0/24", "10.9.0.1 10.9.0.2");
+	stands(b, "10.20.2.0/24", "10.9.0.2");
+	stands(b, "10.40.1.0/24", "10.9.0.1 10.9.0.2");
+	stands(b, "10.40.1.0/24", "10.9.0.1");
+	kernel_words_done(&b->words);
+	goes(b, "10.20.2.0/24", ROUTE_WITHDRAWN);
+	goes(b, "10.40.1.0/24", ROUTE_SWEPT);
+	settles(b);
+	says(b, "10.20.2.0/24\n");
+	refuses(b, "swept 1 10.40.1.0/24\n");
+	passes(b, 20); /* held as it was */
+	says(b, "");
+	stands(b, "10.40.1.0/24", "10.9.0.1");
+	passes(b, 10);
+	says(b, "10.40.1.0/24 hub-a>site-3\n");
+	assert_true(instant_is_never(kernel_source_deadline(b->source)));
 }
 
 /* --- other facts ---------------------------------------------------------------------------------
@@ -180,7 +281,7 @@ static void test_a_peer_that_is_none_any_more(void **state)
 	bench_take(b);
 	stands(b, "10.40.2.0/24", "10.9.0.5 10.9.0.1");
 	settles(b);
-	says(b, "10.40.2.0/24 hub-a>site-3\n10.40.1.0/24 hub-a>site-3\n10.20.3.0/24\n");
+	says(b, "10.40.2.0/24 hub-a>site-3\n10.20.3.0/24\n10.40.1.0/24 hub-a>site-3\n");
 	refuses(b, "unknown-hop 1 10.40.2.0/24\nswept 1 10.40.1.0/24\n");
 }
 
@@ -305,6 +406,10 @@ int main(void)
 		BENCH_TEST(test_what_was_swept_stays_while_a_next_hop_lives),
 		BENCH_TEST(test_what_was_swept_stays_a_minute_at_most),
 		BENCH_TEST(test_unreachable_is_no_owner_yet),
+		BENCH_TEST(test_a_next_hop_that_leaves_a_set_lingers),
+		BENCH_TEST(test_what_an_engine_that_starts_leaves_out_is_kept),
+		BENCH_TEST(test_who_is_down_or_may_not_does_not_linger),
+		BENCH_TEST(test_what_lingers_goes_with_the_route),
 		BENCH_TEST(test_another_generation_says_what_differs),
 		BENCH_TEST(test_what_is_not_given_again_went),
 		BENCH_TEST(test_a_peer_that_is_none_any_more),

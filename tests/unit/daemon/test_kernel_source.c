@@ -48,7 +48,7 @@ static void test_the_hub_and_the_file_order_what_the_engine_found_equal(void **s
 	assert_int_equal(c[0].weight, 70);
 	kernel_words_done(&b->words);
 	stands(b, "10.20.2.0/24", "10.9.0.2*999");
-	says(b, "10.20.2.0/24 hub-b>site-2*1000\n");
+	says(b, "10.20.2.0/24 hub-b>site-2*1000 hub-a>site-2~\n");
 }
 
 static void test_gateways_of_any_family_and_kind(void **state)
@@ -64,7 +64,8 @@ static void test_gateways_of_any_family_and_kind(void **state)
 	stands(b, "10.20.2.0/24", "10.9.0.1 fd09::1*2 10.9.0.2");
 	says(b, "10.20.2.0/24 hub-a>site-2*3 hub-b>site-2\n"); /* one next hop with two addresses */
 	stands(b, "10.20.2.0/24", "10.9.0.1 eth");
-	says(b, "10.20.2.0/24 hub-a>site-2\n"); /* another device's share is the kernel's matter */
+	says(b, "10.20.2.0/24 hub-a>site-2 hub-b>site-2~\n"); /* another device's share isn't ours
+							       */
 	refuses(b, "");
 }
 
@@ -239,7 +240,7 @@ static void test_a_default_route_where_a_node_offers_it(void **state)
 	says(b, "0.0.0.0/0 hub-a\n");
 	refuses(b, "default 1 ::/0 hub-a\nmay-not 1 203.0.113.0/24 hub-a\n");
 	stands(b, "0.0.0.0/0", "10.9.0.2"); /* passed on by the other hub */
-	says(b, "0.0.0.0/0 hub-b>hub-a\n");
+	says(b, "0.0.0.0/0 hub-b>hub-a hub-a~\n");
 	stands(b, "0.0.0.0/0", "10.9.0.5"); /* and by a site */
 	settles(b);
 	says(b, "0.0.0.0/0\n");

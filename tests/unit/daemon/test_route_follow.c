@@ -309,6 +309,7 @@ static void test_what_changes_meanwhile_is_one_word(void **state)
 static void test_a_withdrawal_waits_a_moment(void **state)
 {
 	struct bench *b = *state;
+	instant lingers;
 
 	adds("10.20.2.0/24", "10.9.0.1");
 	adds("10.20.3.0/24", "10.9.0.1");
@@ -322,11 +323,16 @@ static void test_a_withdrawal_waits_a_moment(void **state)
 	hands(b, "");
 	assert_int_equal(route_follow_deadline(follow).ns, b->now.ns + KERNEL_SOURCE_LEAVES);
 	adds("10.20.3.0/24", "10.9.0.2");
+	lingers = instant_add(b->now, KERNEL_SOURCE_LINGERS);
 	rounds(b);
 	hands(b, "1: 10.20.3.0/24=hub-b");
 	gives_back(b);
 	waits(b, 0.005);
 	hands(b, "1: 10.20.2.0/24");
+	gives_back(b);
+	assert_int_equal(route_follow_deadline(follow).ns, lingers.ns);
+	waits(b, (double)KERNEL_SOURCE_LINGERS / NS_PER_S);
+	hands(b, "1: 10.20.3.0/24=hub-b");
 	gives_back(b);
 	assert_true(instant_is_never(route_follow_deadline(follow)));
 }

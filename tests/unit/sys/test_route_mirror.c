@@ -334,6 +334,30 @@ static void writers_forerunner(void **state)
 	assert_view(&b, "10.20.3.0/24", "withdrawn");
 }
 
+static int64_t writes_since(void)
+{
+	ip_prefix p;
+	struct route_view v;
+
+	assert_true(ip_prefix_parse(&p, A));
+	assert_true(route_mirror_view(b.mirror, &p, &v));
+	return v.writes_since.ns;
+}
+
+static void writers_begin(void **state)
+{
+	instant first = b.now;
+
+	ADDED(&b, .dst = A, .hops = {{"10.10.0.1", 5}, {"10.10.0.2", 5}});
+	b.now = instant_add(b.now, 100 * NS_PER_S);
+	REPLACED(&b, .dst = A, .hops = {{"10.10.0.1", 5}});
+	assert_int_equal(writes_since(), first.ns);
+	ADDED(&b, .dst = "10.20.3.0/24", .port = OTHER, .hops = {{"10.10.0.1", 5}});
+	assert_int_equal(writes_since(), 0); /* of the one before */
+	REPLACED(&b, .dst = A, .port = OTHER, .hops = {{"10.10.0.2", 5}});
+	assert_int_equal(writes_since(), b.now.ns);
+}
+
 /* Told again for somebody else's sake, a route stays its writer's. */
 static void writers_told_again(void **state)
 {
@@ -422,6 +446,7 @@ int main(void)
 		T(objects_unused),
 		T(writers),
 		T(writers_forerunner),
+		T(writers_begin),
 		T(writers_told_again),
 		T(replaced_by_others),
 		T(additions_first),
