@@ -198,10 +198,12 @@ static unsigned flags_of(uint16_t flags)
 
 /* --- next-hop objects ----------------------------------------------------------------------- */
 
-/* Since Linux 6.12 the byte behind the weight is its upper half; before, it is 0. */
+/* Since Linux 6.12 the byte behind the weight is its upper half; before, it is 0. Headers have had
+ * two names for it, so that it is read by its place. */
 static uint16_t member_weight(const struct nexthop_grp *member)
 {
-	unsigned weight = ((unsigned)member->resvd1 << 8 | member->weight) + 1;
+	const uint8_t *high = (const uint8_t *)member + offsetof(struct nexthop_grp, weight) + 1;
+	unsigned weight = ((unsigned)*high << 8 | member->weight) + 1;
 
 	return weight > UINT16_MAX ? UINT16_MAX : (uint16_t)weight;
 }
