@@ -197,6 +197,9 @@ static int serve(struct program *p, int uapi_fd, int ready_fd)
 	}
 	if (!err) {
 		tell_ready(p, ready_fd);
+		/* Only a unit's own program: NOTIFY_SOCKET may be that of whoever started us. */
+		if (p->foreground)
+			process_notify("READY=1");
 		process_forget_start();
 		log_say(&p->log, LOG_VERBOSE, "device started, AEAD by %s",
 			tunnel_aead_name(p->tunnel));
