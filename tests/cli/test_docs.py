@@ -190,7 +190,7 @@ def test_the_demo_lets_all_of_its_options_in():
 
 def test_what_is_installed_is_built_in_a_folder_of_its_own():
     """meson passes over the options of a folder that ./demo or ./check has set up."""
-    text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/packages.md").read_text(encoding="utf-8")
     [folder] = re.findall(r"^meson setup (\S+) --prefix", text, re.M)
     assert folder != "build" and f"meson install -C {folder}\n" in text
     assert "-Dtests=true" in (ROOT / "demo").read_text(encoding="utf-8")
