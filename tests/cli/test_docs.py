@@ -132,12 +132,7 @@ def test_files_that_are_named_are_there(page):
     assert page.name == "CHANGELOG.md" or gone == []
 
 
-# Pages that change under several hands at the moment: reflow them by tests/reflow.py and leave them out here.
-LONG = {"docs/decision.md", "docs/findings.md", "docs/inventory.md", "docs/liveness.md", "docs/operations.md",
-        "docs/render.md", "docs/routing.md", "docs/shunt-wg.md", "docs/testing.md", "tests/vm/README.md"}
-
-
-@pytest.mark.parametrize("page", [p for p in PAGES if name_of(p) not in LONG], ids=name_of)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_prose_has_a_hundred_columns(page):
     assert long_lines(text_of(page)) == []
 
