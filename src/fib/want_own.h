@@ -35,8 +35,8 @@
  * number that leads to it. */
 wg_key want_nobody_key(void);
 
-/* Those of own (in any order) that a wider one of carried holds, sorted, each once; *ret is for
- * vec_done. No own one is among carried. */
+/* Those of own (in any order) that a wider one of carried or guarded holds, sorted, each once; *ret
+ * is for vec_done. No own one is among those. */
 void want_own(const struct want_facts *f, const ip_prefix *own, size_t n_own, prefix_vec *ret);
 
 #endif

@@ -23,7 +23,8 @@ static struct list list_of(const char *texts)
 	return l;
 }
 
-static void own_of(const struct list *own, const struct list *others, prefix_vec *ret)
+/* Others carry them, or may announce them. */
+static void own_of(const struct list *own, const struct list *others, bool may, prefix_vec *ret)
 {
 	struct want_prefix carried[32];
 	struct want_facts facts = {.carried = carried};
@@ -34,7 +35,9 @@ static void own_of(const struct list *own, const struct list *others, prefix_vec
 	want_sort(&sorted);
 	for (size_t i = 0; i < sorted.n; i++)
 		carried[i] = (struct want_prefix){sorted.items[i], i % 2, i % 3 == 0};
-	facts.n_carried = sorted.n;
+	facts.n_carried = may ? 0 : sorted.n;
+	facts.guarded = sorted.items;
+	facts.n_guarded = may ? sorted.n : 0;
 	want_own(&facts, own->items, own->n, ret);
 	vec_done(&sorted);
 }
@@ -63,12 +66,13 @@ static void table(void **state)
 		{"10.30.0.0/16", "0.0.0.0/0 10.30.0.0/16", ""},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+	for (size_t n = 0; n < 2 * ARRAY_SIZE(cases); n++) {
+		size_t i = n / 2;
 		struct list own = list_of(cases[i].own), others = list_of(cases[i].others);
 		prefix_vec got = {0};
 		char text[512] = "", one[IP_PREFIX_STRLEN];
 
-		own_of(&own, &others, &got);
+		own_of(&own, &others, n % 2, &got);
 		for (size_t k = 0; k < got.n; k++) {
 			strcat(text, k ? " " : "");
 			strcat(text, ip_prefix_format(&got.items[k], one));
@@ -146,7 +150,7 @@ static void random_nets(void **state)
 		prefix_vec got = {0};
 
 		spare(&others, &own);
-		own_of(&own, &others, &got);
+		own_of(&own, &others, false, &got);
 		for (unsigned i = 0; i < 256; i++) {
 			ip_addr a = {AF_INET, {10, 0, 0, (uint8_t)i}};
 			int nobody = longest(got.items, got.n, &a);
