@@ -316,7 +316,8 @@ void daemon_start(struct daemon *d)
 	d->random = d->node * 1000 + ++n->starts;
 	d->engine = engine_new(d->w->now);
 	engine_set_slice(d->engine, SLICE_PREFIXES);
-	d->cold_start = open_device(d);
+	/* Who can't have a device ends, and is started again. */
+	d->cold_start = open_device(d) || open_device(d);
 	model_io_init(&d->io, n->model);
 	d->fib = node_fib_new(d);
 	daemon_load(d);

@@ -5,22 +5,50 @@
 #include "mesh_paths.h"
 #include "routing_engine.h"
 
+/* NULL: it is as the rules say. */
+static const char *unsettled(const struct world *w, unsigned n, unsigned *ret_peer)
+{
+	*ret_peer = n;
+	if (!w->nodes[n].daemon)
+		return "has no daemon";
+	if (node_is_holding(&w->nodes[n]))
+		return "holds";
+	if (!node_knows_routes(w, n))
+		return "doesn't know the kernel's routes";
+	for (unsigned p = 0; p < w->n_nodes; p++) {
+		if (p == n || !rules_are_peers(w, n, p))
+			continue;
+		*ret_peer = p;
+		if (node_verdict(&w->nodes[n], p) != rules_verdict(w, n, p))
+			return "takes for what he isn't";
+		if (node_finds_poor(&w->nodes[n], p))
+			return "finds poor the line to";
+	}
+	return NULL;
+}
+
 bool oracle_is_settled(const struct world *w)
 {
-	for (unsigned n = 0; n < w->n_nodes; n++) {
-		if (!w->nodes[n].is_on || node_is_client(w, n))
-			continue;
-		if (!w->nodes[n].daemon)
+	unsigned peer;
+
+	for (unsigned n = 0; n < w->n_nodes; n++)
+		if (w->nodes[n].is_on && !node_is_client(w, n) && unsettled(w, n, &peer))
 			return false;
-		if (node_is_holding(&w->nodes[n]) || !node_knows_routes(w, n))
-			return false;
-		for (unsigned p = 0; p < w->n_nodes; p++)
-			if (p != n && rules_are_peers(w, n, p) &&
-				(node_verdict(&w->nodes[n], p) != rules_verdict(w, n, p) ||
-					node_finds_poor(&w->nodes[n], p)))
-				return false;
-	}
 	return true;
+}
+
+void oracle_say_unsettled(struct world *w)
+{
+	unsigned peer;
+
+	for (unsigned n = 0; n < w->n_nodes; n++) {
+		const char *what =
+			w->nodes[n].is_on && !node_is_client(w, n) ? unsettled(w, n, &peer) : NULL;
+
+		if (what)
+			world_say(w, "%s %s %s", world_name(w, n), what,
+				peer == n ? "" : world_name(w, peer));
+	}
 }
 
 /* A packet on its way. */

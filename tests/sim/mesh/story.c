@@ -71,6 +71,7 @@ static bool settle(struct world *w)
 	world_run(w, LOOK_AGAIN_NS);
 	while (!w->has_failed && !(oracle_is_settled(w) && routing_is_settled(w))) {
 		if (instant_before(end, w->now)) {
+			oracle_say_unsettled(w);
 			world_fail(w, "it never becomes quiet");
 			return false;
 		}

@@ -255,6 +255,8 @@ void watch_plan(struct world *w, unsigned node);
 
 /* Nobody has reported yet who died or returned, or holds: nothing is promised. */
 bool oracle_is_settled(const struct world *w);
+/* Who is why not, into the trace. */
+void oracle_say_unsettled(struct world *w);
 /* No line between peers is cut. */
 bool oracle_is_whole(const struct world *w);
 /* All editions have the same tunnels. */
