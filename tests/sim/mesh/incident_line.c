@@ -45,6 +45,18 @@ static void add_flows(const struct world *w, unsigned from, unsigned to, flow_ve
 	}
 }
 
+/* Between two hubs there is no way but their line and a third hub: that the owner of a cover would
+ * hand it on is for when the line is dead. */
+static bool is_between_hubs(const struct world *w, unsigned from, unsigned to)
+{
+	unsigned hubs = 0;
+
+	for (unsigned n = 0; n < w->n_nodes; n++)
+		hubs += w->inv->nodes[n].role == MESH_HUB;
+	return hubs < 3 && w->inv->nodes[from].role == MESH_HUB &&
+	       w->inv->nodes[to].role == MESH_HUB;
+}
+
 /* Those who stand behind one of its ends alone have no other. */
 static flow_vec flows_without(struct world *w, unsigned a, unsigned b)
 {
@@ -53,7 +65,8 @@ static flow_vec flows_without(struct world *w, unsigned a, unsigned b)
 	w->cut[a][b] = w->cut[b][a] = true;
 	for (unsigned from = 0; from < w->n_nodes; from++)
 		for (unsigned to = 0; to < w->n_nodes; to++)
-			if (!node_is_client(w, from) && !node_is_client(w, to))
+			if (!node_is_client(w, from) && !node_is_client(w, to) &&
+				!is_between_hubs(w, from, to))
 				add_flows(w, from, to, &flows);
 	w->cut[a][b] = w->cut[b][a] = false;
 	return flows;
