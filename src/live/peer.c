@@ -139,6 +139,15 @@ static void set_config(struct peer *p, const struct live_peer_config *c)
 	bfd_gate_set_keys(&p->gate, c->authenticates ? &c->keys : NULL);
 }
 
+/* It was last resort: by its own word, or held by us where it has none to take that back. */
+static void stay_last_resort(struct peer *p, instant now)
+{
+	if (p->config.probe == LIVE_PROBE_BFD)
+		p->is_signalled = true;
+	else
+		hold_start(&p->hold, p->config.hold_ns, now);
+}
+
 void peer_init(struct peer *p, const struct live_peer_config *c, const struct peer_seed *seed,
 	instant grace_end, instant now)
 {
@@ -150,7 +159,8 @@ void peer_init(struct peer *p, const struct live_peer_config *c, const struct pe
 	start_probing(p, seed, now);
 	if (c->adopted_as && c->probe != LIVE_PROBE_NONE && instant_before(now, grace_end)) {
 		come_alive(p, LIVE_CAUSE_ADOPTED, now);
-		p->is_signalled = c->adopted_as == LIVE_LAST_RESORT;
+		if (c->adopted_as == LIVE_LAST_RESORT)
+			stay_last_resort(p, now);
 		p->grace_end = grace_end;
 		p->wait_until = instant_add(now, 2 * p->detection_ns);
 		keep(p, silent_cause(c->probe),
@@ -180,7 +190,8 @@ void peer_restart(struct peer *p, const struct live_peer_config *c, const struct
 	p->gate.port = 0;
 	start_probing(p, seed, now);
 	if (p->is_alive && c->probe != LIVE_PROBE_NONE) {
-		p->is_signalled = was_signalled;
+		if (was_signalled)
+			stay_last_resort(p, now);
 		p->why = LIVE_CAUSE_ADOPTED;
 		p->grace_end = grace_end;
 		keep(p, silent_cause(c->probe), end_of_trust(p, grace_end, now), now);

@@ -265,6 +265,34 @@ static void test_adopted_without_session(void **state)
 	}
 }
 
+/* Adopted as last resort: whoever can't say that it is over is held, and then it is. */
+static void test_adopted_as_last_resort(void **state)
+{
+	static const enum live_probe probes[] = {LIVE_PROBE_ECHO, LIVE_PROBE_BFD};
+
+	for (size_t i = 0; i < ARRAY_SIZE(probes); i++) {
+		struct live_peer_config c = peer(0, probes[i]);
+		ip_addr from = address(10);
+		struct fixture f;
+
+		c.adopted_as = LIVE_LAST_RESORT;
+		c.hold_ns = NS_PER_S;
+		begin(&f, &c);
+		for (int64_t ms = 0; ms < 2000; ms += 10) {
+			unsigned echoes = f.echoes;
+
+			live_step(f.live, at(ms));
+			if (f.echoes > echoes)
+				live_on_echo_reply(f.live, &from, &f.echo, at(ms));
+			if (ms < 900)
+				assert_int_equal(f.last[0].state, LIVE_LAST_RESORT);
+		}
+		assert_int_equal(
+			f.last[0].state, probes[i] == LIVE_PROBE_ECHO ? LIVE_UP : LIVE_LAST_RESORT);
+		live_free(f.live);
+	}
+}
+
 /* When an adopted peer goes down that answers echoes up to then (-1: none), stepped each 10 ms but
  * for the time from 0 to asleep_ms. 0: never within ten seconds. */
 static int64_t down_after(enum live_probe probe, int64_t last_answer_ms, int64_t asleep_ms)
@@ -505,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_no_session),
 		cmocka_unit_test(test_echo_source),
 		cmocka_unit_test(test_adopted_without_session),
+		cmocka_unit_test(test_adopted_as_last_resort),
 		cmocka_unit_test(test_adopted_is_asked_at_once),
 		cmocka_unit_test(test_first_words_of_hubs),
 		cmocka_unit_test(test_unprobed),
