@@ -61,6 +61,9 @@ static void mend_node(struct world *w, unsigned n)
 		node_reload(w, n);
 }
 
+/* The last hub's word of it is under way. */
+#define WORDS_S 2
+
 static bool settle(struct world *w)
 {
 	instant end = instant_add(w->now, SETTLE_MAX_NS);
@@ -69,7 +72,9 @@ static bool settle(struct world *w)
 		mend_node(w, i);
 	world_say(w, "(nothing more happens)");
 	world_run(w, LOOK_AGAIN_NS);
-	while (!w->has_failed && !(oracle_is_settled(w) && routing_is_settled(w))) {
+	for (unsigned quiet = 0; !w->has_failed && quiet < WORDS_S; quiet++) {
+		if (!oracle_is_settled(w) || !routing_is_settled(w))
+			quiet = 0;
 		if (instant_before(end, w->now)) {
 			oracle_say_unsettled(w);
 			world_fail(w, "it never becomes quiet");
