@@ -507,6 +507,8 @@ void peer_step(struct peer *p, instant now)
 	if (!instant_before(now, echo_silence_at(p)))
 		go_down(p, p->is_kept ? p->lost : LIVE_CAUSE_NO_ECHO, now);
 	hold_step(&p->hold, now);
+	if (p->line.is_poor && p->why == LIVE_CAUSE_DAEMON_SILENT)
+		peer_condemn_line(p, now); /* no word comes that shows it clean */
 	line_step(&p->line, line_hold(p), now);
 }
 

@@ -296,6 +296,30 @@ static void test_accidents(void **state)
 	world_done(&w);
 }
 
+/* The site's daemon dies while the hub finds the line poor: nothing shows that it is clean, and the
+ * site's device stays as it is, until the daemon is back. */
+static void test_silent(void **state)
+{
+	struct world w;
+
+	begin(&w, 9, 100 * MS, 3);
+	lose(&w, true, false, 400);
+	while (!is_poor(&w, HUB_A, SITE_1))
+		world_run(&w, 10 * MS);
+	lose(&w, true, false, 0);
+	world_run(&w, 500 * MS);
+	world_kill(&w, SITE_1);
+	for (int i = 0; i < 900; i++) {
+		world_run(&w, 100 * MS);
+		assert_true(is_poor(&w, HUB_A, SITE_1));
+		assert_false(is_poor(&w, HUB_B, SITE_1));
+	}
+	world_start(&w, SITE_1, false, true);
+	world_run(&w, 20 * S);
+	assert_true(is_up(&w, HUB_A, SITE_1) && is_up(&w, SITE_1, HUB_A));
+	world_done(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +330,7 @@ int main(void)
 		cmocka_unit_test(test_together),
 		cmocka_unit_test(test_asleep),
 		cmocka_unit_test(test_accidents),
+		cmocka_unit_test(test_silent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
