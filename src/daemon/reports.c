@@ -131,11 +131,14 @@ static void take_few(const struct reports *r, struct reporter *s, instant now)
 	struct reports_line of_us = {LIVE_LINE_UNKNOWN, now};
 
 	s->lost.n = 0;
+	s->is_of_us_by_word = false;
 	for (size_t i = 0; i < s->report.n_nodes; i++) {
 		uint32_t node = s->by->ids[i];
 
-		if (node == self)
+		if (node == self) {
 			of_us.line = (enum live_line)s->report.lines[i];
+			s->is_of_us_by_word = s->report.by_word[i];
+		}
 		if (s->report.lines[i] == LIVE_LINE_LOST && s->lost.n < REPORTS_LOST_MAX)
 			vec_push(&s->lost, node);
 	}
@@ -160,8 +163,10 @@ static void shorten(struct reporter *s)
 {
 	free(s->report.lines);
 	free(s->report.takes_many);
+	free(s->report.by_word);
 	s->report.lines = NULL;
 	s->report.takes_many = NULL;
+	s->report.by_word = NULL;
 	s->report.n_nodes = 0;
 	s->by = NULL;
 	s->is_short = true;

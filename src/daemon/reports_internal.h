@@ -40,6 +40,7 @@ struct reporter {
 	instant other_since;
 	instant forget_at;		/* INSTANT_NEVER: it stands */
 	struct reports_line of_us;	/* its line to us */
+	bool is_of_us_by_word;		/* poor, since we say so */
 	VEC(uint32_t) lost;		/* nodes that it lost, at most REPORTS_LOST_MAX */
 	VEC(struct reports_line) lines; /* of a hub: by node, as understood */
 	VEC(uint8_t) told;		/* enum rib_reach by node: what the RIB has heard */

@@ -7,13 +7,23 @@
 /* --- lines ---------------------------------------------------------------------------------------
  */
 
+/* By its last word: one that is silent can't take it back, and its device stands as it did then. */
+static bool signals(const struct own_line *o)
+{
+	return o->state == LIVE_LAST_RESORT &&
+	       (o->cause == LIVE_CAUSE_PEER_SIGNALS || o->cause == LIVE_CAUSE_DAEMON_SILENT ||
+		       o->cause == LIVE_CAUSE_ADOPTED);
+}
+
 /* It measures that what we send gets lost. Where neither of the two measured it, each would have it
- * of the other for ever: so only while it signals. */
+ * of the other for ever, while both drain: so what it has of us doesn't count. */
 static bool is_poor_by_its_word(
 	const struct reports *r, const struct own_line *o, const struct generation_peer *p)
 {
-	return o->cause == LIVE_CAUSE_PEER_SIGNALS &&
-	       reports_line_of(r, p->id, r->gen->ids[r->gen->self->index]).line == LIVE_LINE_POOR;
+	const struct reporter *s = reports_reporter(r, p->id);
+
+	return signals(o) && s && s->is_there && s->of_us.line == LIVE_LINE_POOR &&
+	       !s->is_of_us_by_word;
 }
 
 /* One that was never heard may just have had no time yet. */
@@ -50,10 +60,21 @@ static void tell_reaches_anew(struct reports *r)
 			reports_tell_anew(r->reporters.items[i]);
 }
 
+static void update_by_word(struct reports *r, const struct generation_peer *p, enum live_line line)
+{
+	bool by_word = line == LIVE_LINE_POOR && r->own.items[p->id].cause != LIVE_CAUSE_POOR_LINE;
+
+	if (!r->report.n_nodes || r->report.by_word[p->node->index] == by_word)
+		return;
+	r->report.by_word[p->node->index] = by_word;
+	r->has_news = true;
+}
+
 void reports_own_update(struct reports *r, const struct generation_peer *p, instant now)
 {
 	enum live_line line = line_to(r, p, now), before;
 
+	update_by_word(r, p, line);
 	if (r->report.n_nodes && r->report.lines[p->node->index] == line)
 		return;
 	r->own.items[p->id].since = now;
@@ -118,6 +139,7 @@ void reports_own_renew(struct reports *r, instant now)
 		.n_nodes = fits ? (uint32_t)g->inv->n_nodes : 0,
 		.lines = mem_zalloc(g->inv->n_nodes + 1, sizeof(*r->report.lines)),
 		.takes_many = mem_zalloc(g->inv->n_nodes + 1, sizeof(*r->report.takes_many)),
+		.by_word = mem_zalloc(g->inv->n_nodes + 1, sizeof(*r->report.by_word)),
 	};
 	memcpy(r->report.digest, g->digest, sizeof(g->digest));
 	reports_own_update_all_many(r);

@@ -10,12 +10,14 @@ void live_report_init_nodes(struct live_report *r, uint32_t n)
 	r->n_nodes = n;
 	r->lines = n ? mem_zalloc(n, sizeof(*r->lines)) : NULL;
 	r->takes_many = n ? mem_zalloc(n, sizeof(*r->takes_many)) : NULL;
+	r->by_word = n ? mem_zalloc(n, sizeof(*r->by_word)) : NULL;
 }
 
 void live_report_done(struct live_report *r)
 {
 	free(r->lines);
 	free(r->takes_many);
+	free(r->by_word);
 	*r = (struct live_report){0};
 }
 
@@ -27,6 +29,7 @@ void live_report_copy(const struct live_report *from, struct live_report *ret)
 		return;
 	memcpy(ret->lines, from->lines, from->n_nodes * sizeof(*ret->lines));
 	memcpy(ret->takes_many, from->takes_many, from->n_nodes * sizeof(*ret->takes_many));
+	memcpy(ret->by_word, from->by_word, from->n_nodes * sizeof(*ret->by_word));
 }
 
 bool live_report_eq(const struct live_report *a, const struct live_report *b)
@@ -35,7 +38,9 @@ bool live_report_eq(const struct live_report *a, const struct live_report *b)
 		a->inventory_time != b->inventory_time || a->max_owners != b->max_owners ||
 		a->n_nodes != b->n_nodes)
 		return false;
-	return !a->n_nodes || (memcmp(a->lines, b->lines, a->n_nodes * sizeof(*a->lines)) == 0 &&
-				      memcmp(a->takes_many, b->takes_many,
-					      a->n_nodes * sizeof(*a->takes_many)) == 0);
+	if (!a->n_nodes)
+		return true;
+	return memcmp(a->lines, b->lines, a->n_nodes * sizeof(*a->lines)) == 0 &&
+	       memcmp(a->takes_many, b->takes_many, a->n_nodes * sizeof(*a->takes_many)) == 0 &&
+	       memcmp(a->by_word, b->by_word, a->n_nodes * sizeof(*a->by_word)) == 0;
 }

@@ -42,6 +42,7 @@ struct live_report {
 	uint8_t *lines;			 /* enum live_line of each node, by its place */
 	bool *takes_many; /* of each: it is known to take packets of one source from several peers
 			   */
+	bool *by_word;	  /* of each line that is poor: it is so by the other end's word alone */
 };
 
 /* Makes room for n nodes, of which nothing is said yet, in one that is empty. */

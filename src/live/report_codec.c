@@ -9,6 +9,7 @@
 #define KIND_REPORT 1
 #define LINE_BITS 3
 #define TAKES_MANY 4
+#define BY_WORD 8
 
 enum at {
 	AT_VERSION,
@@ -78,7 +79,8 @@ static void put_nodes(const struct live_report *r, uint32_t first, uint32_t n, u
 {
 	memset(out, 0, (n + 1) / 2);
 	for (uint32_t i = 0; i < n; i++) {
-		unsigned bits = r->lines[first + i] | (r->takes_many[first + i] ? TAKES_MANY : 0u);
+		unsigned bits = r->lines[first + i] | (r->takes_many[first + i] ? TAKES_MANY : 0u) |
+				(r->by_word[first + i] ? BY_WORD : 0u);
 
 		assert(r->lines[first + i] <= LINE_BITS);
 		out[i / 2] = (uint8_t)(out[i / 2] | bits << (i % 2 * 4));
@@ -171,5 +173,6 @@ void report_part_copy(const struct report_part *p, struct live_report *to)
 
 		to->lines[p->first + i] = bits & LINE_BITS;
 		to->takes_many[p->first + i] = bits & TAKES_MANY;
+		to->by_word[p->first + i] = bits & BY_WORD;
 	}
 }

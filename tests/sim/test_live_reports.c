@@ -47,6 +47,7 @@ static struct live_report make(unsigned node, unsigned n, uint32_t size)
 	for (uint32_t i = 0; i < size; i++) {
 		r.lines[i] = (uint8_t)chance_below(&c, 4);
 		r.takes_many[i] = chance_below(&c, 2);
+		r.by_word[i] = chance_below(&c, 2);
 	}
 	return r;
 }

@@ -132,7 +132,8 @@ static void down(struct mesh *m, const char *peer)
 	verdict(m, peer, LIVE_DOWN, LIVE_CAUSE_EXPIRED);
 }
 
-/* Lines by place, as letters: u p l, and - for unknown; takes_many: 1 and 0. */
+/* Lines by place, as letters: u p l, w for poor by the other end's word, and - for unknown;
+ * takes_many: 1 and 0. */
 static struct live_report make(const struct mesh *m, const char *lines, const char *many)
 {
 	struct live_report r = {.inventory_time = 1000, .max_owners = 1};
@@ -142,9 +143,11 @@ static struct live_report make(const struct mesh *m, const char *lines, const ch
 	for (size_t i = 0; lines[i]; i++) {
 		r.lines[i] = lines[i] == 'u'   ? LIVE_LINE_UP
 			     : lines[i] == 'p' ? LIVE_LINE_POOR
+			     : lines[i] == 'w' ? LIVE_LINE_POOR
 			     : lines[i] == 'l' ? LIVE_LINE_LOST
 					       : LIVE_LINE_UNKNOWN;
 		r.takes_many[i] = many && many[i] == '1';
+		r.by_word[i] = lines[i] == 'w';
 	}
 	return r;
 }
@@ -200,7 +203,7 @@ static void expect_own_at(struct mesh *m, const char *lines, int line)
 		m->n_own++;
 	}
 	for (size_t i = 0; i < m->own.n_nodes; i++)
-		is[i] = letters[m->own.lines[i]];
+		is[i] = m->own.by_word[i] ? 'w' : letters[m->own.lines[i]];
 	if (strcmp(is, lines) != 0)
 		fail_msg("line %d: we say %s, not %s", line, is, lines);
 }
@@ -568,13 +571,53 @@ static void test_a_poor_line_by_the_other_end(void **state)
 	says(m, "site-1", "pu---");
 	expect_own(m, "--u--");
 	verdict(m, "site-1", LIVE_LAST_RESORT, LIVE_CAUSE_PEER_SIGNALS);
-	expect_own(m, "--p--");
+	expect_own(m, "--w--");
 	up(m, "site-1");
 	expect_own(m, "--u--");
 	verdict(m, "site-1", LIVE_LAST_RESORT, LIVE_CAUSE_PEER_SIGNALS);
-	expect_own(m, "--p--");
+	expect_own(m, "--w--");
 	says(m, "site-1", "uu---"); /* it drains now */
 	expect_own(m, "--u--");
+}
+
+/* A daemon that dies leaves its device as it was: what it said last goes on. */
+static void test_a_poor_line_outlives_who_says_so(void **state)
+{
+	static const enum live_cause silent[] = {LIVE_CAUSE_DAEMON_SILENT, LIVE_CAUSE_ADOPTED};
+	struct mesh *m = *state;
+
+	up(m, "site-1");
+	says(m, "site-1", "pu---");
+	for (size_t i = 0; i < ARRAY_SIZE(silent); i++) {
+		verdict(m, "site-1", LIVE_LAST_RESORT, LIVE_CAUSE_PEER_SIGNALS);
+		expect_own(m, "--w--");
+		verdict(m, "site-1", LIVE_LAST_RESORT, silent[i]);
+		assert_null(reports_news(m->r));
+		verdict(m, "site-1", LIVE_UP, silent[i]);
+		expect_own(m, "--u--");
+	}
+	verdict(m, "site-1", LIVE_LAST_RESORT, LIVE_CAUSE_DAEMON_SILENT);
+	expect_own(m, "--w--");
+	down(m, "site-1");
+	expect_own(m, "--l--");
+}
+
+/* Where both drain, and one of them found the line poor for a while, neither is to have it of the
+ * other for ever. */
+static void test_our_own_word_does_not_come_back(void **state)
+{
+	struct mesh *m = *state;
+
+	verdict(m, "site-1", LIVE_LAST_RESORT, LIVE_CAUSE_POOR_LINE);
+	expect_own(m, "--p--");
+	says(m, "site-1", "wu---");
+	expect_own(m, "--p--");
+	verdict(m, "site-1", LIVE_LAST_RESORT, LIVE_CAUSE_PEER_SIGNALS);
+	expect_own(m, "--u--");
+	says(m, "site-1", "pu---"); /* now it finds it so itself */
+	expect_own(m, "--w--");
+	verdict(m, "site-1", LIVE_LAST_RESORT, LIVE_CAUSE_POOR_LINE);
+	expect_own(m, "--p--"); /* and so do we: that is news to it */
 }
 
 static void test_a_reload_keeps_our_lines_by_name(void **state)
@@ -654,6 +697,8 @@ int main(void)
 		TEST(what_was_found_lost_is_lost),
 		HUB_TEST(of_clients_nothing_is_said),
 		HUB_TEST(a_poor_line_by_the_other_end),
+		HUB_TEST(a_poor_line_outlives_who_says_so),
+		HUB_TEST(our_own_word_does_not_come_back),
 		HUB_TEST(a_reload_keeps_our_lines_by_name),
 		TEST(what_is_recalled_stands_until_its_hub_speaks),
 		TEST(what_is_recalled_is_forgotten_in_the_end),

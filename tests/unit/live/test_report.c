@@ -28,6 +28,7 @@ static struct live_report make(struct chance *c, uint32_t n_nodes)
 	for (uint32_t i = 0; i < n_nodes; i++) {
 		r.lines[i] = (uint8_t)chance_below(c, 4);
 		r.takes_many[i] = chance_below(c, 2);
+		r.by_word[i] = chance_below(c, 2);
 	}
 	return r;
 }
@@ -74,7 +75,7 @@ static void test_bytes(void **state)
 {
 	static const uint8_t want[] = {1, 1, 0, 66, 0, 0, 0x12, 0x34, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1,
 		0x01, 0x02, 0, 0, 0, 3, 0, 0, 0, 0, 0x65, 0, 0, 1, 0xd1, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-		0, 0, 0, 0, 0, 0xd2, 0x71, 0x02};
+		0, 0, 0, 0, 0, 0xd2, 0x71, 0x0a};
 	struct live_report r = {
 		.digest = {0xd1, [15] = 0xd2}, .inventory_time = 0x65000001, .max_owners = 0x102};
 	struct report_address to = {key, 0x1234, 9};
@@ -85,6 +86,7 @@ static void test_bytes(void **state)
 	r.lines[1] = LIVE_LINE_LOST;
 	r.takes_many[1] = true;
 	r.lines[2] = LIVE_LINE_POOR;
+	r.by_word[2] = true;
 	assert_int_equal(report_encode(&r, 0, &to, bytes), 66);
 	assert_memory_equal(bytes, want, sizeof(want));
 	live_report_done(&r);
