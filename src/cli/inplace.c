@@ -2,6 +2,7 @@
 #include "cli/inplace.h"
 
 #include "base/mem.h"
+#include "base/vec.h"
 #include "cli/cli.h"
 #include "cli/findings.h"
 #include "cli/secret_file.h"
@@ -144,24 +145,103 @@ static bool are_others_same(
 	}
 }
 
-static int judge_mesh(const struct inplace *p)
+/* All of the nodes that b names, a does. */
+static bool names_all(const struct mesh_inventory *of_a, const struct mesh_finding *a,
+	const struct mesh_inventory *of_b, const struct mesh_finding *b)
+{
+	for (size_t i = 0; i < b->n_nodes; i++) {
+		const char *name = of_b->nodes[b->nodes[i]].name;
+		size_t k = 0;
+
+		while (k < a->n_nodes && strcmp(of_a->nodes[a->nodes[k]].name, name) != 0)
+			k++;
+		if (k == a->n_nodes)
+			return false;
+	}
+	return true;
+}
+
+/* Takes one error out of those of before that this one may be, of fewer nodes perhaps. */
+static bool was_there(const struct inplace *p, const struct mesh_finding *f,
+	const struct mesh_findings *before, bool *taken)
+{
+	for (size_t i = 0; i < before->n; i++) {
+		const struct mesh_finding *b = &before->items[i];
+
+		if (taken[i] || b->severity != MESH_ERROR || strcmp(b->code, f->code) != 0 ||
+			!names_all(p->was, b, p->is, f))
+			continue;
+		return taken[i] = true;
+	}
+	return false;
+}
+
+/* Errors only; items of after. */
+static void part_errors(const struct inplace *p, const struct mesh_findings *after,
+	struct mesh_findings *ret_old, struct mesh_findings *ret_new)
+{
+	struct mesh_findings before = {0};
+	struct mesh_topology_index *t = mesh_topology_new(p->was);
+	AUTO_FREE bool *taken = NULL;
+
+	mesh_check(t, &before);
+	taken = mem_zalloc(before.n + 1, sizeof(*taken));
+	for (size_t i = 0; i < after->n; i++) {
+		const struct mesh_finding *f = &after->items[i];
+
+		if (f->severity != MESH_ERROR)
+			continue;
+		if (was_there(p, f, &before, taken))
+			vec_push(ret_old, *f);
+		else
+			vec_push(ret_new, *f);
+	}
+	mesh_findings_done(&before);
+	mesh_topology_free(t);
+}
+
+static int refuse(const struct inplace *p, const struct mesh_findings *findings)
+{
+	findings_print(stderr, p->is, findings, MESH_ERROR);
+	cli_error("with that change %s would have errors; it stays as it is", p->name);
+	return CLI_REFUSED;
+}
+
+/* What was wrong before is no reason to leave in what is to be out. */
+static int judge_change(const struct inplace *p, const struct mesh_findings *findings)
+{
+	struct mesh_findings old = {0}, new = {0};
+	int code = CLI_OK;
+
+	part_errors(p, findings, &old, &new);
+	if (new.n) {
+		code = refuse(p, &new);
+	} else if (old.n) {
+		findings_print(stderr, p->is, &old, MESH_ERROR);
+		cli_error("%s had %s before, and has %s still", p->name,
+			old.n == 1 ? "that error" : "these errors", old.n == 1 ? "it" : "them");
+	}
+	vec_done(&old);
+	vec_done(&new);
+	return code;
+}
+
+static int judge_mesh(const struct inplace *p, enum inplace_bar bar)
 {
 	struct mesh_topology_index *t = mesh_topology_new(p->is);
 	struct mesh_findings findings = {0};
 	int code = CLI_OK;
 
 	mesh_check(t, &findings);
-	if (mesh_findings_have_errors(&findings)) {
-		findings_print(stderr, p->is, &findings, MESH_ERROR);
-		cli_error("with that change %s would have errors; it stays as it is", p->name);
-		code = CLI_REFUSED;
-	}
+	if (mesh_findings_have_errors(&findings))
+		code = bar == INPLACE_NO_NEW_ERRORS && p->was ? judge_change(p, &findings)
+							      : refuse(p, &findings);
 	mesh_findings_done(&findings);
 	mesh_topology_free(t);
 	return code;
 }
 
-int inplace_judge(struct inplace *p, const struct buf *text, const char *node)
+int inplace_judge(struct inplace *p, const struct buf *text, const char *node, enum inplace_bar bar)
 {
 	if (parse_or_say(p, text, &p->is)) {
 		cli_error("%s stays as it is", p->name);
@@ -169,7 +249,7 @@ int inplace_judge(struct inplace *p, const struct buf *text, const char *node)
 	}
 	if (p->was && !are_others_same(p->was, p->is, node))
 		return inplace_say_failed(p, -ENOTSUP);
-	return judge_mesh(p);
+	return judge_mesh(p, bar);
 }
 
 /* The new file beside the old one, as the old one is. */

@@ -10,6 +10,9 @@
 #include "mesh/topology.h"
 #include <stdio.h>
 
+/* What keeps a change out: what it is the first to bring about, or any error there is then. */
+enum inplace_bar { INPLACE_NO_NEW_ERRORS, INPLACE_NO_ERRORS };
+
 struct inplace {
 	const char *name; /* as the user said */
 	char *path;	  /* links followed */
@@ -30,9 +33,11 @@ int inplace_say_failed(const struct inplace *p, int err);
 
 /*
  * Judges the text that is to take its place: CLI_OK and p->is, or an exit code, told. The text is
- * to differ in the node of that name alone (its key, that it is there, or that it is gone).
+ * to differ in the node of that name alone (its key, that it is there, or that it is gone). Errors
+ * that stand in spite of the bar are told.
  */
-int inplace_judge(struct inplace *p, const struct buf *text, const char *node);
+int inplace_judge(
+	struct inplace *p, const struct buf *text, const char *node, enum inplace_bar bar);
 /* Puts the text in the place of the old one. An exit code, told. */
 int inplace_replace(struct inplace *p, const struct buf *text);
 /* The lines that go and those that come. */

@@ -105,7 +105,7 @@ static int edit(struct job *j)
 	int code = is_there ? change_node(j) : add_node(j);
 
 	if (!code)
-		code = inplace_judge(&j->file, &j->text, j->name);
+		code = inplace_judge(&j->file, &j->text, j->name, INPLACE_NO_ERRORS);
 	if (code)
 		return code;
 	j->topology = mesh_topology_new(j->file.is);

@@ -51,7 +51,8 @@ static int edit(struct job *j)
 			buf_str(&without), without.n, j->node->public_key_text, j->name, &j->text);
 	else if (!err)
 		buf_add(&j->text, without.data, without.n);
-	return err ? inplace_say_failed(&j->file, err) : inplace_judge(&j->file, &j->text, j->name);
+	return err ? inplace_say_failed(&j->file, err)
+		   : inplace_judge(&j->file, &j->text, j->name, INPLACE_NO_NEW_ERRORS);
 }
 
 /* Those whose configuration lists the node, in the order of the file. */

@@ -88,6 +88,50 @@ def test_what_is_refused_changes_nothing(mesh):
     assert mesh.read_bytes() == before
 
 
+def broken(mesh, *, nodes):
+    """Errors of these nodes, which have nothing to do with the laptop: one network twice."""
+    text = mesh.read_text(encoding="utf-8")
+    text = text.replace("links:", "".join(
+        f"  {node}: {{public_key: {key}, address: 10.10.0.{host}, networks: [10.77.0.0/24]}}\n"
+        for node, key, host in nodes) + "links:")
+    mesh.write_text(text, encoding="utf-8")
+    done = shunt("check", "--json", mesh.name, cwd=mesh.parent)
+    return [f["code"] for f in json.loads(done.stdout)["findings"] if f["severity"] == "error"]
+
+
+def test_errors_of_before_keep_nobody_in(mesh):
+    same = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
+    errors = broken(mesh, nodes=[("site-8", same, 80), ("site-9", same, 81)])
+    assert errors
+    done = shunt("revoke", "laptop", "mesh.yaml", cwd=mesh.parent)
+    assert done.returncode == 0 and "laptop:" not in mesh.read_text(encoding="utf-8"), done.stderr
+    for code in {"duplicate-key", "duplicate-prefix"} & set(errors):
+        assert code in done.stderr
+    assert "no-endpoint" not in done.stderr  # the laptop's, and gone with it
+    assert "had " in done.stderr and "still" in done.stderr
+    # With the key of one goes the other's, which may not have it any more: that is new.
+    assert shunt("revoke", "site-8", "mesh.yaml", cwd=mesh.parent).returncode == 1
+    text = mesh.read_text(encoding="utf-8")
+    assert "site-8" in text and "site-9" in text
+
+
+def test_what_a_revocation_itself_would_break_is_refused(tmp_path):
+    path = tmp_path / "mesh.yaml"
+    path.write_text("mesh: m\noverlay: 10.10.0.0/24\nnodes:\n"
+                    "  hub-a: {role: hub, public_key: xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=, address: 10.10.0.1, "
+                    "endpoint: '192.0.2.1:51820'}\n"
+                    f"  site-1: {{public_key: {LAPTOP_KEY}, address: 10.10.0.2, networks: [10.20.1.0/24]}}\n"
+                    "  site-2: {public_key: TGjRpto7oneA+C2/5krRJKRswzuKwSrrwde+bietvlM=, address: 10.10.0.3}\n")
+    before = path.read_bytes()
+    done = shunt("revoke", "hub-a", "mesh.yaml", cwd=tmp_path)
+    assert done.returncode == 1 and "unreachable" in done.stderr and path.read_bytes() == before
+    # Nor is an error hidden behind one of its code that was there already.
+    path.write_bytes(before.replace(b"10.10.0.3}", b"10.10.0.2}"))
+    assert shunt("revoke", "site-2", "mesh.yaml", cwd=tmp_path).returncode == 0
+    path.write_bytes(before.replace(b"10.10.0.3}", b"10.10.0.2}"))
+    assert shunt("revoke", "hub-a", "mesh.yaml", cwd=tmp_path).returncode == 1
+
+
 @pytest.mark.parametrize("words, want", [
     ([], ["10.10.0.1\thub-a", "fd10::1\thub-a", "10.10.0.2\tsite.one"]),
     (["--domain", "corp"], ["10.10.0.1\thub-a.corp hub-a", "fd10::1\thub-a.corp hub-a", "10.10.0.2\tsite.one.corp site.one"]),
