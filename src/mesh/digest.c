@@ -125,6 +125,12 @@ static void add_takers(hash *h, const struct mesh_takers *t)
 		add_number(h, t->nodes[i]);
 }
 
+static void add_drain_on_stop(hash *h, int64_t ns)
+{
+	add_text(h, "drain_on_stop");
+	add_number(h, (uint64_t)ns);
+}
+
 static void add_node(hash *h, const struct mesh_node *n)
 {
 	add_identity(h, n);
@@ -145,6 +151,8 @@ static void add_node(hash *h, const struct mesh_node *n)
 		add_dns(h, n);
 	if (n->takers.stated)
 		add_takers(h, &n->takers);
+	if (n->drain_on_stop_ns)
+		add_drain_on_stop(h, n->drain_on_stop_ns);
 }
 
 static void add_link(hash *h, const struct mesh_link *l)

@@ -145,7 +145,8 @@ struct mesh_node {
 	uint16_t mtu;
 	struct mesh_liveness liveness; /* how others probe this node */
 	const char *private_key_file;
-	const char *const *dns; /* of a client: addresses of resolvers and domains to search in */
+	int64_t drain_on_stop_ns; /* how long its peers get to use others before it ends; 0: none */
+	const char *const *dns;	  /* of a client: addresses of resolvers and domains to search in */
 	size_t n_dns;
 	struct mesh_pos pos;	       /* of the name */
 	struct mesh_pos key_pos;       /* of public_key's value */

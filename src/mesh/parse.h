@@ -65,10 +65,11 @@ void parse_metric(struct parse *p, const struct yaml_node *v, void *into); /* ui
 void parse_weight(struct parse *p, const struct yaml_node *v, void *into); /* uint16_t */
 void parse_port(struct parse *p, const struct yaml_node *v, void *into);   /* uint16_t */
 void parse_mtu(struct parse *p, const struct yaml_node *v, void *into);	   /* struct stated_mtu */
-void parse_keepalive(struct parse *p, const struct yaml_node *v, void *into);  /* int */
-void parse_multiplier(struct parse *p, const struct yaml_node *v, void *into); /* unsigned */
-void parse_interval(struct parse *p, const struct yaml_node *v, void *into);   /* int64_t */
-void parse_hold(struct parse *p, const struct yaml_node *v, void *into);       /* int64_t */
+void parse_keepalive(struct parse *p, const struct yaml_node *v, void *into);	  /* int */
+void parse_multiplier(struct parse *p, const struct yaml_node *v, void *into);	  /* unsigned */
+void parse_interval(struct parse *p, const struct yaml_node *v, void *into);	  /* int64_t */
+void parse_hold(struct parse *p, const struct yaml_node *v, void *into);	  /* int64_t */
+void parse_drain_on_stop(struct parse *p, const struct yaml_node *v, void *into); /* int64_t */
 /* struct stated_interface */
 void parse_interface(struct parse *p, const struct yaml_node *v, void *into);
 void parse_path(struct parse *p, const struct yaml_node *v, void *into);     /* const char * */
@@ -180,6 +181,7 @@ struct stated_settings {
 	struct stated_dns dns;
 	struct stated_takers takers;
 	struct stated_routing routing;
+	int64_t drain_on_stop_ns; /* -1: not stated */
 };
 
 #define STATED_KEEPALIVE_NONE (-2)

@@ -37,13 +37,15 @@ static void read_liveness(struct parse *p, const struct yaml_node *v, void *into
 		SETTING("private_key_file", parse_path, private_key_file),                        \
 		SETTING("device", parse_device, device), SETTING("dns", parse_dns, dns),          \
 		SETTING("default_route", parse_takers, takers),                                   \
-		SETTING("routing", parse_routing, routing)
+		SETTING("routing", parse_routing, routing),                                       \
+		SETTING("drain_on_stop", parse_drain_on_stop, drain_on_stop_ns)
 
 void stated_settings_init(struct stated_settings *s)
 {
 	*s = (struct stated_settings){
 		.keepalive = STATED_KEEPALIVE_NONE,
 		.liveness = {.probe = -1, .hold_ns = -1},
+		.drain_on_stop_ns = -1,
 	};
 }
 
@@ -319,6 +321,8 @@ static void inherit(struct stated_settings *s, const struct stated_settings *fro
 		s->liveness.multiplier = from->liveness.multiplier;
 	if (s->liveness.hold_ns < 0)
 		s->liveness.hold_ns = from->liveness.hold_ns;
+	if (s->drain_on_stop_ns < 0)
+		s->drain_on_stop_ns = from->drain_on_stop_ns;
 }
 
 static const struct stated_settings built_in = {
@@ -403,6 +407,7 @@ void stated_node_finish(
 	node->interface_pos = or_pos(own->interface.pos, node->pos);
 	node->listen_port = own->listen_port;
 	node->keepalive = own->keepalive;
+	node->drain_on_stop_ns = own->drain_on_stop_ns;
 	node->mtu = own->mtu.value;
 	node->mtu_pos = or_pos(own->mtu.pos, node->pos);
 	refuse_small_mtu(p, node);

@@ -168,6 +168,12 @@ void parse_hold(struct parse *p, const struct yaml_node *v, void *into)
 	duration_within(p, v, 0, 3600 * NS_PER_S, "5s", into);
 }
 
+/* A minute is well within what systemd waits for. */
+void parse_drain_on_stop(struct parse *p, const struct yaml_node *v, void *into)
+{
+	duration_within(p, v, 0, 60 * NS_PER_S, "5s", into);
+}
+
 static bool is_name(const char *s, size_t most)
 {
 	size_t n = strlen(s);

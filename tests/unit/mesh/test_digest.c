@@ -80,6 +80,7 @@ static const char *const changes[][2] = {
 	{"interface: wg7", "interface: wg8"},
 	{"listen_port: 1000", "listen_port: 1001"},
 	{"keepalive: off", "keepalive: 25"},
+	{"  hub-a:\n", "  hub-a:\n    drain_on_stop: 5s\n"},
 	{"mtu: 1400", "mtu: 1401"},
 	{"probe: echo", "probe: bfd"},
 	{"interval: 200ms", "interval: 201ms"},

@@ -348,12 +348,30 @@ static void test_built_in(void **state)
 	assert_int_equal(n->listen_port, 51820);
 	assert_int_equal(n->keepalive, MESH_KEEPALIVE_AUTO);
 	assert_int_equal(n->mtu, 1420);
+	assert_int_equal(n->drain_on_stop_ns, 0);
 	assert_int_equal(n->liveness.probe, MESH_PROBE_BFD);
 	assert_false(n->liveness.probe_set);
 	assert_int_equal(n->liveness.interval_ns, 100 * NS_PER_MS);
 	assert_int_equal(n->liveness.multiplier, 3);
 	assert_int_equal(n->liveness.hold_ns, 5 * NS_PER_S);
 	assert_string_equal(n->private_key_file, "/etc/wireguard/wg-a.1.key");
+	mesh_inventory_free(inv);
+}
+
+static void test_drain_on_stop(void **state)
+{
+	struct mesh_inventory *inv =
+		parse("mesh: m\n"
+		      "overlay: 10.0.0.0/8\n"
+		      "defaults: {drain_on_stop: 5s}\n"
+		      "nodes:\n"
+		      "  a: {address: 10.0.0.1, public_key: " KEY "}\n"
+		      "  b: {address: 10.0.0.2, public_key: " KEY ", drain_on_stop: 1m}\n"
+		      "  c: {address: 10.0.0.3, public_key: " KEY ", drain_on_stop: 0s}\n");
+
+	assert_int_equal(node_of(inv, "a")->drain_on_stop_ns, 5 * NS_PER_S);
+	assert_int_equal(node_of(inv, "b")->drain_on_stop_ns, 60 * NS_PER_S);
+	assert_int_equal(node_of(inv, "c")->drain_on_stop_ns, 0);
 	mesh_inventory_free(inv);
 }
 
@@ -621,6 +639,7 @@ int main(void)
 		cmocka_unit_test(test_idle_routing),
 		cmocka_unit_test(test_site),
 		cmocka_unit_test(test_built_in),
+		cmocka_unit_test(test_drain_on_stop),
 		cmocka_unit_test(test_probe),
 		cmocka_unit_test(test_endpoints),
 		cmocka_unit_test(test_endpoints_of_links),

@@ -209,6 +209,12 @@ static void test_numbers(void **state)
 				       "whole number of seconds from 1 to 65535, not `0`\n"},
 		{"    keepalive: 25s\n", "7:16: `keepalive` in node `a` must be `auto`, `off` or "
 					 "a whole number of seconds from 1 to 65535, not `25s`\n"},
+		{"    drain_on_stop: 61s\n",
+			"7:20: `drain_on_stop` in node `a` must be a time from "
+			"0s to 1m, as in 5s, not `61s`\n"},
+		{"    drain_on_stop: 5\n",
+			"7:20: `drain_on_stop` in node `a`: a time needs a unit: "
+			"us, ms, s, m or h, as in 5s\n"},
 		{"    nat: yes\n", "7:10: `nat` in node `a` must be true or false, not `yes`\n"},
 		{"    nat: 'true'\n",
 			"7:10: `nat` in node `a` must be true or false, not the quoted text "
