@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define HOURS_A_DAY 24
+
 /* Longest first: the first that divides a duration gives its shortest text. */
 static const struct unit {
 	const char *name;
@@ -37,6 +39,22 @@ bool duration_parse(int64_t *ret_ns, const char *text)
 			return true;
 		}
 	return false;
+}
+
+bool duration_parse_days(int64_t *ret_ns, const char *text)
+{
+	size_t n = strlen(text);
+	char hours[32];
+	int64_t ns;
+
+	if (!n || text[n - 1] != 'd')
+		return duration_parse(ret_ns, text);
+	snprintf(hours, sizeof(hours), "%.*sh", (int)n - 1, text);
+	if (n > sizeof(hours) - 2 || !duration_parse(&ns, hours) ||
+		__builtin_mul_overflow(ns, HOURS_A_DAY, &ns))
+		return false;
+	*ret_ns = ns;
+	return true;
 }
 
 char *duration_format(int64_t ns, char buf[static 32])

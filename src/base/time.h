@@ -61,6 +61,8 @@ static inline bool instant_is_never(instant t)
 /* "10ns", "250us", "100ms", "5s", "2m", "1h"; digits and one unit. Sets *ret_ns and returns true if
  * it fits. */
 bool duration_parse(int64_t *ret_ns, const char *text);
+/* The same, and days: "1d". */
+bool duration_parse_days(int64_t *ret_ns, const char *text);
 /* The shortest exact text of duration_parse's form. */
 char *duration_format(int64_t ns, char buf[static 32]);
 

@@ -45,6 +45,20 @@ static void durations_refused(void **state)
 	}
 }
 
+static void days_parse(void **state)
+{
+	static const char *const refused[] = {"", "d", "-1d", "1.5d", "1d2h", "1D", "106752d",
+		"000000000000000000000000000000001d"};
+	int64_t ns = -1;
+
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+		assert_false(duration_parse_days(&ns, refused[i]));
+	assert_int_equal(ns, -1);
+	assert_true(duration_parse_days(&ns, "2d") && ns == 2 * 24 * 3600 * NS_PER_S);
+	assert_true(duration_parse_days(&ns, "106751d"));
+	assert_true(duration_parse_days(&ns, "90s") && ns == 90 * NS_PER_S);
+}
+
 static void durations_format(void **state)
 {
 	static const struct {
@@ -119,6 +133,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(durations_parse),
 		cmocka_unit_test(durations_refused),
+		cmocka_unit_test(days_parse),
 		cmocka_unit_test(durations_format),
 		cmocka_unit_test(durations_round_trip),
 		cmocka_unit_test(instants),
