@@ -27,9 +27,9 @@ KNOWS = {
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z0-9_]+)/([a-z0-9_]+)\.h"')
 SYSTEM = re.compile(r"^\s*#\s*include\s+<([^>]+)>")
 WITHOUT_CIRCLES = {"daemon", "fib", "control", "prober"}
-PURE = {"adoption", "candidates", "endpoints", "engine", "engine_adoption", "engine_endpoints", "engine_generation", "engine_lines", "engine_reports", "engine_routes",
+PURE = {"adoption", "candidates", "endpoints", "engine", "engine_adoption", "engine_drain", "engine_endpoints", "engine_generation", "engine_lines", "engine_reports", "engine_routes",
         "engine_sync", "engine_verdicts", "generation", "handshakes", "journal", "kernel_candidates", "kernel_facts", "kernel_refused", "kernel_said", "kernel_source", "kernel_table", "lines", "looks", "names", "shall",
-        "reports", "reports_own", "reports_told", "routing_bird", "routing_talk", "routing_watch", "shall_apart", "shall_device", "shall_ours"}
+        "reports", "reports_own", "reports_told", "routing_bird", "routing_talk", "routing_watch", "shall_apart", "shall_device", "shall_ours", "transit"}
 PURE_KNOWS = {"base", "mesh", "route", "live"}
 # Of folders that have more than values and decisions.
 PURE_UNITS = {("device", "device"), ("fib", "diff"), ("fib", "plan"), ("fib", "question"), ("fib", "state"), ("fib", "tell"),

@@ -122,9 +122,9 @@ static int connect_to_daemon(const struct client_options *o)
 	return connect_in(dir, o->node);
 }
 
-static int send_request(int fd, const char *op, const char *query)
+static int send_request(int fd, const char *op, const char *argument, const char *value)
 {
-	json_t *request = json_pack("{s:s, s:s*}", "op", op, "query", query);
+	json_t *request = json_pack("{s:s, s:s*}", "op", op, argument, value);
 	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
 	struct buf line = {0};
 	size_t sent = 0;
@@ -187,7 +187,8 @@ static json_t *parse_answer(const struct buf *text, int *ret_code)
 	return answer;
 }
 
-json_t *client_ask(const struct client_options *o, const char *op, const char *query, int *ret_code)
+json_t *client_ask_with(const struct client_options *o, const char *op, const char *argument,
+	const char *value, int *ret_code)
 {
 	AUTO_BUF text = {0};
 	int fd = connect_to_daemon(o);
@@ -196,7 +197,7 @@ json_t *client_ask(const struct client_options *o, const char *op, const char *q
 	*ret_code = CLI_FAILED;
 	if (fd < 0)
 		return NULL;
-	err = send_request(fd, op, query);
+	err = send_request(fd, op, argument, value);
 	if (!err)
 		err = read_answer(fd, &text);
 	close(fd);
@@ -206,6 +207,11 @@ json_t *client_ask(const struct client_options *o, const char *op, const char *q
 		return NULL;
 	}
 	return parse_answer(&text, ret_code);
+}
+
+json_t *client_ask(const struct client_options *o, const char *op, const char *query, int *ret_code)
+{
+	return client_ask_with(o, op, "query", query, ret_code);
 }
 
 void client_print_json(const json_t *answer)

@@ -24,6 +24,9 @@ int client_options_of(const struct command_line *line, struct client_options *re
  */
 json_t *client_ask(
 	const struct client_options *o, const char *op, const char *query, int *ret_code);
+/* The same with another argument than "query", by its name; text may be NULL. */
+json_t *client_ask_with(const struct client_options *o, const char *op, const char *argument,
+	const char *text, int *ret_code);
 
 /* The answer as the verb's JSON, indented. */
 void client_print_json(const json_t *answer);

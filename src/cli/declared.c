@@ -138,10 +138,19 @@ static const struct command_verb verbs[] = {
 		.summary = "make this node the last resort of its peers, losing nothing",
 		.complaint = "one NODE, please",
 		.operands = {{"NODE", COMMAND_DAEMON}},
-		.options = {DAEMON_OPTIONS},
+		.options = {DAEMON_OPTIONS,
+			{"for", 0, "TIME",
+				"for so long, and it ends by itself: 90s, 30m, "
+				"2h, 1d"},
+			{"wait", 0, "TIME",
+				"until nobody sends through it any more, or the time is over"}},
 		.help = "NODE is the name of this machine's own node; of another one it is "
-			"refused. The drain lasts until `shunt undrain`, over restarts. Clients "
-			"have no other hub and stay where they are."},
+			"refused. The drain lasts until its time is over or until `shunt undrain`, "
+			"over restarts; the last word counts. Clients have no other hub and stay "
+			"where they are. `shunt status` names who still sends through it.\n\n"
+			"Exit code with --wait: 0 nobody sends through it any more, 1 somebody "
+			"does "
+			"(named), 3 that can't be seen."},
 	{.name = "undrain",
 		.summary = "put this node back in service",
 		.complaint = "one NODE, please",

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/drain_time.h"
 #include "base/mem.h"
 #include "cli/client.h"
+#include "cli/users.h"
 #include "mesh/text.h"
+#include "sys/clock.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,38 +63,146 @@ static int is_own_node(const struct client_options *o, const char *verb, const c
 	return code;
 }
 
-static int drain_or_not(const struct command_line *line)
-{
-	struct client_options o;
-	json_t *answer;
-	const char *node = line->operands[0];
-	int code = client_options_of(line, &o);
+/* --- asked ---------------------------------------------------------------------------------------
+ */
 
-	if (code)
-		return code;
-	prefer_node(&o, node);
-	code = is_own_node(&o, line->verb->name, node);
-	if (code)
-		return code;
-	answer = client_ask(&o, line->verb->name, NULL, &code);
-	if (!answer)
-		return code;
-	if (o.json)
+static void print_answer(const struct client_options *o, const json_t *answer)
+{
+	const char *node = client_text(answer, "node");
+	const char *until = json_string_value(json_object_get(answer, "drained_until"));
+
+	if (o->json)
 		client_print_json(answer);
 	else if (json_is_true(json_object_get(answer, "drained")))
-		printf("%s is drained: its peers use it only where there is nobody else\n", node);
+		printf("%s is drained%s%s: its peers use it only where there is nobody else\n",
+			node, until ? " until " : "", until ? until : "");
 	else
 		printf("%s is back in service\n", node);
-	json_decref(answer);
-	return CLI_OK;
+	fflush(stdout);
+}
+
+/* for_text: how long; NULL: nothing is said of that. The answer, or NULL and *ret_code. */
+static json_t *ask(const struct command_line *line, struct client_options *o, const char *for_text,
+	int *ret_code)
+{
+	const char *node = line->operands[0];
+
+	*ret_code = client_options_of(line, o);
+	if (*ret_code)
+		return NULL;
+	prefer_node(o, node);
+	*ret_code = is_own_node(o, line->verb->name, node);
+	if (*ret_code)
+		return NULL;
+	return client_ask_with(o, line->verb->name, "for", for_text, ret_code);
+}
+
+/* --- until nobody uses it ------------------------------------------------------------------------
+ */
+
+#define ASK_EVERY_US 500000
+
+enum use { USE_UNKNOWN, USE_SOME, USE_NONE };
+
+static enum use use_of(const json_t *status)
+{
+	const json_t *users = json_object_get(status, "users");
+
+	if (!json_is_array(users))
+		return USE_UNKNOWN;
+	return json_array_size(users) ? USE_SOME : USE_NONE;
+}
+
+static int judge(const json_t *status, const char *wait_text)
+{
+	const char *node = client_text(status, "node");
+	AUTO_BUF names = {0};
+
+	if (!json_is_true(json_object_get(status, "drained"))) {
+		cli_error("%s isn't drained any more", node);
+		return CLI_REFUSED;
+	}
+	if (use_of(status) == USE_NONE)
+		return CLI_OK;
+	if (use_of(status) == USE_UNKNOWN) {
+		cli_error("who uses %s isn't known after %s: it takes some seconds to see, or its "
+			  "log says why it can't be seen",
+			node, wait_text);
+		return CLI_FAILED;
+	}
+	users_text(json_object_get(status, "users"), &names);
+	cli_error("%s is still used after %s: %s", node, wait_text, buf_str(&names));
+	return CLI_REFUSED;
+}
+
+/* The last answer to status, as soon as nobody uses it, or the time is over; NULL and *ret_code. */
+static json_t *await(const struct client_options *o, int64_t ns, int *ret_code)
+{
+	instant end = instant_add(sys_now(), ns);
+	json_t *status = client_ask(o, "status", NULL, ret_code);
+
+	while (status && use_of(status) != USE_NONE && instant_before(sys_now(), end) &&
+		json_is_true(json_object_get(status, "drained"))) {
+		usleep(ASK_EVERY_US);
+		json_decref(status);
+		status = client_ask(o, "status", NULL, ret_code);
+	}
+	return status;
+}
+
+/* The answer to drain gets who uses it at the end. */
+static int wait_for_users(
+	const struct client_options *o, json_t *answer, const char *wait_text, int64_t ns)
+{
+	int code;
+	json_t *status = await(o, ns, &code);
+
+	if (!status)
+		return code;
+	code = judge(status, wait_text);
+	json_object_set(answer, "drained", json_object_get(status, "drained"));
+	json_object_set(answer, "users", json_object_get(status, "users"));
+	if (o->json)
+		client_print_json(answer);
+	else if (!code)
+		printf("nobody sends through it any more\n");
+	json_decref(status);
+	return code;
 }
 
 int verb_drain(const struct command_line *line)
 {
-	return drain_or_not(line);
+	const char *for_text = command_value(line, "for"), *wait_text = command_value(line, "wait");
+	struct client_options o;
+	int64_t unused, wait_ns = 0;
+	json_t *answer;
+	int code;
+
+	if (for_text && !drain_time_parse(for_text, &unused))
+		return cli_usage_error(line->verb, DRAIN_TIME_ERROR, for_text);
+	if (wait_text && !drain_time_parse(wait_text, &wait_ns))
+		return cli_usage_error(line->verb, DRAIN_TIME_ERROR, wait_text);
+	answer = ask(line, &o, for_text, &code);
+	if (!answer)
+		return code;
+	code = CLI_OK;
+	if (!wait_text || !o.json)
+		print_answer(&o, answer);
+	if (wait_text)
+		code = wait_for_users(&o, answer, wait_text, wait_ns);
+	json_decref(answer);
+	return code;
 }
 
 int verb_undrain(const struct command_line *line)
 {
-	return drain_or_not(line);
+	struct client_options o;
+	int code;
+	json_t *answer = ask(line, &o, NULL, &code);
+
+	if (!answer)
+		return code;
+	print_answer(&o, answer);
+	json_decref(answer);
+	return CLI_OK;
 }

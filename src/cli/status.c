@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "cli/client.h"
 #include "cli/table.h"
+#include "cli/users.h"
 #include <string.h>
 #include <unistd.h>
 
@@ -76,6 +77,23 @@ static void print_notice(enum term_style style, const char *word, const char *te
 	command_fill(stdout, text, width, strlen(word), 2);
 }
 
+/* Of a drained node. */
+static void print_users(const json_t *users, unsigned width)
+{
+	AUTO_BUF text = {0};
+
+	if (!json_is_array(users))
+		return;
+	if (json_array_size(users)) {
+		buf_puts(&text, "still used: ");
+		users_text(users, &text);
+	} else {
+		buf_puts(&text, "nobody sends through it any more");
+	}
+	fputs("  ", stdout);
+	command_fill(stdout, buf_str(&text), width, 2, 4);
+}
+
 static void print_own_state(const json_t *a, unsigned width)
 {
 	const char *until = json_string_value(json_object_get(a, "drained_until"));
@@ -83,8 +101,10 @@ static void print_own_state(const json_t *a, unsigned width)
 		mem_printf(": last resort for all peers until %s%s`shunt undrain %s`",
 			until ? until : "", until ? " or " : "", client_text(a, "node"));
 
-	if (json_is_true(json_object_get(a, "drained")))
+	if (json_is_true(json_object_get(a, "drained"))) {
 		print_notice(TERM_YELLOW, "drained", drained, width);
+		print_users(json_object_get(a, "users"), width);
+	}
 	if (json_is_true(json_object_get(a, "holding")))
 		print_notice(TERM_YELLOW, "holding",
 			": has just returned and is last resort for all peers until its hold time "

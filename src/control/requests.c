@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/requests.h"
 
+#include "base/drain_time.h"
 #include "base/mem.h"
 #include "control/routes.h"
 #include "control/status.h"
@@ -47,6 +48,14 @@ static const struct control_field status_fields[] = {
 	{"device.listen_port", "integer"},
 	{"device.max_owners", "integer"},
 	{"drained", "boolean"},
+	{"drained_until", "string?"},
+	{"users", "array?"},
+	{"users[]", "object"},
+	{"users[].node", "string"},
+	{"users[].prefix", "string"},
+	{"users[].to", "string"},
+	{"users[].last", "string"},
+	{"users[].last_s", "number"},
 	{"holding", "boolean"},
 	{"routing", "object?"},
 	{"routing.engine", "string"},
@@ -173,13 +182,22 @@ static void serve_routes(struct control_desk *desk, const char *argument, struct
 static const struct control_field drain_fields[] = {
 	{"node", "string"},
 	{"drained", "boolean"},
+	{"drained_until", "string?"},
+	{"users", "array?"},
+	{"users[]", "object"},
+	{"users[].node", "string"},
+	{"users[].prefix", "string"},
+	{"users[].to", "string"},
+	{"users[].last", "string"},
+	{"users[].last_s", "number"},
 };
 
 static json_t *drained_answer(struct control_desk *desk)
 {
 	struct snapshot *s = desk->from->snapshot(desk->data);
-	json_t *answer = json_pack("{s:b, s:i, s:s, s:b}", "ok", 1, "answer_version",
-		(int)CONTROL_DRAIN_VERSION, "node", s->node, "drained", (int)s->drained);
+	json_t *answer = json_pack("{s:b, s:i, s:s, s:b, s:o, s:o}", "ok", 1, "answer_version",
+		(int)CONTROL_DRAIN_VERSION, "node", s->node, "drained", (int)s->drained,
+		"drained_until", status_drained_until(s), "users", status_users(s));
 
 	snapshot_put(s);
 	return answer;
@@ -193,15 +211,28 @@ static void on_drained(const char *why, void *arg)
 	free(w);
 }
 
+static void ask_drain(
+	struct control_desk *desk, bool drained, int64_t for_ns, struct control_call *call)
+{
+	struct control_drain want = {drained, for_ns};
+
+	desk->from->drain(desk->data, &want, on_drained, waiting_new(desk, call));
+}
+
 static void serve_drain(struct control_desk *desk, const char *argument, struct control_call *call)
 {
-	desk->from->drain(desk->data, true, on_drained, waiting_new(desk, call));
+	int64_t for_ns = 0;
+
+	if (argument && !drain_time_parse(argument, &for_ns))
+		control_reply(call, control_error(DRAIN_TIME_ERROR, argument));
+	else
+		ask_drain(desk, true, for_ns, call);
 }
 
 static void serve_undrain(
 	struct control_desk *desk, const char *argument, struct control_call *call)
 {
-	desk->from->drain(desk->data, false, on_drained, waiting_new(desk, call));
+	ask_drain(desk, false, 0, call);
 }
 
 /* --- reload --------------------------------------------------------------------------------------
@@ -271,6 +302,8 @@ static const struct control_request requests[] = {
 		.serve = serve_routes},
 	{.op = "drain",
 		.summary = "make this node the last resort of its peers, losing nothing",
+		.argument = "for",
+		.argument_error = "for is a time, as a string: 90s, 30m, 2h, 1d",
 		.changes = true,
 		.version = CONTROL_DRAIN_VERSION,
 		FIELDS(drain_fields),

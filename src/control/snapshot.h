@@ -55,6 +55,14 @@ struct snapshot_problem {
 	const char *what, *fix; /* fix: mostly a command; NULL: none */
 };
 
+/* A node that was seen to send through this one, and what to. */
+struct snapshot_user {
+	const char *node; /* or its address, where no node has it */
+	ip_prefix prefix;
+	const char *to; /* who carries it */
+	instant last;
+};
+
 /* A network of ours, or an address, which stands for itself only. */
 struct snapshot_own {
 	ip_prefix prefix;
@@ -72,6 +80,7 @@ struct snapshot {
 	uint16_t listen_port;
 	unsigned max_owners; /* per prefix, on the device */
 	bool drained, holding;
+	int64_t drained_until_ns; /* of the wall clock; 0: without an end, or not drained */
 	struct snapshot_routing routing;
 	struct snapshot_peer *peers;
 	size_t n_peers;
@@ -79,6 +88,9 @@ struct snapshot {
 	size_t n_cut_pairs;
 	struct snapshot_problem *problems;
 	size_t n_problems;
+	bool knows_users; /* it is drained, and was watched for long enough */
+	struct snapshot_user *users;
+	size_t n_users;
 	struct snapshot_own *own;
 	size_t n_own;
 };

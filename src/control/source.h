@@ -12,6 +12,11 @@ typedef void control_ready_fn(void *arg);
 /* A non-zero answer ends it and is returned. */
 typedef int control_route_fn(const struct rib_answer *a, void *arg);
 
+struct control_drain {
+	bool drained;
+	int64_t for_ns; /* then it ends by itself; 0: it doesn't */
+};
+
 /* why: NULL if it went well. */
 typedef void control_drained_fn(const char *why, void *arg);
 /* counts and changes are there if it went well, and borrowed. */
@@ -37,7 +42,8 @@ struct control_source {
 	enum live_line (*line)(void *data, uint32_t peer, uint32_t node);
 
 	/* done is called once, at once or later. */
-	void (*drain)(void *data, bool drained, control_drained_fn *done, void *arg);
+	void (*drain)(
+		void *data, const struct control_drain *want, control_drained_fn *done, void *arg);
 	void (*reload)(void *data, control_reloaded_fn *done, void *arg);
 };
 

@@ -160,20 +160,47 @@ static json_t *routing_json(const struct snapshot_routing *r, const struct when 
 		(json_int_t)r->n_routes);
 }
 
+json_t *status_drained_until(const struct snapshot *s)
+{
+	return s->drained_until_ns ? when_wall_json(s->drained_until_ns) : json_null();
+}
+
+static json_t *user_json(const struct snapshot_user *u, const struct when *now)
+{
+	char prefix[IP_PREFIX_STRLEN];
+
+	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "node", u->node, "prefix",
+		ip_prefix_format(&u->prefix, prefix), "to", u->to, "last", when_json(now, u->last),
+		"last_s", when_seconds(instant_diff(now->at, u->last)));
+}
+
+json_t *status_users(const struct snapshot *s)
+{
+	json_t *list;
+
+	if (!s->knows_users)
+		return json_null();
+	list = json_array();
+	for (size_t i = 0; i < s->n_users; i++)
+		json_array_append_new(list, user_json(&s->users[i], &s->when));
+	return list;
+}
+
 static json_t *head_json(const struct snapshot *s)
 {
 	return json_pack(
 		"{s:b, s:i, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:{s:s, s:s, s:s, s:i, "
-		"s:i}, s:b, s:b, s:o, s:o, s:o}",
+		"s:i}, s:b, s:o, s:o, s:b, s:o, s:o, s:o}",
 		"ok", 1, "answer_version", (int)CONTROL_STATUS_VERSION, "at",
 		when_json(&s->when, s->when.at), "node", s->node, "role", mesh_role_name(s->role),
 		"mesh", s->mesh, "inventory", s->inventory, "inventory_digest", s->inventory_digest,
 		"version", SHUNT_VERSION, "started", ago(&s->when, s->uptime_ns), "uptime_s",
 		when_seconds(s->uptime_ns), "device", "interface", s->interface, "kind",
 		s->device_kind, "name", s->device_name, "listen_port", (int)s->listen_port,
-		"max_owners", (int)s->max_owners, "drained", (int)s->drained, "holding",
-		(int)s->holding, "routing", routing_json(&s->routing, &s->when), "cut_pairs",
-		cut_pairs_json(s), "problems", problems_json(s));
+		"max_owners", (int)s->max_owners, "drained", (int)s->drained, "drained_until",
+		status_drained_until(s), "users", status_users(s), "holding", (int)s->holding,
+		"routing", routing_json(&s->routing, &s->when), "cut_pairs", cut_pairs_json(s),
+		"problems", problems_json(s));
 }
 
 bool status_next(struct buf *text, void *status_job)

@@ -6,6 +6,11 @@
 #include "control/pieces.h"
 #include "control/snapshot.h"
 
+/* When a drain ends by itself; null: it doesn't, or there is none. */
+json_t *status_drained_until(const struct snapshot *s);
+/* Who still sends through it; null: nobody looks, or not yet for long enough. */
+json_t *status_users(const struct snapshot *s);
+
 /* Takes over the reference. */
 void status_answer(struct pieces *p, struct control_call *call, struct snapshot *s);
 

@@ -14,6 +14,8 @@ struct when {
 
 /* "2026-11-28T07:04:31.123Z", of the instant as the wall clock stands now; null: never. */
 json_t *when_json(const struct when *now, instant t);
+/* The same, of a time of the wall clock in nanoseconds since 1970. */
+json_t *when_wall_json(int64_t wall_ns);
 /* To a thousandth of a second. */
 json_t *when_seconds(int64_t ns);
 

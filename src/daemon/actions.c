@@ -181,13 +181,14 @@ static void carry_out(struct daemon *d, const struct engine_action *a, outcomes 
 			prober_tell(d->prober, a->u.tell);
 		break;
 	case ENGINE_PROBE_DRAIN:
-		prober_drain(d->prober, a->u.drained);
+		if (d->prober) /* it begins with what is remembered */
+			prober_drain(d->prober, a->u.drained || d->leave.is_leaving);
 		break;
 	case ENGINE_HOLD_CLEAR:
 		prober_hold_clear(d->prober);
 		break;
 	case ENGINE_REMEMBER_DRAIN:
-		remember_drained(d->remember, d->state, a->u.drained, a->generation);
+		remember_drain(d->remember, d->state, &a->u.drain, a->generation);
 		break;
 	case ENGINE_LET_GO:
 		discard(&d->loop, put_generation, (void *)(uintptr_t)a->u.generation);
@@ -262,11 +263,12 @@ void actions_feed_type(struct daemon *d, enum engine_event_type type)
 	actions_feed(d, &(struct engine_event){.type = type});
 }
 
-void actions_on_remembered(struct daemon *d, bool drained, uint64_t generation, int err)
+void actions_on_remembered(
+	struct daemon *d, const struct engine_drain *drain, uint64_t generation, int err)
 {
 	struct engine_event e = {.type = ENGINE_REMEMBERED, .generation = generation};
 
-	e.u.remembered.drained = drained;
+	e.u.remembered.drain = *drain;
 	e.u.remembered.err = err;
 	actions_feed(d, &e);
 }

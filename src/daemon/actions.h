@@ -13,7 +13,8 @@ void actions_feed_type(struct daemon *d, enum engine_event_type type);
 /* fib_thread_hooks.order_done with the daemon as data. */
 void actions_on_order_done(uint64_t seq, int err, fib_troubles *troubles, void *daemon);
 /* What was to be remembered is, or err says why it isn't. */
-void actions_on_remembered(struct daemon *d, bool drained, uint64_t generation, int err);
+void actions_on_remembered(
+	struct daemon *d, const struct engine_drain *drain, uint64_t generation, int err);
 /* resolver_fn with the daemon as data. */
 void actions_on_resolved(const struct resolver_tag *tag, const char *host, const sock_addr *addrs,
 	size_t n, int err, void *daemon);

@@ -80,12 +80,14 @@ static enum live_line line(void *data, uint32_t peer, uint32_t node)
 	return reports_line_of(engine_reports(d->engine), peer, node).line;
 }
 
-static void drain(void *data, bool drained, control_drained_fn *done, void *arg)
+static void drain(void *data, const struct control_drain *want, control_drained_fn *done, void *arg)
 {
 	struct daemon *d = data;
+	struct engine_drain drain = {.drained = want->drained, .has_end = want->for_ns};
 
+	drain.until = instant_add(sys_now(), want->for_ns);
 	vec_push(&d->drainers, ((struct daemon_drainer){done, arg}));
-	actions_feed(d, &(struct engine_event){.type = ENGINE_DRAIN, .u.drained = drained});
+	actions_feed(d, &(struct engine_event){.type = ENGINE_DRAIN, .u.drain = drain});
 }
 
 void asked_on_remembered(struct daemon *d, int err)

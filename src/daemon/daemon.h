@@ -71,6 +71,14 @@ struct daemon_drainer {
 
 struct reload;
 struct routing_status;
+struct transit_watch;
+
+/* The daemon was told to end, and its peers that they use others. */
+struct daemon_leave {
+	bool is_leaving;
+	bool waits_for_users; /* it ends as soon as nobody uses it, and not only at the end */
+	instant until;
+};
 
 /* At most so many portions of the kernel's routes are with the FIB thread. */
 #define DAEMON_PORTIONS 2
@@ -142,6 +150,8 @@ struct daemon {
 	struct diagnosis *diagnosis;
 	struct routing_status *routing;
 	struct bfd_filter *bfd_filter;
+	struct transit_watch *transit;
+	struct daemon_leave leave;
 	/* The device as it was last seen, for those who ask; the engine has what it decides by. */
 	struct device_state mirror;
 	struct handshakes *handshakes;

@@ -33,7 +33,9 @@ static const struct command_verb verb = {
 			{"set-sysctl", 0, NULL,
 				"mend forwarding and reverse path filters that would stop traffic"},
 			{"stop-devices", 0, NULL,
-				"at the end drain, wait a second, and take the device down"},
+				"at the end drain, wait a second (or drain_on_stop), and take the "
+				"device "
+				"down"},
 			{"verbose", 'v', NULL, "log more"},
 			{"help", 'h', NULL, "this text"},
 			{"version", 0, NULL, "the version"},

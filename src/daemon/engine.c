@@ -108,15 +108,7 @@ static void on_time(struct engine *e, instant now, engine_actions *out)
 		engine_emit_sync(e, e->why ? e->why : "drift mended", now, out);
 	if (!instant_before(now, e->check_at))
 		engine_check_peers(e, now, out);
-}
-
-/* Peers are told only what a restart will remember. */
-static void on_remembered(struct engine *e, bool drained, int err, engine_actions *out)
-{
-	if (err)
-		return; /* who asked is told */
-	engine_emit(e, ENGINE_PROBE_DRAIN, out)->u.drained = drained;
-	engine_emit_line(e, ENGINE_LINE_DRAINED, out)->self.drained = drained;
+	engine_end_drain(e, now, out);
 }
 
 /* What of an older generation is nothing to the one in force. */
@@ -158,7 +150,7 @@ void engine_step(
 		looks_on_news(&e->looks, now);
 		break;
 	case ENGINE_DRAIN:
-		engine_emit(e, ENGINE_REMEMBER_DRAIN, ret)->u.drained = event->u.drained;
+		engine_on_drain(e, &event->u.drain, ret);
 		break;
 	case ENGINE_TIME:
 		on_time(e, now, ret);
@@ -176,7 +168,7 @@ void engine_step(
 		engine_on_endpoint_set(e, event, now, ret);
 		break;
 	case ENGINE_REMEMBERED:
-		on_remembered(e, event->u.remembered.drained, event->u.remembered.err, ret);
+		engine_on_remembered(e, event, now, ret);
 		break;
 	}
 	engine_tell_report(e, ret);
@@ -186,6 +178,7 @@ instant engine_deadline(const struct engine *e)
 {
 	instant at = instant_min(e->looks.at, e->check_at);
 
+	at = instant_min(at, engine_drain_end(e));
 	if (e->rib)
 		at = instant_min(at, reports_deadline(e->reports));
 	return engine_is_feeding(e) ? instant_min(at, e->feed.at) : at;

@@ -51,7 +51,7 @@ enum engine_event_type {
 	ENGINE_RESOLVED,   /* resolved: answers RESOLVE */
 	ENGINE_ROUTES, /* routes: what the kernel's routes say of prefixes, of that generation */
 	ENGINE_NEWS,   /* the kernel has some */
-	ENGINE_DRAIN,  /* drained: is asked for */
+	ENGINE_DRAIN,  /* drain: is asked for */
 	ENGINE_TIME,   /* nothing but that time passes */
 	/* Outcomes of actions. */
 	ENGINE_MOVED,	     /* err */
@@ -60,6 +60,14 @@ enum engine_event_type {
 	ENGINE_ENDPOINT_SET, /* endpoint_set */
 	ENGINE_PROBED,	     /* verdicts: how all peers stand, after PROBE_SET */
 	ENGINE_REMEMBERED,   /* remembered */
+};
+
+/* A drain, or that there is none. */
+struct engine_drain {
+	bool drained;
+	bool has_end; /* until: from then on there is none */
+	instant until;
+	bool is_end; /* of one whose time was over: nobody asked */
 };
 
 /* A portion of what the source RIB_KERNEL says. */
@@ -83,6 +91,7 @@ struct engine_event {
 			/* Peers whose signal to a routing engine stands; borrowed. */
 			const ip_addr *signals;
 			size_t n_signals;
+			struct engine_drain drain; /* as it is remembered */
 		} found;
 		struct {
 			const struct live_event *events; /* each with its own generation */
@@ -111,9 +120,9 @@ struct engine_event {
 			sock_addr endpoint;
 			int err;
 		} endpoint_set;
-		bool drained;
+		struct engine_drain drain;
 		struct {
-			bool drained;
+			struct engine_drain drain;
 			int err;
 		} remembered;
 	} u;
@@ -131,7 +140,7 @@ enum engine_action_type {
 	ENGINE_TELL,	       /* tell: our own report, for the peers */
 	ENGINE_PROBE_DRAIN,    /* drained: tell the peers */
 	ENGINE_HOLD_CLEAR,     /* our own FIB is programmed: the peers may come back */
-	ENGINE_REMEMBER_DRAIN, /* drained, beyond a restart -> REMEMBERED */
+	ENGINE_REMEMBER_DRAIN, /* drain, beyond a restart -> REMEMBERED */
 	ENGINE_LET_GO, /* generation: a hold on it that is the owner's now; its end may take long */
 	ENGINE_LINE,   /* line: into the log */
 	ENGINE_MOVED_LINES, /* move: engine_moved_lines, into the log */
@@ -146,7 +155,8 @@ enum engine_line_type {
 	ENGINE_LINE_NOT_REOPENED, /* trouble: of a REOPEN */
 	ENGINE_LINE_ENDPOINT,	  /* peer is given this endpoint */
 	ENGINE_LINE_NO_ENDPOINT,  /* peer can't be given one: err */
-	ENGINE_LINE_DRAINED,	  /* self.drained */
+	ENGINE_LINE_DRAINED,	  /* drained */
+	ENGINE_LINE_DRAIN_STAYS,  /* its time is over, and that can't be remembered: err */
 };
 
 #define ENGINE_NOBODY UINT32_MAX
@@ -162,6 +172,11 @@ struct engine_line {
 	struct {
 		bool drained, holding, flapping;
 	} self;
+	struct {
+		bool drained;
+		int64_t for_ns; /* 0: until it is told otherwise */
+		bool is_end;	/* engine_drain's */
+	} drained;
 	struct {
 		uint32_t from, to; /* or ENGINE_NOBODY */
 		ip_prefix first;   /* in ip_prefix_cmp order */
@@ -197,6 +212,7 @@ struct engine_action {
 		} report;
 		const struct live_report *tell;
 		bool drained;
+		struct engine_drain drain;
 		const struct generation *generation;
 		struct engine_line line;
 	} u;

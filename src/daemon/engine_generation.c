@@ -44,6 +44,7 @@ void engine_on_found(
 	struct engine_found *f = engine_found_new(e->gen, event);
 
 	assert(!e->rib);
+	e->drain = event->u.found.drain;
 	e->max_owners = event->u.found.max_owners;
 	e->rib = rib_new(e->max_owners, tag_of, e);
 	rib_clock(e->rib, (uint32_t)(now.ns / RIB_TICK_NS));

@@ -50,6 +50,8 @@ struct engine {
 	instant check_at;		     /* whether peers are overdue: the next slice */
 	instant check_began;		     /* the round */
 	size_t checked;			     /* in this round */
+	struct engine_drain drain;	     /* as it is remembered */
+	unsigned remembering;		     /* drains that are under way to the disk */
 	bool is_probing;		     /* the start is over */
 	bool is_hold_over;		     /* the prober waits for HOLD_CLEAR */
 	bool is_reopening;		     /* a REOPEN is under way, of whichever generation */
@@ -70,6 +72,16 @@ struct engine_line *engine_emit_line(
 void engine_emit_sync(struct engine *e, const char *why, instant now, engine_actions *out);
 /* The same, or as soon as the one that is under way is done. */
 void engine_ask_sync(struct engine *e, const char *why, instant now, engine_actions *out);
+
+/* --- drains (engine_drain.c) --- */
+
+void engine_on_drain(struct engine *e, const struct engine_drain *asked, engine_actions *out);
+void engine_on_remembered(
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *out);
+/* Ends one whose time is over. */
+void engine_end_drain(struct engine *e, instant now, engine_actions *out);
+/* When that is; INSTANT_NEVER. */
+instant engine_drain_end(const struct engine *e);
 
 /* --- verdicts (engine_verdicts.c) --- */
 

@@ -11,6 +11,7 @@ int engine_line_severity(const struct engine_line *l)
 	switch (l->type) {
 	case ENGINE_LINE_TROUBLE:
 	case ENGINE_LINE_NOT_REOPENED:
+	case ENGINE_LINE_DRAIN_STAYS:
 		return LOG_ERR;
 	case ENGINE_LINE_REFUSED:
 	case ENGINE_LINE_NO_ENDPOINT:
@@ -45,6 +46,19 @@ static void put_self(const struct engine_line *l, struct buf *ret)
 		: l->self.flapping ? "holding, since several peers flap"
 		: l->self.holding  ? "holding"
 				   : "in service");
+}
+
+static void put_drained(const struct engine_line *l, struct buf *ret)
+{
+	char text[32];
+
+	if (!l->drained.drained)
+		buf_printf(ret, "no longer drained%s: peers are told to come back",
+			l->drained.is_end ? ", since its time is over" : "");
+	else
+		buf_printf(ret, "drained%s%s: peers are told to use others where they can",
+			l->drained.for_ns ? " for " : "",
+			l->drained.for_ns ? duration_format(l->drained.for_ns, text) : "");
 }
 
 void engine_line_text(const struct engine *e, const struct engine_line *l, struct buf *ret)
@@ -82,9 +96,13 @@ void engine_line_text(const struct engine *e, const struct engine_line *l, struc
 			strerror(-l->err));
 		break;
 	case ENGINE_LINE_DRAINED:
-		buf_puts(ret, l->self.drained
-				      ? "drained: peers are told to use others where they can"
-				      : "no longer drained: peers are told to come back");
+		put_drained(l, ret);
+		break;
+	case ENGINE_LINE_DRAIN_STAYS:
+		buf_printf(ret,
+			"the drain's time is over, but the state directory doesn't take it: %s; "
+			"it is tried again",
+			strerror(-l->err));
 		break;
 	}
 }

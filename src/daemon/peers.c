@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/peers.h"
 
+#include "sys/clock.h"
 #include <sodium.h>
 #include <string.h>
 #include <time.h>
@@ -15,12 +16,21 @@ static uint32_t first_sequence(void)
 	       (uint32_t)(t.tv_nsec / (NS_PER_S / BFD_AUTH_RATE));
 }
 
+/* One whose time is over is about to be ended, and nobody need hear of it. */
+static bool is_drained(const struct daemon *d)
+{
+	instant now = sys_now();
+	struct engine_drain known = remember_known(d->state, now, sys_wall_ns());
+
+	return known.drained && !(known.has_end && !instant_before(now, known.until));
+}
+
 static int start(struct daemon *d)
 {
 	struct live_self_config self = {
 		.hold_ns = d->gen->self->liveness.hold_ns,
 		.cold_start = d->cold_start,
-		.drained = state_is_drained(d->state),
+		.drained = is_drained(d),
 		.sequence = first_sequence(),
 	};
 

@@ -2,12 +2,13 @@
 #include "daemon/remember.h"
 
 #include "base/vec.h"
+#include "sys/clock.h"
 #include <assert.h>
 #include <string.h>
 
 struct wish {
 	struct state *state;
-	bool drained;
+	struct engine_drain drain;
 	uint64_t generation;
 };
 
@@ -24,11 +25,19 @@ struct remember {
 
 static void write_next(struct remember *r);
 
+/* For the state: on the clock that a restart leaves alone. */
+static int64_t end_of(const struct engine_drain *d)
+{
+	if (!d->drained)
+		return STATE_NOT_DRAINED;
+	return d->has_end ? sys_wall_ns() + instant_diff(d->until, sys_now()) : STATE_NO_END;
+}
+
 static void work(uv_work_t *req)
 {
 	struct remember *r = container_of(req, struct remember, req);
 
-	r->err = state_set_drained(r->now.state, r->now.drained);
+	r->err = state_set_drained(r->now.state, end_of(&r->now.drain));
 }
 
 static void destroy(struct remember *r)
@@ -49,7 +58,7 @@ static void after(uv_work_t *req, int status)
 		return;
 	}
 	write_next(r);
-	r->done(w.drained, w.generation, err, r->data);
+	r->done(&w.drain, w.generation, err, r->data);
 }
 
 static void write_next(struct remember *r)
@@ -85,8 +94,22 @@ void remember_free(struct remember *r)
 		destroy(r);
 }
 
-void remember_drained(struct remember *r, struct state *s, bool drained, uint64_t generation)
+void remember_drain(
+	struct remember *r, struct state *s, const struct engine_drain *drain, uint64_t generation)
 {
-	vec_push(&r->waiting, ((struct wish){s, drained, generation}));
+	vec_push(&r->waiting, ((struct wish){s, *drain, generation}));
 	write_next(r);
+}
+
+/* A wall clock that was set meanwhile moves the end: it is the one that people have. */
+struct engine_drain remember_known(const struct state *s, instant now, int64_t wall_ns)
+{
+	int64_t until = state_drained_until(s);
+	struct engine_drain d = {.drained = until != STATE_NOT_DRAINED};
+
+	if (!d.drained || until == STATE_NO_END)
+		return d;
+	d.has_end = true;
+	d.until = instant_add(now, until - wall_ns);
+	return d;
 }

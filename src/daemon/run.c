@@ -9,6 +9,7 @@
 #include "daemon/generation_load.h"
 #include "daemon/interface_lock.h"
 #include "daemon/kernel_feed.h"
+#include "daemon/leave.h"
 #include "daemon/listen_port.h"
 #include "daemon/log.h"
 #include "daemon/peers.h"
@@ -18,6 +19,7 @@
 #include "daemon/signals.h"
 #include "daemon/sync.h"
 #include "daemon/takedown.h"
+#include "daemon/transit_watch.h"
 #include "sys/clock.h"
 #include "sys/descriptors.h"
 #include "sys/process.h"
@@ -50,6 +52,7 @@ static void on_second(uv_timer_t *t)
 	struct daemon *d = t->data;
 
 	bfd_filter_step(d->bfd_filter, d, sys_now());
+	transit_watch_step(d->transit, sys_now());
 	routing_status_step(d, sys_now());
 	own_networks_step(&d->own_networks, d->gen, &d->fib, d->rtnl);
 	endpoint_ways_step(
@@ -93,48 +96,6 @@ static void close_walk(uv_handle_t *h, void *data)
 {
 	if (!uv_is_closing(h))
 		uv_close(h, NULL);
-}
-
-static void stop_now(struct daemon *d)
-{
-	d->stopping = true;
-	uv_stop(&d->loop);
-}
-
-static void on_stop_timer(uv_timer_t *t)
-{
-	struct daemon *d = t->data;
-	int err;
-
-	fib_thread_stop(d->fib_thread);
-	takedown_kernel(d);
-	err = device_destroy(d->io.device);
-	if (err)
-		log_error("%s can't be taken down: %s", d->gen->self->interface, strerror(-err));
-	else
-		log_info("%s is down", d->gen->self->interface);
-	stop_now(d);
-}
-
-/* Peers get a second to move what they can; without --stop-devices nothing moves, since the device
- * lives on. */
-static void on_stop_signal(uv_signal_t *s, int signum)
-{
-	struct daemon *d = s->data;
-
-	if (d->stopping)
-		return;
-	process_notify("STOPPING=1");
-	if (!d->options->stop_devices) {
-		log_info("ends; %s stays as it is", d->gen->self->interface);
-		stop_now(d);
-		return;
-	}
-	d->stopping = true;
-	uv_timer_stop(&d->engine_timer);
-	prober_drain(d->prober, true);
-	log_info("drains for a second, then takes %s down", d->gen->self->interface);
-	uv_timer_start(&d->stop_timer, on_stop_timer, 1000, 0);
 }
 
 static void on_sighup(uv_signal_t *s, int signum)
@@ -286,6 +247,7 @@ int daemon_first_sync(struct daemon *d, struct buf *why)
 		e.u.found.signals = signals.items;
 		e.u.found.n_signals = signals.n;
 		e.u.found.routes = kernel_feed_await(d);
+		e.u.found.drain = remember_known(d->state, sys_now(), sys_wall_ns());
 		err = begin(d, &e, why);
 		kernel_feed_begun(d);
 	}
@@ -367,8 +329,8 @@ static int watch(struct daemon *d, struct buf *why)
 	watch_kernel(d);
 	d->diagnosis = diagnosis_start(d);
 	uv_timer_start(&d->second_timer, on_second, FIRST_SECOND_MS, SECOND_MS);
-	uv_signal_start(&d->sigterm, on_stop_signal, SIGTERM);
-	uv_signal_start(&d->sigint, on_stop_signal, SIGINT);
+	uv_signal_start(&d->sigterm, leave_on_signal, SIGTERM);
+	uv_signal_start(&d->sigint, leave_on_signal, SIGINT);
 	uv_signal_start(&d->sighup, on_sighup, SIGHUP);
 	unblock_signals();
 	return 0;
@@ -508,6 +470,7 @@ static bool stop(struct daemon *d)
 	device_state_done(&d->mirror);
 	handshakes_free(d->handshakes);
 	bfd_filter_free(d->bfd_filter);
+	transit_watch_free(d->transit);
 	vec_done(&d->fib.apart);
 	vec_done(&d->fib.foreign);
 	fib_troubles_done(&d->fib.problems);
@@ -564,12 +527,15 @@ static int init_loop(struct daemon *d, struct buf *why)
 }
 
 /* remember_fn */
-static void on_remembered(bool drained, uint64_t generation, int err, void *data)
+static void on_remembered(
+	const struct engine_drain *drain, uint64_t generation, int err, void *data)
 {
 	struct daemon *d = data;
 
-	actions_on_remembered(d, drained, generation, err);
-	asked_on_remembered(d, err);
+	actions_on_remembered(d, drain, generation, err);
+	transit_watch_step(d->transit, sys_now());
+	if (!drain->is_end)
+		asked_on_remembered(d, err);
 }
 
 struct daemon *daemon_new(const struct daemon_options *o, struct buf *why)
@@ -593,6 +559,7 @@ struct daemon *daemon_new(const struct daemon_options *o, struct buf *why)
 	d->reader = device_reader_new(&d->loop, daemon_take_reading, d);
 	d->desk = control_desk_new(&d->loop, &asked_source, d);
 	d->bfd_filter = bfd_filter_new();
+	d->transit = transit_watch_new(d);
 	d->routing = routing_status_new(&d->loop);
 	return d;
 }

@@ -3,6 +3,7 @@
 
 #include "daemon/problems.h"
 #include "daemon/routing_status.h"
+#include "daemon/transit_watch.h"
 #include "sys/clock.h"
 #include <stdio.h>
 
@@ -121,6 +122,42 @@ static const char *digest_text(struct snapshot *s, const uint8_t *digest)
 	return text;
 }
 
+static void take_drain(struct snapshot *s, const struct daemon *d)
+{
+	int64_t until = state_drained_until(d->state);
+
+	s->drained = until != STATE_NOT_DRAINED;
+	s->drained_until_ns = s->drained && until != STATE_NO_END ? until : 0;
+}
+
+static const char *user_name(
+	struct snapshot *s, const struct daemon *d, const struct transit_use *u)
+{
+	char address[IP_ADDR_STRLEN];
+
+	if (u->from != TRANSIT_NOBODY)
+		return arena_strdup(&s->arena, engine_name(d->engine, u->from));
+	return arena_strdup(&s->arena, ip_addr_format(&u->source, address));
+}
+
+/* Who was seen counts at once, that nobody was seen only after a while. */
+static void take_users(struct snapshot *s, const struct daemon *d)
+{
+	struct transit *seen = transit_watch_seen(d->transit);
+	const struct transit_use *list;
+	size_t n;
+
+	if (!seen)
+		return;
+	list = transit_list(seen, s->when.at, &n);
+	s->knows_users = n || transit_is_known(seen, s->when.at);
+	s->users = arena_array(&s->arena, struct snapshot_user, n);
+	for (size_t i = 0; i < n; i++)
+		s->users[s->n_users++] = (struct snapshot_user){user_name(s, d, &list[i]),
+			list[i].prefix, arena_strdup(&s->arena, engine_name(d->engine, list[i].to)),
+			list[i].last};
+}
+
 static void take_self(struct snapshot *s, struct daemon *d)
 {
 	const struct mesh_node *self = d->gen->self;
@@ -137,7 +174,8 @@ static void take_self(struct snapshot *s, struct daemon *d)
 	s->device_name = arena_strdup(&s->arena, d->device.name);
 	s->listen_port = d->mirror.listen_port;
 	s->max_owners = d->device.max_owners;
-	s->drained = state_is_drained(d->state);
+	take_drain(s, d);
+	take_users(s, d);
 	prober_self(d->prober, &is_drained, &s->holding);
 }
 

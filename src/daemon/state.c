@@ -4,7 +4,9 @@
 #include "daemon/plain_file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -17,7 +19,7 @@
 
 struct state {
 	int run_fd, state_fd, lock_fd; /* its own, the same as long as it lives */
-	_Atomic bool drained;	       /* of who says so, as the file has it; others read it */
+	_Atomic int64_t drained_until; /* of who says so, as the file has it; others read it */
 	/* Of who writes the journal: */
 	struct journal journal;
 	bool unwritten; /* the file lags behind the journal */
@@ -80,6 +82,30 @@ static int take_lock(struct state *s, const char *run_dir, struct buf *why)
 	return err;
 }
 
+/* What no end can be read in has none: a drain is ended by who knows why it began. */
+static int64_t parse_end(const char *text)
+{
+	char *end;
+	long long ns = strtoll(text, &end, 10);
+
+	return *end == '\n' && ns > STATE_NOT_DRAINED ? ns : STATE_NO_END;
+}
+
+static int read_drained(struct state *s)
+{
+	AUTO_BUF text = {0};
+	int fd = plain_file_open(s->state_fd, DRAINED, O_RDONLY);
+	int err;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	err = read_all(fd, &text);
+	close(fd);
+	if (!err)
+		s->drained_until = parse_end(buf_str(&text));
+	return err;
+}
+
 /* 1: it is there and ours, 0: it isn't there. */
 static int has_file(const struct state *s, const char *name)
 {
@@ -95,9 +121,8 @@ static int has_file(const struct state *s, const char *name)
 static int read_files(struct state *s, const char *state_dir, struct buf *why)
 {
 	const char *name = DRAINED;
-	int err = has_file(s, name);
+	int err = read_drained(s);
 
-	s->drained = err == 1;
 	if (err >= 0)
 		err = has_file(s, name = JOURNAL_NEW);
 	if (err >= 0)
@@ -147,9 +172,9 @@ void state_close(struct state *s)
 	free(s);
 }
 
-bool state_is_drained(const struct state *s)
+int64_t state_drained_until(const struct state *s)
 {
-	return s->drained;
+	return s->drained_until;
 }
 
 static int write_all(int fd, const char *data, size_t n)
@@ -208,20 +233,27 @@ static int remove_file(const struct state *s, const char *name)
 	return sync_folder(s);
 }
 
-static int mark_drained(const struct state *s, bool drained)
+/* Empty without an end. */
+static int mark_drained(const struct state *s, int64_t until)
 {
-	return drained ? put_file(s, DRAINED, DRAINED_NEW, "", 0) : remove_file(s, DRAINED);
+	char end[32] = "";
+
+	if (until == STATE_NOT_DRAINED)
+		return remove_file(s, DRAINED);
+	if (until != STATE_NO_END)
+		snprintf(end, sizeof(end), "%" PRId64 "\n", until);
+	return put_file(s, DRAINED, DRAINED_NEW, end, strlen(end));
 }
 
-int state_set_drained(struct state *s, bool drained)
+int state_set_drained(struct state *s, int64_t until)
 {
-	int err = mark_drained(s, drained);
+	int err = mark_drained(s, until);
 
 	if (err) { /* the next start shall find what is in force now */
-		(void)mark_drained(s, s->drained);
+		(void)mark_drained(s, s->drained_until);
 		return err;
 	}
-	s->drained = drained;
+	s->drained_until = until;
 	return 0;
 }
 

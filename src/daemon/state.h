@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a daemon keeps between its lives. In the state directory: whether the node is drained, and
- * the journal of what we put on the device, since allowed IPs carry no owner's mark. The journal is
- * written before the device is changed and shrunk only after it was cleaned, so that it always
- * names at least what is ours. In the run directory: the lock and the control socket.
+ * until when, and the journal of what we put on the device, since allowed IPs carry no owner's
+ * mark. The journal is written before the device is changed and shrunk only after it was cleaned,
+ * so that it always names at least what is ours. In the run directory: the lock and the control
+ * socket.
  *
  * Two threads may have one: whoever says that the node is drained, and whoever reads and writes the
  * journal. Neither touches what is the other's, on disk or here.
@@ -24,9 +25,12 @@ int state_open(const char *run_dir, const char *state_dir, struct state **ret, s
 /* Releases the lock. Accepts NULL. */
 void state_close(struct state *s);
 
-bool state_is_drained(const struct state *s);
+/* Until when the node is drained, in nanoseconds of the wall clock, or one of these. */
+#define STATE_NOT_DRAINED INT64_C(0)
+#define STATE_NO_END INT64_MAX
+int64_t state_drained_until(const struct state *s);
 /* Remembered on disk before it returns 0; otherwise nothing has changed. */
-int state_set_drained(struct state *s, bool drained);
+int state_set_drained(struct state *s, int64_t until);
 
 /* What we put on the device, as of the last write. Nobody else may write meanwhile. */
 const struct journal *state_journal(const struct state *s);

@@ -203,7 +203,8 @@ def forty_peers():
 
 def forty_status():
     return {"answer_version": 2, "at": AT, "node": "hub-a", "role": "hub", "mesh": "corp", "inventory": "/etc/shunt/mesh.yaml",
-            "inventory_digest": "00ff", "version": "0.2.0", "started": AT, "uptime_s": 1234567.0, "drained": False, "holding": True,
+            "inventory_digest": "00ff", "version": "0.2.0", "started": AT, "uptime_s": 1234567.0, "drained": False,
+            "drained_until": None, "users": None, "holding": True,
             "device": {"interface": "wg0", "kind": "uapi", "name": "shunt-wg", "listen_port": 51820, "max_owners": 16},
             "routing": None, "cut_pairs": [], "peers": forty_peers(), "problems": [
                 {"what": "the reverse path filter is strict on wg0: packets that come by another way than they would go are dropped",
@@ -264,6 +265,49 @@ def test_filters_hold_for_json_too(tmp_path):
 
 def fine():
     return {**forty_status(), "peers": [peer("site-1"), peer("laptop", "down", role="client")], "problems": [], "holding": False}
+
+
+def use(node, prefix="10.20.2.0/24", to="site-2"):
+    return {"node": node, "prefix": prefix, "to": to, "last": AT, "last_s": 0.2}
+
+
+@pytest.mark.parametrize("users, words", [
+    (None, ""), ([], "nobody sends through it any more"),
+    ([use("laptop"), use("site-2", "10.40.0.0/24", "laptop")],
+     "still used: laptop to 10.20.2.0/24 (site-2), site-2 to 10.40.0.0/24 (laptop)"),
+    ([use(f"site-{i}") for i in range(11)], " and 3 more")])
+def test_who_still_uses_a_drained_node(tmp_path, users, words):
+    answer = {**fine(), "drained": True, "drained_until": AT, "users": users}
+    text = screen(tmp_path, "status", answer, columns=80)
+    assert f"drained: last resort for all peers until {AT} or `shunt undrain hub-a`" in " ".join(text.split())
+    assert words in " ".join(text.split()) and ("used" in text or "nobody" in text) == (users is not None)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("change, code, words", [
+    ({"users": []}, 0, "nobody sends through it any more"),
+    ({"users": [use("laptop")]}, 1, "hub-a is still used after 1s: laptop to 10.20.2.0/24 (site-2)"),
+    ({"users": None}, 3, "who uses hub-a isn't known after 1s"),
+    ({"users": [use("laptop")], "drained": False}, 1, "hub-a isn't drained any more"),
+])
+def test_a_drain_waits_until_nobody_uses_the_node(tmp_path, change, code, words):
+    answer = {**fine(), "drained": True, "drained_until": None, **change}
+    done = ask(tmp_path, "drain", answer, "hub-a", "--wait", "1s")
+    assert done.returncode == code and words in (done.stderr if code else done.stdout)
+    done = ask(tmp_path, "drain", answer, "hub-a", "--wait", "1s", "--json")
+    assert done.returncode == code and json.loads(done.stdout)["users"] == change["users"]
+
+
+@pytest.mark.parametrize("words", [("--for", "soon"), ("--wait", "0s"), ("--for", "367d"), ("--for", "1.5h")])
+def test_a_time_that_is_none(words):
+    done = shunt("drain", "hub-a", *words)
+    assert done.returncode == 2 and f"{words[1]} is no time from 1s to 366d" in done.stderr
+
+
+def test_systemd_waits_for_the_longest_drain():
+    unit = (ROOT / "contrib" / "systemd" / "shuntd@.service").read_text("utf-8")
+    longest = json.loads((ROOT / "docs" / "inventory.schema.json").read_text("utf-8"))["$defs"]["drain_on_stop"]["description"]
+    assert "0s to 1m" in longest and int(re.search(r"^TimeoutStopSec=(\d+)$", unit, re.M).group(1)) > 60 + 10
 
 
 @pytest.mark.parametrize("change, code, words", [

@@ -199,7 +199,9 @@ def test_one_daemon_dead_its_peers_stay(lab):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_told_to_end_it_leaves_the_device_and_says_nothing(lab, number):
-    mesh = SmallMesh(lab, two_hubs(), FOUR).start().wait_settled()
+    inv = two_hubs()
+    inv["nodes"]["hub-b"]["drain_on_stop"] = "1m"
+    mesh = SmallMesh(lab, inv, FOUR).start().wait_settled()
     hub_a, site_1 = mesh.daemons["hub-a"], mesh.daemons["site-1"]
     before = dump(mesh.nodes["hub-a"])
     assert hub_a.stop(number) == 0
@@ -211,6 +213,14 @@ def test_told_to_end_it_leaves_the_device_and_says_nothing(lab, number):
     wait_for("judged by echoes", lambda: peer()["cause"] == "daemon-silent", PATIENCE)
     assert peer()["state"] == "up"
     assert "admin" not in site_1.log()
+    # The other one lets its peers go first, and is left at once, since nobody sends through it.
+    hub_b = mesh.daemons["hub-b"]
+    assert hub_b.stop(number) == 0
+    assert "drains for 1m at most, then ends" in hub_b.log()
+    assert "nobody sends through this node any more" in hub_b.log()
+    site_1.wait_peers(hub_b="last-resort")
+    mesh.start("hub-b")
+    assert not hub_b.ask("status")["drained"], "a drain of that kind isn't remembered"
 
 
 def test_stop_devices_drains_first_and_takes_all_away(lab):
@@ -256,6 +266,15 @@ def test_a_drain_survives_a_restart_and_is_no_hold(lab):
     hub_a.kill()
     mesh.start("hub-a")
     assert not hub_a.ask("status")["drained"]
+    # So does its end, and it comes by itself.
+    until = hub_a.ask("drain", **{"for": "3s"})["drained_until"]
+    hub_a.kill()
+    mesh.start("hub-a")
+    status = hub_a.ask("status")
+    assert (status["drained"], status["drained_until"]) in ((True, until), (False, None))
+    wait_for("the drain ends", lambda: not hub_a.ask("status")["drained"], PATIENCE)
+    hub_a.wait_log("no longer drained, since its time is over")
+    site_1.wait_owner("10.20.2.0/24", "hub-a")
 
 
 def test_an_address_that_changes_takes_no_foreign_one_along(lab):

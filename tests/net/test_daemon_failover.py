@@ -2,7 +2,7 @@
 """Who carries a prefix when nodes die, return and drain: on the device, in the kernel, on the wire."""
 
 import pytest
-from lab import wait_for
+from lab import LabError, wait_for
 from meshes import PATIENCE, Pings, SmallMesh, Watch, dump, hub, inventory, new_lab, outside, site
 
 ANYCAST = "192.0.2.53/32"
@@ -100,6 +100,16 @@ def test_a_hub_dies_and_returns(up):
     print(f"lost while moving: {pings.lost}")  # measured by the demo, not judged here
 
 
+def users(daemon):
+    """{(node, prefix, who carries it)} of those that still send through it."""
+    return {(u["node"], u["prefix"], u["to"]) for u in daemon.ask("status")["users"] or ()}
+
+
+def reply_to(daemon):
+    """The prefix of site-1 that the client's answers go to."""
+    return next((p for n, p, _ in users(daemon) if n == "laptop"), None)
+
+
 def test_drain_and_undrain_move_sites_and_leave_clients_alone(up):
     site_1, hub_a = up.daemons["site-1"], up.daemons["hub-a"]
     up.wait_pings("site-1", "10.40.0.1")
@@ -111,11 +121,20 @@ def test_drain_and_undrain_move_sites_and_leave_clients_alone(up):
         hub_a.shunt("drain", "hub-a")
         site_1.wait_owner("10.20.2.0/24", "hub-b")
         up.daemons["site-2"].wait_owner("10.20.1.0/24", "hub-b")
+        # The client has no other hub, and is the only one that is left.
+        wait_for("who still uses hub-a", lambda: users(hub_a) == {
+            ("site-1", LAPTOP_NET, "laptop"), ("laptop", reply_to(hub_a), "site-1")}, PATIENCE)
+        with pytest.raises(LabError, match="hub-a is still used after 1s: .*laptop"):
+            hub_a.shunt("drain", "hub-a", "--wait", "1s")
+        assert "still used: " in hub_a.shunt("status")
         hub_a.shunt("undrain", "hub-a")
         site_1.wait_owner("10.20.2.0/24", "hub-a")
         up.daemons["site-2"].wait_owner("10.20.1.0/24", "hub-a")
     assert watch.seen == [("hub-a", "laptop")]
     assert client.lost == 0
+    assert hub_a.ask("status")["users"] is None, "who looks no more says nothing"
+    assert "nobody sends through it any more" in hub_a.shunt("drain", "hub-a", "--wait", f"{int(10 * PATIENCE)}s")
+    hub_a.shunt("undrain", "hub-a")
     print(f"lost while moving twice: {pings.lost}")  # measured by the demo, not judged here
 
 

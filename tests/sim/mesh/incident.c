@@ -169,6 +169,14 @@ static bool happens_to_engine(struct world *w, const struct incident *x)
 	return true;
 }
 
+/* Some end by themselves, after one to ten seconds. */
+static void drain(struct world *w, const struct incident *x)
+{
+	bool drained = !w->nodes[x->a].drain.drained;
+
+	node_drain(w, x->a, drained, drained && x->ops % 4 == 3 ? (1 + x->ops / 4) * NS_PER_S : 0);
+}
+
 void incident_happen(struct world *w, const struct incident *x)
 {
 	if (happens_to_engine(w, x))
@@ -201,7 +209,7 @@ void incident_happen(struct world *w, const struct incident *x)
 		flip_daemon(w, x->a);
 		break;
 	case DRAIN:
-		node_drain(w, x->a, !w->nodes[x->a].is_drained);
+		drain(w, x);
 		break;
 	case CUT_BOTH:
 	case CUT_ONE_WAY:

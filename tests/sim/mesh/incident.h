@@ -40,7 +40,7 @@ struct incident {
 	enum happening what;
 	unsigned a, b;
 	int64_t pause_ns; /* before the next one */
-	unsigned ops;	  /* of KILL_AMID and REFUSE: so many go well before */
+	unsigned ops;	  /* of KILL_AMID and REFUSE: so many go well before; of DRAIN: how long */
 	bool settles;	  /* everything is mended but what is off or cut, and then judged */
 };
 

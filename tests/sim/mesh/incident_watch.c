@@ -140,7 +140,7 @@ static void look_between(struct world *w, void *flows)
 static bool any_is_drained(const struct world *w)
 {
 	for (unsigned i = 0; i < w->n_nodes; i++)
-		if (w->nodes[i].is_drained)
+		if (w->nodes[i].drain.drained)
 			return true;
 	return false;
 }

@@ -133,18 +133,23 @@ void node_kill(struct world *w, unsigned node)
 	n->model->is_mute = false;
 }
 
-void node_drain(struct world *w, unsigned node, bool drained)
+void node_drain(struct world *w, unsigned node, bool drained, int64_t for_ns)
 {
-	struct engine_event e = {.type = ENGINE_DRAIN, .u.drained = drained};
+	struct engine_event e = {.type = ENGINE_DRAIN,
+		.u.drain = {.drained = drained,
+			.has_end = for_ns,
+			.until = instant_add(w->now, for_ns)}};
 	struct daemon *d = w->nodes[node].daemon;
+	char text[32];
 
 	if (node_is_client(w, node))
 		return;
-	world_say(w, "(%s: %s)", world_name(w, node), drained ? "drain" : "undrain");
+	world_say(w, "(%s: %s%s%s)", world_name(w, node), drained ? "drain" : "undrain",
+		for_ns ? " for " : "", for_ns ? duration_format(for_ns, text) : "");
 	if (d)
 		daemon_feed(d, &e);
 	else
-		w->nodes[node].is_drained = drained;
+		w->nodes[node].drain = e.u.drain;
 }
 
 void node_tell(struct world *w, unsigned node)

@@ -78,13 +78,18 @@ static uint64_t chance(void *data)
 
 static const struct live_ops ops = {send_bfd, send_echo, on_event, chance, send_report};
 
+static bool is_over(const struct engine_drain *d, instant now)
+{
+	return d->has_end && !instant_before(now, d->until);
+}
+
 static void start_live(struct daemon *d)
 {
 	const struct world_node *n = daemon_self(d);
 	struct live_self_config config = {
 		.hold_ns = n->node->liveness.hold_ns,
 		.cold_start = d->cold_start,
-		.drained = n->is_drained,
+		.drained = n->drain.drained && !is_over(&n->drain, d->w->now),
 		/* By a clock, which went on between two starts. */
 		.sequence = (uint32_t)(d->w->now.ns / (NS_PER_S / BFD_AUTH_RATE)),
 	};
@@ -153,8 +158,8 @@ static struct engine_event remember(struct daemon *d, const struct engine_action
 	int refused = model_io_change(daemon_self(d)->model);
 
 	if (!refused)
-		daemon_self(d)->is_drained = a->u.drained;
-	done.u.remembered.drained = a->u.drained;
+		daemon_self(d)->drain = a->u.drain;
+	done.u.remembered.drain = a->u.drain;
 	done.u.remembered.err = refused < 0 ? refused : 0;
 	return done;
 }
@@ -305,6 +310,7 @@ static void find_device(struct daemon *d)
 	e.u.found.device = &found;
 	daemon_self(d)->found_owners = e.u.found.max_owners = found.max_owners;
 	e.u.found.routes = node_routes_first(d->routes);
+	e.u.found.drain = daemon_self(d)->drain;
 	daemon_feed(d, &e);
 	device_state_done(&found);
 }

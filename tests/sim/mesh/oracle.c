@@ -24,6 +24,10 @@ static const char *unsettled(const struct world *w, unsigned n, unsigned *ret_pe
 		if (node_finds_poor(&w->nodes[n], p))
 			return "finds poor the line to";
 	}
+	if (w->nodes[n].daemon && w->nodes[n].drain.drained && w->nodes[n].drain.has_end) {
+		*ret_peer = n;
+		return "is drained for a while";
+	}
 	return NULL;
 }
 

@@ -19,7 +19,7 @@ enum live_state rules_verdict(const struct world *w, unsigned n, unsigned p)
 {
 	if (!rules_is_in_service(w, p) || !world_line_is_up(w, n, p))
 		return LIVE_DOWN;
-	return w->nodes[p].is_drained ? LIVE_LAST_RESORT : LIVE_UP;
+	return w->nodes[p].drain.drained ? LIVE_LAST_RESORT : LIVE_UP;
 }
 
 static bool is_many(const struct world *w, unsigned n)

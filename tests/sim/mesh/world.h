@@ -22,6 +22,7 @@
 #define SHUNT_TESTS_SIM_MESH_WORLD_H
 
 #include "base/buf.h"
+#include "daemon/engine.h"
 #include "daemon/journal.h"
 #include "live/live.h"
 #include "mesh/topology.h"
@@ -50,8 +51,8 @@ struct world_node {
 	struct journal journal; /* as the state directory has it */
 	bool journal_lags;	/* its last write was refused */
 	struct daemon *daemon;
-	bool is_drained;  /* as the state directory remembers */
-	unsigned edition; /* of the inventory that its daemon runs */
+	struct engine_drain drain; /* as the state directory remembers */
+	unsigned edition;	   /* of the inventory that its daemon runs */
 	unsigned starts;
 	bool is_whole; /* a sync has gone well since it was switched on */
 	VEC(bool)
@@ -150,7 +151,8 @@ void node_start(struct world *w, unsigned node);
 /* Takes the newest inventory, which may be the one that it has. */
 void node_reload(struct world *w, unsigned node);
 void node_kill(struct world *w, unsigned node);
-void node_drain(struct world *w, unsigned node, bool drained);
+/* for_ns: then it ends by itself; 0: it doesn't. */
+void node_drain(struct world *w, unsigned node, bool drained, int64_t for_ns);
 /* Somebody deletes its device; anew: and makes one, which is empty. */
 void node_unplug(struct world *w, unsigned node, bool anew);
 /* Another program is its device from now on, of one owner or of many; beneath its daemon, or this

@@ -27,6 +27,7 @@
 struct fake {
 	struct rib *rib;
 	bool drained, is_asked, fails;
+	int64_t drained_for_ns;
 };
 
 static void refresh(void *data, control_ready_fn *ready, void *arg)
@@ -70,6 +71,7 @@ static struct snapshot *shown(void *data)
 	s->mesh = s->inventory = s->inventory_digest = s->interface = s->device_name = "x";
 	s->device_kind = "uapi";
 	s->drained = ((struct fake *)data)->drained;
+	s->drained_until_ns = INT64_C(1795851271123000000);
 	s->routing =
 		(struct snapshot_routing){"bird", "/run/bird/bird.ctl", true, true, 5, 2, 1, 12};
 	s->peers = arena_array(&s->arena, struct snapshot_peer, N_PEERS);
@@ -80,6 +82,10 @@ static struct snapshot *shown(void *data)
 	s->problems = arena_array(&s->arena, struct snapshot_problem, 2);
 	s->problems[s->n_problems++] = (struct snapshot_problem){"it is so", NULL};
 	s->problems[s->n_problems++] = (struct snapshot_problem){"so it is", "mend"};
+	s->knows_users = true;
+	s->users = arena_array(&s->arena, struct snapshot_user, 1);
+	s->users[0] = (struct snapshot_user){"site-1", {0}, "site-2", {0}};
+	assert_true(ip_prefix_parse(&s->users[s->n_users++].prefix, "10.20.2.0/24"));
 	s->own = arena_array(&s->arena, struct snapshot_own, 2);
 	assert_true(ip_prefix_parse(&s->own[s->n_own++].prefix, "10.20.1.0/24"));
 	assert_true(ip_prefix_parse(&s->own[s->n_own].prefix, "fd10::1"));
@@ -115,12 +121,13 @@ static enum live_line line(void *data, uint32_t peer, uint32_t node)
 	return LIVE_LINE_UNKNOWN;
 }
 
-static void drain(void *data, bool drained, control_drained_fn *done, void *arg)
+static void drain(void *data, const struct control_drain *want, control_drained_fn *done, void *arg)
 {
 	struct fake *f = data;
 
 	if (!f->fails)
-		f->drained = drained;
+		f->drained = want->drained;
+	f->drained_for_ns = want->for_ns;
 	done(f->fails ? "the disk is full" : NULL, arg);
 }
 
@@ -461,6 +468,13 @@ static void test_refusals(void **state)
 		{"{\"op\":\"routes\",\"query\":\"192.0.2.1\"}",
 			"no candidate for 192.0.2.1 in the RIB of site-1"},
 		{"{\"op\":\"drain\"}", "the disk is full"},
+		{"{\"op\":\"drain\",\"for\":60}", "for is a time, as a string: 90s, 30m, 2h, 1d"},
+		{"{\"op\":\"drain\",\"for\":\"soon\"}",
+			"soon is no time from 1s to 366d, as in 90s, 30m, 2h or 1d"},
+		{"{\"op\":\"drain\",\"for\":\"999ms\"}",
+			"999ms is no time from 1s to 366d, as in 90s, 30m, 2h or 1d"},
+		{"{\"op\":\"drain\",\"for\":\"367d\"}",
+			"367d is no time from 1s to 366d, as in 90s, 30m, 2h or 1d"},
 		{"{\"op\":\"undrain\"}", "the disk is full"},
 		{"{\"op\":\"reload\"}", "the device refused a part"},
 	};
@@ -473,6 +487,32 @@ static void test_refusals(void **state)
 		assert_true(json_is_false(json_object_get(answer, "ok")));
 		assert_string_equal(
 			json_string_value(json_object_get(answer, "error")), cases[i].error);
+		json_decref(answer);
+	}
+	rib_free(f.rib);
+}
+
+static void test_how_long_a_drain_lasts(void **state)
+{
+	static const struct {
+		const char *line;
+		int64_t seconds;
+	} cases[] = {
+		{"{\"op\":\"drain\"}", 0},
+		{"{\"op\":\"drain\",\"for\":\"90s\"}", 90},
+		{"{\"op\":\"drain\",\"for\":\"2h\"}", 7200},
+		{"{\"op\":\"drain\",\"for\":\"366d\"}", 366 * 86400},
+		{"{\"op\":\"undrain\",\"for\":\"2h\"}", 0},
+	};
+	struct fake f = fake_new();
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		json_t *answer = ask_line(&f, cases[i].line);
+
+		assert_true(json_is_true(json_object_get(answer, "ok")));
+		assert_int_equal(f.drained_for_ns, cases[i].seconds * NS_PER_S);
+		assert_string_equal(json_string_value(json_object_get(answer, "drained_until")),
+			"2026-11-28T07:34:31.123Z");
 		json_decref(answer);
 	}
 	rib_free(f.rib);
@@ -625,6 +665,7 @@ int main(void)
 		cmocka_unit_test(test_shares),
 		cmocka_unit_test(test_why_a_set_was_cut),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_how_long_a_drain_lasts),
 		cmocka_unit_test(test_who_has_gone),
 		cmocka_unit_test(test_no_member_goes_without_a_new_version),
 		cmocka_unit_test(test_docs_say_the_same),

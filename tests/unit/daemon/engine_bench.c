@@ -146,7 +146,10 @@ void put(struct bench *b, const struct engine_action *a)
 		buf_puts(&b->text, "clear the hold");
 		break;
 	case ENGINE_REMEMBER_DRAIN:
-		buf_printf(&b->text, "remember: %s", a->u.drained ? "drained" : "not drained");
+		buf_printf(
+			&b->text, "remember: %s", a->u.drain.drained ? "drained" : "not drained");
+		if (a->u.drain.has_end)
+			buf_printf(&b->text, " until %g", (double)a->u.drain.until.ns / NS_PER_S);
 		break;
 	case ENGINE_LINE:
 		put_line(&a->u.line, b);
@@ -401,6 +404,7 @@ void find(struct bench *b)
 
 	e.u.found.device = &b->device;
 	e.u.found.max_owners = b->max_owners ? b->max_owners : 1;
+	e.u.found.drain = b->drain;
 	feed(b, e);
 }
 

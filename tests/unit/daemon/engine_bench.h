@@ -30,7 +30,8 @@ struct bench {
 	struct buf text;
 	struct live_report told; /* our own, as it was told last */
 	unsigned n_told;
-	unsigned max_owners; /* of the device; 0: one */
+	unsigned max_owners;	   /* of the device; 0: one */
+	struct engine_drain drain; /* that is remembered when the device is found */
 	/* The device, as it would be read. */
 	struct device_peer peers[NODES];
 	ip_prefix allowed[NODES][2];

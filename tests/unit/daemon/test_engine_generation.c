@@ -273,14 +273,28 @@ static void test_a_drain_outlives_a_reload(void **state)
 	struct engine_event done = {.type = ENGINE_REMEMBERED, .generation = 1};
 
 	start(b);
-	feed(b, (struct engine_event){.type = ENGINE_DRAIN, .u.drained = true});
+	feed(b, (struct engine_event){.type = ENGINE_DRAIN, .u.drain.drained = true});
 	inventory(b);
 	take_generation(b);
 	forget(b);
-	done.u.remembered.drained = true;
+	done.u.remembered.drain.drained = true;
 	step(b, &done);
 	expect(b, "tell peers: drained\n"
 		  "(6) drained: peers are told to use others where they can\n");
+}
+
+/* One that is over by now ends as soon as there is somebody to tell. */
+static void test_a_drain_that_was_remembered_ends(void **state)
+{
+	struct bench *b = *state;
+
+	b->drain = (struct engine_drain){.drained = true, .has_end = true, .until = at(1000)};
+	take_generation(b);
+	find(b);
+	forget(b);
+	assert_false(instant_before(b->now, engine_deadline(b->e)));
+	happens(b, ENGINE_TIME);
+	expect(b, "remember: not drained\n");
 }
 
 int main(void)
@@ -301,6 +315,7 @@ int main(void)
 		TEST(a_peer_that_is_another_now_is_not_judged_by_the_old),
 		TEST(moves_of_an_older_generation_are_not_waited_for),
 		TEST(a_drain_outlives_a_reload),
+		TEST(a_drain_that_was_remembered_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

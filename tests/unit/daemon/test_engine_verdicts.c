@@ -131,27 +131,147 @@ static void test_a_hold_waits_for_a_device_that_refuses(void **state)
 
 /* --- what peers are told --- */
 
-static void test_a_drain_is_told_once_it_is_remembered(void **state)
+static void asks(struct bench *b, struct engine_drain drain)
 {
-	struct bench *b = *state;
-	struct engine_event ask = {.type = ENGINE_DRAIN, .u.drained = true};
+	feed(b, (struct engine_event){.type = ENGINE_DRAIN, .u.drain = drain});
+}
+
+static void remembered(struct bench *b, struct engine_drain drain, int err)
+{
 	struct engine_event done = {.type = ENGINE_REMEMBERED};
 
+	done.u.remembered.drain = drain;
+	done.u.remembered.err = err;
+	feed(b, done);
+}
+
+static void test_a_drain_is_told_once_it_is_remembered(void **state)
+{
+	struct engine_drain drain = {.drained = true}, none = {0};
+	struct bench *b = *state;
+
 	start(b);
-	feed(b, ask);
+	asks(b, drain);
 	expect(b, "remember: drained\n");
-	done.u.remembered.drained = true;
-	done.u.remembered.err = -ENOSPC;
-	feed(b, done);
+	remembered(b, drain, -ENOSPC);
 	expect(b, "");
-	done.u.remembered.err = 0;
-	feed(b, done);
+	asks(b, drain);
+	forget(b);
+	remembered(b, drain, 0);
 	expect(b, "tell peers: drained\n"
 		  "(6) drained: peers are told to use others where they can\n");
-	done.u.remembered.drained = false;
-	feed(b, done);
+	asks(b, none);
+	expect(b, "remember: not drained\n");
+	remembered(b, none, 0);
 	expect(b, "tell peers: not drained\n"
 		  "(6) no longer drained: peers are told to come back\n");
+}
+
+static struct engine_drain drain_until(double s)
+{
+	return (struct engine_drain){.drained = true, .has_end = true, .until = at(s)};
+}
+
+/* It is remembered, and told, as one that somebody ends. */
+static void ends(struct bench *b)
+{
+	expect(b, "remember: not drained\n");
+	remembered(b, (struct engine_drain){.is_end = true}, 0);
+	expect(b, "tell peers: not drained\n"
+		  "(6) no longer drained, since its time is over: peers are told to come back\n");
+}
+
+static void passes(struct bench *b, double s)
+{
+	b->now = at(s);
+	happens(b, ENGINE_TIME);
+}
+
+static void quiet_start(struct bench *b)
+{
+	start(b);
+	until_sync(b); /* which stays under way, and asks for nothing more */
+	forget(b);
+}
+
+static void test_a_drain_ends_when_its_time_is_over(void **state)
+{
+	struct bench *b = *state;
+
+	quiet_start(b);
+	asks(b, drain_until(1805));
+	expect(b, "remember: drained until 1805\n");
+	b->now = at(1799.6);
+	remembered(b, drain_until(1805), 0);
+	expect(b, "tell peers: drained\n"
+		  "(6) drained for 5s: peers are told to use others where they can\n");
+	passes(b, 1804.9);
+	expect(b, "");
+	assert_false(instant_before(at(1805), engine_deadline(b->e)));
+	passes(b, 1805);
+	ends(b);
+	passes(b, 1900);
+	expect(b, "");
+}
+
+static void test_the_last_word_on_a_drain_counts(void **state)
+{
+	struct engine_drain none = {0}, forever = {.drained = true};
+	struct bench *b = *state;
+
+	quiet_start(b);
+	asks(b, drain_until(1800));
+	remembered(b, drain_until(1800), 0);
+	forget(b);
+	asks(b, drain_until(1900)); /* on its way to a slow disk when the first one is over */
+	forget(b);
+	passes(b, 1800.5);
+	expect(b, "");
+	remembered(b, drain_until(1900), 0);
+	forget(b);
+	passes(b, 1801);
+	expect(b, "");
+	asks(b, none);
+	remembered(b, none, 0);
+	forget(b);
+	passes(b, 1901);
+	expect(b, "");
+	asks(b, drain_until(1950));
+	remembered(b, drain_until(1950), 0);
+	asks(b, forever);
+	remembered(b, forever, 0);
+	forget(b);
+	passes(b, 2000);
+	expect(b, "");
+	/* Another end that can't be remembered leaves the one that is. */
+	asks(b, drain_until(2010));
+	remembered(b, drain_until(2010), 0);
+	asks(b, drain_until(2100));
+	remembered(b, drain_until(2100), -EIO);
+	forget(b);
+	passes(b, 2010);
+	ends(b);
+}
+
+static void test_an_end_that_the_disk_refuses_is_tried_again(void **state)
+{
+	struct bench *b = *state;
+
+	quiet_start(b);
+	asks(b, drain_until(1800));
+	remembered(b, drain_until(1800), 0);
+	forget(b);
+	passes(b, 1800);
+	expect(b, "remember: not drained\n");
+	passes(b, 1801); /* it is under way */
+	expect(b, "");
+	remembered(b, (struct engine_drain){.is_end = true}, -EROFS);
+	expect(b, "(3) the drain's time is over, but the state directory doesn't take it: "
+		  "Read-only file system; it is tried again\n");
+	passes(b, 1810);
+	expect(b, "");
+	passes(b, 1811);
+	ends(b);
 }
 
 static void test_what_we_signal_is_said(void **state)
@@ -205,6 +325,9 @@ int main(void)
 		TEST(a_sync_does_not_end_a_hold_before_a_move),
 		TEST(a_hold_waits_for_a_device_that_refuses),
 		TEST(a_drain_is_told_once_it_is_remembered),
+		TEST(a_drain_ends_when_its_time_is_over),
+		TEST(the_last_word_on_a_drain_counts),
+		TEST(an_end_that_the_disk_refuses_is_tried_again),
 		TEST(what_we_signal_is_said),
 		TEST(the_prober_hears_what_the_device_says),
 	};

@@ -138,17 +138,51 @@ static void drain_survives(void **data)
 	struct dirs *d = *data;
 	struct state *s = open_state(d);
 
-	assert_false(state_is_drained(s));
-	assert_int_equal(state_set_drained(s, true), 0);
+	assert_int_equal(state_drained_until(s), STATE_NOT_DRAINED);
+	assert_int_equal(state_set_drained(s, STATE_NO_END), 0);
 	state_close(s);
 	s = open_state(d);
-	assert_true(state_is_drained(s));
-	assert_int_equal(state_set_drained(s, false), 0);
-	assert_int_equal(state_set_drained(s, false), 0);
+	assert_int_equal(state_drained_until(s), STATE_NO_END);
+	assert_int_equal(state_set_drained(s, STATE_NOT_DRAINED), 0);
+	assert_int_equal(state_set_drained(s, STATE_NOT_DRAINED), 0);
 	state_close(s);
 	s = open_state(d);
-	assert_false(state_is_drained(s));
+	assert_int_equal(state_drained_until(s), STATE_NOT_DRAINED);
 	state_close(s);
+}
+
+static void write_drained(const struct dirs *d, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/drained", d->state);
+	f = fopen(path, "we");
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* What can't be read as one is none, and the node stays drained. */
+static void the_end_of_a_drain_survives(void **data)
+{
+	static const char *const odd[] = {
+		"", "\n", "soon\n", "12", "-5\n", "0\n", "5 \n", "99999999999999999999999\n"};
+	struct dirs *d = *data;
+	struct state *s = open_state(d);
+
+	assert_int_equal(state_set_drained(s, 1795849471123456789), 0);
+	state_close(s);
+	s = open_state(d);
+	assert_int_equal(state_drained_until(s), 1795849471123456789);
+	assert_int_equal(state_set_drained(s, STATE_NO_END), 0);
+	state_close(s);
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		write_drained(d, odd[i]);
+		s = open_state(d);
+		assert_int_equal(state_drained_until(s), STATE_NO_END);
+		state_close(s);
+	}
 }
 
 static void two_daemons_exclude_each_other(void **data)
@@ -265,24 +299,24 @@ static void what_the_disk_refuses_is_told(void **data)
 		struct state *s = open_state(d);
 
 		memcpy(&refuse, &cases[i], sizeof(refuse));
-		assert_true(state_set_drained(s, true) < 0);
-		assert_false(state_is_drained(s));
+		assert_true(state_set_drained(s, STATE_NO_END) < 0);
+		assert_int_equal(state_drained_until(s), STATE_NOT_DRAINED);
 		assert_true(state_journal_write(s, &j, false) < 0);
 		memset(&refuse, 0, sizeof(refuse));
 		state_close(s);
 		s = open_state(d);
-		assert_false(state_is_drained(s));
+		assert_int_equal(state_drained_until(s), STATE_NOT_DRAINED);
 		/* The journal may hold it by now; a call that succeeds makes sure. */
 		assert_int_equal(state_journal_write(s, &j, false), 0);
-		assert_int_equal(state_set_drained(s, true), 0);
+		assert_int_equal(state_set_drained(s, STATE_NO_END), 0);
 		refuse.folders = EIO;
-		assert_int_equal(state_set_drained(s, false), -EIO);
-		assert_true(state_is_drained(s));
+		assert_int_equal(state_set_drained(s, STATE_NOT_DRAINED), -EIO);
+		assert_int_equal(state_drained_until(s), STATE_NO_END);
 		refuse.folders = 0;
 		state_close(s);
 		s = open_state(d);
-		assert_true(state_is_drained(s));
-		assert_int_equal(state_set_drained(s, false), 0);
+		assert_int_equal(state_drained_until(s), STATE_NO_END);
+		assert_int_equal(state_set_drained(s, STATE_NOT_DRAINED), 0);
 		assert_int_equal(state_journal_write(s, &(struct journal_content){0}, true), 0);
 		state_close(s);
 	}
@@ -347,10 +381,10 @@ static void what_stands_in_the_way_later_is_replaced(void **data)
 	snprintf(path, sizeof(path), "%s/drained", d->state);
 	make_oddity(path, 0);
 	assert_int_equal(state_journal_write(s, &j, false), 0);
-	assert_int_equal(state_set_drained(s, true), 0);
+	assert_int_equal(state_set_drained(s, STATE_NO_END), 0);
 	state_close(s);
 	s = open_state(d);
-	assert_true(state_is_drained(s));
+	assert_int_equal(state_drained_until(s), STATE_NO_END);
 	assert_true(journal_has_prefix(state_journal(s), &p));
 	state_close(s);
 }
@@ -365,7 +399,7 @@ static void folders_and_files_of_others_are_refused(void **data)
 	if (geteuid() != 0)
 		skip();
 	s = open_state(d);
-	assert_int_equal(state_set_drained(s, true), 0);
+	assert_int_equal(state_set_drained(s, STATE_NO_END), 0);
 	state_close(s);
 	snprintf(path, sizeof(path), "%s/drained", d->state);
 	assert_int_equal(chown(path, 65534, 65534), 0);
@@ -385,6 +419,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(journal_survives, setup, teardown),
 		cmocka_unit_test_setup_teardown(drain_survives, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_end_of_a_drain_survives, setup, teardown),
 		cmocka_unit_test_setup_teardown(two_daemons_exclude_each_other, setup, teardown),
 		cmocka_unit_test_setup_teardown(damage_is_passed_over, setup, teardown),
 		cmocka_unit_test(a_piece_of_a_line_is_none),
