@@ -20,6 +20,7 @@ Waiting is always for a state, with a deadline (wait_for); nothing sleeps and ho
 """
 
 import contextlib
+import glob
 import json
 import os
 import re
@@ -70,6 +71,23 @@ def run(argv, **options):
         words = (done.stderr or done.stdout).strip()
         raise LabError(f"{' '.join(argv)}: exit {done.returncode}: {words}")
     return done.stdout
+
+
+def where_it_is(pid):
+    """What each thread of a process is at, in proc(5)'s words: its name and state, the number of the system call that it
+    is in, and where in the kernel it waits. For who waited for the process in vain."""
+    def said(task, name):
+        try:
+            with open(f"{task}/{name}", encoding="utf-8") as f:
+                return f.read().strip()
+        except OSError:
+            return ""
+
+    lines = []
+    for task in sorted(glob.glob(f"/proc/{pid}/task/*")):
+        name = re.search(r"[(].*[)] .", said(task, "stat") or "() ?")
+        lines.append(f"{name[0]} {said(task, 'syscall').split(' ')[0]} {said(task, 'wchan')}")
+    return "\n".join(lines) or f"process {pid} is no more"
 
 
 def process_start(pid):

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 
-from lab import LabError, wait_for
+from lab import LabError, wait_for, where_it_is
 from pair import BUILD, INNER, OUTER, OURS, PORT, PROGRAMS, Pair, host_port, key_pair, run
 from probes import Probes, now
 
@@ -97,17 +97,19 @@ class Side:
 
     def __init__(self, name, end, other):
         self.name, self.end, self.other, self.node = name, end, other, end.node
-        self.process = None
+        self.process, self.heard = None, ""
         self.port = PORT
 
     def start(self):
         self.process = self.node.spawn([PROGRAMS[OURS], "-f", "wg0"], log="wg0.log",
                                        env={**os.environ, "LOG_LEVEL": "error",
                                             "SHUNT_WG_WORKERS": WORKERS[self.name]})
+        self.heard = ""
         try:
-            wait_for("the device", lambda: self._answers() or self.process.poll() is not None, 20)
+            wait_for("the device", lambda: self._answers() or self.process.poll() is not None, 60)
         except LabError as e:
-            raise LabError(f"{e}; it said: {self.end.log()}") from None
+            raise LabError(f"{e}; it said: {self.end.log()}; wg said: {self.heard}; it is at:\n"
+                           f"{where_it_is(self.process.pid)}") from None
         if self.process.poll() is not None:
             raise LabError(f"{PROGRAMS[OURS]}: {self.end.log()}")
         self.end.identify()
@@ -123,8 +125,10 @@ class Side:
             }}""")
 
     def _answers(self):
-        with contextlib.suppress(LabError):
+        try:
             return self.end.node.run(["wg", "show", "wg0", "fwmark"])
+        except LabError as e:
+            self.heard = str(e)
         return None
 
     def counted(self):
