@@ -3,7 +3,7 @@
 tests/net/test_routing_mesh.py that take a kernel which has it, those that don't wait long.
 """
 
-from vm import VM
+from vm import ENGINES, VM
 
 
 # Two processors that are emulated, and twelve daemons on them: an interval of seconds between probes, so that nobody is held
@@ -15,6 +15,6 @@ export SHUNT_PATIENCE=10
 
 
 def test_a_mesh_on_the_kernels_device():
-    status, text = VM().run(COMMAND, 1800)
+    status, text = VM(ENGINES).run(COMMAND, 1800)
     print(text)
     assert status == 0 and " passed" in text

@@ -33,8 +33,10 @@ CACHE = BUILD / "vm"
 
 META_PACKAGE = "linux-image-cloud-amd64"
 PACKAGES = ("bash coreutils dash grep sed gawk mawk util-linux mount kmod procps iproute2 iputils-ping nftables "
-            "wireguard-tools wireguard-go bird2 frr python3 python3-minimal python3-pytest libc-bin "
+            "wireguard-tools python3 python3-minimal libc-bin "
             "libsodium23 libfyaml0 libmnl0 libuv1 libjansson4 libb2-1 libqrencode4 libpng16-16 android-libboringssl").split()
+# For who asks for them: large ones.
+ENGINES = ("bird2", "frr", "python3-pytest", "wireguard-go")
 DISK_MODULES = ("virtio_pci", "virtio_blk")
 INSIDE = "/shunt"
 
@@ -205,14 +207,14 @@ def copy_into(tree, path):
         shutil.copy2(real, target)
 
 
-def fill(tree, kernel):
+def fill(tree, kernel, packages):
     for link in ("bin", "sbin", "lib", "lib64"):
         (tree / "usr" / link).mkdir(parents=True, exist_ok=True)
         (tree / link).symlink_to(f"usr/{link}")
     for folder in ("proc", "sys", "dev", "run", "tmp", "root", "etc", "var/lib", "var/log", "var/tmp"):
         (tree / folder).mkdir(parents=True, exist_ok=True)
     (tree / "var/run").symlink_to("/run")
-    for path in installed_files(PACKAGES):
+    for path in installed_files(packages):
         copy_into(tree, path)
     for path in ("/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/protocols", "/etc/alternatives/awk",
                  "/usr/bin/awk"):
@@ -243,9 +245,11 @@ def sweep():
 
 
 class VM:
-    """A machine to run one command in, as often as you like; each time it boots anew from a fresh image."""
+    """A machine to run one command in, as often as you like; each time it boots anew from a fresh image, which has
+    these packages besides."""
 
-    def __init__(self):
+    def __init__(self, more_packages=()):
+        self.packages = [*PACKAGES, *more_packages]
         for program in ("qemu-system-x86_64", "busybox", "depmod", "cpio", "mke2fs", "setpriv"):
             if not shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin"):
                 raise VMError(f"{program} isn't installed; ./check vm installs what is needed")
@@ -255,7 +259,7 @@ class VM:
     def _image(self, command, folder):
         tree = folder / "tree"
         tree.mkdir()
-        fill(tree, self.kernel)
+        fill(tree, self.kernel, self.packages)
         add_project(tree)
         (tree / "init").write_text(INIT)
         (tree / "init").chmod(0o755)
@@ -319,7 +323,7 @@ class VM:
 def main(argv):
     """Runs the words given in a machine."""
     try:
-        status, _ = VM().run(shlex.join(argv) if len(argv) > 1 else argv[0] if argv else "wg --version; uname -a", 3600,
+        status, _ = VM(ENGINES).run(shlex.join(argv) if len(argv) > 1 else argv[0] if argv else "wg --version; uname -a", 3600,
                              lambda piece: print(piece, end="", flush=True))
     except VMError as e:
         print(e, file=sys.stderr)
