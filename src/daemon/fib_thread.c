@@ -3,6 +3,7 @@
 
 #include "fib/tell.h"
 #include "sys/process.h"
+#include "sys/rounds.h"
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -62,6 +63,7 @@ struct fib_thread {
 	/* The thread's own. */
 	struct fib_core *core;
 	struct fib_io *io;
+	struct rounds *rounds;
 	bool ends; /* who ended it reads it, too */
 };
 
@@ -190,6 +192,8 @@ static void hear(struct fib_thread *t, struct word *w)
 		break;
 	case WORD_URGENT:
 		process_set_nice(PROCESS_NICE_URGENT);
+		if (!t->rounds)
+			t->rounds = rounds_begin();
 		break;
 	case WORD_STOP:
 		t->ends = true;
@@ -208,12 +212,14 @@ static void *run(void *data)
 	while (!t->ends) {
 		struct word *w;
 
+		rounds_next(t->rounds);
 		while (!t->ends && (w = box_take(&t->in, !busy))) {
 			hear(t, w);
 			busy = true; /* perhaps: the step will tell */
 		}
 		busy = !t->ends && fib_core_step(t->core);
 	}
+	rounds_end(t->rounds);
 	return NULL;
 }
 

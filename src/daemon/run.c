@@ -23,6 +23,7 @@
 #include "sys/clock.h"
 #include "sys/descriptors.h"
 #include "sys/process.h"
+#include "sys/rounds.h"
 #include <errno.h>
 #include <linux/capability.h>
 #include <signal.h>
@@ -521,6 +522,8 @@ static int init_loop(struct daemon *d, struct buf *why)
 	uv_timer_init(&d->loop, &d->second_timer);
 	uv_timer_init(&d->loop, &d->stop_timer);
 	uv_idle_init(&d->loop, &d->gather_idle);
+	uv_prepare_init(&d->loop, &d->between_rounds);
+	d->between_rounds.data = d;
 	d->engine_timer.data = d->second_timer.data = d->stop_timer.data = d;
 	d->gather_idle.data = d;
 	return 0;
@@ -564,6 +567,25 @@ struct daemon *daemon_new(const struct daemon_options *o, struct buf *why)
 	return d;
 }
 
+static void on_round(uv_prepare_t *h)
+{
+	struct daemon *d = h->data;
+
+	rounds_next(d->rounds);
+}
+
+/* From now on moves may be waited for. */
+static void run_loop(struct daemon *d)
+{
+	process_set_nice(PROCESS_NICE_URGENT);
+	fib_thread_set_urgent(d->fib_thread);
+	d->rounds = rounds_begin();
+	uv_prepare_start(&d->between_rounds, on_round);
+	uv_run(&d->loop, UV_RUN_DEFAULT);
+	rounds_end(d->rounds);
+	d->rounds = NULL;
+}
+
 int daemon_run(const struct daemon_options *o)
 {
 	AUTO_BUF why = {0};
@@ -576,14 +598,12 @@ int daemon_run(const struct daemon_options *o)
 		status = refuse(&why, 1);
 		undo_start(d);
 	} else {
-		process_set_nice(PROCESS_NICE_URGENT);
-		fib_thread_set_urgent(d->fib_thread);
 		process_notify("READY=1");
 		if (secret_lock_was_refused())
 			log_warning("keys can't all be locked in memory (see ulimit -l, or "
 				    "LimitMEMLOCK in the unit); they are kept out of core dumps");
 		log_info("ready: %zu peers, device %s", d->gen->n_peers, d->gen->self->interface);
-		uv_run(&d->loop, UV_RUN_DEFAULT);
+		run_loop(d);
 	}
 	if (!stop(d))
 		_exit(status); /* exit() would wait for it */

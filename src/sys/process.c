@@ -99,6 +99,18 @@ int process_keep_caps(const int *caps, size_t n, size_t n_own)
 	return 0;
 }
 
+void process_drop_cap(int cap)
+{
+	struct caps c;
+
+	if (!cap_valid(cap) || caps_get(&c) < 0)
+		return;
+	c.word[CAP_TO_INDEX(cap)].effective &= ~CAP_TO_MASK(cap);
+	c.word[CAP_TO_INDEX(cap)].permitted &= ~CAP_TO_MASK(cap);
+	c.word[CAP_TO_INDEX(cap)].inheritable &= ~CAP_TO_MASK(cap);
+	(void)caps_set(&c);
+}
+
 void process_keep_secrets(void)
 {
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

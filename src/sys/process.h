@@ -15,6 +15,9 @@ bool process_has_cap(int cap);
  * ambient ones where the user isn't root). 0 or negative errno. Of the calling thread alone.
  */
 int process_keep_caps(const int *caps, size_t n, size_t n_own);
+/* Drops this one from all sets of the calling thread; before it starts others, which inherit them.
+ */
+void process_drop_cap(int cap);
 /* Adds those of these groups (NULL ends them) that the system has to the supplementary ones of this
  * process. Before the first thread. 0 or negative errno. */
 int process_join_groups(const char *const *names);

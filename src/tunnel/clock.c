@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "sys/clock.h"
+#include "sys/process.h"
 #include "sys/wake.h"
 #include "tunnel/device.h"
 #include "tunnel/handshake.h"
@@ -10,6 +11,7 @@
 #include "tunnel/peer.h"
 #include "tunnel/wishes.h"
 
+#include <linux/capability.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/timerfd.h>
@@ -210,6 +212,7 @@ void *clock_run(void *tunnel)
 	struct clock *c = t->clock;
 	unsigned worker = qsbr_register(t->qsbr);
 
+	process_drop_cap(CAP_SYS_NICE); /* of threads with rounds */
 	while (!atomic_load_explicit(&t->stopping, memory_order_acquire)) {
 		struct tunnel_peer *p;
 		instant now, next;

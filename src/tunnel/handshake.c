@@ -3,6 +3,7 @@
 
 #include "base/map.h"
 #include "sys/clock.h"
+#include "sys/process.h"
 #include "sys/wake.h"
 #include "tunnel/device.h"
 #include "tunnel/handshake_queue.h"
@@ -15,6 +16,7 @@
 #include "wg/pool.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sodium.h>
 #include <string.h>
@@ -471,6 +473,7 @@ void *handshake_run(void *tunnel)
 	struct tunnel *t = tunnel;
 	unsigned worker = qsbr_register(t->qsbr);
 
+	process_drop_cap(CAP_SYS_NICE); /* of threads with rounds */
 	qsbr_wake(t->qsbr, worker);
 	while (!atomic_load_explicit(&t->stopping, memory_order_acquire)) {
 		if (work(t)) {

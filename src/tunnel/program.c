@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "sys/process.h"
+#include "sys/rounds.h"
 #include "tunnel/environment.h"
 #include "tunnel/log.h"
 #include "tunnel/start.h"
@@ -38,7 +39,8 @@ struct program {
 	struct watch *watch;
 	uv_signal_t signals[3];
 	uv_fs_event_t socket_watch;
-	uv_prepare_t look_at_locks;
+	uv_prepare_t between_rounds;
+	struct rounds *rounds;
 	unsigned max_clients;
 	struct uapi_socket socket;
 	bool lock_was_refused; /* said already */
@@ -65,7 +67,10 @@ static void note_refused_lock(struct program *p)
 
 static void on_round(uv_prepare_t *h)
 {
-	note_refused_lock(h->data);
+	struct program *p = h->data;
+
+	note_refused_lock(p);
+	rounds_next(p->rounds);
 }
 
 static void on_said(bool is_error, const char *line, void *data)
@@ -129,11 +134,11 @@ static int watch_all(struct program *p)
 	if (!err)
 		err = watch_socket(p);
 	if (!err)
-		err = uv_prepare_init(&p->loop, &p->look_at_locks);
+		err = uv_prepare_init(&p->loop, &p->between_rounds);
 	if (err)
 		return err;
-	p->look_at_locks.data = p;
-	uv_prepare_start(&p->look_at_locks, on_round);
+	p->between_rounds.data = p;
+	uv_prepare_start(&p->between_rounds, on_round);
 	return watch_start(p->watch, &p->loop, p->tunnel);
 }
 
@@ -245,8 +250,8 @@ static int open_socket(struct program *p)
 
 static void harden(void)
 {
-	/* The second for a listen port below 1024. */
-	static const int keep[] = {CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_IPC_LOCK};
+	/* The second for a listen port below 1024, the last until the threads run. */
+	static const int keep[] = {CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_IPC_LOCK, CAP_SYS_NICE};
 
 	prctl(PR_SET_DUMPABLE, 0);
 	process_keep_caps(keep, ARRAY_SIZE(keep), ARRAY_SIZE(keep));
@@ -292,6 +297,8 @@ static int start_device(struct program *p, int uapi_fd, int n_workers)
 	/* Before there are threads: capabilities are each thread's own. */
 	harden();
 	p->tunnel = tunnel_new(&p->tun, n_workers, log_line, &p->log);
+	p->rounds = rounds_begin();
+	process_drop_cap(CAP_SYS_NICE);
 	if (p->tunnel && p->log.level >= LOG_VERBOSE)
 		tunnel_listen(p->tunnel, log_event, &p->log);
 	if (p->tunnel)
@@ -299,6 +306,7 @@ static int start_device(struct program *p, int uapi_fd, int n_workers)
 	else
 		log_say(&p->log, LOG_ERROR,
 			"the device can't be started: memory, threads or descriptors are short");
+	rounds_end(p->rounds);
 	tunnel_free(p->tunnel);
 	watch_free(p->watch);
 	return status;

@@ -8,6 +8,8 @@
 
 #include "base/mem.h"
 #include "sys/clock.h"
+#include "sys/process.h"
+#include "sys/rounds.h"
 #include "sys/wake.h"
 #include "tunnel/device.h"
 #include "tunnel/duty.h"
@@ -18,6 +20,7 @@
 #include "tunnel/sockets.h"
 #include "wg/index.h"
 
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -196,12 +199,17 @@ static void rx_free(struct rx *x)
 void *rx_run(void *tunnel)
 {
 	struct rx *x = rx_new(tunnel);
+	struct rounds *rounds = rounds_begin();
 	unsigned yields = 0;
 
+	process_drop_cap(CAP_SYS_NICE);
 	qsbr_wake(x->t->qsbr, x->worker);
 	sockets_take(x->t->sockets);
 	while (!atomic_load_explicit(&x->t->stopping, memory_order_acquire)) {
-		if (work(x)) {
+		bool got = work(x);
+
+		rounds_next(rounds); /* what ends a wait is urged as well */
+		if (got) {
 			yields = 0;
 		} else if (yields < TUNNEL_YIELDS) {
 			sched_yield();
@@ -214,6 +222,7 @@ void *rx_run(void *tunnel)
 	rx_open_complete(&x->opener);
 	sockets_release(x->t->sockets);
 	qsbr_sleep(x->t->qsbr, x->worker);
+	rounds_end(rounds);
 	rx_free(x);
 	return NULL;
 }

@@ -8,6 +8,8 @@
 
 #include "base/mem.h"
 #include "sys/clock.h"
+#include "sys/process.h"
+#include "sys/rounds.h"
 #include "sys/wake.h"
 #include "tunnel/device.h"
 #include "tunnel/duty.h"
@@ -20,6 +22,7 @@
 #include "tunnel/workers.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -327,12 +330,15 @@ static void tx_free(struct tx *x)
 void *tx_run(void *tunnel)
 {
 	struct tx *x = tx_new(tunnel);
+	struct rounds *rounds = rounds_begin();
 	unsigned yields = 0;
 
+	process_drop_cap(CAP_SYS_NICE);
 	qsbr_wake(x->t->qsbr, x->worker);
 	while (!atomic_load_explicit(&x->t->stopping, memory_order_acquire)) {
 		int got = work(x);
 
+		rounds_next(rounds); /* what ends a wait is urged as well */
 		if (got > 0) {
 			yields = 0;
 		} else if (got == 0 && yields < TUNNEL_YIELDS) {
@@ -344,6 +350,7 @@ void *tx_run(void *tunnel)
 		}
 	}
 	qsbr_sleep(x->t->qsbr, x->worker);
+	rounds_end(rounds);
 	tx_free(x);
 	return NULL;
 }

@@ -367,21 +367,36 @@ def test_unprivileged_with_one_capability(pair):
     assert not os.path.exists(socket_path(pair.a.node))
 
 
+def check_capabilities(pid):
+    """Of root's, CAP_NET_ADMIN, CAP_NET_BIND_SERVICE and CAP_IPC_LOCK are left; the names of its threads."""
+    tasks, names = os.listdir(f"/proc/{pid}/task"), []
+    for task in tasks:
+        text = pathlib.Path(f"/proc/{pid}/task/{task}/status").read_text(encoding="ascii")
+        for field in ("CapPrm", "CapEff", "CapInh"):
+            held = int(text.partition(f"{field}:\t")[2].split()[0], 16)
+            assert held & ~(1 << 12 | 1 << 10 | 1 << 14) == 0, (task, field)
+        names.append(text.partition("Name:\t")[2].split()[0])
+    return names
+
+
 def test_no_thread_keeps_more_capabilities_than_it_needs(pair):
-    """Of root's, CAP_NET_ADMIN, CAP_NET_BIND_SERVICE and CAP_IPC_LOCK are left."""
     pair.start(SHUNT_WG_WORKERS="2")
     pair.talk()
     for _, end in pair.ends():
-        if end.program != OURS:
-            continue
-        [pid] = end.pids()
-        tasks = os.listdir(f"/proc/{pid}/task")
-        assert len(tasks) >= 6  # workers too
-        for task in tasks:
-            text = pathlib.Path(f"/proc/{pid}/task/{task}/status").read_text(encoding="ascii")
-            for field in ("CapPrm", "CapEff", "CapInh"):
-                held = int(text.partition(f"{field}:\t")[2].split()[0], 16)
-                assert held & ~(1 << 12 | 1 << 10 | 1 << 14) == 0, (task, field)
+        if end.program == OURS:
+            [pid] = end.pids()
+            names = check_capabilities(pid)
+            assert len(names) >= 6 and "guard" not in names  # workers too
+
+
+def test_who_goes_first_has_guards(pair):
+    """Told by a niceness below 0: what tx, rx and the socket wait for is never long, nor kept by a right."""
+    pair.a.node.run(["nice", "-n", "-5", *ours("wg0")])
+    start_other(pair)
+    configure(pair)
+    pair.talk()
+    [pid] = pair.a.pids()
+    wait_for("three guards", lambda: check_capabilities(pid).count("guard") == 3, 20)
 
 
 def test_what_is_missing_is_said(pair):

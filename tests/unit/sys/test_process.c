@@ -39,7 +39,11 @@ static int as_root_test(void)
 	if (!process_has_cap(CAP_NET_ADMIN) || process_has_cap(CAP_NET_RAW))
 		return 3;
 	/* A program that it starts gets what is only for programs. */
-	return system("grep -q '^CapEff:.0*3000$' /proc/self/status") ? 4 : 0;
+	if (system("grep -q '^CapEff:.0*3000$' /proc/self/status"))
+		return 4;
+	process_drop_cap(CAP_NET_RAW);
+	process_drop_cap(-1);
+	return system("grep -q '^CapEff:.0*1000$' /proc/self/status") ? 5 : 0;
 }
 
 static void in_a_child(int (*fn)(void))
