@@ -7,10 +7,13 @@ import re
 import shutil
 import stat
 import subprocess
-import zlib
+import sys
 
 import pytest
-from shunt import INVENTORY, shunt
+from shunt import INVENTORY, ROOT, shunt
+
+sys.path.insert(0, str(ROOT / "tests"))
+from qr import png_of_blocks  # noqa: E402
 
 KEY = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw480]=")
 PHONE = """\
@@ -77,21 +80,6 @@ def public_of(private):
     return subprocess.run(["wg", "pubkey"], input=private, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def png_of_blocks(text, path, scale=4):
-    """The half blocks of a code as a picture, as a dark terminal would show them."""
-    tops, bottoms = {"█": 1, "▀": 1, "▄": 0, " ": 0}, {"█": 1, "▀": 0, "▄": 1, " ": 0}
-    rows = [row for line in text.splitlines() for row in
-            ([tops[c] for c in line], [bottoms[c] for c in line])]
-    raw = b"".join((b"\0" + b"".join(bytes([255 * p]) * scale for p in row)) * scale for row in rows)
-
-    def chunk(kind, data):
-        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
-
-    size = (len(rows[0]) * scale).to_bytes(4, "big") + (len(rows) * scale).to_bytes(4, "big")
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size + b"\x08\0\0\0\0") +
-                     chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))
-
-
 def scan(path):
     done = subprocess.run(["zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", path], capture_output=True,
                           text=True, check=True)
@@ -135,7 +123,7 @@ def test_the_code_on_the_terminal(words, mesh):
     done = shunt("client", "phone", "mesh.yaml", *words, cwd=mesh.parent)
     assert done.returncode == 0, done.stderr
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
-    png_of_blocks(done.stdout, mesh.parent / "seen.png")
+    (mesh.parent / "seen.png").write_bytes(png_of_blocks(done.stdout))
     (_, own), _ = read_profile(scan(mesh.parent / "seen.png"))
     assert public_of(own["PrivateKey"]) in mesh.read_text(encoding="utf-8")
     assert sorted(os.listdir(mesh.parent)) == ["mesh.yaml", "seen.png"]
