@@ -64,6 +64,16 @@ static void gateway_attribute(struct route_hop *hop, const struct nlattr *a)
 		hop->via = via_of(a);
 }
 
+static void hop_attribute(struct hop_reader *r, struct route_hop *hop, const struct nlattr *a)
+{
+	uint16_t type = mnl_attr_get_type(a);
+	bool is_known_by = type == RTA_FLOW || type == RTA_ENCAP || type == RTA_ENCAP_TYPE;
+
+	if (is_known_by && r->route->dst.family == AF_INET)
+		r->digest = route_digest(r->digest, a, a->nla_len);
+	gateway_attribute(hop, a);
+}
+
 static void read_multipath(struct hop_reader *r, const struct nlattr *set)
 {
 	const struct rtnexthop *hop = mnl_attr_get_payload(set);
@@ -76,7 +86,7 @@ static void read_multipath(struct hop_reader *r, const struct nlattr *set)
 			.weight = (uint16_t)(hop->rtnh_hops + 1)};
 
 		nl_for_each_between(a, (const void *)(hop + 1), (const char *)hop + hop->rtnh_len)
-			gateway_attribute(&one, a);
+			hop_attribute(r, &one, a);
 		reader_take(r, &one, hop->rtnh_flags);
 		left -= n < left ? n : left;
 		hop = (const void *)((const char *)hop + n);

@@ -23,6 +23,7 @@ struct a_hop {
 	int dev;
 	uint8_t weight; /* 0: 1 */
 	uint8_t flags;	/* RTNH_F_* */
+	uint32_t realm; /* of one of several */
 };
 
 /* Zeroed: main, metric 0, protocol 12, unicast. */
@@ -102,6 +103,8 @@ static inline void put_hops(struct nlmsghdr *h, int family, const struct a_hop *
 			.rtnh_flags = hops[i].flags,
 			.rtnh_hops = hops[i].weight ? (uint8_t)(hops[i].weight - 1) : 0};
 		put_via(h, family, hops[i].via);
+		if (hops[i].realm)
+			mnl_attr_put_u32(h, RTA_FLOW, hops[i].realm);
 		hop->rtnh_len = (uint16_t)((char *)mnl_nlmsg_get_payload_tail(h) - (char *)hop);
 	}
 	mnl_attr_nest_end(h, set);

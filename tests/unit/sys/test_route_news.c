@@ -128,6 +128,10 @@ static void identities(void **state)
 	assert_false(id == PARSED(.dst = "10.0.0.0/8", .hops = {{"10.10.0.2", 5}})->identity);
 	assert_false(id == PARSED(.dst = "10.0.0.0/8", .hops = {{"10.10.0.1", 6}})->identity);
 	assert_false(id == PARSED(.dst = "10.0.0.0/8", .hops = {{NULL, 5}})->identity);
+	id = PARSED(.dst = "10.0.0.0/8", .hops = {{"10.10.0.1", 5}, {"10.10.0.2", 5}})->identity;
+	assert_false(id == PARSED(.dst = "10.0.0.0/8",
+				   .hops = {{"10.10.0.1", 5}, {"10.10.0.2", 5, .realm = 3}})
+				   ->identity);
 	assert_false(id == PARSED(.dst = "10.0.0.0/8", .type = RTN_BLACKHOLE)->identity);
 	assert_false(id ==
 		     PARSED(.dst = "10.0.0.0/8", .proto = 4, .hops = {{"10.10.0.1", 5}})->identity);
