@@ -92,6 +92,8 @@ void route_mirror_take(struct route_mirror *m, const struct route_news *news, in
 	case ROUTE_NEWS_ADDRESS:
 		link_news(m, news);
 		break;
+	case ROUTE_NEWS_PART:
+		break;
 	}
 }
 

@@ -16,7 +16,7 @@ void route_mirror_dump_begins(struct route_mirror *m)
 {
 	assert(!m->is_dumping);
 	m->dump++;
-	m->place = 0;
+	m->place = m->part = 0;
 	m->is_dumping = true;
 	m->asked = m->wanted;
 	m->wanted = 0;
@@ -38,7 +38,9 @@ static void nexthop_dumped(struct route_mirror *m, const struct kernel_nexthop *
 void route_mirror_dumped(struct route_mirror *m, const struct route_news *news)
 {
 	assert(m->is_dumping);
-	if (news->type == ROUTE_NEWS_NEXTHOP && !news->gone)
+	if (news->type == ROUTE_NEWS_PART)
+		m->part = m->place;
+	else if (news->type == ROUTE_NEWS_NEXTHOP && !news->gone)
 		nexthop_dumped(m, &news->u.nexthop);
 	else if (news->type == ROUTE_NEWS_ROUTE && !news->gone && mirror_holds(m, &news->u.route))
 		rules_dumped(m, &news->u.route);

@@ -132,14 +132,17 @@ struct held_route *held_route_set_hops(struct route_mirror *m, struct held_route
 	return moved;
 }
 
+bool held_is_same(const struct held_route *h, const struct kernel_route *r)
+{
+	return held_is_like(h, r) && h->is_set == held_is_set(r) &&
+	       (h->is_set || h->identity == r->identity);
+}
+
 struct held_route *held_route_find(
 	const struct held_prefix *p, const struct kernel_route *r, enum held_kind kind)
 {
-	bool is_set = held_is_set(r);
-
 	for (struct held_route *h = p->first; h; h = h->next)
-		if (h->kind == kind && held_is_like(h, r) && h->is_set == is_set &&
-			(is_set || h->identity == r->identity))
+		if (h->kind == kind && held_is_same(h, r))
 			return h;
 	return NULL;
 }

@@ -84,7 +84,11 @@ struct route_mirror {
 	bool is_dumping, is_filled;
 	bool may_miss[2]; /* routes went while it was taken: IPv4, IPv6 */
 	uint32_t dump;	  /* its number; from 1 */
-	uint32_t place;
+	uint32_t place;	  /* of the next route in it, */
+	uint32_t part;	  /* and of the first of the part that is told */
+	struct {
+		uint32_t port, seq;
+	} object_request;	    /* whose, and which, told of an object last */
 	struct route_hop *resolved; /* of the view that was told last */
 };
 
@@ -120,7 +124,9 @@ static inline bool held_is_like(const struct held_route *h, const struct kernel_
 {
 	return h->table == r->table && h->priority == r->priority && h->tos == r->tos;
 }
-/* The one that it is told of, if that is held as this kind. */
+/* It is the one that is told of, or a twin of it. */
+bool held_is_same(const struct held_route *h, const struct kernel_route *r);
+/* The one that it is told of, if that is held as this kind; of twins the first. */
 struct held_route *held_route_find(
 	const struct held_prefix *p, const struct kernel_route *r, enum held_kind kind);
 /* The prefix's view may be another. */

@@ -208,6 +208,8 @@ void object_news(struct route_mirror *m, const struct route_news *news, instant 
 	const struct kernel_nexthop *n = &news->u.nexthop;
 	struct held_object *o = object_get(m, n->id);
 
+	m->object_request.port = news->port;
+	m->object_request.seq = news->seq;
 	if (!news->gone) {
 		object_set(m, o, n);
 		return;

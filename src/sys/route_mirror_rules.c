@@ -9,6 +9,8 @@
  *
  * IPv6: those with a gateway are one set, whoever added which, and each message of an addition has
  * the whole of it; one of a deletion has what went. Other routes of the group stand beside the set.
+ * "Replaces" takes the place of the first of its kind, even by what stands behind that already:
+ * then there are twins, which go one by one.
  */
 #include "sys/route_mirror_internal.h"
 
@@ -77,7 +79,7 @@ struct change {
 	struct held_prefix *p;
 	const struct kernel_route *r;
 	unsigned flags;
-	uint32_t port;
+	uint32_t port, seq;
 	instant now;
 };
 
@@ -151,6 +153,24 @@ static struct held_route *tell_again(const struct change *c, struct held_route *
 		!memcmp(same->hops, c->r->hops, c->r->n_hops * sizeof(*same->hops)))
 		return same;
 	return held_route_set_hops(c->m, same, c->r->hops, c->r->n_hops, c->r->dead);
+}
+
+/* For the sake of its next-hop object, which is another now, by the same request. False: it is news
+ * of another kind, or of what isn't held. */
+static bool told_along(const struct change *c)
+{
+	bool is_held = false;
+
+	if (c->flags != ROUTE_REPLACES || !c->r->nexthop_id ||
+		c->port != c->m->object_request.port || c->seq != c->m->object_request.seq)
+		return false;
+	for (struct held_route *h = c->p->first; h; h = h->next) {
+		if (h->kind == HELD_GONE || !held_is_same(h, c->r))
+			continue;
+		h = tell_again(c, h);
+		is_held = true;
+	}
+	return is_held;
 }
 
 static void new_ipv4(const struct change *c)
@@ -265,22 +285,42 @@ static struct held_route *replaced_ipv6(const struct change *c)
 	return h ? h : first_like(c, HELD_STANDS);
 }
 
+static void replace_ipv6(const struct change *c)
+{
+	struct held_route *old = replaced_ipv6(c);
+
+	if (!old || old->is_set || !held_is_same(old, c->r)) {
+		replace(c, old);
+		return;
+	}
+	old = tell_again(c, old);
+	note_writer(c->m, old, old->protocol, c->port, c->now);
+}
+
+/* It wasn't there before: it went without a word, and its twins. */
+static void clear_same(const struct change *c)
+{
+	struct held_route *same;
+
+	while ((same = held_route_find(c->p, c->r, HELD_STANDS)))
+		rules_end(c->m, same, END_SWEPT);
+}
+
 static void new_ipv6(const struct change *c)
 {
-	struct held_route *same = held_route_find(c->p, c->r, HELD_STANDS);
+	struct held_route *same;
 	bool is_set = held_is_set(c->r);
 
 	forget_dumped(c);
-	if (same && !is_set && c->flags & ROUTE_ANEW) {
-		rules_end(c->m, same, END_SWEPT);
-		same = NULL;
-	}
-	if (same && !is_set)
-		tell_again(c, same);
-	else if (same && !(c->flags & ROUTE_REPLACES))
+	if (!is_set && c->flags & ROUTE_ANEW)
+		clear_same(c);
+	same = held_route_find(c->p, c->r, HELD_STANDS);
+	if (c->flags & ROUTE_REPLACES)
+		replace_ipv6(c);
+	else if (same && is_set)
 		grow_set(c, same);
-	else if (c->flags & ROUTE_REPLACES)
-		replace(c, replaced_ipv6(c));
+	else if (same)
+		tell_again(c, same);
 	else
 		add(c, last(c->p));
 }
@@ -323,7 +363,7 @@ static struct change change_of(
 	struct route_mirror *m, const struct route_news *news, struct held_prefix *p, instant now)
 {
 	p->touched = m->dump;
-	return (struct change){m, p, &news->u.route, news->flags, news->port, now};
+	return (struct change){m, p, &news->u.route, news->flags, news->port, news->seq, now};
 }
 
 static void done(const struct change *c)
@@ -338,10 +378,8 @@ void rules_new(struct route_mirror *m, const struct route_news *news, instant no
 
 	if (c.flags & ROUTE_ALONE)
 		clear_group(&c);
-	if (is_ipv6(c.p))
-		new_ipv6(&c);
-	else
-		new_ipv4(&c);
+	if (!told_along(&c))
+		(is_ipv6(c.p) ? new_ipv6 : new_ipv4)(&c);
 	done(&c);
 }
 
@@ -388,20 +426,36 @@ static struct held_route *add_dumped(const struct change *c)
 	return h;
 }
 
+/* How well it fits what the dump has of it or of its twins; 0: not at all. */
+static unsigned fitness(const struct change *c, const struct held_route *h)
+{
+	if (!held_is_same(h, c->r))
+		return 0;
+	if (h->is_set || h->seen != c->m->dump)
+		return 6U - h->kind;
+	/* What one part has twice is two; of two parts the walk may have begun anew between. */
+	return h->place < c->m->part ? 3U - h->kind : 0;
+}
+
+static struct held_route *fittest(const struct change *c)
+{
+	struct held_route *best = NULL;
+
+	for (struct held_route *h = c->p->first; h; h = h->next)
+		if (fitness(c, h) > (best ? fitness(c, best) : 0))
+			best = h;
+	return best;
+}
+
 void rules_dumped(struct route_mirror *m, const struct kernel_route *r)
 {
-	struct held_prefix *p = held_prefix_get(m, &r->dst);
-	struct held_route *h = held_route_find(p, r, HELD_STANDS);
-	struct change c = {.m = m, .p = p, .r = r};
+	struct change c = {.m = m, .p = held_prefix_get(m, &r->dst), .r = r};
+	struct held_route *h = fittest(&c);
 
-	if (h)
-		h = compare(&c, h);
-	else
-		h = held_route_find(p, r, HELD_DUMPED);
-	if (!h && !held_route_find(p, r, HELD_GONE))
+	if (!h)
 		h = add_dumped(&c);
-	if (h) {
-		h->seen = m->dump;
-		h->place = m->place++;
-	}
+	else if (h->kind == HELD_STANDS)
+		h = compare(&c, h);
+	h->seen = m->dump;
+	h->place = m->place++;
 }

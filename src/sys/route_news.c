@@ -130,6 +130,8 @@ int route_news_read(struct route_news_socket *s, unsigned most, route_news_fn *f
 /* Messages one behind the other, until all are there. */
 struct gathered {
 	VEC(char) bytes;
+	VEC(size_t) parts; /* where each datagram begins */
+	const char *next;  /* where a message of the same datagram would be */
 };
 
 static void forget(void *data)
@@ -137,6 +139,8 @@ static void forget(void *data)
 	struct gathered *g = data;
 
 	g->bytes.n = 0;
+	g->parts.n = 0;
+	g->next = NULL;
 }
 
 static int gather(const struct nlmsghdr *h, void *data)
@@ -144,6 +148,9 @@ static int gather(const struct nlmsghdr *h, void *data)
 	struct gathered *g = data;
 	size_t n = NLMSG_ALIGN(h->nlmsg_len);
 
+	if ((const char *)h != g->next)
+		vec_push(&g->parts, g->bytes.n);
+	g->next = (const char *)h + n;
 	vec_reserve(&g->bytes, g->bytes.n + n);
 	memset(g->bytes.items + g->bytes.n + n - NLMSG_ALIGNTO, 0, NLMSG_ALIGNTO);
 	memcpy(g->bytes.items + g->bytes.n, h, h->nlmsg_len);
@@ -188,6 +195,20 @@ static bool sift(const struct route_news *news, void *data)
 	return s->fn(news, s->data);
 }
 
+static void tell_parts(const struct gathered *g, struct sieve *s)
+{
+	static const struct route_news part = {.type = ROUTE_NEWS_PART};
+
+	for (size_t i = 0; i < g->parts.n; i++) {
+		size_t from = g->parts.items[i];
+		size_t to = i + 1 < g->parts.n ? g->parts.items[i + 1] : g->bytes.n;
+
+		if (!s->fn(&part, s->data) ||
+			!route_news_parse(g->bytes.items + from, to - from, sift, s))
+			return;
+	}
+}
+
 int route_news_dump_over(
 	struct nl *nl, const struct route_news_question *q, route_news_fn *fn, void *data)
 {
@@ -201,8 +222,9 @@ int route_news_dump_over(
 		err = 0;
 	}
 	if (!err)
-		(void)route_news_parse(g.bytes.items, g.bytes.n, sift, &sieve);
+		tell_parts(&g, &sieve);
 	vec_done(&g.bytes);
+	vec_done(&g.parts);
 	return err;
 }
 

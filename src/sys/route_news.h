@@ -64,6 +64,9 @@ enum route_news_type {
 	 * and without its carrier next-hop objects; when it is back their hops carry again. */
 	ROUTE_NEWS_LINK,
 	ROUTE_NEWS_ADDRESS, /* link.ifindex: an address went away or (IPv4) came, likewise */
+	/* Of a dump: a part of it begins, which the kernel wrote in one go. Between two its walk
+	 * may begin anew and pass a second time what it had. */
+	ROUTE_NEWS_PART,
 };
 
 /* How a route stands to others of its prefix, table, TOS and metric: NLM_F_* of the message. */
@@ -79,6 +82,7 @@ struct route_news {
 	bool gone;	/* RTM_DEL* */
 	unsigned flags; /* enum route_news_flags */
 	uint32_t port;	/* netlink port of who caused it; 0: the kernel itself */
+	uint32_t seq;	/* and the number of their request */
 	union {
 		struct kernel_route route;
 		struct kernel_nexthop nexthop;
@@ -121,7 +125,8 @@ struct route_news_question {
 };
 
 /*
- * All routes that answer the question, as ROUTE_NEWS_ROUTE; of family 0 all next-hop objects. Over
+ * All routes that answer the question, as ROUTE_NEWS_ROUTE; of family 0 all next-hop objects. Each
+ * part stands behind a ROUTE_NEWS_PART. Over
  * a socket of its own, strict (NETLINK_GET_STRICT_CHK), begun anew when the kernel says that it was
  * interrupted: fn gets nothing of a try that failed. 0 or negative errno; -ENOENT counts as none.
  */

@@ -305,6 +305,7 @@ static bool parse_message(const struct nlmsghdr *h, struct route_news *ret)
 	ret->gone = false;
 	ret->flags = flags_of(h->nlmsg_flags);
 	ret->port = h->nlmsg_pid;
+	ret->seq = h->nlmsg_seq;
 	switch (h->nlmsg_type) {
 	case RTM_DELROUTE:
 		ret->gone = true;

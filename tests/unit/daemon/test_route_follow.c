@@ -57,6 +57,7 @@ int route_news_dump(const struct route_news_question *q, route_news_fn *fn, void
 	kernel.dumps += q->family == AF_INET;
 	if (kernel.dump_err)
 		return kernel.dump_err;
+	fn(&(struct route_news){.type = ROUTE_NEWS_PART}, data);
 	for (size_t i = 0; i < kernel.stands.n; i++)
 		if (kernel.stands.items[i].u.route.dst.family == q->family)
 			fn(&kernel.stands.items[i], data);

@@ -23,6 +23,7 @@
 struct bench {
 	struct route_mirror *mirror;
 	instant now;
+	uint32_t seq; /* of the request that was told of last */
 	bool is_dump;
 };
 
@@ -66,10 +67,11 @@ static inline void bench_tell(struct bench *b, const struct message *m)
 	assert_true(route_news_parse(m->bytes, m->n, bench_on_news, b));
 }
 
-static inline void from_port(struct message *m, uint32_t port)
+static inline void from_request(struct message *m, uint32_t port, uint32_t seq)
 {
 	struct nlmsghdr *h = (void *)m->bytes;
 
+	h->nlmsg_seq = seq;
 	h->nlmsg_pid = port == NOBODY ? 0 : port ? port : ENGINE;
 }
 
@@ -78,7 +80,17 @@ static inline void told_route(struct bench *b, uint16_t type, const struct a_rou
 	struct message m;
 
 	message_route(&m, type, r);
-	from_port(&m, r->port);
+	from_request(&m, r->port, ++b->seq);
+	bench_tell(b, &m);
+}
+
+/* By the request that was told of last. */
+static inline void told_route_along(struct bench *b, const struct a_route *r)
+{
+	struct message m;
+
+	message_route(&m, RTM_NEWROUTE, r);
+	from_request(&m, r->port, b->seq);
 	bench_tell(b, &m);
 }
 
@@ -86,6 +98,8 @@ static inline void told_route(struct bench *b, uint16_t type, const struct a_rou
 	told_route(b, RTM_NEWROUTE, &(struct a_route){.flags = SAYS_ADDED, __VA_ARGS__})
 #define REPLACED(b, ...) \
 	told_route(b, RTM_NEWROUTE, &(struct a_route){.flags = SAYS_REPLACED, __VA_ARGS__})
+#define TOLD_ALONG(b, ...) \
+	told_route_along(b, &(struct a_route){.flags = SAYS_REPLACED, __VA_ARGS__})
 #define APPENDED(b, ...) \
 	told_route(b, RTM_NEWROUTE, &(struct a_route){.flags = SAYS_APPENDED, __VA_ARGS__})
 #define PREPENDED(b, ...) \
@@ -100,6 +114,12 @@ static inline void dumped_route(struct bench *b, const struct a_route *r)
 	b->is_dump = false;
 }
 
+/* Between two the kernel's walk may begin anew. */
+static inline void dumped_part(struct bench *b)
+{
+	route_mirror_dumped(b->mirror, &(struct route_news){.type = ROUTE_NEWS_PART});
+}
+
 #define DUMPED(b, ...) dumped_route(b, &(struct a_route){.flags = NLM_F_MULTI, __VA_ARGS__})
 
 static inline void told_nexthop(struct bench *b, uint16_t type, const struct a_nexthop *n)
@@ -107,7 +127,7 @@ static inline void told_nexthop(struct bench *b, uint16_t type, const struct a_n
 	struct message m;
 
 	message_nexthop(&m, type, n);
-	from_port(&m, n->port);
+	from_request(&m, n->port, ++b->seq);
 	bench_tell(b, &m);
 }
 

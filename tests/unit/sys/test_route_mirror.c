@@ -228,7 +228,75 @@ static void ipv6_set_of_two_protocols(void **state)
 	assert_view(&b, A6, "fd10::1%5");
 }
 
+/* It takes the first's place whatever stands behind that: maybe another one of the same. */
+static void ipv6_twins(void **state)
+{
+	ADDED(&b, .dst = A6, .metric = 20, .proto = STATIC, .port = OTHER, .type = RTN_PROHIBIT);
+	APPENDED(&b, .dst = A6, .metric = 20, .hops = {{NULL, 7}});
+	REPLACED(&b, .dst = A6, .metric = 20, .hops = {{NULL, 7}});
+	DELETED(&b, .dst = A6, .metric = 20, .hops = {{NULL, 7}});
+	assert_view(&b, A6, "%7");
+	DELETED(&b, .dst = A6, .metric = 20, .hops = {{NULL, 7}});
+	assert_view(&b, A6, "withdrawn");
+	assert_false(route_mirror_wants_dump(b.mirror));
+}
+
+/* What refuses likewise; of the twins the first is replaced, or the set by a set. */
+static void ipv6_twins_that_refuse(void **state)
+{
+	ADDED(&b, .dst = A6, .hops = {{NULL, 7}});
+	APPENDED(&b, .dst = A6, .type = RTN_BLACKHOLE);
+	APPENDED(&b, .dst = A6, .hops = {{"fd10::1", 5}});
+	REPLACED(&b, .dst = A6, .type = RTN_BLACKHOLE);
+	assert_view(&b, A6, "refused");
+	REPLACED(&b, .dst = A6, .hops = {{"fd10::2", 5}});
+	REPLACED(&b, .dst = A6, .hops = {{NULL, 8}});
+	assert_view(&b, A6, "%8");
+	DELETED(&b, .dst = A6, .hops = {{NULL, 8}});
+	assert_view(&b, A6, "refused");
+	DELETED(&b, .dst = A6, .type = RTN_BLACKHOLE);
+	assert_view(&b, A6, "fd10::2%5");
+	assert_false(route_mirror_wants_dump(b.mirror));
+}
+
+/* Another metric, table or protocol makes no twin; and one that is added has none. */
+static void ipv6_no_twins(void **state)
+{
+	ADDED(&b, .dst = A6, .metric = 20, .type = RTN_BLACKHOLE);
+	ADDED(&b, .dst = A6, .metric = 32, .hops = {{NULL, 7}});
+	REPLACED(&b, .dst = A6, .metric = 20, .hops = {{NULL, 7}});
+	REPLACED(&b, .dst = A6, .metric = 20, .hops = {{NULL, 7}}); /* itself */
+	DELETED(&b, .dst = A6, .metric = 20, .hops = {{NULL, 7}});
+	DELETED(&b, .dst = A6, .metric = 32, .hops = {{NULL, 7}});
+	assert_view(&b, A6, "withdrawn");
+	ADDED(&b, .dst = A6, .type = RTN_BLACKHOLE);
+	APPENDED(&b, .dst = A6, .hops = {{NULL, 7}});
+	REPLACED(&b, .dst = A6, .hops = {{NULL, 7}});
+	APPENDED(&b, .dst = A6, .hops = {{NULL, 7}}); /* both had gone without a word */
+	DELETED(&b, .dst = A6, .hops = {{NULL, 7}});
+	assert_view(&b, A6, "withdrawn");
+}
+
 /* --- next-hop objects ------------------------------------------------------------------------ */
+
+/* An IPv6 route on an object is told again for the object's sake, or replaces the first. */
+static void objects_of_twins(void **state)
+{
+	OBJECT(&b, .id = 7, .via = "fd10::1", .dev = 5);
+	ADDED(&b, .dst = A6, .proto = BGP, .hops = {{NULL, 7}});
+	APPENDED(&b, .dst = A6, .proto = BGP, .nhid = 7, .hops = {{"fd10::1", 5}});
+	OBJECT(&b, .id = 7, .flags = NLM_F_REPLACE, .via = "fd10::2", .dev = 5);
+	TOLD_ALONG(&b, .dst = A6, .proto = BGP, .nhid = 7, .hops = {{"fd10::2", 5}});
+	assert_view(&b, A6, "%7");
+	REPLACED(&b, .dst = A6, .proto = BGP, .nhid = 7, .hops = {{"fd10::2", 5}});
+	assert_view(&b, A6, "fd10::2%5");
+	DELETED(&b, .dst = A6, .proto = BGP, .nhid = 7, .hops = {{"fd10::2", 5}});
+	assert_view(&b, A6, "fd10::2%5");
+	OBJECT(&b, .id = 7, .flags = NLM_F_REPLACE, .via = "fd10::3", .dev = 5);
+	assert_view(&b, A6, "fd10::3%5");
+	OBJECT_GONE(&b, .id = 7);
+	assert_view(&b, A6, "withdrawn");
+}
 
 static void objects_in_place(void **state)
 {
@@ -254,7 +322,7 @@ static void objects_told_along(void **state)
 	ADDED(&b, .dst = A, .proto = BGP, .hops = {{"10.10.0.9", 5}});
 	APPENDED(&b, .dst = A, .proto = BGP, .nhid = 7, .hops = {{"10.10.0.1", 5}});
 	OBJECT(&b, .id = 7, .flags = NLM_F_REPLACE, .via = "10.10.0.2", .dev = 5);
-	REPLACED(&b, .dst = A, .proto = BGP, .nhid = 7, .hops = {{"10.10.0.2", 5}});
+	TOLD_ALONG(&b, .dst = A, .proto = BGP, .nhid = 7, .hops = {{"10.10.0.2", 5}});
 	assert_view(&b, A, "10.10.0.9%5");
 	DELETED(&b, .dst = A, .proto = BGP, .hops = {{"10.10.0.9", 5}});
 	assert_view(&b, A, "10.10.0.2%5");
@@ -363,7 +431,9 @@ static void writers_told_again(void **state)
 {
 	OBJECT(&b, .id = 7, .via = "10.10.0.1", .dev = 5);
 	ADDED(&b, .dst = A, .proto = BGP, .nhid = 7, .hops = {{"10.10.0.1", 5}});
-	REPLACED(&b, .dst = A, .proto = BGP, .nhid = 7, .port = OTHER, .hops = {{"10.10.0.2", 5}});
+	OBJECT(&b, .id = 7, .flags = NLM_F_REPLACE, .port = OTHER, .via = "10.10.0.2", .dev = 5);
+	TOLD_ALONG(
+		&b, .dst = A, .proto = BGP, .nhid = 7, .port = OTHER, .hops = {{"10.10.0.2", 5}});
 	DELETED(&b, .dst = A, .proto = BGP, .nhid = 7, .hops = {{"10.10.0.2", 5}});
 	assert_view(&b, A, "withdrawn");
 }
@@ -439,6 +509,10 @@ int main(void)
 		T(ipv6_replaced_by_two),
 		T(ipv6_beside_a_set),
 		T(ipv6_set_of_two_protocols),
+		T(ipv6_twins),
+		T(ipv6_twins_that_refuse),
+		T(ipv6_no_twins),
+		T(objects_of_twins),
 		T(objects_in_place),
 		T(objects_told_along),
 		T(objects_unknown),

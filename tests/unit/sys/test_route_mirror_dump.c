@@ -298,6 +298,83 @@ static void hidden_by_a_set(void **state)
 	}
 }
 
+/* What one part of a dump has twice is two; what two parts have the kernel's walk may have passed
+ * twice. */
+static void twins(void **state)
+{
+	for (int again = 0; again < 2; again++) {
+		route_mirror_overrun(b.mirror);
+		begin();
+		for (int i = 0; i < 2; i++) {
+			dumped_part(&b);
+			DUMPED(&b, .dst = A6, .hops = {{NULL, 7}});
+			DUMPED(&b, .dst = A6, .hops = {{NULL, 7}});
+			DUMPED(&b, .dst = A6, .type = RTN_BLACKHOLE);
+		}
+		whole();
+	}
+	DELETED(&b, .dst = A6, .hops = {{NULL, 7}});
+	assert_view(&b, A6, "%7");
+	DELETED(&b, .dst = A6, .hops = {{NULL, 7}});
+	assert_view(&b, A6, "refused");
+	DELETED(&b, .dst = A6, .type = RTN_BLACKHOLE);
+	assert_view(&b, A6, "swept");
+	wants(false);
+}
+
+static void twin_gone_in_an_overrun(void **state)
+{
+	ADDED(&b, .dst = A6, .type = RTN_BLACKHOLE);
+	APPENDED(&b, .dst = A6, .hops = {{NULL, 7}});
+	REPLACED(&b, .dst = A6, .hops = {{NULL, 7}});
+	route_mirror_overrun(b.mirror);
+	begin();
+	DUMPED(&b, .dst = A6, .hops = {{NULL, 7}});
+	whole();
+	assert_view(&b, A6, "%7");
+	DELETED(&b, .dst = A6, .hops = {{NULL, 7}});
+	assert_view(&b, A6, "withdrawn");
+}
+
+/* One of two went, and the dump may have been past them before. */
+static void twin_deleted_meanwhile(void **state)
+{
+	ADDED(&b, .dst = A6, .type = RTN_BLACKHOLE);
+	APPENDED(&b, .dst = A6, .hops = {{NULL, 7}});
+	REPLACED(&b, .dst = A6, .hops = {{NULL, 7}});
+	route_mirror_overrun(b.mirror);
+	begin();
+	DELETED(&b, .dst = A6, .hops = {{NULL, 7}});
+	DUMPED(&b, .dst = A6, .hops = {{NULL, 7}});
+	DUMPED(&b, .dst = A6, .hops = {{NULL, 7}});
+	whole();
+	DELETED(&b, .dst = A6, .hops = {{NULL, 7}});
+	assert_view(&b, A6, "withdrawn");
+}
+
+/* A route that only the dump told of is told again for its object's sake: it replaces none. */
+static void told_along_meanwhile(void **state)
+{
+	ADDED(&b, .dst = A, .proto = BGP, .hops = {{"10.10.0.9", 5}});
+	ADDED(&b, .dst = A6, .proto = BGP, .hops = {{NULL, 7}});
+	route_mirror_overrun(b.mirror);
+	begin();
+	DUMPED(&b, .dst = A, .proto = BGP, .hops = {{"10.10.0.9", 5}});
+	DUMPED(&b, .dst = A, .proto = BGP, .nhid = 7, .hops = {{"10.10.0.1", 5}});
+	DUMPED(&b, .dst = A6, .proto = BGP, .hops = {{NULL, 7}});
+	DUMPED(&b, .dst = A6, .proto = BGP, .nhid = 7, .hops = {{"10.10.0.1", 5}});
+	OBJECT(&b, .id = 7, .flags = NLM_F_REPLACE, .via = "10.10.0.2", .dev = 5);
+	TOLD_ALONG(&b, .dst = A, .proto = BGP, .nhid = 7, .hops = {{"10.10.0.2", 5}});
+	TOLD_ALONG(&b, .dst = A6, .proto = BGP, .nhid = 7, .hops = {{"10.10.0.2", 5}});
+	whole();
+	assert_view(&b, A, "10.10.0.9%5");
+	assert_view(&b, A6, "%7");
+	DELETED(&b, .dst = A, .proto = BGP, .hops = {{"10.10.0.9", 5}});
+	DELETED(&b, .dst = A6, .proto = BGP, .hops = {{NULL, 7}});
+	assert_view(&b, A, "10.10.0.2%5");
+	assert_view(&b, A6, "10.10.0.2%5");
+}
+
 /* A set stands where its oldest hop does; where that is without it a dump tells. */
 static void set_without_its_oldest(void **state)
 {
@@ -389,6 +466,10 @@ int main(void)
 		T(order_of_the_dump),
 		T(missed_by_a_dump),
 		T(hidden_by_a_set),
+		T(twins),
+		T(twin_gone_in_an_overrun),
+		T(twin_deleted_meanwhile),
+		T(told_along_meanwhile),
 		T(set_without_its_oldest),
 		T(doubt_meanwhile),
 		T(failed),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the decoder makes of the kernel's messages. */
 #include "mirror_fixture.h"
-#include "sys/route_news.h"
+#include "sys/route_news_internal.h"
+#include <errno.h>
 
 static struct route_news got;
 static size_t n_got;
@@ -275,6 +276,76 @@ static void long_sets(void **state)
 	assert_false(got.u.route.identity == id);
 }
 
+/* --- dumps ---------------------------------------------------------------------------------- */
+
+/* A kernel that answers in datagrams of one route, of two, and of the end. */
+struct answers {
+	uint32_t seq;
+	int n;
+};
+
+static ssize_t asked(void *data, const void *message, size_t n)
+{
+	((struct answers *)data)->seq = ((const struct nlmsghdr *)message)->nlmsg_seq;
+	return (ssize_t)n;
+}
+
+static size_t put_answer(const struct answers *a, char *to, uint16_t type, const char *dst)
+{
+	struct message m;
+	struct nlmsghdr *h = (void *)m.bytes;
+
+	message_route(&m, RTM_NEWROUTE, &(struct a_route){.dst = dst, .flags = NLM_F_MULTI});
+	h->nlmsg_seq = a->seq;
+	if (type == NLMSG_DONE) {
+		h->nlmsg_type = type;
+		memset(mnl_nlmsg_get_payload(h), 0, 4);
+	}
+	memcpy(to, m.bytes, m.n);
+	return m.n;
+}
+
+static ssize_t answered(void *data, void *buf, size_t size)
+{
+	struct answers *a = data;
+	size_t n;
+
+	switch (a->n++) {
+	case 0:
+		return (ssize_t)put_answer(a, buf, RTM_NEWROUTE, "fd20:1::/64");
+	case 1:
+		n = put_answer(a, buf, RTM_NEWROUTE, "fd20:1::/64");
+		return (ssize_t)(n + put_answer(a, (char *)buf + n, RTM_NEWROUTE, "fd20:2::/64"));
+	case 2:
+		return (ssize_t)put_answer(a, buf, NLMSG_DONE, "fd20:2::/64");
+	}
+	return -EIO;
+}
+
+static void hang_up(void *data)
+{
+	(void)data;
+}
+
+static bool spell(const struct route_news *news, void *word)
+{
+	strcat(word, news->type == ROUTE_NEWS_PART ? "|" : "r");
+	return true;
+}
+
+static void parts(void **state)
+{
+	struct answers a = {0};
+	struct nl_io io = {.send = asked, .recv = answered, .close = hang_up, .data = &a};
+	struct nl *nl = nl_new(&io);
+	struct route_news_question q = {.family = AF_INET6};
+	char word[16] = "";
+
+	assert_int_equal(route_news_dump_over(nl, &q, spell, word), 0);
+	assert_string_equal(word, "|r|rr");
+	nl_close(nl);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +358,7 @@ int main(void)
 		cmocka_unit_test(objects),
 		cmocka_unit_test(links),
 		cmocka_unit_test(long_sets),
+		cmocka_unit_test(parts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
