@@ -61,8 +61,18 @@ static void list_entries(const struct map *map, entries *ret)
 }
 
 /* The kernel's dump goes from the first hop of an IPv6 set to the last and passes by what stands
- * between them. Where news were lost it may have been replaced by the set as well, which engines
- * do. */
+ * between them. NULL: the dump has no such set. */
+static const struct held_route *hider_of(const struct route_mirror *m, const struct held_route *h)
+{
+	const struct held_route *o = h->prefix->first;
+
+	while (o && !(o->is_set && o->n_hops > 1 && o->seen == m->dump && o->table == h->table &&
+			    o->priority == h->priority))
+		o = o->next;
+	return o;
+}
+
+/* Where news were lost it may have been replaced by the set as well, which engines do. */
 static bool may_be_hidden(const struct route_mirror *m, const struct held_route *h)
 {
 	if (h->prefix->prefix.family != AF_INET6 || h->is_set ||
@@ -70,11 +80,7 @@ static bool may_be_hidden(const struct route_mirror *m, const struct held_route 
 		return false;
 	if (h->object && h->object->seen != m->dump && h->object->told != m->dump)
 		return false; /* it went with its object */
-	for (const struct held_route *o = h->prefix->first; o; o = o->next)
-		if (o->is_set && o->n_hops > 1 && o->seen == m->dump && o->table == h->table &&
-			o->priority == h->priority)
-			return true;
-	return false;
+	return hider_of(m, h);
 }
 
 /* False: it is as it was. */
@@ -106,19 +112,32 @@ static bool settle_route(
 	return true;
 }
 
-/* In the dump's order; what that passed by stands behind. */
+/* In the dump's order; what that passed by stands right behind the set, or else behind all. */
+static void place_unseen(const struct route_mirror *m, struct held_prefix *p)
+{
+	for (struct held_route *h = p->first; h; h = h->next) {
+		const struct held_route *hider = hider_of(m, h);
+
+		if (h->seen != m->dump)
+			h->place = hider ? hider->place : UINT32_MAX;
+	}
+}
+
 static bool is_before(
 	const struct route_mirror *m, const struct held_route *a, const struct held_route *b)
 {
-	return a->seen == m->dump && (b->seen != m->dump || a->place < b->place);
+	return a->place < b->place ||
+	       (a->place == b->place && a->seen == m->dump && b->seen != m->dump);
 }
 
-/* A few at most. */
+/* A few at most; those that the dump hasn't got as they stood. */
 static void sort(const struct route_mirror *m, struct held_prefix *p)
 {
-	struct held_route *rest = p->first, *h;
+	struct held_route *rest, *h;
 	struct held_route **at;
 
+	place_unseen(m, p);
+	rest = p->first;
 	p->first = NULL;
 	while ((h = rest)) {
 		rest = h->next;

@@ -298,6 +298,23 @@ static void hidden_by_a_set(void **state)
 	}
 }
 
+/* What a set hides stands before what comes behind it. */
+static void order_of_the_hidden(void **state)
+{
+	ADDED(&b, .dst = A6, .hops = {{"fd10::1", 5}});
+	APPENDED(&b, .dst = A6, .hops = {{NULL, 7}});
+	APPENDED(&b, .dst = A6, .hops = {{"fd10::1", 5}, {"fd10::2", 5}});
+	APPENDED(&b, .dst = A6, .type = RTN_UNREACHABLE);
+	told_address(&b, RTM_DELADDR, AF_INET, 5);
+	begin();
+	DUMPED(&b, .dst = A6, .hops = {{"fd10::1", 5}, {"fd10::2", 5}});
+	DUMPED(&b, .dst = A6, .type = RTN_UNREACHABLE);
+	whole();
+	DELETED(&b, .dst = A6, .hops = {{"fd10::1", 5}, {"fd10::2", 5}});
+	assert_view(&b, A6, "%7");
+	wants(false);
+}
+
 /* What one part of a dump has twice is two; what two parts have the kernel's walk may have passed
  * twice. */
 static void twins(void **state)
@@ -466,6 +483,7 @@ int main(void)
 		T(order_of_the_dump),
 		T(missed_by_a_dump),
 		T(hidden_by_a_set),
+		T(order_of_the_hidden),
 		T(twins),
 		T(twin_gone_in_an_overrun),
 		T(twin_deleted_meanwhile),
