@@ -14,6 +14,8 @@
  * The kernel doesn't tell of all that goes (IPv4 routes go with a link, an address, a next-hop
  * object without a word): route_mirror_wants_dump says so, and what a dump doesn't have any more
  * went. A dump is taken beside the news: what news said of a prefix since it began counts more.
+ * Nor does a dump have all: it passes by what stands between the hops of an IPv6 set. Where news
+ * were lost that shows in another one, which is wanted when such a set went or has fewer hops.
  *
  * Who withdrew a route tells what it means:
  *   ROUTE_WITHDRAWN   its writer did, or the one who has written for its protocol for ten seconds

@@ -83,6 +83,16 @@ static bool may_be_hidden(const struct route_mirror *m, const struct held_route 
 	return hider_of(m, h);
 }
 
+/* What news were lost of, and the dump passed by, shows when the set goes. */
+static void note_hidden(const struct route_mirror *m, struct held_prefix *p)
+{
+	for (struct held_route *h = p->first; h; h = h->next)
+		if (h->is_set && h->n_hops > 1 && m->asked & DOUBT_OVERRUN)
+			h->may_hide = true;
+		else if (h->n_hops < 2 && h->seen == m->dump)
+			h->may_hide = false;
+}
+
 /* False: it is as it was. */
 static bool settle_route(
 	struct route_mirror *m, struct held_route *h, bool is_whole, enum held_end end)
@@ -158,6 +168,8 @@ static void settle_prefix(
 		next = h->next;
 		is_other |= settle_route(m, h, is_whole, end);
 	}
+	if (is_whole)
+		note_hidden(m, p);
 	if (is_whole && p->touched != m->dump && p->first && p->first->next) {
 		sort(m, p);
 		is_other = true;

@@ -32,6 +32,7 @@ struct held_route {
 	uint8_t kind;	 /* enum held_kind */
 	bool is_set;	 /* IPv6's next hops with gateways: one route, whoever added which */
 	bool was_absent; /* in a dump that may have missed it */
+	bool may_hide;	 /* a set: routes that news were lost of may stand between its hops */
 	uint16_t n_hops;
 	uint32_t dead;		 /* as kernel_route.dead */
 	struct route_hop hops[]; /* of a set the oldest first */

@@ -28,6 +28,8 @@ static bool is_ipv6(const struct held_prefix *p)
 void rules_end(struct route_mirror *m, struct held_route *h, enum held_end end)
 {
 	m->may_miss[is_ipv6(h->prefix)] |= m->is_dumping;
+	if (h->may_hide && h->kind == HELD_STANDS)
+		m->wanted |= DOUBT_STEP;
 	if (h->kind == HELD_STANDS && m->is_chosen[h->protocol] && !h->tos)
 		h->prefix->end = (uint8_t)end;
 	if (h->kind != HELD_STANDS || !m->is_dumping) {
@@ -109,8 +111,10 @@ static void clear_group(const struct change *c)
 
 	for (struct held_route *h = c->p->first; h; h = next) {
 		next = h->next;
-		if (h->kind != HELD_GONE && held_is_like(h, c->r))
-			rules_end(c->m, h, END_SWEPT);
+		if (h->kind == HELD_GONE || !held_is_like(h, c->r))
+			continue;
+		h->may_hide = false;
+		rules_end(c->m, h, END_SWEPT);
 	}
 }
 
@@ -123,25 +127,39 @@ static void forget_dumped(const struct change *c)
 		held_route_remove(c->m, h);
 }
 
-static void add(const struct change *c, struct held_route *after)
+static struct held_route *add(const struct change *c, struct held_route *after)
 {
 	struct held_route *h = held_route_new(c->m, c->r);
 
 	note_writer(c->m, h, h->protocol, c->port, c->now);
 	held_route_insert(c->m, c->p, after, h);
+	return h;
+}
+
+/* From its first hop's place to the end of the group, a set hides what stood there before. */
+static void inherit_hidden(struct held_route *h, struct held_route *old)
+{
+	if (!h->is_set || h->n_hops < 2)
+		return;
+	h->may_hide = old->may_hide;
+	old->may_hide = false;
 }
 
 static void replace(const struct change *c, struct held_route *old)
 {
+	struct held_route *h;
+
 	if (!old) { /* what was replaced is known from the dump at most */
 		old = first_like(c, HELD_DUMPED);
 		/* IPv6 says so of each set that came by "replace or create". */
 		if (old || !is_ipv6(c->p))
 			c->m->wanted |= DOUBT_STEP;
 	}
-	add(c, old ? old : last(c->p));
-	if (old)
-		rules_lose(c->m, old, c->port, c->now);
+	h = add(c, old ? old : last(c->p));
+	if (!old)
+		return;
+	inherit_hidden(h, old);
+	rules_lose(c->m, old, c->port, c->now);
 }
 
 /* The same route: what the kernel tells along may be new. */
@@ -347,7 +365,8 @@ static void shrink_set(const struct change *c, struct held_route *set)
 	for (size_t i = 0; i < set->n_hops; i++)
 		if (find_hop(r->hops, r->n_hops, &set->hops[i]) == r->n_hops)
 			put_hop(&rest, &set->hops[i], is_dead(set->dead, i), set->hops[i].protocol);
-	if (set->n_hops - rest.n != r->n_hops || (rest.n && may_move(c, set, &rest)))
+	if (set->n_hops - rest.n != r->n_hops ||
+		(rest.n && (set->may_hide || may_move(c, set, &rest))))
 		c->m->wanted |= DOUBT_STEP;
 	if (!rest.n) {
 		rules_lose(c->m, set, c->port, c->now);

@@ -25,8 +25,8 @@ void twin_read(struct twin *t);
 bool twin_compare(struct twin *t);
 
 /* n random changes of routes, next-hop objects, links and addresses in the namespace of the caller,
- * compared after each few. mixes: also IPv6 routes of other kinds beside a set, which a dump hides:
- * what news were lost of can't be found again. False: the twins differ. */
+ * compared after each few. mixes: also IPv6 routes of other kinds beside a set, which a dump hides.
+ * False: the twins differ. */
 bool twin_random(struct twin *t, uint64_t seed, size_t n, bool mixes);
 
 #endif

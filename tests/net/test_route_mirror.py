@@ -28,7 +28,8 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces ne
 
 
 @pytest.mark.parametrize("compat", [0, 1])
-@pytest.mark.parametrize("room, mix", [(BIG, 0), (BIG, 1), (TINY, 0)], ids=["news alone", "ipv6 mixed", "overruns"])
+@pytest.mark.parametrize("room, mix", [(BIG, 0), (BIG, 1), (TINY, 0), (TINY, 1)],
+                         ids=["news alone", "ipv6 mixed", "overruns", "overruns, mixed"])
 def test_random_changes(compat, room, mix):
     seed = int(os.environ.get("SHUNT_TEST_SEED", random.randrange(1 << 32)))
     said = run([TWIN, "random", str(seed), "1000", str(compat), str(room), str(mix)])

@@ -315,6 +315,35 @@ static void order_of_the_hidden(void **state)
 	wants(false);
 }
 
+/* What news were lost of shows when the set goes, or isn't several hops any more. */
+static void shown_when_a_set_goes(void **state)
+{
+	for (int shrinks = 0; shrinks < 2; shrinks++) {
+		route_mirror_overrun(b.mirror);
+		begin();
+		DUMPED(&b, .dst = A6, .hops = {{"fd10::1", 5}, {"fd10::2", 5}});
+		whole();
+		REPLACED(&b, .dst = A6, .hops = {{"fd10::3", 5}, {"fd10::4", 5}});
+		APPENDED(&b, .dst = A6, .hops = {{"fd10::3", 5}, {"fd10::4", 5}, {"fd10::5", 5}});
+		wants(false); /* it still hides them */
+		if (shrinks)
+			DELETED(&b, .dst = A6, .hops = {{"fd10::3", 5}, {"fd10::4", 5}});
+		else
+			REPLACED(&b, .dst = A6, .hops = {{"fd10::5", 5}});
+		begin();
+		DUMPED(&b, .dst = A6, .hops = {{"fd10::5", 5}});
+		DUMPED(&b, .dst = A6, .type = RTN_UNREACHABLE);
+		whole();
+		DELETED(&b, .dst = A6, .hops = {{"fd10::5", 5}});
+		assert_view(&b, A6, "refused");
+		wants(false);
+		DELETED(&b, .dst = A6, .type = RTN_UNREACHABLE);
+	}
+	ADDED(&b, .dst = A6, .hops = {{"fd10::1", 5}, {"fd10::2", 5}});
+	DELETED(&b, .dst = A6, .hops = {{"fd10::1", 5}, {"fd10::2", 5}});
+	wants(false); /* of what was added since, all is known */
+}
+
 /* What one part of a dump has twice is two; what two parts have the kernel's walk may have passed
  * twice. */
 static void twins(void **state)
@@ -484,6 +513,7 @@ int main(void)
 		T(missed_by_a_dump),
 		T(hidden_by_a_set),
 		T(order_of_the_hidden),
+		T(shown_when_a_set_goes),
 		T(twins),
 		T(twin_gone_in_an_overrun),
 		T(twin_deleted_meanwhile),
