@@ -140,7 +140,7 @@ static void *run(void *data)
 {
 	struct route_reader *r = data;
 
-	process_set_nice(PROCESS_NICE_BULK);
+	process_set_nice(PROCESS_NICE_ROUTES);
 	while (!r->ends) {
 		instant now = sys_now();
 		bool busy;

@@ -33,9 +33,10 @@ void process_forget_start(void);
  * nothing where there is none. Waits for nobody. */
 void process_notify(const char *state);
 
-/* How the calling thread stands to others: what a move waits for, and bulk work. Who is urgent has
- * short slices as well (Linux 6.12 and later). Without the right to go first, so be it. */
-enum process_nice { PROCESS_NICE_URGENT = -10, PROCESS_NICE_BULK = 0 };
+/* How the calling thread stands to others: what a move waits for, what a routing engine's routes
+ * wait for, and bulk work. Who isn't bulk has short slices as well (Linux 6.12 and later). Without
+ * the right to go first, so be it. */
+enum process_nice { PROCESS_NICE_URGENT = -10, PROCESS_NICE_ROUTES = -5, PROCESS_NICE_BULK = 0 };
 void process_set_nice(enum process_nice nice);
 /* Does so for a process that was given a niceness below 0, and for its session if that is its own:
  * where the scheduler groups processes by session (sched(7), "autogroup"), a niceness counts within
