@@ -9,7 +9,8 @@ kernel's own WireGuard.
              the image, where INIT runs one command, its output on the serial line, and powers off.
 
 Nothing outlives a run: qemu dies with whoever started it, whatever the way, and the folder of a run that was
-killed is swept by the next. By hand: tests/vm/vm.py COMMAND...
+killed is swept by the next. By hand: tests/vm/vm.py COMMAND...; with --prepare it only downloads and unpacks the
+kernel.
 """
 
 import codecs
@@ -321,8 +322,11 @@ class VM:
 
 
 def main(argv):
-    """Runs the words given in a machine."""
+    """Runs the words given in a machine; "--prepare" fetches what that takes, and no more."""
     try:
+        if argv == ["--prepare"]:
+            unpack_kernel()
+            return 0
         status, _ = VM(ENGINES).run(shlex.join(argv) if len(argv) > 1 else argv[0] if argv else "wg --version; uname -a", 3600,
                              lambda piece: print(piece, end="", flush=True))
     except VMError as e:
