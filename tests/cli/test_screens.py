@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What `shunt routes` and `shunt status` make of a daemon's answers, which are made up here."""
-import contextlib
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
-import threading
 
 import pytest
 
@@ -15,32 +12,10 @@ from shunt import ROOT, SHUNT, shunt
 
 sys.path.insert(0, str(ROOT / "tests" / "lab"))
 import answers  # noqa: E402
+import screens  # noqa: E402
+from screens import daemon_that_says  # noqa: E402
 
 GOLDEN = ROOT / "tests" / "golden" / "screens"
-
-
-@contextlib.contextmanager
-def daemon_that_says(folder, answer):
-    """A control socket in the folder that gives everybody the answer."""
-    with socket.socket(socket.AF_UNIX) as s:
-        s.bind(str(folder / "control.sock"))
-        s.listen()
-
-        def serve():
-            with contextlib.suppress(OSError):
-                while True:
-                    with s.accept()[0] as one:
-                        one.recv(65536)
-                        one.sendall(json.dumps({"ok": True, **answer}).encode() + b"\n")
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield
-        finally:
-            s.shutdown(socket.SHUT_RDWR)
-            thread.join()
-            (folder / "control.sock").unlink()
 
 
 def ask(folder, verb, answer, *words, columns=None):
@@ -248,6 +223,25 @@ def test_forty_sites(name, tmp_path):
     fix = "   mend it: "  # is to be copied
     assert "--wide" in words or max(len(line) for line in text.splitlines() if not line.startswith(fix)) <= 80
     assert "\033" not in text and not re.search(r" $", text, re.M)
+
+
+@pytest.mark.parametrize("name", screens.PICTURES)
+def test_pictures_show_what_the_command_line_makes_of_a_running_mesh(name, tmp_path):
+    """tests/golden/screens/record --draw makes them anew."""
+    request = screens.PICTURES[name][0]
+    recorded = {request: json.loads((GOLDEN / f"recorded-{request}.json").read_text("utf-8"))}
+    answers.check(request, recorded[request])
+    assert screens.draw(name, str(SHUNT), recorded, str(tmp_path)) == (ROOT / "docs" / "images" / f"{name}.svg").read_text("utf-8")
+
+
+def test_a_picture_keeps_columns_and_colours():
+    text = "\033[1ma\033[0m  b <c\n  \033[31mdown\033[0m it\n3\n4\n5\n"
+    picture = screens.svg("shunt x", text, most=3)
+    assert re.findall(r"<text(?: class=\"(\w+)\")? x=\"([\d.]+)\" y=\"(\d+)\" textLength=\"([\d.]+)\">(.*?)</text>", picture) == [
+        ("dim", "14.0", "28", "8.4", "$"), ("bold", "30.8", "28", "58.8", "shunt x"),
+        ("bold", "14.0", "47", "8.4", "a"), ("", "39.2", "47", "33.6", "b &lt;c"),
+        ("red", "30.8", "66", "33.6", "down"), ("", "72.8", "66", "16.8", "it"),
+        ("dim", "14.0", "85", "168.0", "... and 3 lines more")]
 
 
 def test_a_pipe_gets_whole_lines(tmp_path):
