@@ -246,16 +246,68 @@ def nothing_in_clear(mesh):
 ASK = {"bird": "birdc show protocols", "frr": "vtysh -c 'show bgp summary'"}
 
 
-def how_to_look(lab, engine):
+def enter_line(words, what=""):
+    """A command that may be copied, and what it does."""
+    return f"./demo --enter {words}".ljust(60) + what
+
+
+def look_around(engine):
+    return [enter_line("site-1", "a shell on a node, with its own wg0"),
+            enter_line("site-1 shunt status", "one command there"),
+            enter_line("site-1 shunt routes", "who carries what, and why"),
+            enter_line("hub-a wg show"),
+            *([enter_line(f"hub-a {ASK[engine]}")] if engine else [])]
+
+
+def what_to_try(mesh):
+    """Each breaks something, or mends it; what is to be seen of that is in the window with the ping."""
+    host, (target, _) = "host-1", HOST["site-2"]
+    daemon = mesh.daemons["hub-a"]
+    return ["in one window packets from site to site, in another one what a site makes of it:",
+            enter_line(f"{host} ping -i 0.2 {target}", "to host-2, behind site-2"),
+            enter_line("site-1 shunt status --watch"),
+            "drain it: hub-a is used no more, and nothing is lost",
+            enter_line("hub-a shunt drain hub-a --for 5m --wait 20s"),
+            enter_line("hub-a shunt undrain hub-a"),
+            "cut it: hub-a is gone without a word, and all is lost for 0.3 s",
+            enter_line("hub-a ip link set eth0 down"),
+            enter_line("hub-a ip link set eth0 up"),
+            "kill it: hub-a's shuntd; its device goes on, and no packet is lost",
+            f"kill -9 {daemon.process.pid}",
+            enter_line("hub-a " + " ".join(daemon.command()) + " &")]
+
+
+def addresses(mesh):
+    """Who can be pinged where."""
+    ends = [f"host-{s[-1]} {HOST[s][0]} {HOST[s][1]}" for s in SITES]
+    return "; ".join([*ends, f"{CLIENT} {mesh.client_address()}"])
+
+
+def how_to_look(lab, mesh):
     say(f"the mesh runs on as {lab.name}; to look around, from this checkout:")
-    for line in ("./demo --enter site-1                  a shell on a node, with its own wg0",
-                 "./demo --enter site-1 shunt status     one command there",
-                 "./demo --enter hub-a wg show",
-                 "./demo --enter host-1 ping 10.20.2.10",
-                *([f"./demo --enter hub-a {ASK[engine]}"] if engine else []),
-                 "./demo --stop                          ends it"):
-        print("    " + line, file=sys.stderr)
-    print(f"    logs, keys, inventory: {lab.folder}", file=sys.stderr)
+    for line in (*look_around(mesh.engine), "", *what_to_try(mesh), "",
+                 f"addresses: {addresses(mesh)}",
+                 f"logs, keys, inventory: {lab.folder}",
+                 "./demo --stop".ljust(60) + "ends it"):
+        print(f"    {line}".rstrip(), file=sys.stderr)
+
+
+# Of each act, in a sentence with its figures.
+SHOWED = {
+    "cut": "a hub that dies without a word: the worst flow was silent for {gap} ms and lost {lost} packets",
+    "return": "its return: {lost} lost",
+    "drain": "a hub that is drained before it goes: {lost} lost",
+    "undrain": "the way back: {lost} lost",
+    "restart": "shuntd killed everywhere: the devices went on, {lost} lost",
+    "link": "one line that dies between two that live: {gap} ms, and only what used it moved",
+}
+
+
+def what_it_showed(results):
+    """For who doesn't read tables."""
+    lines = [SHOWED[r.name].format(gap=f"{r.gap_ms:.0f}", lost=r.lost)
+             + (" (it did not come about as it should)" if r.trouble else "") for r in results]
+    return ["what this showed, of the worst flow between two sites:", *(f"  {line}" for line in lines)] if lines else []
 
 
 def run_demo(options):
@@ -270,7 +322,7 @@ def run_demo(options):
         if options.keep:
             refuse_second()  # which may have come meanwhile
             lab.keep()
-            how_to_look(lab, mesh.engine)
+            how_to_look(lab, mesh)
         else:
             say("taking everything down")
     if options.json:
@@ -278,6 +330,8 @@ def run_demo(options):
                           "converged": converged}))
     else:
         print_table(mesh, results, converged, options.rate)
+        for line in what_it_showed(results):
+            print(line)
     return 0 if converged else 1
 
 

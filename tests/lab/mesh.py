@@ -88,14 +88,17 @@ class Daemon:
         self.run_dir = os.path.join(node.folder, "shunt", node.name)
         self.process = None
 
-    def start(self, *extra):
+    def command(self):
+        """What starts it, inside the node."""
         mesh = self.mesh
         kind = ["kernel"] if mesh.device == "kernel" else ["uapi", "--userspace", mesh.userspace]
         # The folder of the run dir is bind-mounted on /run/shunt, where `shunt` looks by itself.
-        self.process = self.node.spawn(
-            [os.path.join(mesh.build, "shuntd"), "--node", self.name, mesh.inventory,
-             "--device", *kind, "--run-dir", f"/run/shunt/{self.name}",
-             "--state-dir", self.node.path("state"), *extra], log="shuntd.log")
+        return [os.path.join(mesh.build, "shuntd"), "--node", self.name, mesh.inventory,
+                "--device", *kind, "--run-dir", f"/run/shunt/{self.name}",
+                "--state-dir", self.node.path("state")]
+
+    def start(self, *extra):
+        self.process = self.node.spawn([*self.command(), *extra], log="shuntd.log")
 
     def kill(self):
         """As a crash would."""

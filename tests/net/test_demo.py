@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Meshes that ./demo keeps: one of each checkout, and nobody ends another one's."""
 
+import os
+import re
+import types
+
 import demo
+import mesh as demo_mesh
 import pytest
 from lab import Lab, LabError, checkout_of, labs, namespaces_of, sweep
 
@@ -61,6 +66,33 @@ def test_every_act_says_what_happens():
     for name in demo.Demo.ACTS:
         sentence = (getattr(demo.Demo, "act_" + name).__doc__ or "").splitlines()
         assert sentence and len(sentence[0]) > 20, name
+
+
+def test_it_ends_with_what_it_showed():
+    results = [demo.Result(name, 3, 9, 0, 310.4, 0.0, []) for name in demo.Demo.ACTS]
+    results[0].trouble = "not within 10 s"
+    lines = demo.what_it_showed(results)
+    assert len(lines) == 1 + len(demo.Demo.ACTS)
+    assert lines[1].endswith("silent for 310 ms and lost 3 packets (it did not come about as it should)")
+    assert demo.what_it_showed([]) == []
+
+
+def test_what_to_try_can_be_copied(tmp_path, capsys, monkeypatch):
+    """Each line names a node that there is and a program that it has; the mesh is only told of."""
+    monkeypatch.setattr(demo.Mesh, "client_address", lambda self: "10.10.0.101")
+    with Lab(f"{demo.KIND}-words", str(tmp_path)) as lab:
+        mesh = demo.Mesh(lab, demo.parse_options([]).build, "kernel")
+        node = types.SimpleNamespace(name="hub-a", folder=str(tmp_path), path=lambda name: str(tmp_path / name))
+        daemon = mesh.daemons["hub-a"] = demo_mesh.Daemon(mesh, node)
+        daemon.process = types.SimpleNamespace(pid=4711)
+        demo.how_to_look(lab, mesh)
+    said = capsys.readouterr().err
+    entered = re.findall(r"--enter (\S+)(?: +(\S+))?", said)
+    assert {n for n, _ in entered} == {"site-1", "hub-a", "host-1"}
+    assert {"shunt", "ping", "ip", "wg"} <= {os.path.basename(program) for _, program in entered}
+    assert "kill -9 4711" in said and "host-2 10.20.2.10" in said and "laptop 10.10.0.101" in said
+    for words in ("shunt drain hub-a --for 5m --wait 20s", "ip link set eth0 down", "./demo --stop"):
+        assert words in said
 
 
 @pytest.mark.parametrize("paths, words", [
