@@ -158,10 +158,14 @@ static int fill_sheet(struct job *j, struct sheet *s)
 static int fill_sheets(struct job *j)
 {
 	bool all_in_one = j->file.is->topology == MESH_FULL_MESH;
-	int server = all_in_one ? -1 : mesh_client_hub(j->topology, j->node->index);
+	AUTO_FREE unsigned *servers = NULL;
+	size_t n = all_in_one ? 0 : mesh_servers_of(j->topology, j->node->index, &servers);
 	int code = CLI_OK;
 
-	vec_push(&j->sheets, (struct sheet){.server = server});
+	for (size_t i = 0; i < n; i++)
+		vec_push(&j->sheets, (struct sheet){.server = (int)servers[i]});
+	if (!n)
+		vec_push(&j->sheets, (struct sheet){.server = -1});
 	for (size_t i = 0; i < j->sheets.n && !code; i++)
 		code = fill_sheet(j, &j->sheets.items[i]);
 	return code;

@@ -213,6 +213,16 @@ void mesh_allowed_free(struct mesh_allowed *a)
 	free(a);
 }
 
+/* Direct by a link of its own. A client's other servers aren't in the file for this one, and it is
+ * at the first, as far as files go. */
+static bool is_extra(
+	const struct mesh_allowed *a, const struct class *c, unsigned self, unsigned origin)
+{
+	if (c->kind == CLIENT && a->inv->nodes[origin].role == MESH_HUB)
+		return false;
+	return mesh_lists(a->t, self, origin) && mesh_lists(a->t, origin, self);
+}
+
 /* The peer through which a node of the class reaches the origin; NOBODY: no way. self, if it isn't
  * NOBODY, is the node, with links of its own. */
 static int via(const struct mesh_allowed *a, const struct class *c, int self, unsigned origin)
@@ -224,7 +234,7 @@ static int via(const struct mesh_allowed *a, const struct class *c, int self, un
 	if (c->kind == FULL_MESH || (c->kind == HUB && role != MESH_CLIENT) ||
 		(c->kind == SPOKE && role == MESH_HUB) ||
 		(c->kind == CLIENT && c->hub == (int)origin) ||
-		(self != NOBODY && mesh_direct(a->t, (unsigned)self, origin)))
+		(self != NOBODY && is_extra(a, c, (unsigned)self, origin)))
 		return (int)origin;
 	if (c->kind == CLIENT)
 		return c->hub;
@@ -310,13 +320,13 @@ static struct class *class_new(
 	return c;
 }
 
-static struct class *class_of(struct mesh_allowed *a, unsigned node)
+static struct class *class_of(struct mesh_allowed *a, unsigned node, int server)
 {
 	static const enum kind by_role[] = {
 		[MESH_HUB] = HUB, [MESH_SPOKE] = SPOKE, [MESH_CLIENT] = CLIENT};
 	enum kind kind =
 		a->inv->topology == MESH_FULL_MESH ? FULL_MESH : by_role[a->inv->nodes[node].role];
-	int hub = kind == CLIENT ? mesh_client_hub(a->t, node) : NOBODY;
+	int hub = kind == CLIENT ? server : NOBODY;
 	bool has_engine = mesh_has_engine(&a->inv->nodes[node]);
 
 	for (size_t i = 0; i < a->classes.n; i++) {
@@ -402,7 +412,7 @@ static void change_by_extras(struct mesh_allowed *a)
 	size_t n_links = mesh_explicit_of(a->t, a->node, &links);
 
 	for (size_t i = 0; c->kind == HUB && i < a->clients.n; i++)
-		if (mesh_direct(a->t, a->node, a->clients.items[i]))
+		if (mesh_lists(a->t, a->clients.items[i], a->node))
 			change_by_extra(a, a->clients.items[i]);
 	if (c->kind != SPOKE && c->kind != CLIENT)
 		return;
@@ -422,10 +432,15 @@ static int change_cmp(const void *a, const void *b)
 
 void mesh_allowed_select(struct mesh_allowed *a, unsigned node)
 {
+	mesh_allowed_select_by(a, node, mesh_client_hub(a->t, node));
+}
+
+void mesh_allowed_select_by(struct mesh_allowed *a, unsigned node, int server)
+{
 	size_t kept = 0;
 
 	a->node = node;
-	a->class = class_of(a, node);
+	a->class = class_of(a, node, server);
 	a->changes.n = 0;
 	a->next_change = 0;
 	for (size_t i = a->own_first[node]; i < a->own_first[node + 1]; i++) {

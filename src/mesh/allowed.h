@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The allowed IPs of every peer as each node programs them with everything up: the winners of
- * view.h, for many nodes at once. A node is selected, then its peers are printed.
+ * view.h, for many nodes at once, with clients at the first of their servers. A node is selected, then its peers are printed.
  */
 #ifndef SHUNT_MESH_ALLOWED_H
 #define SHUNT_MESH_ALLOWED_H
@@ -25,8 +25,10 @@ struct mesh_allowed *mesh_allowed_new(const struct mesh_topology_index *t);
 /* Accepts NULL. */
 void mesh_allowed_free(struct mesh_allowed *a);
 
-/* What follows is about this node. */
+/* What follows is about this node; of a client, about its file for its first server. */
 void mesh_allowed_select(struct mesh_allowed *a, unsigned node);
+/* The same, of a client about its file for that one of its servers; -1: it has none. */
+void mesh_allowed_select_by(struct mesh_allowed *a, unsigned node, int server);
 /* Appends the peer's allowed IPs in ip_prefix_cmp order, ", " between them. Of one node, peers are
  * asked for in ascending order. */
 struct mesh_allowed_count mesh_allowed_print(

@@ -7,7 +7,7 @@
  * pairs. Losing a node that is no hub cuts nobody off. A full mesh is direct throughout. In
  * hub-and-spoke all nodes but clients are direct with every hub, so they are cut off from each
  * other only where there is no hub left, and then reach just their entries under links; a client
- * whose hub is lost reaches just its entries, however many hubs there are.
+ * whose only server is lost reaches just its entries, however many hubs there are.
  */
 #include "mesh/check_parts.h"
 
@@ -118,8 +118,8 @@ static void report_clients_hub(struct check *c, unsigned hub, const node_list *n
 				     "hub, and nobody moves it.",
 				     check_name(c, hub), clients, one ? "is" : "are"),
 			     .fix = check_text(c,
-				     "Run shuntd on %s (role spoke), link %s with the nodes that "
-				     "can't be missed, or keep a second rendered file at hand.",
+				     "Link %s with another hub too, for a second profile to switch "
+				     "to, or run shuntd on %s (role spoke).",
 				     one ? clients : "them", one ? "it" : "them"),
 		     });
 }
@@ -130,7 +130,8 @@ static void try_loss(struct check *c, unsigned hub, size_t n_hubs)
 
 	vec_push(&nodes, hub);
 	for (unsigned i = 0; i < c->inv->n_nodes; i++) {
-		bool relayed = n_hubs == 1 || mesh_client_hub(c->t, i) == (int)hub;
+		bool relayed = n_hubs == 1 ||
+			       (mesh_client_hub(c->t, i) == (int)hub && !mesh_roams(c->t, i));
 
 		if (i != hub && relayed && links_without(c, i, (int)hub) + 2 < c->inv->n_nodes)
 			vec_push(&nodes, i);

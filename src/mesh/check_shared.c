@@ -70,6 +70,15 @@ static bool is_seen_dead(const struct trial *t, unsigned node, const struct mesh
 	return c->via == t->lost || (c->origin == t->lost && mesh_direct(t->c->t, node, c->origin));
 }
 
+/* A way to a client by another server than the one that it is at: its first, where it stays. */
+static bool is_elsewhere(const struct trial *t, unsigned node, const struct mesh_candidate *c)
+{
+	unsigned server = c->via == c->origin ? node : c->via;
+
+	return is_client(t, c->origin) && t->c->inv->nodes[server].role == MESH_HUB &&
+	       mesh_client_hub(t->c->t, c->origin) != (int)server;
+}
+
 /* The candidate that node takes. False: the loss leaves it none. */
 static bool best(const struct trial *t, unsigned node, struct mesh_candidate *ret)
 {
@@ -80,7 +89,8 @@ static bool best(const struct trial *t, unsigned node, struct mesh_candidate *re
 			t->c->t, node, t->origins[i].node, t->origins[i].network, t->buf);
 
 		for (size_t k = 0; k < n; k++) {
-			if (is_seen_dead(t, node, &t->buf[k]))
+			if (is_seen_dead(t, node, &t->buf[k]) ||
+				is_elsewhere(t, node, &t->buf[k]))
 				continue;
 			if (!found || mesh_candidate_cmp(&t->buf[k], ret) < 0)
 				*ret = t->buf[k];
@@ -95,7 +105,7 @@ static unsigned expects_from(const struct trial *t, unsigned node, unsigned send
 {
 	const struct mesh_topology_index *topology = t->c->t;
 
-	if (mesh_direct(topology, node, sender))
+	if (mesh_lists(topology, node, sender) && mesh_lists(topology, sender, node))
 		return sender;
 	if (is_client(t, node))
 		return (unsigned)mesh_client_hub(topology, node);

@@ -14,19 +14,28 @@ static const struct mesh_network *default_route_of(const struct mesh_node *n, in
 
 /* The hub by which the taker's packets go to the origin, if it wouldn't hand them on but send them
  * by a default route of its own machine; -1: there is no such. */
+static bool cuts(const struct check *c, unsigned hub, unsigned origin, const ip_prefix *p)
+{
+	return hub != origin && !default_route_of(&c->inv->nodes[hub], p->family) &&
+	       !mesh_takes(&c->inv->nodes[hub], &c->inv->nodes[origin], p);
+}
+
 static int cutting_relay(const struct check *c, unsigned taker, unsigned origin, const ip_prefix *p)
 {
+	AUTO_FREE unsigned *servers = NULL;
+	size_t n_servers = mesh_servers_of(c->t, taker, &servers);
 	const unsigned *hubs;
-	int hub = mesh_client_hub(c->t, taker);
 
-	if (mesh_direct(c->t, taker, origin))
-		return -1;
-	if (hub < 0 && mesh_hubs(c->t, &hubs))
-		hub = (int)hubs[0];
-	if (hub < 0 || default_route_of(&c->inv->nodes[hub], p->family) ||
-		mesh_takes(&c->inv->nodes[hub], &c->inv->nodes[origin], p))
-		return -1;
-	return hub;
+	if (c->inv->nodes[origin].role != MESH_HUB || !n_servers) {
+		if (mesh_direct(c->t, taker, origin))
+			return -1;
+	}
+	for (size_t i = 0; i < n_servers; i++)
+		if (cuts(c, servers[i], origin, p))
+			return (int)servers[i];
+	if (!n_servers && mesh_hubs(c->t, &hubs) && cuts(c, hubs[0], origin, p))
+		return (int)hubs[0];
+	return -1;
 }
 
 static void report_cut(struct check *c, const struct mesh_node *origin,

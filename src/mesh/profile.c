@@ -186,12 +186,12 @@ int mesh_profile_render(const struct mesh_topology_index *t, unsigned client, in
 		.data = data,
 		.ret_link = ret_link};
 	AUTO_FREE unsigned *peers = NULL;
-	size_t n = mesh_peers_of(t, client, &peers);
+	size_t n = mesh_peers_by(t, client, server, &peers);
 	int err = 0;
 
 	p.self = &p.inv->nodes[client];
 	p.allowed = mesh_allowed_new(t);
-	mesh_allowed_select(p.allowed, client);
+	mesh_allowed_select_by(p.allowed, client, server);
 	add_interface(&p, private_key, out);
 	for (size_t i = 0; i < n && !err; i++)
 		err = add_peer(&p, peers[i], out);

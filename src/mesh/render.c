@@ -205,8 +205,16 @@ static void add_interface(
 	buf_putc(out, '\n');
 }
 
+/* On a client, `wg set` would add another server, which the file doesn't list. */
+static bool is_in_file(
+	const struct mesh_renderer *r, const struct mesh_node *node, unsigned peer, int server)
+{
+	return node->role != MESH_CLIENT || r->inv->nodes[peer].role != MESH_HUB || server < 0 ||
+	       server == (int)peer;
+}
+
 static void add_preshared_keys(
-	const struct mesh_renderer *r, const struct mesh_node *node, struct buf *out)
+	const struct mesh_renderer *r, const struct mesh_node *node, int server, struct buf *out)
 {
 	const struct mesh_explicit *links;
 	size_t n = mesh_explicit_of(r->t, node->index, &links);
@@ -215,9 +223,7 @@ static void add_preshared_keys(
 	for (size_t i = 0; i < n; i++) {
 		const char *file = links[i].link->preshared_key_file;
 
-		/* On a client, `wg set` would add another hub, which the file doesn't list. */
-		if (!file || (node->role == MESH_CLIENT &&
-				     !mesh_direct(r->t, node->index, links[i].peer)))
+		if (!file || !is_in_file(r, node, links[i].peer, server))
 			continue;
 		wg_key_to_base64(&r->inv->nodes[links[i].peer].public_key, key);
 		buf_printf(out, "PostUp = wg set %%i peer %s preshared-key ", key);
@@ -281,7 +287,7 @@ static void add_peer(
 		buf_add(out, peer_text(r, peer)->text, peer_text(r, peer)->len);
 	else
 		add_peer_head(other, endpoint, out);
-	if (other->role == MESH_CLIENT && !mesh_direct(r->t, node->index, peer))
+	if (other->role == MESH_CLIENT && !mesh_lists(r->t, peer, node->index))
 		buf_printf(out, "# Its addresses are reached through %s.\n",
 			r->inv->nodes[mesh_client_hub(r->t, peer)].name);
 	add_allowed_ips(r, peer, out);
@@ -291,16 +297,21 @@ static void add_peer(
 
 void mesh_render_node(struct mesh_renderer *r, unsigned node, struct buf *out)
 {
+	mesh_render_by(r, node, mesh_client_hub(r->t, node), out);
+}
+
+void mesh_render_by(struct mesh_renderer *r, unsigned node, int server, struct buf *out)
+{
 	const struct mesh_node *self = &r->inv->nodes[node];
 	AUTO_FREE unsigned *peers = NULL;
-	size_t n = mesh_peers_of(r->t, node, &peers);
+	size_t n = mesh_peers_by(r->t, node, server, &peers);
 
 	add_head(r, self, out);
 	add_note_on_sharing(r, self, out);
 	add_note_on_engines(self, out);
 	add_interface(r, self, out);
-	add_preshared_keys(r, self, out);
-	mesh_allowed_select(r->allowed, node);
+	add_preshared_keys(r, self, server, out);
+	mesh_allowed_select_by(r->allowed, node, server);
 	for (size_t i = 0; i < n; i++)
 		add_peer(r, self, peers[i], out);
 }

@@ -20,7 +20,9 @@ void mesh_renderer_free(struct mesh_renderer *r);
  * the inventory has the node. No other file begins so. */
 void mesh_render_mark(const struct mesh_inventory *inv, const char *node, struct buf *out);
 
-/* Appends the node's whole file to out. */
+/* Appends the node's whole file to out; a client's is for its first server. */
 void mesh_render_node(struct mesh_renderer *r, unsigned node, struct buf *out);
+/* The same, of a client for that one of its servers; -1: it has none. */
+void mesh_render_by(struct mesh_renderer *r, unsigned node, int server, struct buf *out);
 
 #endif

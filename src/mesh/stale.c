@@ -29,6 +29,8 @@ static void file_read(struct file *f, const char *text)
 	while ((line = strsep(&rest, "\n"))) {
 		if (!strncmp(line, "# ", 2))
 			comment = line + 2;
+		else if (!strcmp(line, "[Interface]"))
+			peer = NULL;
 		else if (!strcmp(line, "[Peer]"))
 			peer = comment ? comment : "a peer";
 		if (*line && *line != '#' && *line != '[')
@@ -100,13 +102,32 @@ void mesh_stale_difference(const char *was, const char *is, struct buf *out)
 	file_done(&b);
 }
 
-static void compare(struct mesh_renderer *was, unsigned before, struct mesh_renderer *is,
+/* A mesh as it was or is. */
+struct side {
+	const struct mesh_topology_index *t;
+	struct mesh_renderer *renderer; /* NULL until needed */
+};
+
+/* The client's files for all of its servers, one behind the other. */
+static void render_all(struct side *s, unsigned client, struct buf *out)
+{
+	AUTO_FREE unsigned *servers = NULL;
+	size_t n = mesh_servers_of(s->t, client, &servers);
+
+	s->renderer = s->renderer ? s->renderer : mesh_renderer_new(s->t);
+	for (size_t i = 0; i < n; i++)
+		mesh_render_by(s->renderer, client, (int)servers[i], out);
+	if (!n)
+		mesh_render_node(s->renderer, client, out);
+}
+
+static void compare(struct side *was, unsigned before, struct side *is,
 	const struct mesh_node *client, bool has_new_key, mesh_stale_fn *fn, void *data)
 {
 	AUTO_BUF a = {0}, b = {0}, what = {0}, sentence = {0};
 
-	mesh_render_node(was, before, &a);
-	mesh_render_node(is, client->index, &b);
+	render_all(was, before, &a);
+	render_all(is, client->index, &b);
 	if (has_new_key)
 		buf_puts(&what, "its key");
 	mesh_stale_difference(buf_str(&a), buf_str(&b), &what);
@@ -121,7 +142,7 @@ void mesh_stale_clients(const struct mesh_topology_index *was, const struct mesh
 {
 	const struct mesh_inventory *old = mesh_topology_inventory(was);
 	const struct mesh_inventory *new = mesh_topology_inventory(is);
-	struct mesh_renderer *a = NULL, *b = NULL;
+	struct side a = {was, NULL}, b = {is, NULL};
 	struct map *clients = map_new();
 
 	for (size_t i = 0; i < old->n_nodes; i++)
@@ -135,12 +156,10 @@ void mesh_stale_clients(const struct mesh_topology_index *was, const struct mesh
 			continue;
 		const struct mesh_node *before = &old->nodes[found - 1];
 
-		a = a ? a : mesh_renderer_new(was);
-		b = b ? b : mesh_renderer_new(is);
-		compare(a, before->index, b, client,
+		compare(&a, before->index, &b, client,
 			!wg_key_eq(&before->public_key, &client->public_key), fn, data);
 	}
 	map_free(clients);
-	mesh_renderer_free(a);
-	mesh_renderer_free(b);
+	mesh_renderer_free(a.renderer);
+	mesh_renderer_free(b.renderer);
 }

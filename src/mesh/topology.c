@@ -133,11 +133,55 @@ bool mesh_linked(const struct mesh_topology_index *t, unsigned a, unsigned b)
 	return mesh_link_between(t, a, b);
 }
 
-/* True if a is a client and b a hub other than its own. */
+bool mesh_is_server(const struct mesh_topology_index *t, unsigned hub, unsigned client)
+{
+	if (t->inv->topology == MESH_FULL_MESH || t->hub_rank[hub] == NO_RANK ||
+		t->inv->nodes[client].role != MESH_CLIENT)
+		return false;
+	return mesh_link_between(t, hub, client) || mesh_client_hub(t, client) == (int)hub;
+}
+
+static int server_cmp(const void *a, const void *b, void *ranks)
+{
+	const uint32_t *rank = ranks;
+	uint32_t x = rank[*(const unsigned *)a], y = rank[*(const unsigned *)b];
+
+	return x < y ? -1 : x > y;
+}
+
+size_t mesh_servers_of(const struct mesh_topology_index *t, unsigned client, unsigned **ret)
+{
+	const struct mesh_explicit *links;
+	size_t n_links = mesh_explicit_of(t, client, &links), n = 0;
+	int first = mesh_client_hub(t, client);
+	unsigned *list;
+
+	*ret = NULL;
+	if (first < 0 || t->inv->topology == MESH_FULL_MESH)
+		return 0;
+	list = mem_zalloc(n_links + 1, sizeof(*list));
+	for (size_t i = 0; i < n_links; i++)
+		if (t->hub_rank[links[i].peer] != NO_RANK)
+			list[n++] = links[i].peer;
+	if (!n)
+		list[n++] = (unsigned)first;
+	qsort_r(list, n, sizeof(*list), server_cmp, t->hub_rank);
+	*ret = list;
+	return n;
+}
+
+bool mesh_roams(const struct mesh_topology_index *t, unsigned client)
+{
+	AUTO_FREE unsigned *servers = NULL;
+
+	return mesh_servers_of(t, client, &servers) > 1;
+}
+
+/* True if a is a client and b a hub that is none of its servers. */
 static bool is_other_hub(const struct mesh_topology_index *t, unsigned a, unsigned b)
 {
 	return t->inv->nodes[a].role == MESH_CLIENT && t->hub_rank[b] != NO_RANK &&
-	       mesh_client_hub(t, a) != (int)b;
+	       !mesh_is_server(t, b, a);
 }
 
 bool mesh_direct(const struct mesh_topology_index *t, unsigned a, unsigned b)
@@ -147,6 +191,14 @@ bool mesh_direct(const struct mesh_topology_index *t, unsigned a, unsigned b)
 	if (t->inv->topology == MESH_FULL_MESH)
 		return true;
 	return !is_other_hub(t, a, b) && !is_other_hub(t, b, a);
+}
+
+bool mesh_lists(const struct mesh_topology_index *t, unsigned node, unsigned peer)
+{
+	if (!mesh_direct(t, node, peer))
+		return false;
+	return t->inv->nodes[node].role != MESH_CLIENT || t->hub_rank[peer] == NO_RANK ||
+	       t->inv->topology == MESH_FULL_MESH || mesh_client_hub(t, node) == (int)peer;
 }
 
 /* A hub's peers, or anybody's in a full mesh. */
@@ -171,9 +223,14 @@ static int node_cmp(const void *a, const void *b)
 
 size_t mesh_peers_of(const struct mesh_topology_index *t, unsigned node, unsigned **ret)
 {
+	return mesh_peers_by(t, node, mesh_client_hub(t, node), ret);
+}
+
+size_t mesh_peers_by(
+	const struct mesh_topology_index *t, unsigned node, int client_hub, unsigned **ret)
+{
 	const struct mesh_explicit *links;
 	size_t n_links = mesh_explicit_of(t, node, &links), n = 0;
-	int client_hub = mesh_client_hub(t, node);
 	unsigned *list;
 
 	if (t->inv->topology == MESH_FULL_MESH || t->hub_rank[node] != NO_RANK)
@@ -194,6 +251,11 @@ size_t mesh_hubs(const struct mesh_topology_index *t, const unsigned **ret)
 {
 	*ret = t->hubs;
 	return t->n_hubs;
+}
+
+bool mesh_hub_is_before(const struct mesh_topology_index *t, unsigned a, unsigned b)
+{
+	return t->hub_rank[a] < t->hub_rank[b];
 }
 
 int mesh_client_hub(const struct mesh_topology_index *t, unsigned client)

@@ -107,17 +107,6 @@ static struct origin_prefix *foreign_prefixes(
 	return all;
 }
 
-/* The one hub that carries packets between self and an origin that isn't direct with it, where one
- * of the two is a client; -1: none. */
-static int client_via(const struct mesh_topology_index *t, unsigned self, unsigned origin)
-{
-	const struct mesh_inventory *inv = mesh_topology_inventory(t);
-
-	if (inv->nodes[self].role == MESH_CLIENT)
-		return mesh_client_hub(t, self);
-	return mesh_client_hub(t, origin);
-}
-
 static struct mesh_candidate make_candidate(
 	const struct mesh_inventory *inv, const struct origin_prefix *p, unsigned via)
 {
@@ -149,12 +138,29 @@ static bool is_left_to_engines(const struct mesh_inventory *inv, unsigned self, 
 	return mesh_has_engine(&inv->nodes[self]) && mesh_has_engine(&inv->nodes[origin]);
 }
 
+/* By the servers of the client that the prefix is of, but self: the one that has it knows. None, if
+ * self is another node that the client is linked with. */
+static size_t by_servers(const struct mesh_topology_index *t, unsigned self,
+	const struct origin_prefix *p, struct mesh_candidate *ret)
+{
+	const struct mesh_inventory *inv = mesh_topology_inventory(t);
+	AUTO_FREE unsigned *servers = NULL;
+	size_t n_servers = mesh_servers_of(t, p->origin, &servers), n = 0;
+
+	if (mesh_direct(t, self, p->origin) && !mesh_is_server(t, self, p->origin))
+		return 0;
+	for (size_t i = 0; i < n_servers; i++)
+		if (servers[i] != self && mesh_direct(t, self, servers[i]))
+			ret[n++] = make_candidate(inv, p, servers[i]);
+	return n;
+}
+
 /* ret has room for one more than there are hubs. In no order. */
 static size_t candidates_of(const struct mesh_topology_index *t, unsigned self,
 	const struct origin_prefix *p, struct mesh_candidate *ret)
 {
 	const struct mesh_inventory *inv = mesh_topology_inventory(t);
-	bool direct = mesh_direct(t, self, p->origin);
+	bool direct = mesh_lists(t, self, p->origin);
 	const unsigned *hubs;
 	size_t n_hubs = mesh_hubs(t, &hubs), n = 0;
 
@@ -164,13 +170,15 @@ static size_t candidates_of(const struct mesh_topology_index *t, unsigned self,
 		return 0;
 	if (direct)
 		ret[n++] = make_candidate(inv, p, p->origin);
-	if (inv->nodes[self].role == MESH_CLIENT || inv->nodes[p->origin].role == MESH_CLIENT) {
-		int hub = client_via(t, self, p->origin);
+	if (inv->nodes[self].role == MESH_CLIENT) {
+		int hub = mesh_client_hub(t, self);
 
 		if (!direct && hub >= 0)
 			ret[n++] = make_candidate(inv, p, (unsigned)hub);
 		return n;
 	}
+	if (inv->nodes[p->origin].role == MESH_CLIENT)
+		return n + by_servers(t, self, p, ret + n);
 	if (direct && !p->network)
 		return n;
 	for (size_t i = 0; i < n_hubs; i++)

@@ -9,8 +9,10 @@
  * origin. Three kinds of prefixes have one candidate per origin only:
  *   - the overlay address of a direct peer: the peer itself, since liveness is measured there;
  *   - any prefix of a client: the client where it is direct with this node, otherwise the client's
- *     hub, since nobody tells the client when to answer by another way;
- *   - seen from a client, any prefix: the origin where it is direct, otherwise the client's hub.
+ *     server, since nobody tells the client when to answer by another way. Of a client that roams
+ *     there is a candidate by each of its servers, and on one of these the client itself comes
+ *     before the others: which of them has it they tell (daemon/reports.h);
+ *   - seen from a client, any prefix: the origin where it is direct, otherwise the client's server.
  * Between two nodes with routing engines (routing.h) networks are no candidates here: the engines
  * say where they are, and the overlay addresses are what they need for that. A direct peer with an
  * engine has one address more, its fixed link-local one.

@@ -189,6 +189,23 @@ def test_a_preshared_key_is_in_the_profile(mesh):
     assert hub["PresharedKey"] == base64.b64encode(bytes(range(32))).decode() and "192.0.2.1" in hub["Endpoint"]
 
 
+def test_a_profile_for_each_server(mesh):
+    mesh.write_text(mesh.read_text(encoding="utf-8") + "links:\n  - [phone, hub-a]\n  - [hub-b, phone]\n", encoding="utf-8")
+    done = shunt("client", "phone", "mesh.yaml", "-o", "p.conf", "--qr", cwd=mesh.parent)
+    assert done.returncode == 0 and sorted(os.listdir(mesh.parent)) == ["mesh.yaml", "p-hub-a.conf", "p-hub-b.conf"]
+    assert done.stdout.index("phone by hub-b:") < done.stdout.index("phone by hub-a:")  # as their metrics say
+    profiles = {hub: read_profile((mesh.parent / f"p-{hub}.conf").read_text()) for hub in ("hub-a", "hub-b")}
+    for number, ((_, own), (_, peer)) in enumerate(profiles.values(), 1):
+        assert peer["Endpoint"] == f"192.0.2.{number}:51820"
+        assert {"10.20.1.0/24", "10.20.2.0/24", "10.10.0.1/32", "10.10.0.2/32"} <= set(peer["AllowedIPs"].split(", "))
+        assert own == profiles["hub-a"][0][1]
+    assert "single-point" not in shunt("check", "mesh.yaml", cwd=mesh.parent).stdout
+    # Without the one that is gone there is one profile, and it has no name in its own.
+    mesh.write_text(mesh.read_text(encoding="utf-8").replace("  - [hub-b, phone]\n", ""), encoding="utf-8")
+    assert shunt("client", "phone", "mesh.yaml", "-o", "q.conf", cwd=mesh.parent).returncode == 0
+    assert (mesh.parent / "q.conf").exists()
+
+
 def test_a_large_mesh_has_a_code_that_can_be_read(mesh):
     keys = (base64.b64encode(bytes([i, 7] * 16)).decode() for i in range(40))
     sites = "".join(f"  s{i}: {{public_key: {k}, address: 10.10.0.{100 + i}, networks: 10.30.{i}.0/24}}\n"

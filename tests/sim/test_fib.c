@@ -76,6 +76,31 @@ static int add_answer(const struct rib_answer *a, void *data)
 	return 0;
 }
 
+static void push_reach(
+	struct candidate_events *events, unsigned peer, unsigned client, enum rib_reach reach)
+{
+	struct rib_event e = {.type = RIB_EVENT_REACH, .u.reach = {peer, client, reach}};
+
+	vec_push(&events->events, e);
+}
+
+/* A client is at the first of its servers, or nowhere, and these say so to each other and to all.
+ */
+static void place_clients(
+	const struct world *w, unsigned node, unsigned lost, struct candidate_events *events)
+{
+	for (unsigned client = 0; client < w->inv->n_nodes; client++) {
+		AUTO_FREE unsigned *servers = NULL;
+		size_t n = mesh_servers_of(w->topology, client, &servers);
+
+		for (size_t i = 0; n > 1 && i < n; i++)
+			push_reach(events, servers[i] == node ? client : servers[i], client,
+				i || servers[0] == lost ? RIB_REACH_LOST
+				: servers[i] == node	? RIB_REACH_UNKNOWN
+							: RIB_REACH_HAS);
+	}
+}
+
 static struct rib *rib_of(const struct world *w, unsigned node, unsigned lost)
 {
 	struct rib *rib = rib_new(1, NULL, NULL);
@@ -94,6 +119,7 @@ static struct rib *rib_of(const struct world *w, unsigned node, unsigned lost)
 		e.u.peer.state = peer == lost && view.peers[i].remote.family ? RIB_DOWN : RIB_UP;
 		vec_push(&events.events, e);
 	}
+	place_clients(w, node, lost, &events);
 	rib_step(rib, events.events.items, events.events.n, &diff);
 	rib_diff_done(&diff);
 	candidate_events_done(&events);
@@ -457,5 +483,6 @@ int main(void)
 		cmocka_unit_test(every_path_is_used_both_ways),
 	};
 
+	naive_taps = false;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

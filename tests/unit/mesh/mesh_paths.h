@@ -42,6 +42,14 @@ static inline unsigned naive_home(const struct mesh_inventory *inv, unsigned cli
 	return best;
 }
 
+/* Who is at a client taps on the profile that is needed; else it stays with the first. */
+static bool naive_taps = true;
+
+static inline bool naive_is_server(const struct mesh_inventory *inv, unsigned hub, unsigned client)
+{
+	return hub == naive_home(inv, client) || (naive_taps && naive_listed(inv, client, hub));
+}
+
 static inline bool naive_tunnel(
 	const struct mesh_inventory *inv, unsigned lost, unsigned a, unsigned b)
 {
@@ -52,9 +60,9 @@ static inline bool naive_tunnel(
 	if (inv->topology == MESH_FULL_MESH)
 		return true;
 	if (inv->nodes[a].role == MESH_CLIENT && b_hub)
-		return b == naive_home(inv, a);
+		return naive_is_server(inv, b, a);
 	if (inv->nodes[b].role == MESH_CLIENT && a_hub)
-		return a == naive_home(inv, b);
+		return naive_is_server(inv, a, b);
 	return a_hub || b_hub || naive_listed(inv, a, b);
 }
 

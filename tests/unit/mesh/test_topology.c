@@ -62,14 +62,14 @@ static void assert_pairs(const struct mesh_topology_index *t, const char *const 
 static void pairs_of_hub_and_spoke(void **state)
 {
 	static const char *const want[] = {
-		"-DDDDlDl",
+		"-DDDDlDD",
 		"D-DD....",
 		"DD-DDDlD",
 		"DDD-....",
 		"D.D.-.D.",
 		"l.D..-..",
 		"D.l.D.-.",
-		"l.D....-",
+		"D.D....-",
 	};
 	struct fixture f;
 
@@ -97,7 +97,7 @@ static void pairs_of_full_mesh(void **state)
 	stop(&f);
 }
 
-/* A peer is who is linked, on a client who is direct. */
+/* A peer is who is linked, on a client who is in its first file. */
 static void peers_agree_with_pairs(void **state)
 {
 	for (int topology = MESH_HUB_AND_SPOKE; topology <= MESH_FULL_MESH; topology++) {
@@ -110,7 +110,7 @@ static void peers_agree_with_pairs(void **state)
 			size_t n = mesh_peers_of(f.t, a, &peers), k = 0;
 
 			for (unsigned b = 0; b < N_NODES; b++)
-				if (client ? mesh_direct(f.t, a, b) : mesh_linked(f.t, a, b)) {
+				if (client ? mesh_lists(f.t, a, b) : mesh_linked(f.t, a, b)) {
 					assert_true(k < n);
 					assert_int_equal(peers[k++], b);
 				}
@@ -167,6 +167,40 @@ static void a_client_has_the_first_hub_or_the_one_it_is_given(void **state)
 	assert_int_equal(mesh_client_hub(f.t, PAD), HUB_B);
 	assert_int_equal(mesh_client_hub(f.t, SITE_1), -1);
 	assert_int_equal(mesh_client_hub(f.t, HUB_A), -1);
+	stop(&f);
+}
+
+static void expect_servers(
+	const struct fixture *f, unsigned client, size_t n, unsigned first, unsigned second)
+{
+	AUTO_FREE unsigned *servers = NULL;
+
+	assert_int_equal(mesh_servers_of(f->t, client, &servers), n);
+	assert_true(n < 1 || servers[0] == first);
+	assert_true(n < 2 || servers[1] == second);
+	assert_int_equal(mesh_roams(f->t, client), n > 1);
+}
+
+/* All hubs that it is linked with; by default the first. */
+static void a_client_may_have_several_servers(void **state)
+{
+	struct fixture f;
+	AUTO_FREE unsigned *peers = NULL;
+
+	start(&f, MESH_HUB_AND_SPOKE);
+	expect_servers(&f, LAPTOP, 1, HUB_B, 0);
+	expect_servers(&f, PHONE, 1, HUB_A, 0);
+	expect_servers(&f, PAD, 2, HUB_B, HUB_A);
+	expect_servers(&f, SITE_1, 0, 0, 0);
+	assert_true(mesh_is_server(f.t, HUB_A, PAD) && mesh_is_server(f.t, HUB_B, LAPTOP));
+	assert_false(mesh_is_server(f.t, HUB_B, PHONE) || mesh_is_server(f.t, SITE_3, PHONE));
+	assert_true(mesh_lists(f.t, PAD, HUB_B) && mesh_lists(f.t, HUB_A, PAD));
+	assert_false(mesh_lists(f.t, PAD, HUB_A));
+	assert_int_equal(mesh_peers_by(f.t, PAD, HUB_A, &peers), 1);
+	assert_int_equal(peers[0], HUB_A);
+	stop(&f);
+	start(&f, MESH_FULL_MESH);
+	expect_servers(&f, PAD, 0, 0, 0);
 	stop(&f);
 }
 
@@ -258,6 +292,7 @@ int main(void)
 		cmocka_unit_test(links_are_found_from_both_ends),
 		cmocka_unit_test(hubs_stand_in_order_of_preference),
 		cmocka_unit_test(a_client_has_the_first_hub_or_the_one_it_is_given),
+		cmocka_unit_test(a_client_may_have_several_servers),
 		cmocka_unit_test(a_client_without_hubs_has_none),
 		cmocka_unit_test(keepalive_by_the_rule_of_auto),
 		cmocka_unit_test(a_link_has_endpoints_of_its_own),

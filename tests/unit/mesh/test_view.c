@@ -168,6 +168,29 @@ static void a_clients_prefixes_have_one_candidate(void **state)
 	stop(&f);
 }
 
+/* By each of its servers; on one of these it is direct, and by the others. */
+static void a_client_that_roams_has_one_by_each_server(void **state)
+{
+	struct fixture f;
+
+	start(&f, MESH_HUB_AND_SPOKE);
+	mesh_topology_free(f.t);
+	mesh_build_link(&f.b, HUB_A, LAPTOP);
+	mesh_build_link(&f.b, HUB_B, LAPTOP);
+	mesh_build_link(&f.b, SITE_3, LAPTOP);
+	f.t = mesh_topology_new(mesh_build_end(&f.b));
+	for (size_t i = 0; i < 2; i++) {
+		const char *prefix = i ? "10.10.0.100/32" : "10.40.0.0/24";
+
+		assert_candidates(&f, HUB_A, prefix, "=laptop hub-b>laptop");
+		assert_candidates(&f, HUB_B, prefix, "=laptop hub-a>laptop");
+		assert_candidates(&f, SITE_1, prefix, "hub-a>laptop hub-b>laptop");
+		assert_candidates(&f, SITE_3, prefix, "=laptop");
+	}
+	assert_candidates(&f, LAPTOP, "10.30.0.0/24", "hub-a>hub-b");
+	stop(&f);
+}
+
 static void overlay_addresses_never_move(void **state)
 {
 	struct fixture f;
@@ -345,6 +368,7 @@ int main(void)
 		cmocka_unit_test(candidates_of_a_prefix_with_two_origins),
 		cmocka_unit_test(weights),
 		cmocka_unit_test(a_clients_prefixes_have_one_candidate),
+		cmocka_unit_test(a_client_that_roams_has_one_by_each_server),
 		cmocka_unit_test(overlay_addresses_never_move),
 		cmocka_unit_test(a_full_mesh_is_direct_before_transit),
 		cmocka_unit_test(candidates_carry_what_the_inventory_says),
