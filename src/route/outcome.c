@@ -41,6 +41,8 @@ static struct decision_contender contender(const struct rib *rib, const struct r
 		origin = rib->peers.items[c->origin];
 		x.origin = origin_state(hop, origin, c);
 		x.takes_many = rib->max_owners == 1 || origin->takes_many;
+	} else if (reach_of(hop, c->origin) == RIB_REACH_LOST) {
+		x.origin = RIB_DOWN; /* a client that is at another server */
 	}
 	return x;
 }

@@ -120,7 +120,8 @@ static bool has_detour(const struct rib_set *s, uint32_t peer, uint32_t origin)
 	for (size_t i = 0; i < s->n; i++) {
 		const struct rib_candidate *c = &s->candidates[i];
 
-		if (c->transit && c->origin == origin && (peer == RIB_NOBODY || c->peer == peer))
+		if ((c->transit || peer == origin) && c->origin == origin &&
+			(peer == RIB_NOBODY || c->peer == peer))
 			return true;
 	}
 	return false;

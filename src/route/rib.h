@@ -210,6 +210,8 @@ struct rib_event {
 			enum rib_on_dead on_dead;
 			bool pinned;
 		} prefix;
+		/* Of an origin as its own next hop only LOST says anything: it has gone elsewhere,
+		 * and who else has it comes before it. */
 		struct {
 			uint32_t peer, origin;
 			enum rib_reach reach;

@@ -78,10 +78,10 @@ static enum rib_state origin_of(const struct oracle *o, const struct rib_candida
 	enum rib_state seen = o->known[c->origin] ? o->states[c->origin] : RIB_UP;
 	enum rib_reach reach = o->reaches[c->peer][c->origin];
 
-	if (!c->transit)
-		return RIB_UP;
 	if (reach == RIB_REACH_LOST)
 		return RIB_DOWN;
+	if (!c->transit)
+		return RIB_UP;
 	if (reach == RIB_REACH_POOR)
 		return RIB_LAST_RESORT;
 	if (reach == RIB_REACH_CLEAN)
