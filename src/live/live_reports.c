@@ -35,10 +35,9 @@ void live_reports_leave(struct live *l, struct peer *p)
 /* RFC 5881 section 3 is the model: the discriminator finds the session, the addresses must be its
  * own. */
 static struct peer *session_of(
-	const struct live *l, const struct report_part *part, const struct live_datagram *d)
+	const struct live *l, uint32_t discriminator, const struct live_datagram *d)
 {
-	struct peer *p =
-		map_get(l->by_discriminator, &part->discriminator, sizeof(part->discriminator));
+	struct peer *p = map_get(l->by_discriminator, &discriminator, sizeof(discriminator));
 
 	if (!p || !reports(&p->config))
 		return NULL;
@@ -52,20 +51,42 @@ static uint32_t nodes_max(const struct live *l)
 	return 2 * l->report.own.n_nodes + NODES_ROOM;
 }
 
+static bool is_sealed(struct peer *p, const struct live_datagram *d, instant now)
+{
+	return report_in_may(&p->heard, now) &&
+	       report_is_right(d->bytes, d->len, p->gate.auth.keys.receive);
+}
+
+static bool on_ages(struct live *l, const struct live_datagram *d, instant now)
+{
+	struct report_ages ages;
+	struct peer *p;
+
+	if (!report_decode_ages(&ages, d->bytes, d->len))
+		return false;
+	p = session_of(l, ages.discriminator, d);
+	if (!p || !is_sealed(p, d, now))
+		return false;
+	if (report_in_take_ages(&p->heard, &ages, now))
+		live_tell(l, LIVE_EVENT_REPORT, p, now);
+	return true;
+}
+
 bool live_on_report(struct live *l, const struct live_datagram *d, instant now)
 {
 	struct report_part part;
 	struct peer *p;
 
-	if (d->ttl != 255 || !report_decode(&part, d->bytes, d->len))
+	if (d->ttl != 255)
 		return false;
-	p = session_of(l, &part, d);
+	if (!report_decode(&part, d->bytes, d->len))
+		return on_ages(l, d, now);
+	p = session_of(l, part.discriminator, d);
 	if (!p)
 		return false;
 	if (!report_in_wants(&p->heard, &part))
 		return true;
-	if (!report_in_may(&p->heard, now) ||
-		!report_is_right(d->bytes, d->len, p->gate.auth.keys.receive))
+	if (!is_sealed(p, d, now))
 		return false;
 	if (report_in_take(&p->heard, &part, nodes_max(l)))
 		live_tell(l, LIVE_EVENT_REPORT, p, now);

@@ -18,12 +18,15 @@ void live_report_done(struct live_report *r)
 	free(r->lines);
 	free(r->takes_many);
 	free(r->by_word);
+	free(r->handshakes);
 	*r = (struct live_report){0};
 }
 
 void live_report_copy(const struct live_report *from, struct live_report *ret)
 {
 	*ret = *from;
+	ret->handshakes = NULL;
+	live_report_copy_handshakes(from, ret);
 	live_report_init_nodes(ret, from->n_nodes);
 	if (!from->n_nodes)
 		return;
@@ -43,4 +46,15 @@ bool live_report_eq(const struct live_report *a, const struct live_report *b)
 	return memcmp(a->lines, b->lines, a->n_nodes * sizeof(*a->lines)) == 0 &&
 	       memcmp(a->takes_many, b->takes_many, a->n_nodes * sizeof(*a->takes_many)) == 0 &&
 	       memcmp(a->by_word, b->by_word, a->n_nodes * sizeof(*a->by_word)) == 0;
+}
+
+void live_report_copy_handshakes(const struct live_report *from, struct live_report *ret)
+{
+	size_t n = from->n_handshakes;
+
+	free(ret->handshakes);
+	ret->n_handshakes = (uint32_t)n;
+	ret->handshakes = n ? mem_zalloc(n, sizeof(*ret->handshakes)) : NULL;
+	if (n)
+		memcpy(ret->handshakes, from->handshakes, n * sizeof(*ret->handshakes));
 }

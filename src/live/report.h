@@ -10,6 +10,9 @@
  * the key of the session, so nobody else can make or repeat one. Nodes are named by their place in
  * the inventory: what is said of nodes counts only between two that run the same one. A report
  * stands until the next one, or until the peer is down.
+ *
+ * Handshakes go in datagrams of their own, as ages, behind the report that they belong to; each
+ * counts by itself, and none that is older than one that was heard.
  */
 #ifndef SHUNT_LIVE_REPORT_H
 #define SHUNT_LIVE_REPORT_H
@@ -33,6 +36,13 @@ enum live_line {
 	LIVE_LINE_LOST,
 };
 
+/* When a client that has several servers last had a handshake with the speaker, who has it. */
+struct live_handshake {
+	uint32_t place;
+	instant at; /* by our own clock; of a peer's, no later than it was by more than the way of
+		       its word took */
+};
+
 /* All zero is an empty one. */
 struct live_report {
 	uint8_t digest[LIVE_DIGEST_LEN]; /* of the inventory */
@@ -43,6 +53,8 @@ struct live_report {
 	bool *takes_many; /* of each: it is known to take packets of one source from several peers
 			   */
 	bool *by_word;	  /* of each line that is poor: it is so by the other end's word alone */
+	struct live_handshake *handshakes; /* by place; told beside the rest, and not at once */
+	uint32_t n_handshakes;
 };
 
 /* Makes room for n nodes, of which nothing is said yet, in one that is empty. */
@@ -51,6 +63,9 @@ void live_report_init_nodes(struct live_report *r, uint32_t n);
 void live_report_done(struct live_report *r);
 /* ret is overwritten, not freed. */
 void live_report_copy(const struct live_report *from, struct live_report *ret);
+/* But for handshakes. */
 bool live_report_eq(const struct live_report *a, const struct live_report *b);
+/* Those of from in the place of ret's; copied. */
+void live_report_copy_handshakes(const struct live_report *from, struct live_report *ret);
 
 #endif

@@ -7,6 +7,8 @@
 
 #define VERSION 1
 #define KIND_REPORT 1
+#define KIND_HANDSHAKES 2
+#define AGE_LEN 8
 #define LINE_BITS 3
 #define TAKES_MANY 4
 #define BY_WORD 8
@@ -107,6 +109,75 @@ size_t report_encode(const struct live_report *r, unsigned part, const struct re
 	make_seal(out, len, to->key, out + len);
 	return len + REPORT_SEAL_LEN;
 }
+
+/* --- handshakes ----------------------------------------------------------------------------------
+ */
+
+unsigned report_n_ages(const struct live_report *r)
+{
+	return (r->n_handshakes + REPORT_HANDSHAKES_MAX - 1) / REPORT_HANDSHAKES_MAX;
+}
+
+static uint32_t age_ms(instant at, instant now)
+{
+	int64_t ms = instant_diff(now, at) / NS_PER_MS;
+
+	return ms < 0 ? 0 : ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+}
+
+size_t report_encode_ages(const struct live_report *r, unsigned which,
+	const struct report_address *to, instant now, uint8_t out[static LIVE_REPORT_DATAGRAM])
+{
+	uint32_t first = which * (uint32_t)REPORT_HANDSHAKES_MAX, n = r->n_handshakes - first;
+	size_t len;
+
+	assert(which < report_n_ages(r) && to->number);
+	n = n < REPORT_HANDSHAKES_MAX ? n : REPORT_HANDSHAKES_MAX;
+	len = REPORT_HEAD_LEN + n * AGE_LEN;
+	memset(out, 0, len);
+	out[AT_VERSION] = VERSION;
+	out[AT_KIND] = KIND_HANDSHAKES;
+	put(out + AT_LEN, len + REPORT_SEAL_LEN, 2);
+	put(out + AT_DISCRIMINATOR, to->discriminator, 4);
+	put(out + AT_NUMBER, to->number, 8);
+	put(out + AT_N_NODES, n, 4);
+	memcpy(out + AT_DIGEST, r->digest, sizeof(r->digest));
+	for (uint32_t i = 0; i < n; i++) {
+		const struct live_handshake *h = &r->handshakes[first + i];
+
+		put(out + AT_NODES + i * AGE_LEN, h->place, 4);
+		put(out + AT_NODES + i * AGE_LEN + 4, age_ms(h->at, now), 4);
+	}
+	make_seal(out, len, to->key, out + len);
+	return len + REPORT_SEAL_LEN;
+}
+
+bool report_decode_ages(struct report_ages *ret, const uint8_t *b, size_t len)
+{
+	uint32_t n;
+
+	if (len < REPORT_HEAD_LEN + REPORT_SEAL_LEN || len > LIVE_REPORT_DATAGRAM)
+		return false;
+	if (b[AT_VERSION] != VERSION || b[AT_KIND] != KIND_HANDSHAKES || get(b + AT_LEN, 2) != len)
+		return false;
+	n = (uint32_t)get(b + AT_N_NODES, 4);
+	if (!n || n > REPORT_HANDSHAKES_MAX ||
+		len != REPORT_HEAD_LEN + n * AGE_LEN + REPORT_SEAL_LEN || !get(b + AT_NUMBER, 8) ||
+		!get(b + AT_DISCRIMINATOR, 4))
+		return false;
+	ret->discriminator = (uint32_t)get(b + AT_DISCRIMINATOR, 4);
+	ret->number = get(b + AT_NUMBER, 8);
+	ret->n = n;
+	memcpy(ret->digest, b + AT_DIGEST, sizeof(ret->digest));
+	for (uint32_t i = 0; i < n; i++) {
+		ret->items[i].place = (uint32_t)get(b + AT_NODES + i * AGE_LEN, 4);
+		ret->items[i].age_ns = (int64_t)get(b + AT_NODES + i * AGE_LEN + 4, 4) * NS_PER_MS;
+	}
+	return true;
+}
+
+/* --- both ----------------------------------------------------------------------------------------
+ */
 
 size_t report_first_len(const uint8_t *bytes, size_t len)
 {

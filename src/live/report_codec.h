@@ -14,6 +14,13 @@
  *      whether it takes packets of one source from several peers; the fourth bit is 0
  *  ..  the seal: 16 bytes of BLAKE2b over all before, by the key of the session and the direction
  *
+ * Handshakes are of kind 2. Their head is the same, but
+ *
+ *   8  the datagram's own number, which only grows in the session
+ *  16  unused, 0 (4 bytes)         20  handshakes in it (4 bytes)
+ *  24  unused, 0 (8 bytes)
+ *  48  of each the client's place in the inventory (4 bytes), and its age in ms (4 bytes)
+ *
  * Every part but the last has REPORT_PART_NODES nodes. What another version or kind says is for
  * others.
  */
@@ -28,6 +35,8 @@
 #define REPORT_SEAL_LEN 16
 #define REPORT_PART_NODES (2 * (LIVE_REPORT_DATAGRAM - REPORT_HEAD_LEN - REPORT_SEAL_LEN))
 #define REPORT_PARTS_MAX 64 /* bits of a mask */
+#define REPORT_HANDSHAKES_MAX \
+	((LIVE_REPORT_DATAGRAM - REPORT_HEAD_LEN - REPORT_SEAL_LEN) / 8) /* in a datagram */
 
 /* For whom a datagram is. */
 struct report_address {
@@ -46,11 +55,30 @@ struct report_part {
 	uint32_t first, n;	 /* of them */
 };
 
+/* Handshakes, decoded: ages in place of instants. */
+struct report_ages {
+	uint32_t discriminator;
+	uint64_t number;
+	uint8_t digest[LIVE_DIGEST_LEN];
+	uint32_t n;
+	struct {
+		uint32_t place;
+		int64_t age_ns;
+	} items[REPORT_HANDSHAKES_MAX];
+};
+
 /* One at least. */
 unsigned report_n_parts(uint32_t n_nodes);
 /* Encodes and seals that part; returns its length. */
 size_t report_encode(const struct live_report *r, unsigned part, const struct report_address *to,
 	uint8_t out[static LIVE_REPORT_DATAGRAM]);
+/* Datagrams that the handshakes take; none without any. */
+unsigned report_n_ages(const struct live_report *r);
+/* Encodes and seals that one of them, as of now; returns its length. */
+size_t report_encode_ages(const struct live_report *r, unsigned which,
+	const struct report_address *to, instant now, uint8_t out[static LIVE_REPORT_DATAGRAM]);
+/* As report_decode. */
+bool report_decode_ages(struct report_ages *ret, const uint8_t *bytes, size_t len);
 /* Takes the first datagram off bytes that may be several; 0: there is none. */
 size_t report_first_len(const uint8_t *bytes, size_t len);
 /* Whether the form is right; it is sealed by whomever. */

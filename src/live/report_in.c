@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "live/report_in.h"
 
+#include "base/mem.h"
 #include <assert.h>
+#include <string.h>
 
 /* Digests: the parts of a few of the largest reports at once, and then a thousand a second. */
 #define BURST 256
@@ -42,6 +44,8 @@ static bool finish(struct report_in *in)
 {
 	bool differs = !in->whole.max_owners || !live_report_eq(&in->whole, &in->coming);
 
+	if (!memcmp(in->whole.digest, in->coming.digest, sizeof(in->coming.digest)))
+		live_report_copy_handshakes(&in->whole, &in->coming);
 	live_report_done(&in->whole);
 	in->whole = in->coming;
 	in->coming = (struct live_report){0};
@@ -64,10 +68,71 @@ bool report_in_take(struct report_in *in, const struct report_part *p, uint32_t 
 	return is_whole(in, p) && finish(in);
 }
 
+/* A handshake is one instant, of which each word tells no earlier than it was: the earliest is the
+ * nearest, unless it is another one. */
+#define SAME_HANDSHAKE (250 * NS_PER_MS)
+
+static uint32_t place_of(const struct live_report *r, uint32_t place)
+{
+	uint32_t low = 0, high = r->n_handshakes;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (r->handshakes[middle].place < place)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void insert_age(struct live_report *r, uint32_t i, const struct live_handshake *h)
+{
+	struct live_handshake *list =
+		mem_realloc(r->handshakes, r->n_handshakes + 1, sizeof(*list));
+
+	memmove(list + i + 1, list + i, (r->n_handshakes - i) * sizeof(*list));
+	list[i] = *h;
+	r->handshakes = list;
+	r->n_handshakes++;
+}
+
+static bool take_age(struct live_report *r, uint32_t place, instant at)
+{
+	uint32_t i = place_of(r, place);
+
+	if (i == r->n_handshakes || r->handshakes[i].place != place) {
+		insert_age(r, i, &(struct live_handshake){place, at});
+		return true;
+	}
+	int64_t younger = instant_diff(at, r->handshakes[i].at);
+
+	if (younger < 0 || younger >= SAME_HANDSHAKE)
+		r->handshakes[i].at = at;
+	return younger >= SAME_HANDSHAKE;
+}
+
+bool report_in_take_ages(struct report_in *in, const struct report_ages *a, instant now)
+{
+	bool differs = false;
+
+	if (a->number <= in->ages_heard || !in->whole.max_owners ||
+		memcmp(in->whole.digest, a->digest, sizeof(a->digest)) != 0)
+		return false;
+	in->ages_heard = a->number;
+	for (uint32_t i = 0; i < a->n; i++)
+		if (a->items[i].place < in->whole.n_nodes)
+			differs |= take_age(&in->whole, a->items[i].place,
+				instant_add(now, -a->items[i].age_ns));
+	return differs;
+}
+
 void report_in_renew(struct report_in *in)
 {
 	live_report_done(&in->coming);
 	in->heard = in->number = in->got = 0;
+	in->ages_heard = 0;
 }
 
 void report_in_reopen(struct report_in *in)

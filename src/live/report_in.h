@@ -20,6 +20,7 @@ struct report_in {
 	struct live_report whole;  /* what stands; max_owners 0: none */
 	bool is_cut;		   /* of the last one just the head was taken */
 	struct budget budget;	   /* of digests */
+	uint64_t ages_heard;	   /* the number of the last handshakes in this session */
 };
 
 /* Whether it may say something new, and may be looked at; costs nothing to ask. */
@@ -29,6 +30,9 @@ bool report_in_may(struct report_in *in, instant now);
 /* A part whose seal is right, which was wanted; true if another report stands now than before.
  * nodes_max: of larger meshes nothing is heard but the head. */
 bool report_in_take(struct report_in *in, const struct report_part *p, uint32_t nodes_max);
+/* Handshakes whose seal is right, of the session and newer than what was heard; true if a client
+ * has had another one. Those that belong to another report than the one that stands don't count. */
+bool report_in_take_ages(struct report_in *in, const struct report_ages *a, instant now);
 /* Another session: its numbers start anew. What stands goes on to stand. */
 void report_in_renew(struct report_in *in);
 /* If of the last one just the head was taken: it is wanted again when it comes again. */

@@ -32,8 +32,10 @@ void report_out_tell(struct report_out *o, const struct live_report *r, instant 
 		fitting.n_nodes = 0;
 	live_report_done(&o->next);
 	o->next_at = INSTANT_NEVER;
-	if (o->own.max_owners && live_report_eq(&o->own, &fitting))
+	if (o->own.max_owners && live_report_eq(&o->own, &fitting)) {
+		live_report_copy_handshakes(&fitting, &o->own);
 		return;
+	}
 	live_report_copy(&fitting, &o->next);
 	o->next_at = instant_max(now, instant_add(o->changed_at, LIVE_REPORT_APART));
 }
@@ -108,9 +110,19 @@ size_t report_out_encode(struct report_out *o, struct report_target *t,
 	struct report_address to = {key, t->discriminator, o->number};
 	size_t len;
 
+	unsigned n_parts = report_n_parts(o->own.n_nodes);
+
 	assert(t->discriminator && o->own.max_owners);
-	len = report_encode(&o->own, t->part, &to, out);
-	if (++t->part == report_n_parts(o->own.n_nodes)) {
+	if (t->part < n_parts) {
+		len = report_encode(&o->own, t->part, &to, out);
+	} else if (t->part - n_parts >= report_n_ages(&o->own)) {
+		t->part = 0; /* there are fewer now */
+		len = report_encode(&o->own, 0, &to, out);
+	} else {
+		to.number = ++o->ages_number;
+		len = report_encode_ages(&o->own, t->part - n_parts, &to, now, out);
+	}
+	if (++t->part >= n_parts + report_n_ages(&o->own)) {
 		t->part = 0;
 		heap_set(&o->due, &t->timer, next_time(t, now));
 	}

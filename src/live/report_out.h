@@ -18,6 +18,7 @@ struct report_out {
 	instant next_at;	 /* INSTANT_NEVER: it doesn't change */
 	instant changed_at;	 /* when own became what it is; before all time: never */
 	uint64_t number;	 /* of own, from 1 */
+	uint64_t ages_number;	 /* of the last datagram of handshakes, whoever got it */
 	struct heap due;	 /* report_target.timer of those with a session */
 	struct budget pace;
 	instant free_at; /* a portion has been sent: the next one from here on */
@@ -28,7 +29,7 @@ struct report_target {
 	struct heap_node timer;
 	uint32_t discriminator; /* the peer's; 0: no session with it */
 	unsigned again;		/* so many more times soon */
-	unsigned part;		/* the next to be sent */
+	unsigned part;		/* the next to be sent; behind the parts, handshakes */
 	uint64_t random;	/* of the time until the next */
 };
 

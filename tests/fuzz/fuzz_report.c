@@ -36,6 +36,23 @@ static size_t seal_again(const struct report_part *p, uint8_t out[static LIVE_RE
 	return len;
 }
 
+/* Handshakes: as many as fit, of nodes that there are, each place once and in order. */
+static void check_ages(struct report_in *in, const uint8_t *bytes, size_t len)
+{
+	struct report_ages a;
+
+	if (!report_decode_ages(&a, bytes, len))
+		return;
+	assert(a.n && a.n <= REPORT_HANDSHAKES_MAX && a.number);
+	report_in_take_ages(in, &a, (instant){1000 * NS_PER_S});
+	for (uint32_t i = 0; i < in->whole.n_handshakes; i++) {
+		const struct live_handshake *h = &in->whole.handshakes[i];
+
+		assert(h->place < in->whole.n_nodes);
+		assert(!i || h->place > in->whole.handshakes[i - 1].place);
+	}
+}
+
 static void check(struct report_in *in, const uint8_t *bytes, size_t len)
 {
 	uint8_t *exact = malloc(len ? len : 1), again[LIVE_REPORT_DATAGRAM];
@@ -56,6 +73,7 @@ static void check(struct report_in *in, const uint8_t *bytes, size_t len)
 		assert(!whole || whole->n_nodes <= NODES_MAX);
 		assert(in->coming.n_nodes <= NODES_MAX && (!in->number || in->number > in->heard));
 	}
+	check_ages(in, exact, len);
 	free(exact);
 }
 

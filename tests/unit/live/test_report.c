@@ -165,6 +165,135 @@ static void test_numbers(void **state)
 	live_report_done(&r);
 }
 
+/* --- handshakes --- */
+
+static struct live_report with_handshakes(struct chance *c, uint32_t n_nodes, uint32_t n)
+{
+	struct live_report r = make(c, n_nodes);
+
+	r.n_handshakes = n;
+	r.handshakes = mem_zalloc(n + 1, sizeof(*r.handshakes));
+	for (uint32_t i = 0; i < n; i++)
+		r.handshakes[i] = (struct live_handshake){2 * i, at(-(int64_t)i * S)};
+	return r;
+}
+
+/* Encoded at one time, heard at another. */
+static bool hear_ages(struct report_in *in, const struct live_report *r, unsigned which,
+	uint64_t number, instant sent, instant heard)
+{
+	uint8_t bytes[LIVE_REPORT_DATAGRAM];
+	struct report_address to = {key, 77, number};
+	size_t len = report_encode_ages(r, which, &to, sent, bytes);
+	struct report_part p;
+	struct report_ages a;
+
+	assert_false(report_decode(&p, bytes, len)); /* nothing to who knows reports alone */
+	assert_true(report_is_right(bytes, len, key) && !report_is_right(bytes, len, other_key));
+	assert_int_equal(report_first_len(bytes, len), len);
+	for (size_t short_by = 1; short_by < len; short_by += 7)
+		assert_false(report_decode_ages(&a, bytes, len - short_by));
+	assert_true(report_decode_ages(&a, bytes, len));
+	assert_int_equal(a.discriminator, 77);
+	return report_in_take_ages(in, &a, heard);
+}
+
+static void hear_whole(struct report_in *in, const struct live_report *r, uint64_t number)
+{
+	uint8_t bytes[LIVE_REPORT_DATAGRAM];
+
+	for (unsigned k = 0; k < report_n_parts(r->n_nodes); k++)
+		take(in, bytes,
+			report_encode(r, k, &(struct report_address){key, 77, number}, bytes));
+}
+
+static void test_handshakes_are_told_as_ages(void **state)
+{
+	struct chance c = chance_start("handshakes");
+	struct live_report r = with_handshakes(&c, 600, 300), other;
+	struct report_in in = {0};
+	const struct live_report *whole;
+
+	assert_int_equal(report_n_ages(&r), 3);
+	assert_false(hear_ages(&in, &r, 0, 1, at(0), at(0))); /* of no report that was heard */
+	hear_whole(&in, &r, 1);
+	for (unsigned k = 3; k-- > 0;)
+		assert_true(hear_ages(&in, &r, k, 4 - k, at(0), at(100 * MS)));
+	whole = report_in_whole(&in);
+	assert_int_equal(whole->n_handshakes, 300);
+	for (uint32_t i = 0; i < 300; i++) {
+		assert_int_equal(whole->handshakes[i].place, 2 * i);
+		assert_int_equal(whole->handshakes[i].at.ns, at(100 * MS - i * S).ns);
+	}
+	/* Again, with less delay: nearer to what it was, and nothing new. */
+	assert_false(hear_ages(&in, &r, 0, 9, at(5 * S), at(5 * S)));
+	assert_int_equal(whole->handshakes[0].at.ns, at(0).ns);
+	assert_false(hear_ages(&in, &r, 0, 9, at(5 * S), at(5 * S + 900 * MS))); /* heard already */
+	/* Later than it was by its way is no other; a really younger one is. */
+	assert_false(hear_ages(&in, &r, 0, 10, at(5 * S), at(5 * S + 200 * MS)));
+	assert_int_equal(whole->handshakes[0].at.ns, at(0).ns);
+	for (unsigned i = 0; i < 2; i++) { /* a client that is started anew has one soon */
+		r.handshakes[0].at = at(120 * S + i * 500 * MS);
+		assert_true(hear_ages(&in, &r, 0, 11 + i, at(121 * S), at(121 * S)));
+		assert_int_equal(whole->handshakes[0].at.ns, r.handshakes[0].at.ns);
+	}
+	/* The next report has them, too; one of another inventory hasn't. */
+	hear_whole(&in, &r, 2);
+	assert_int_equal(report_in_whole(&in)->n_handshakes, 300);
+	other = make(&c, 600);
+	hear_whole(&in, &other, 3);
+	assert_int_equal(report_in_whole(&in)->n_handshakes, 0);
+	assert_false(hear_ages(&in, &r, 0, 13, at(121 * S), at(121 * S)));
+	/* Another session begins its numbers anew. */
+	report_in_renew(&in);
+	hear_whole(&in, &r, 1);
+	assert_true(hear_ages(&in, &r, 0, 1, at(121 * S), at(121 * S)));
+	live_report_done(&r);
+	live_report_done(&other);
+	report_in_done(&in);
+}
+
+/* Those that changed go with the next round; nobody is told anew for them alone. */
+static void test_handshakes_follow_the_parts(void **state)
+{
+	struct chance c = chance_start("rounds");
+	struct live_report r = with_handshakes(&c, 4, 2);
+	struct report_target t = {0};
+	struct report_out o;
+	uint8_t bytes[LIVE_REPORT_DATAGRAM];
+	struct report_part p;
+	struct report_ages a;
+	size_t len;
+
+	report_out_init(&o);
+	report_out_tell(&o, &r, at(0));
+	assert_true(report_out_step(&o, at(0)));
+	report_out_session(&o, &t, 77, at(0));
+	assert_ptr_equal(report_out_due(&o, at(0)), &t);
+	len = report_out_encode(&o, &t, key, at(0), bytes);
+	assert_true(report_decode(&p, bytes, len));
+	assert_ptr_equal(report_out_due(&o, at(0)), &t);
+	len = report_out_encode(&o, &t, key, at(0), bytes);
+	assert_true(report_decode_ages(&a, bytes, len));
+	assert_int_equal(a.n, 2);
+	assert_int_equal(a.items[1].age_ns, S);
+	assert_null(report_out_due(&o, at(0)));
+	r.handshakes[0].at = at(50 * MS);
+	report_out_tell(&o, &r, at(100 * MS));
+	assert_false(report_out_step(&o, at(150 * MS)));
+	assert_ptr_equal(report_out_due(&o, at(250 * MS)), &t);
+	report_out_encode(&o, &t, key, at(250 * MS), bytes);
+	/* There are none any more, in the middle of a round. */
+	r.n_handshakes = 0;
+	report_out_tell(&o, &r, at(250 * MS));
+	len = report_out_encode(&o, &t, key, at(250 * MS), bytes);
+	assert_true(report_decode(&p, bytes, len));
+	assert_null(report_out_due(&o, at(250 * MS)));
+	live_report_done(&r);
+	report_out_forget(&o, &t);
+	report_out_done(&o);
+}
+
 static void test_budget(void **state)
 {
 	struct report_in in = {0};
@@ -269,6 +398,8 @@ int main(void)
 		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_merged),
 		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_handshakes_are_told_as_ages),
+		cmocka_unit_test(test_handshakes_follow_the_parts),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_portions),
 		cmocka_unit_test(test_spread),
