@@ -133,7 +133,9 @@ static void pass_over(struct refinement *r, const struct rib_answer *a, uint32_t
 
 	if (rib_peer_state(r->rib, peer) != RIB_UP)
 		return;
-	if (!r->table->has_levels && !map_get(r->relays, &peer, sizeof(peer)))
+	if (c && r->table->roams && r->table->roams(c->origin, r->table->data))
+		conclude_reach(r, c, RIB_REACH_LOST);
+	else if (!r->table->has_levels && !map_get(r->relays, &peer, sizeof(peer)))
 		conclude_state(r, peer);
 	else if (c && c->transit)
 		conclude_reach(r, c, RIB_REACH_LOST);

@@ -10,6 +10,9 @@
  * of all others.
  * - else it was the hub that said that it had lost the node behind.
  *
+ * - of a client with several servers it was the one by which it doesn't go, or, on a server, the
+ *   client itself: another had it.
+ *
  * A prefix that goes by a hub to a node that we ourselves hold for dead, where nobody would have it
  * by the rules, says that this hub still had the node; and one that goes by several that the node
  * takes packets from several.
@@ -33,8 +36,11 @@ typedef VEC(struct rib_event) adoption_events;
 
 struct adoption_table {
 	adoption_found_fn *find;
-	void *data; /* find's */
+	void *data;
 	bool has_levels;
+	/* Of an origin: a client with several servers, of which one has it. NULL: there are none.
+	 */
+	bool (*roams)(uint32_t origin, void *data);
 };
 
 /* Given a RIB with all candidates, in which peers stand as the table's levels say, or without

@@ -19,7 +19,8 @@ static enum rib_on_dead rib_on_dead_of(enum mesh_on_dead d)
  * What never moves: a direct peer's own overlay address, where its liveness is measured, and what a
  * client carries, as seen from the hub or peer that it connects to. An idle client is silent for as
  * long as it likes; taking its allowed IPs away would lose the first packets when it speaks again,
- * and nobody else could carry them meanwhile.
+ * and nobody else could carry them meanwhile. What a client carries that roams moves, but for
+ * nothing else than that another server has it.
  */
 static bool is_pinned(const struct mesh_view *v, const struct mesh_candidate *c, size_t n)
 {
@@ -27,10 +28,11 @@ static bool is_pinned(const struct mesh_view *v, const struct mesh_candidate *c,
 	       (c->address || v->inv->nodes[c->origin].role == MESH_CLIENT);
 }
 
-/* A direct peer's address has just that candidate, whatever hubs could relay to it. */
-static bool is_own_address_of_peer(const struct mesh_candidate *c)
+/* A direct peer's address has just that candidate, whatever hubs could relay to it; not a client's,
+ * which may roam to another server. */
+static bool is_own_address_of_peer(const struct mesh_view *v, const struct mesh_candidate *c)
 {
-	return c->address && !c->transit;
+	return c->address && !c->transit && v->inv->nodes[c->origin].role != MESH_CLIENT;
 }
 
 /* The candidates of one prefix in a view. */
@@ -79,7 +81,7 @@ static struct rib_event make_event(const struct mesh_view *v, const uint32_t *id
 	for (size_t i = r.first; i < r.end; i++)
 		room[i - r.first] = mesh_rib_candidate(&v->candidates[i], ids);
 	e.u.prefix.candidates = room;
-	e.u.prefix.n = is_own_address_of_peer(first) ? 1 : r.end - r.first;
+	e.u.prefix.n = is_own_address_of_peer(v, first) ? 1 : r.end - r.first;
 	e.u.prefix.on_dead = rib_on_dead_of(first->on_dead);
 	e.u.prefix.pinned = is_pinned(v, first, e.u.prefix.n);
 	return e;

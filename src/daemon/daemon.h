@@ -69,6 +69,7 @@ struct daemon_drainer {
 	void *arg;
 };
 
+struct client_watch;
 struct reload;
 struct routing_status;
 struct transit_watch;
@@ -150,6 +151,7 @@ struct daemon {
 	unsigned seconds;		    /* since the start, as the timer counts */
 	struct device_reader *reader;	    /* reads the device into mirror when somebody asks */
 	struct diagnosis *diagnosis;
+	struct client_watch *client_watch;
 	struct routing_status *routing;
 	struct bfd_filter *bfd_filter;
 	struct transit_watch *transit;

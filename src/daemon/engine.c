@@ -146,6 +146,9 @@ void engine_step(
 	case ENGINE_ROUTES:
 		engine_on_routes(e, event, now, ret);
 		break;
+	case ENGINE_HANDSHAKES:
+		engine_on_handshakes(e, event, now, ret);
+		break;
 	case ENGINE_NEWS:
 		looks_on_news(&e->looks, now);
 		break;

@@ -50,9 +50,10 @@ enum engine_event_type {
 	ENGINE_REPORT,	   /* report: a peer's, another than before */
 	ENGINE_RESOLVED,   /* resolved: answers RESOLVE */
 	ENGINE_ROUTES, /* routes: what the kernel's routes say of prefixes, of that generation */
-	ENGINE_NEWS,   /* the kernel has some */
-	ENGINE_DRAIN,  /* drain: is asked for */
-	ENGINE_TIME,   /* nothing but that time passes */
+	ENGINE_HANDSHAKES, /* handshakes: the device was read for these alone */
+	ENGINE_NEWS,	   /* the kernel has some */
+	ENGINE_DRAIN,	   /* drain: is asked for */
+	ENGINE_TIME,	   /* nothing but that time passes */
 	/* Outcomes of actions. */
 	ENGINE_MOVED,	     /* err */
 	ENGINE_SYNCED,	     /* synced */
@@ -102,6 +103,10 @@ struct engine_event {
 			const struct live_report *report; /* copied; NULL: there is none any more */
 		} report;
 		struct engine_routes routes;
+		struct {
+			const struct device_state *device;
+			int64_t wall_ns; /* the wall clock of now */
+		} handshakes;
 		struct {
 			uint32_t peer;
 			const sock_addr *addrs;

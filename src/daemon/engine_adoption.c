@@ -94,7 +94,7 @@ enum rib_state engine_found_state(const struct engine_found *f, const struct gen
 {
 	const struct device_peer *m = device_state_peer(f->device, &p->node->public_key);
 
-	if (!m || !is_in_use(f, p, m))
+	if (!m || p->roams || !is_in_use(f, p, m))
 		return engine_unheard(p);
 	return f->has_levels ? state_of_level(m->level) : RIB_UP;
 }
@@ -172,9 +172,19 @@ static bool find(const ip_prefix *prefix, struct adoption_found *ret, void *foun
 	return ret->n;
 }
 
+static bool roams(uint32_t origin, void *found)
+{
+	const struct engine_found *f = found;
+
+	for (size_t i = 0; i < f->gen->inv->n_nodes; i++)
+		if (f->gen->ids[i] == origin)
+			return f->gen->roams[i];
+	return false;
+}
+
 void engine_found_refine(struct engine *e, struct engine_found *f, instant now)
 {
-	struct adoption_table table = {find, f, f->has_levels};
+	struct adoption_table table = {find, f, f->has_levels, roams};
 	adoption_events events = {0};
 
 	note_prefixes(f);

@@ -108,6 +108,11 @@ void engine_take_first_routes(struct engine *e, const struct engine_routes *r);
 /* After the generation in force took the place of before, or of none: NULL. */
 void engine_expect_routes(struct engine *e, const struct generation *before);
 
+/* --- handshakes (engine_sync.c) --- */
+
+void engine_on_handshakes(
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *out);
+
 /* --- generations (engine_generation.c) --- */
 
 void engine_on_generation(

@@ -47,10 +47,46 @@ static unsigned used_owners(const struct engine *e, const struct device_state *d
 	return n < e->max_owners ? n : e->max_owners;
 }
 
+/* In doubt it was once, before all of which more is known. */
+static instant handshake_at(const struct engine *e, const struct generation_peer *p, instant now)
+{
+	int64_t age = handshakes_age(e->handshakes, &p->node->public_key, now);
+
+	if (age == HANDSHAKE_NEVER)
+		return INSTANT_NEVER;
+	return age == HANDSHAKE_UNKNOWN ? (instant){0} : instant_add(now, -age);
+}
+
+static void look_at_handshakes(
+	struct engine *e, const struct device_state *device, int64_t wall_ns, instant now)
+{
+	VEC(struct reports_handshake) list = {0};
+
+	handshakes_look(e->handshakes, device, wall_ns, now);
+	for (size_t i = 0; e->gen->has_roaming && i < e->gen->n_peers; i++) {
+		const struct generation_peer *p = &e->gen->peers[i];
+
+		if (p->roams)
+			vec_push(&list,
+				((struct reports_handshake){p->id, handshake_at(e, p, now)}));
+	}
+	reports_on_handshakes(e->reports, list.items, list.n, now);
+	vec_done(&list);
+}
+
+void engine_on_handshakes(
+	struct engine *e, const struct engine_event *event, instant now, engine_actions *out)
+{
+	if (!e->is_probing)
+		return;
+	look_at_handshakes(e, event->u.handshakes.device, event->u.handshakes.wall_ns, now);
+	engine_take_reports(e, out);
+}
+
 static void take_device(struct engine *e, const struct device_state *device, int64_t wall_ns,
 	instant now, engine_actions *out)
 {
-	handshakes_look(e->handshakes, device, wall_ns, now);
+	look_at_handshakes(e, device, wall_ns, now);
 	e->device_has_many = device->max_owners > 1;
 	reports_set_max_owners(e->reports, used_owners(e, device));
 	for (size_t i = 0; i < e->gen->n_peers; i++) {

@@ -16,6 +16,14 @@ static enum rib_state rib_state_of(enum live_state s)
 	}
 }
 
+/* One that roams may be idle here, and is at another server only if that has it. */
+static enum rib_state verdict_state(const struct engine *e, const struct live_event *v)
+{
+	const struct generation_peer *p = generation_peer_by_id(e->gen, v->peer);
+
+	return p && p->roams ? RIB_UP : rib_state_of(v->state);
+}
+
 enum live_state engine_live_state(enum rib_state s)
 {
 	return s == RIB_UP ? LIVE_UP : s == RIB_LAST_RESORT ? LIVE_LAST_RESORT : LIVE_DOWN;
@@ -37,7 +45,7 @@ enum live_probe engine_probe_of(const struct generation_peer *p)
 
 enum rib_state engine_unheard(const struct generation_peer *p)
 {
-	return engine_probe_of(p) == LIVE_PROBE_NONE ? RIB_UP : RIB_DOWN;
+	return engine_probe_of(p) == LIVE_PROBE_NONE || p->roams ? RIB_UP : RIB_DOWN;
 }
 
 static struct live_peer_config probe_config(const struct engine *e, const struct generation_peer *p)
@@ -186,7 +194,7 @@ static bool is_of_now(const struct engine *e, const struct live_event *v)
 static bool counts(const struct engine *e, const struct live_event *v, bool asked)
 {
 	return v->type == LIVE_EVENT_PEER && is_of_now(e, v) &&
-	       (!asked || rib_peer_state(e->rib, v->peer) != rib_state_of(v->state));
+	       (!asked || rib_peer_state(e->rib, v->peer) != verdict_state(e, v));
 }
 
 static void emit_verdict(
@@ -230,7 +238,7 @@ void engine_on_verdicts(
 		if (!counts(e, &v[i], event->type == ENGINE_PROBED))
 			continue;
 		r.u.peer.id = v[i].peer;
-		r.u.peer.state = rib_state_of(v[i].state);
+		r.u.peer.state = verdict_state(e, &v[i]);
 		vec_push(&events, r);
 		vec_push(&told, i);
 	}

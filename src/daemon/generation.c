@@ -100,8 +100,18 @@ static void make_for_engine(struct generation *g)
 	g->announcers = mesh_announcers_new(g->inv);
 }
 
+static void find_roaming(struct generation *g)
+{
+	g->roams = mem_zalloc(g->inv->n_nodes + 1, sizeof(*g->roams));
+	for (unsigned i = 0; i < g->inv->n_nodes; i++) {
+		g->roams[i] = mesh_roams(g->topology, i);
+		g->has_roaming |= g->roams[i];
+	}
+}
+
 static void make_peers(struct generation *g, generation_psk_fn *read_psk)
 {
+	find_roaming(g);
 	g->ids = mem_zalloc(g->inv->n_nodes + 1, sizeof(*g->ids));
 	for (size_t i = 0; i < g->inv->n_nodes; i++)
 		g->ids[i] = names_id(&g->names, g->inv->nodes[i].name);
@@ -113,6 +123,8 @@ static void make_peers(struct generation *g, generation_psk_fn *read_psk)
 		p->view = &g->view.peers[i];
 		p->node = &g->inv->nodes[p->view->node];
 		p->id = g->ids[p->view->node];
+		p->roams = g->roams[p->view->node] &&
+			   mesh_is_server(g->topology, g->self->index, p->view->node);
 		if (p->view->preshared_key_file)
 			p->psk_error =
 				read_psk ? read_psk(&p->psk, p->view->preshared_key_file) : -ENOENT;
@@ -185,6 +197,7 @@ static void generation_free(struct generation *g)
 	map_free(g->by_key);
 	secret_free(g->peers, (g->n_peers + 1) * sizeof(*g->peers));
 	free(g->ids);
+	free(g->roams);
 	free(g->addresses);
 	free(g->overlays);
 	free(g->sources);

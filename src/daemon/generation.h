@@ -21,6 +21,7 @@ struct generation_peer {
 	const struct mesh_view_peer *view;
 	const struct mesh_node *node;
 	uint32_t id;   /* of names.h */
+	bool roams;    /* a client of ours and of other servers: daemon/reports.h */
 	int psk_error; /* of reading it, negative errno; 0: none is wanted, or it is there */
 	wg_key psk;    /* zero: none */
 };
@@ -51,6 +52,8 @@ struct generation {
 	struct generation_peer *peers;	 /* as view.peers */
 	size_t n_peers;
 	struct map *by_id, *by_key; /* of peers */
+	bool *roams;		    /* by place: a client with several servers */
+	bool has_roaming;
 	/* Ours, as the interface gets them: with the length of their overlay; with a routing engine
 	 * of host length, and behind them the fixed link-local one. */
 	ip_prefix *addresses;

@@ -213,7 +213,7 @@ static void find_lines(struct search *s)
 	for (size_t i = 0; i < g->inv->n_nodes; i++) {
 		uint32_t node = g->ids[i];
 
-		if (node == self_id(s))
+		if (node == self_id(s) || g->inv->nodes[i].role == MESH_CLIENT)
 			continue;
 		look_at_line(s, self_id(s), node);
 		look_at_own_line(s, node);

@@ -9,7 +9,7 @@ struct reports *reports_new(void)
 {
 	struct reports *r = mem_zalloc(1, sizeof(*r));
 
-	r->unheard_at = INSTANT_NEVER;
+	r->unheard_at = r->away_at = INSTANT_NEVER;
 	r->report.max_owners = 1;
 	return r;
 }
@@ -124,6 +124,14 @@ static void forget_lines(struct reporter *s, instant now)
 		set_line(s, node, LIVE_LINE_UNKNOWN, now);
 }
 
+/* Elsewhere, which isn't lost. */
+static bool is_client(const struct reports *r, uint32_t node)
+{
+	int64_t place = reports_place(r, node);
+
+	return place >= 0 && r->gen->inv->nodes[place].role == MESH_CLIENT;
+}
+
 /* What is kept of anybody. */
 static void take_few(const struct reports *r, struct reporter *s, instant now)
 {
@@ -139,7 +147,8 @@ static void take_few(const struct reports *r, struct reporter *s, instant now)
 			of_us.line = (enum live_line)s->report.lines[i];
 			s->is_of_us_by_word = s->report.by_word[i];
 		}
-		if (s->report.lines[i] == LIVE_LINE_LOST && s->lost.n < REPORTS_LOST_MAX)
+		if (s->report.lines[i] == LIVE_LINE_LOST && s->lost.n < REPORTS_LOST_MAX &&
+			!is_client(r, node))
 			vec_push(&s->lost, node);
 	}
 	if (s->of_us.line != of_us.line)
@@ -288,13 +297,21 @@ static void know_inventory(struct reports *r)
 	memcpy(r->known[0].digest, r->gen->digest, LIVE_DIGEST_LEN);
 }
 
+static struct own_line new_line(enum rib_reach away_told)
+{
+	return (struct own_line){.unheard_until = INSTANT_NEVER,
+		.handshake = INSTANT_NEVER,
+		.away_until = INSTANT_NEVER,
+		.away_told = away_told};
+}
+
 static void fit(struct reports *r)
 {
 	size_t n = r->gen->names.texts.n, before = r->own.n;
 
 	reports_fit(&r->own, n);
 	for (size_t i = before; i < n; i++)
-		r->own.items[i].unheard_until = INSTANT_NEVER;
+		r->own.items[i] = new_line(RIB_REACH_UNKNOWN);
 	reports_fit(&r->reporters, n);
 	reports_fit(&r->many, n);
 	reports_fit(&r->places, n);
@@ -311,7 +328,7 @@ static void drop_gone(struct reports *r, instant now)
 
 		if (generation_peer_by_id(r->gen, id))
 			continue;
-		r->own.items[id] = (struct own_line){.unheard_until = INSTANT_NEVER};
+		r->own.items[id] = new_line(r->own.items[id].away_told);
 		if (!s)
 			continue;
 		s->is_there = false;
@@ -337,6 +354,9 @@ void reports_set(struct reports *r, const struct generation *g, instant now)
 	}
 	reports_own_renew(r, now);
 	update_all_many(r);
+	reports_clients_update(r, now);
+	for (size_t id = 0; id < r->own.n; id++)
+		r->is_away_dirty |= r->own.items[id].away_told != RIB_REACH_UNKNOWN;
 }
 
 void reports_set_max_owners(struct reports *r, unsigned max_owners)
@@ -373,7 +393,9 @@ static void recall_reach(struct reports *r, const struct rib_event *e, instant n
 void reports_recall(struct reports *r, const struct rib_event *event, instant now)
 {
 	r->at = now;
-	if (event->type == RIB_EVENT_REACH)
+	if (event->type == RIB_EVENT_REACH && event->u.reach.peer == event->u.reach.origin)
+		reports_recall_away(r, event->u.reach.peer, now);
+	else if (event->type == RIB_EVENT_REACH)
 		recall_reach(r, event, now);
 	else
 		r->many.items[event->u.takes_many.id] = (struct takes_many){
@@ -413,6 +435,14 @@ static void lose(struct reporter *s, instant now)
 	s->forget_at = instant_add(now, REPORTS_FORGET);
 }
 
+/* ... but for clients, which we have then, if anybody does. */
+static void lose_claims(struct reports *r, struct reporter *s, instant now)
+{
+	lose(s, now);
+	if (s && s->lines.n)
+		reports_clients_update(r, now);
+}
+
 void reports_on_verdict(struct reports *r, const struct live_event *v, instant now)
 {
 	const struct generation_peer *p = generation_peer_by_id(r->gen, v->peer);
@@ -428,7 +458,7 @@ void reports_on_verdict(struct reports *r, const struct live_event *v, instant n
 	o->was_lost &= v->state == LIVE_DOWN;
 	if (v->state == LIVE_DOWN && reports_reporter(r, v->peer) &&
 		reports_reporter(r, v->peer)->is_there)
-		lose(reports_reporter(r, v->peer), now);
+		lose_claims(r, reports_reporter(r, v->peer), now);
 	reports_own_update(r, p, now);
 }
 
@@ -471,8 +501,10 @@ void reports_on_report(
 		take_report(r, s, report);
 		understand(r, s, now);
 		take_many_of(r, p, report);
+		if (p->node->role == MESH_HUB)
+			reports_clients_update(r, now);
 	} else {
-		lose(s, now);
+		lose_claims(r, s, now);
 	}
 	reports_own_update(r, p, now);
 }
@@ -496,6 +528,8 @@ void reports_on_time(struct reports *r, instant now)
 	}
 	if (has_forgotten)
 		update_all_many(r);
+	if (has_forgotten || !instant_before(now, r->away_at))
+		reports_clients_update(r, now);
 	if (instant_before(now, r->unheard_at))
 		return;
 	find_unheard(r, now);
@@ -504,8 +538,10 @@ void reports_on_time(struct reports *r, instant now)
 
 instant reports_deadline(const struct reports *r)
 {
-	instant at = r->is_many_dirty ? r->at : r->unheard_at;
+	instant at = instant_min(r->unheard_at, r->away_at);
 
+	if (r->is_many_dirty || r->is_away_dirty)
+		at = r->at;
 	for (size_t i = 0; i < r->reporters.n; i++) {
 		const struct reporter *s = r->reporters.items[i];
 

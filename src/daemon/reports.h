@@ -9,6 +9,8 @@
  * promise does. What was known of whether nodes take packets from several peers stands until
  * somebody who can know says otherwise.
  *
+ * Of clients with several servers these tell which of them has it (reports_clients.c).
+ *
  * A peer that is lost moves by its level alone: what it said is forgotten a moment later, unless
  * it is back with a word of its own. The RIB hears of all in slices (reports_take), so that nothing
  * that a report says keeps a verdict waiting.
@@ -57,6 +59,14 @@ void reports_on_verdict(struct reports *r, const struct live_event *v, instant n
 /* NULL: its report stands no more. Copied. */
 void reports_on_report(
 	struct reports *r, uint32_t peer, const struct live_report *report, instant now);
+/* A client that roams, and when it last had a handshake with us; INSTANT_NEVER: never. */
+struct reports_handshake {
+	uint32_t client;
+	instant at;
+};
+/* As the device says; of who isn't in the list nothing is new. */
+void reports_on_handshakes(
+	struct reports *r, const struct reports_handshake *list, size_t n, instant now);
 void reports_on_time(struct reports *r, instant now);
 /* When reports_on_time or reports_take are due at the latest; INSTANT_NEVER. */
 instant reports_deadline(const struct reports *r);

@@ -27,6 +27,10 @@ struct own_line {
 	instant unheard_until; /* probed and not heard: INSTANT_NEVER: not probed yet */
 	instant since;	       /* of its value in our report */
 	enum takes takes;      /* by its own last word, also while it is down */
+	/* Of a client that roams: */
+	instant handshake;	  /* the last one with us; INSTANT_NEVER: none is known */
+	instant away_until;	  /* the device was found to have it elsewhere; or INSTANT_NEVER */
+	enum rib_reach away_told; /* what the RIB has heard of that it is elsewhere */
 };
 
 /* A peer that has reported, or of which something was recalled. Of one that relays nothing only
@@ -63,6 +67,8 @@ struct reports {
 	bool is_many_dirty;
 	struct live_report report; /* our own */
 	bool has_news;
+	bool is_away_dirty; /* the RIB may not have heard of all that are elsewhere */
+	instant away_at;    /* the next own_line.away_until */
 	instant unheard_at; /* the next that isn't heard in its time */
 	instant at;	    /* of the last that came in */
 };
@@ -82,6 +88,18 @@ struct reports {
 struct reporter *reports_reporter(const struct reports *r, uint32_t peer);
 /* The RIB is to hear what has become another to us of what it says. */
 void reports_tell_anew(struct reporter *s);
+
+/* --- clients that roam (reports_clients.c) --- */
+
+/* Our line to a client: unknown, unless it roams. */
+enum live_line reports_client_line(
+	const struct reports *r, const struct generation_peer *p, instant now);
+/* The client that it claims roams, and another claims it by a younger handshake. */
+bool reports_is_outdone(const struct reports *r, const struct reporter *s, uint32_t client);
+/* What peers claim may be something else now. */
+void reports_clients_update(struct reports *r, instant now);
+void reports_recall_away(struct reports *r, uint32_t client, instant now);
+size_t reports_take_away(struct reports *r, struct rib_event *ret, size_t max);
 
 /* --- our own report (reports_own.c) --- */
 

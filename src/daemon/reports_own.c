@@ -36,13 +36,15 @@ static enum live_line unheard_line(const struct own_line *o, instant now)
 		       : LIVE_LINE_LOST;
 }
 
-/* A client is silent for as long as it likes: nothing is said of it, and neither of whom nobody
- * probes. */
+/* A client is silent for as long as it likes: nothing is said of it but who has it, and neither of
+ * whom nobody probes. */
 static enum live_line line_to(const struct reports *r, const struct generation_peer *p, instant now)
 {
 	const struct own_line *o = &r->own.items[p->id];
 
-	if (p->node->role == MESH_CLIENT || p->view->remote.family == 0)
+	if (p->node->role == MESH_CLIENT)
+		return reports_client_line(r, p, now);
+	if (p->view->remote.family == 0)
 		return LIVE_LINE_UNKNOWN;
 	if (!o->is_judged || (o->state == LIVE_DOWN && o->cause == LIVE_CAUSE_NEW))
 		return unheard_line(o, now);

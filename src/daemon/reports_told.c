@@ -17,6 +17,8 @@ static enum rib_reach reach_of(const struct reports *r, const struct reporter *s
 		return RIB_REACH_UNKNOWN;
 	switch (s->lines.items[node].line) {
 	case LIVE_LINE_UP:
+		if (reports_is_outdone(r, s, node))
+			return RIB_REACH_LOST;
 		return reports_own_line(r, node).line == LIVE_LINE_POOR ? RIB_REACH_CLEAN
 									: RIB_REACH_HAS;
 	case LIVE_LINE_POOR:
@@ -68,6 +70,9 @@ static size_t take_many(struct reports *r, struct rib_event *ret, size_t max)
 size_t reports_take(struct reports *r, struct rib_event *ret, size_t max)
 {
 	size_t n = r->is_many_dirty ? take_many(r, ret, max) : 0;
+
+	if (r->is_away_dirty)
+		n += reports_take_away(r, ret + n, max - n);
 
 	for (size_t i = 0; i < r->reporters.n && n < max; i++)
 		if (r->reporters.items[i] && r->reporters.items[i]->is_dirty)

@@ -5,6 +5,7 @@
 #include "daemon/actions.h"
 #include "daemon/asked.h"
 #include "daemon/bfd_filter.h"
+#include "daemon/client_watch.h"
 #include "daemon/diagnosis.h"
 #include "daemon/generation_load.h"
 #include "daemon/interface_lock.h"
@@ -329,6 +330,7 @@ static int watch(struct daemon *d, struct buf *why)
 	uv_poll_start(&d->prober_poll, UV_READABLE, on_prober);
 	watch_kernel(d);
 	d->diagnosis = diagnosis_start(d);
+	d->client_watch = client_watch_start(d);
 	uv_timer_start(&d->second_timer, on_second, FIRST_SECOND_MS, SECOND_MS);
 	uv_signal_start(&d->sigterm, leave_on_signal, SIGTERM);
 	uv_signal_start(&d->sigint, leave_on_signal, SIGINT);
@@ -437,6 +439,7 @@ static bool stop_threads(struct daemon *d)
 	d->stopping = true;
 	refuse_askers(d);
 	control_close(d->control);
+	client_watch_stop(d->client_watch);
 	device_reader_free(d->reader);
 	control_desk_free(d->desk);
 	diagnosis_stop(d->diagnosis);

@@ -112,6 +112,59 @@ static void test_a_large_report_keeps_no_verdict_waiting(void **state)
 	assert_true(instant_before(b->now, engine_deadline(b->e)));
 }
 
+/* --- a client with two servers ---
+ */
+
+#define PHONE NODES
+
+static void with_phone(struct bench *b)
+{
+	mesh_build_node(b->build, "phone", MESH_CLIENT, "10.9.0.9");
+	mesh_build_link(b->build, HUB_A, PHONE);
+	mesh_build_link(b->build, HUB_B, PHONE);
+}
+
+/* With these ages of its last handshake in seconds; negative: the hub doesn't claim it. */
+static void says_of_phone(struct bench *b, unsigned hub, double age)
+{
+	struct live_report r = report_of(b, 1);
+
+	r.lines[PHONE] = age < 0 ? LIVE_LINE_LOST : LIVE_LINE_UP;
+	if (age >= 0) {
+		r.handshakes = mem_zalloc(1, sizeof(*r.handshakes));
+		r.handshakes[r.n_handshakes++] =
+			(struct live_handshake){PHONE, instant_add(b->now, -(int64_t)(age * 1e9))};
+	}
+	reports(b, hub, &r);
+	while (engine_deadline(b->e).ns == b->now.ns)
+		happens(b, ENGINE_TIME);
+}
+
+static void test_a_client_goes_by_the_server_that_has_it(void **state)
+{
+	struct bench *b = *state;
+
+	with_phone(b);
+	start(b);
+	forget(b);
+	says_of_phone(b, HUB_A, 100);
+	expect(b, "");
+	says_of_phone(b, HUB_B, 1); /* both claim it, and hub-b's is younger */
+	expect(b, "move 10.9.0.9/32 to hub-b\n(6) 10.9.0.9/32: hub-a -> hub-b\n");
+	moved(b, 0);
+	says_of_phone(b, HUB_A, -1);
+	expect(b, "");
+	/* The server dies; there is nobody but the one it was at before. */
+	verdict(b, HUB_B, LIVE_DOWN);
+	forget(b);
+	says_of_phone(b, HUB_A, 130);
+	says_of_phone(b, HUB_B, -1);
+	verdict(b, HUB_B, LIVE_UP);
+	forget(b);
+	says_of_phone(b, HUB_B, 0);
+	expect(b, "move 10.9.0.9/32 to hub-b\n(6) 10.9.0.9/32: hub-a -> hub-b\n");
+}
+
 /* --- what we say --------------------------------------------------------------------------------
  */
 
@@ -409,6 +462,7 @@ int main(void)
 		TEST(a_report_that_is_gone_moves_back_a_moment_later),
 		TEST(before_the_device_is_found_nothing_moves),
 		TEST(a_large_report_keeps_no_verdict_waiting),
+		TEST(a_client_goes_by_the_server_that_has_it),
 		TEST(our_own_report_follows_the_verdicts),
 		TEST(a_reload_is_told),
 		TEST(a_peer_that_is_not_heard_at_the_start),
