@@ -28,10 +28,17 @@ struct control {
 	void *data;
 	struct list clients; /* client.link; those that said something lately are the last */
 	unsigned n_clients;
+	unsigned n_followers; /* of them */
+};
+
+struct control_follower {
+	bool is_on;
+	struct control_follow calls;
 };
 
 struct client {
 	struct list link;
+	struct control_follower follower;
 	uv_pipe_t pipe;
 	struct control *control; /* NULL: closing */
 	/* For its answer, or for it to read that; nothing is read meanwhile. */
@@ -44,6 +51,7 @@ struct client {
 struct control_call {
 	control_done_fn *done; /* NULL: nobody waits */
 	void *data;
+	struct client *client; /* of the socket; NULL: data is something else */
 };
 
 struct answer {
@@ -131,17 +139,22 @@ static void client_close(struct client *c)
 	if (!c->control)
 		return;
 	c->control->n_clients--;
+	c->control->n_followers -= c->follower.is_on;
 	c->control = NULL;
 	if (c->call)
 		c->call->done = NULL;
 	c->call = NULL;
 	list_remove(&c->link);
 	uv_close((uv_handle_t *)&c->pipe, client_closed);
+	if (c->follower.is_on)
+		c->follower.calls.gone(c->follower.calls.data);
+	c->follower.is_on = false;
 }
 
 static void written(uv_write_t *req, int status);
 
-/* Who asks for much and reads nothing of it makes room for others who ask. */
+/* Who asks for much and reads nothing of it makes room for others who ask. Who follows has little
+ * to read: one text at a time. */
 static void make_room(struct control *control, const struct client *for_whom, size_t n)
 {
 	list_for_each (pos, &control->clients) {
@@ -149,7 +162,7 @@ static void make_room(struct control *control, const struct client *for_whom, si
 
 		if (control->unread + n <= MAX_UNREAD)
 			return;
-		if (c->waits && !c->call && c != for_whom)
+		if (c->waits && !c->call && !c->follower.is_on && c != for_whom)
 			client_close(c);
 	}
 }
@@ -215,11 +228,33 @@ static void on_answer(char *text, void *data)
 	}
 }
 
+struct control_follower *control_follow(
+	struct control_call *call, const struct control_follow *follow)
+{
+	struct client *c = call->done ? call->client : NULL;
+
+	if (!c || c->follower.is_on || c->control->n_followers >= c->control->max_clients / 2 ||
+		c->control->n_followers >= CONTROL_FOLLOWERS_MAX)
+		return NULL;
+	c->control->n_followers++;
+	c->follower = (struct control_follower){true, *follow};
+	return &c->follower;
+}
+
+void control_follower_send(struct control_follower *follower, char *text)
+{
+	struct client *c = container_of(follower, struct client, follower);
+
+	assert(follower->is_on && !c->call);
+	client_send(c, text);
+}
+
 static void client_ask(struct client *c, const char *line, size_t n)
 {
 	struct control *control = c->control;
 
 	c->call = control_call_new(on_answer, c);
+	c->call->client = c;
 	c->waits = true;
 	control_take_line(line, n, c->call, control->answer, control->data);
 	if (c->call)
@@ -231,7 +266,8 @@ static void take_lines(struct client *c)
 	char *end;
 
 	c->takes_lines = true;
-	while (c->control && !c->waits && c->in.n && (end = memchr(c->in.data, '\n', c->in.n))) {
+	while (c->control && !c->waits && !c->follower.is_on && c->in.n &&
+		(end = memchr(c->in.data, '\n', c->in.n))) {
 		size_t n = (size_t)(end - c->in.data);
 
 		if (n)
@@ -239,6 +275,8 @@ static void take_lines(struct client *c)
 		buf_drop(&c->in, n + 1);
 	}
 	c->takes_lines = false;
+	if (c->follower.is_on) /* and says nothing more that counts */
+		buf_reset(&c->in);
 	if (c->control && !c->waits && c->in.n > MAX_REQUEST)
 		client_close(c);
 }
@@ -282,20 +320,28 @@ static void written(uv_write_t *req, int status)
 	struct client *c = a->client;
 
 	answer_free(a);
-	if (!c->control || !c->waits || c->call)
+	if (!c->control || c->call || (!c->waits && !c->follower.is_on))
 		return;
 	c->waits = false;
 	take_lines(c);
 	read_on(c);
+	if (c->control && c->follower.is_on &&
+		!uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe))
+		c->follower.calls.takes(c->follower.calls.data);
 }
 
-/* Idle ones must not keep an operator out. */
-static void close_most_idle(struct control *control)
+/* Idle ones must not keep an operator out, but who follows is idle by nature. False: nobody is. */
+static bool close_most_idle(struct control *control)
 {
 	list_for_each (pos, &control->clients) {
-		client_close(container_of(pos, struct client, link));
-		return;
+		struct client *c = container_of(pos, struct client, link);
+
+		if (c->follower.is_on)
+			continue;
+		client_close(c);
+		return true;
 	}
+	return false;
 }
 
 static void let_in(int fd, void *data)
@@ -321,11 +367,7 @@ static void let_in(int fd, void *data)
 /* The machine has no file for one more: a client that sits there gives its own. */
 static bool on_want_of_files(void *data)
 {
-	struct control *c = data;
-	bool has_any = c->n_clients;
-
-	close_most_idle(c);
-	return has_any;
+	return close_most_idle(data);
 }
 
 /* A listening socket of mode 0600 in the place of whatever has that name; or negative errno. */

@@ -28,6 +28,28 @@ void control_reply_text(struct control_call *call, char *text);
 /* False: the client has gone, and an answer need not be made. */
 bool control_call_is_wanted(const struct control_call *call);
 
+/* A client that gets more lines behind its answer, for as long as it likes. It asks for nothing any
+ * more, and is not closed to make room; so at most CONTROL_FOLLOWERS_MAX, and half of all clients,
+ * are let in. */
+struct control_follower;
+
+#define CONTROL_FOLLOWERS_MAX 16
+
+struct control_follow {
+	/* What was sent before is written; control_follower_send may be called once, at once or
+	 * later. The first time once the answer is. */
+	void (*takes)(void *data);
+	void (*gone)(void *data); /* the client; the follower is nobody's from now on */
+	void *data;
+};
+
+/* Makes a follower of the client that waits for an answer; then the call is answered as any other.
+ * NULL: nobody waits, or as many follow as may. */
+struct control_follower *control_follow(
+	struct control_call *call, const struct control_follow *follow);
+/* Whole lines but for the last newline; malloc'd and taken over. May call gone. */
+void control_follower_send(struct control_follower *follower, char *text);
+
 struct control_options {
 	const char *path;
 	control_fn *answer;
