@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/log.h"
 
+#include "daemon/log_journal.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -19,6 +20,8 @@ static struct {
 	atomic_uint left_out; /* lines since the last one that was taken */
 	bool journal; /* standard error goes to the journal: it has the time and wants the severity
 		       */
+	const char *entries; /* its socket for entries with fields; NULL: lines must do */
+	int entries_fd;	     /* 0: not asked for yet; negative: there can't be one */
 } logger;
 
 /*
@@ -36,6 +39,13 @@ static void open_anew(void)
 	close(fd);
 }
 
+void log_set_journal(const char *path)
+{
+	if (!logger.entries_fd)
+		logger.entries_fd = log_journal_open();
+	logger.entries = logger.entries_fd < 0 ? NULL : path;
+}
+
 void log_init(const char *node, bool verbose)
 {
 	struct stat st = {0};
@@ -43,6 +53,8 @@ void log_init(const char *node, bool verbose)
 	logger.node = node;
 	logger.verbose = verbose;
 	logger.journal = getenv("JOURNAL_STREAM") != NULL && !isatty(STDERR_FILENO);
+	if (log_journal_has_stderr())
+		log_set_journal(LOG_JOURNAL_SOCKET);
 	if (fstat(STDERR_FILENO, &st) < 0)
 		return;
 	logger.socket = S_ISSOCK(st.st_mode);
@@ -105,6 +117,27 @@ static bool put_line(enum log_level level, const char *words)
 	return put(text, n);
 }
 
+/* False: there is no journal, or it doesn't take entries; as a line it may. */
+static bool put_entry(enum log_level level, const struct log_about *about, const char *words)
+{
+	char message[1280], priority[2] = {(char)('0' + level), '\0'};
+	const struct log_journal_field fields[] = {
+		{"PRIORITY", priority},
+		{"SYSLOG_IDENTIFIER", "shuntd"},
+		{"MESSAGE", message},
+		{"NODE", logger.node},
+		{"PEER", about->peer},
+		{"PREFIX", about->prefix},
+	};
+
+	if (!logger.entries)
+		return false;
+	snprintf(message, sizeof(message), "%s: %s%s", logger.node ? logger.node : "shuntd",
+		level_word(level), words);
+	return log_journal_put(
+		logger.entries_fd, logger.entries, fields, sizeof(fields) / sizeof(*fields));
+}
+
 bool log_tell_left_out(void)
 {
 	unsigned n = atomic_exchange(&logger.left_out, 0);
@@ -120,6 +153,14 @@ bool log_tell_left_out(void)
 	return false;
 }
 
+static void put_words(enum log_level level, const struct log_about *about, const char *words)
+{
+	if (put_entry(level, about, words))
+		return;
+	if (!log_tell_left_out() || !put_line(level, words))
+		atomic_fetch_add(&logger.left_out, 1);
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
 	char words[1024];
@@ -130,6 +171,18 @@ void log_line(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(words, sizeof(words), fmt, ap);
 	va_end(ap);
-	if (!log_tell_left_out() || !put_line(level, words))
-		atomic_fetch_add(&logger.left_out, 1);
+	put_words(level, &(struct log_about){NULL, NULL}, words);
+}
+
+void log_about(enum log_level level, const struct log_about *about, const char *fmt, ...)
+{
+	char words[1024];
+	va_list ap;
+
+	if (level == LOG_LEVEL_DEBUG && !logger.verbose)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(words, sizeof(words), fmt, ap);
+	va_end(ap);
+	put_words(level, about, words);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The daemon's log: one line an event, in names, to standard error; never a secret. Nothing waits
- * for it: a line that isn't taken at once is left out, and how many were is said with the next one
- * that is.
+ * The daemon's log: one line an event, in names, to standard error; never a secret. Where that is
+ * the journal, a line is an entry of it with fields: NODE, and what it is about. Nothing waits for
+ * it: a line that isn't taken at once is left out, and how many were is said with the next one that
+ * is.
  */
 #ifndef SHUNT_DAEMON_LOG_H
 #define SHUNT_DAEMON_LOG_H
@@ -21,6 +22,16 @@ enum log_level {
  * standard error is opened anew, without blocking. */
 void log_init(const char *node, bool verbose);
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Fields of the journal, PEER and PREFIX; NULL: it is about none. */
+struct log_about {
+	const char *peer, *prefix;
+};
+
+void log_about(enum log_level level, const struct log_about *about, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Entries of the journal go to that socket from now on; NULL: there is none. For tests. */
+void log_set_journal(const char *path);
 
 /* Says how many lines were left out, if any were; false if that isn't taken either. */
 bool log_tell_left_out(void);
