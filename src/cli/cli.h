@@ -35,6 +35,7 @@ cli_verb_fn verb_routes;
 cli_verb_fn verb_drain;
 cli_verb_fn verb_undrain;
 cli_verb_fn verb_reload;
+cli_verb_fn verb_events;
 cli_verb_fn verb_help;
 
 /* Prints "shunt: <message>" to standard error, or adds the message to where errors are diverted to.

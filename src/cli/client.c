@@ -110,7 +110,7 @@ static int connect_to_only(void)
 	return -ENOENT;
 }
 
-static int connect_to_daemon(const struct client_options *o)
+int client_connect(const struct client_options *o)
 {
 	AUTO_FREE char *dir = NULL;
 
@@ -122,9 +122,8 @@ static int connect_to_daemon(const struct client_options *o)
 	return connect_in(dir, o->node);
 }
 
-static int send_request(int fd, const char *op, const char *argument, const char *value)
+int client_send(int fd, json_t *request)
 {
-	json_t *request = json_pack("{s:s, s:s*}", "op", op, argument, value);
 	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
 	struct buf line = {0};
 	size_t sent = 0;
@@ -164,10 +163,10 @@ static int read_answer(int fd, struct buf *ret)
 	}
 }
 
-static json_t *parse_answer(const struct buf *text, int *ret_code)
+json_t *client_parse(const char *text, size_t n, int *ret_code)
 {
 	json_error_t error;
-	json_t *answer = json_loadb(text->data, text->n, 0, &error);
+	json_t *answer = json_loadb(text, n, 0, &error);
 
 	if (!json_is_object(answer)) {
 		json_decref(answer);
@@ -187,17 +186,18 @@ static json_t *parse_answer(const struct buf *text, int *ret_code)
 	return answer;
 }
 
-json_t *client_ask_with(const struct client_options *o, const char *op, const char *argument,
-	const char *value, int *ret_code)
+json_t *client_request(const struct client_options *o, json_t *request, int *ret_code)
 {
 	AUTO_BUF text = {0};
-	int fd = connect_to_daemon(o);
+	int fd = client_connect(o);
 	int err;
 
 	*ret_code = CLI_FAILED;
-	if (fd < 0)
+	if (fd < 0) {
+		json_decref(request);
 		return NULL;
-	err = send_request(fd, op, argument, value);
+	}
+	err = client_send(fd, request);
 	if (!err)
 		err = read_answer(fd, &text);
 	close(fd);
@@ -206,7 +206,13 @@ json_t *client_ask_with(const struct client_options *o, const char *op, const ch
 			err == -EAGAIN ? "it took too long" : strerror(-err));
 		return NULL;
 	}
-	return parse_answer(&text, ret_code);
+	return client_parse(text.data, text.n, ret_code);
+}
+
+json_t *client_ask_with(const struct client_options *o, const char *op, const char *argument,
+	const char *text, int *ret_code)
+{
+	return client_request(o, json_pack("{s:s, s:s*}", "op", op, argument, text), ret_code);
 }
 
 json_t *client_ask(const struct client_options *o, const char *op, const char *query, int *ret_code)

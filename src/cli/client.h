@@ -28,6 +28,18 @@ json_t *client_ask(
 json_t *client_ask_with(const struct client_options *o, const char *op, const char *argument,
 	const char *text, int *ret_code);
 
+/* The same of any request, which is taken over (NULL: its words aren't UTF-8). */
+json_t *client_request(const struct client_options *o, json_t *request, int *ret_code);
+
+/* In steps, for who gets more than one line (client_stream.h). */
+
+/* A stream to the daemon; negative with the reason told. */
+int client_connect(const struct client_options *o);
+/* Negative errno. Takes the request over. */
+int client_send(int fd, json_t *request);
+/* As client_ask gives it, of the text of an answer. */
+json_t *client_parse(const char *text, size_t n, int *ret_code);
+
 /* The answer as the verb's JSON, indented. */
 void client_print_json(const json_t *answer);
 /* A member as text, "-" where it is null or absent. Borrowed from the answer. */

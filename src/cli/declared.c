@@ -9,13 +9,19 @@
 #include "base/vec.h"
 
 /* Which daemon is asked. */
-#define DAEMON_OPTIONS                                                                      \
-	{"node", 'n', "NAME", "the daemon of this node, where several run on this machine", \
-		.kind = COMMAND_DAEMON},                                                    \
-		{"run-dir", 0, "DIR", "the daemon with this run directory",                 \
-			.kind = COMMAND_FOLDER},                                            \
-	{                                                                                   \
-		"json", 'j', NULL, "the answer as one JSON object"                          \
+#define OPTION_NODE                                                                                \
+	{                                                                                          \
+		"node", 'n', "NAME", "the daemon of this node, where several run on this machine", \
+			.kind = COMMAND_DAEMON                                                     \
+	}
+#define OPTION_RUN_DIR                                                                            \
+	{                                                                                         \
+		"run-dir", 0, "DIR", "the daemon with this run directory", .kind = COMMAND_FOLDER \
+	}
+#define DAEMON_OPTIONS                                             \
+	OPTION_NODE, OPTION_RUN_DIR,                               \
+	{                                                          \
+		"json", 'j', NULL, "the answer as one JSON object" \
 	}
 
 static const struct command_verb verbs[] = {
@@ -161,6 +167,28 @@ static const struct command_verb verbs[] = {
 		.options = {DAEMON_OPTIONS},
 		.help = "Only what differs is changed. An inventory with errors is refused and the "
 			"old one stays."},
+	{.name = "events",
+		.summary = "show what happened lately, cause before effect, or as it comes",
+		.options = {OPTION_NODE, OPTION_RUN_DIR,
+			{"json", 'j', NULL, "each event as a JSON object, one a line"},
+			{"follow", 'f', NULL,
+				"and each that comes, until it is interrupted; over restarts of "
+				"the daemon, too"},
+			{"last", 0, "N", "so many of the last ones, in place of 20"},
+			{"peer", 0, "NODE", "only what concerns this peer"},
+			{"kind", 0, "KIND", "only events of this kind",
+				.words = "start stop verdict move report reload problem drain "
+					 "signal endpoint device"},
+			{"wide", 'w', NULL,
+				"whole lines, with the date; otherwise they are cut at the width "
+				"of the terminal"}},
+		.help = "One line an event, the eldest first: verdicts, the moves that they "
+			"caused with the time from the verdict until the device had it, reloads, "
+			"problems that begin and are over, drains. With --json a line is an "
+			"object. The daemon keeps the last 2048; who reads too slowly is told how "
+			"many were lost.\n\n"
+			"Exit code: 0 shown; 3 no daemon answers, or nobody reads standard output "
+			"any more. With --follow it goes on while the daemon is away."},
 	{.name = "help",
 		.summary = "explain a verb, or a finding of shunt check by its code",
 		.complaint = "one verb or code at a time",

@@ -24,6 +24,7 @@ static const struct {
 	{"drain", verb_drain},
 	{"undrain", verb_undrain},
 	{"reload", verb_reload},
+	{"events", verb_events},
 	{"help", verb_help},
 };
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "control/routes.h"
 #include "control/status.h"
+#include "control/streams.h"
 #include "control/versions.h"
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@ struct control_desk {
 	const struct control_source *from;
 	void *data; /* from's */
 	struct pieces *pieces;
+	struct streams *streams;
 };
 
 struct waiting {
@@ -128,7 +130,8 @@ static void on_ready(void *arg)
 	free(w);
 }
 
-static void serve_status(struct control_desk *desk, const char *argument, struct control_call *call)
+static void serve_status(
+	struct control_desk *desk, const json_t *request, struct control_call *call)
 {
 	desk->from->refresh(desk->data, on_ready, waiting_new(desk, call));
 }
@@ -168,10 +171,13 @@ static const struct control_field routes_fields[] = {
 	{"routes[].candidates[].why", "string"},
 };
 
-static void serve_routes(struct control_desk *desk, const char *argument, struct control_call *call)
+static void serve_routes(
+	struct control_desk *desk, const json_t *request, struct control_call *call)
 {
-	if (argument)
-		control_reply(call, routes_of_query(desk->from, desk->data, argument));
+	const char *query = json_string_value(json_object_get(request, "query"));
+
+	if (query)
+		control_reply(call, routes_of_query(desk->from, desk->data, query));
 	else
 		routes_answer_all(desk->pieces, call, desk->from, desk->data);
 }
@@ -219,18 +225,19 @@ static void ask_drain(
 	desk->from->drain(desk->data, &want, on_drained, waiting_new(desk, call));
 }
 
-static void serve_drain(struct control_desk *desk, const char *argument, struct control_call *call)
+static void serve_drain(struct control_desk *desk, const json_t *request, struct control_call *call)
 {
+	const char *text = json_string_value(json_object_get(request, "for"));
 	int64_t for_ns = 0;
 
-	if (argument && !drain_time_parse(argument, &for_ns))
-		control_reply(call, control_error(DRAIN_TIME_ERROR, argument));
+	if (text && !drain_time_parse(text, &for_ns))
+		control_reply(call, control_error(DRAIN_TIME_ERROR, text));
 	else
 		ask_drain(desk, true, for_ns, call);
 }
 
 static void serve_undrain(
-	struct control_desk *desk, const char *argument, struct control_call *call)
+	struct control_desk *desk, const json_t *request, struct control_call *call)
 {
 	ask_drain(desk, false, 0, call);
 }
@@ -277,15 +284,117 @@ static void on_reloaded(const char *why, json_t *counts, json_t *changes, void *
 	free(w);
 }
 
-static void serve_reload(struct control_desk *desk, const char *argument, struct control_call *call)
+static void serve_reload(
+	struct control_desk *desk, const json_t *request, struct control_call *call)
 {
 	desk->from->reload(desk->data, on_reloaded, waiting_new(desk, call));
+}
+
+/* --- events and subscribe ------------------------------------------------------------------------
+ */
+
+#define LAST_USUALLY 20
+
+#define EVENT_FIELDS(X)           \
+	X("event", "integer")     \
+	X("at", "string")         \
+	X("node", "string")       \
+	X("kind", "string")       \
+	X("because", "integer?")  \
+	X("peer", "string?")      \
+	X("state", "string?")     \
+	X("cause", "string?")     \
+	X("prefix", "string?")    \
+	X("prefixes", "integer?") \
+	X("from", "string?")      \
+	X("to", "string?")        \
+	X("gap_ms", "number?")    \
+	X("lost", "integer?")     \
+	X("text", "string")       \
+	X("fix", "string?")
+
+#define AS_LINE(path, type) {path, type},
+#define IN_ANSWER(path, type) {"events[]." path, type},
+
+static const struct control_field event_fields[] = {EVENT_FIELDS(AS_LINE)};
+
+static const struct control_field events_fields[] = {{"node", "string"}, {"started", "string"},
+	{"last", "integer"}, {"events", "array"}, {"events[]", "object"}, EVENT_FIELDS(IN_ANSWER)};
+
+static const struct control_field subscribe_fields[] = {
+	{"node", "string"},
+	{"started", "string"},
+	{"last", "integer"},
+};
+
+static bool take_kind(unsigned *ret, const char *word, struct control_call *call)
+{
+	enum event_kind kind;
+
+	if (word && !event_kind_parse(&kind, word)) {
+		control_reply(
+			call, control_error("%.40s is no kind of event: " EVENT_KIND_WORDS, word));
+		return false;
+	}
+	*ret = word ? 1U << kind : 0;
+	return true;
+}
+
+/* False: it is refused, and told so. */
+static bool take_wish(
+	const json_t *request, size_t last, struct streams_wish *ret, struct control_call *call)
+{
+	const json_t *wanted = json_object_get(request, "last");
+	const char *peer = json_string_value(json_object_get(request, "peer"));
+	unsigned kinds;
+
+	if (!take_kind(&kinds, json_string_value(json_object_get(request, "kind")), call))
+		return false;
+	*ret = (struct streams_wish){
+		.filter = {peer ? mem_strdup(peer) : NULL, kinds},
+		.last = wanted ? (size_t)json_integer_value(wanted) : last,
+		.started = json_string_value(json_object_get(request, "started")),
+		.after = (uint64_t)json_integer_value(json_object_get(request, "after")),
+	};
+	return true;
+}
+
+static void serve_events(
+	struct control_desk *desk, const json_t *request, struct control_call *call)
+{
+	struct streams_wish wish;
+
+	if (take_wish(request, LAST_USUALLY, &wish, call))
+		streams_answer_last(desk->streams, desk->pieces, call, &wish);
+}
+
+static void serve_subscribe(
+	struct control_desk *desk, const json_t *request, struct control_call *call)
+{
+	struct streams_wish wish;
+
+	if (take_wish(request, 0, &wish, call))
+		streams_begin(desk->streams, call, &wish);
 }
 
 /* --- all of them ---------------------------------------------------------------------------------
  */
 
+#define ARGUMENT_LAST                                                           \
+	{                                                                       \
+		"last", "integer", "last is a number of events, not below zero" \
+	}
+#define ARGUMENT_PEER                                                       \
+	{                                                                   \
+		"peer", "string", "peer is the name of a node, as a string" \
+	}
+#define ARGUMENT_KIND                                                    \
+	{                                                                \
+		"kind", "string", "kind is a kind of event, as a string" \
+	}
+
 #define FIELDS(of) .fields = of, .n_fields = ARRAY_SIZE(of)
+#define LINES(of) .lines = of, .n_lines = ARRAY_SIZE(of)
 
 static const struct control_request requests[] = {
 	{.op = "status",
@@ -295,15 +404,13 @@ static const struct control_request requests[] = {
 		.serve = serve_status},
 	{.op = "routes",
 		.summary = "show every candidate of a prefix, the winner, and why the others lose",
-		.argument = "query",
-		.argument_error = "query is a prefix or an address, as a string",
+		.arguments = {{"query", "string", "query is a prefix or an address, as a string"}},
 		.version = CONTROL_ROUTES_VERSION,
 		FIELDS(routes_fields),
 		.serve = serve_routes},
 	{.op = "drain",
 		.summary = "make this node the last resort of its peers, losing nothing",
-		.argument = "for",
-		.argument_error = "for is a time, as a string: 90s, 30m, 2h, 1d",
+		.arguments = {{"for", "string", "for is a time, as a string: 90s, 30m, 2h, 1d"}},
 		.changes = true,
 		.version = CONTROL_DRAIN_VERSION,
 		FIELDS(drain_fields),
@@ -320,6 +427,22 @@ static const struct control_request requests[] = {
 		.version = CONTROL_RELOAD_VERSION,
 		FIELDS(reload_fields),
 		.serve = serve_reload},
+	{.op = "events",
+		.summary = "show what happened lately, cause before effect, or as it comes",
+		.arguments = {ARGUMENT_LAST, ARGUMENT_PEER, ARGUMENT_KIND},
+		.version = CONTROL_EVENTS_VERSION,
+		FIELDS(events_fields),
+		.serve = serve_events},
+	{.op = "subscribe",
+		.summary = "show what happened lately, cause before effect, or as it comes",
+		.verb = "events",
+		.arguments = {ARGUMENT_LAST, ARGUMENT_PEER, ARGUMENT_KIND,
+			{"started", "string", "started is that of an earlier answer, as a string"},
+			{"after", "integer", "after is the number of an event, not below zero"}},
+		.version = CONTROL_EVENTS_VERSION,
+		FIELDS(subscribe_fields),
+		LINES(event_fields),
+		.serve = serve_subscribe},
 };
 
 const struct control_request *control_requests(size_t *ret_n)
@@ -336,20 +459,40 @@ static const struct control_request *find(const char *op)
 	return NULL;
 }
 
+static bool is_of_type(const json_t *value, const char *type)
+{
+	if (!strcmp(type, "integer"))
+		return json_is_integer(value) && json_integer_value(value) >= 0;
+	return json_is_string(value);
+}
+
+/* The first that isn't what it should be; NULL: all are. */
+static const struct control_argument *find_wrong(
+	const struct control_request *r, const json_t *request)
+{
+	for (const struct control_argument *a = r->arguments; a->name; a++) {
+		const json_t *value = json_object_get(request, a->name);
+
+		if (value && !is_of_type(value, a->type))
+			return a;
+	}
+	return NULL;
+}
+
 void control_serve(const json_t *request, struct control_call *call, void *desk)
 {
 	const char *op = json_string_value(json_object_get(request, "op"));
 	const struct control_request *r = op ? find(op) : NULL;
-	const json_t *argument = r && r->argument ? json_object_get(request, r->argument) : NULL;
+	const struct control_argument *wrong = r ? find_wrong(r, request) : NULL;
 
 	if (!op)
 		control_reply(call, control_error("the request has no op"));
 	else if (!r)
 		control_reply(call, control_error("unknown op %.40s", op));
-	else if (argument && !json_is_string(argument))
-		control_reply(call, control_error("%s", r->argument_error));
+	else if (wrong)
+		control_reply(call, control_error("%s", wrong->error));
 	else
-		r->serve(desk, json_string_value(argument), call);
+		r->serve(desk, request, call);
 }
 
 struct control_desk *control_desk_new(
@@ -360,6 +503,7 @@ struct control_desk *control_desk_new(
 	desk->from = from;
 	desk->data = data;
 	desk->pieces = pieces_new(loop);
+	desk->streams = streams_new(loop, from->events(data));
 	return desk;
 }
 
@@ -368,5 +512,11 @@ void control_desk_free(struct control_desk *desk)
 	if (!desk)
 		return;
 	pieces_free(desk->pieces);
+	streams_free(desk->streams);
 	free(desk);
+}
+
+void control_desk_flush(struct control_desk *desk)
+{
+	streams_flush(desk->streams);
 }

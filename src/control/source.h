@@ -4,6 +4,7 @@
 #define SHUNT_CONTROL_SOURCE_H
 
 #include "base/buf.h"
+#include "control/events.h"
 #include "control/snapshot.h"
 #include "route/rib.h"
 #include <jansson.h>
@@ -45,6 +46,9 @@ struct control_source {
 	void (*drain)(
 		void *data, const struct control_drain *want, control_drained_fn *done, void *arg);
 	void (*reload)(void *data, control_reloaded_fn *done, void *arg);
+
+	/* What has happened; it outlives the desk. */
+	struct events *(*events)(void *data);
 };
 
 #endif

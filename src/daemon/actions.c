@@ -3,9 +3,9 @@
 
 #include "daemon/discard.h"
 #include "daemon/kernel_feed.h"
-#include "daemon/log.h"
 #include "daemon/peers.h"
 #include "daemon/reload.h"
+#include "daemon/say.h"
 #include "daemon/sync.h"
 #include "daemon/turns.h"
 #include "sys/clock.h"
@@ -22,12 +22,13 @@ static struct engine_event outcome_of(const struct engine_action *a, enum engine
 	return (struct engine_event){.type = type, .generation = a->generation};
 }
 
-static void order(struct daemon *d, struct fib_plan *plan, const struct daemon_order *what)
+static uint64_t order(struct daemon *d, struct fib_plan *plan, const struct daemon_order *what)
 {
 	struct daemon_order o = *what;
 
 	o.seq = fib_thread_order(d->fib_thread, plan);
 	vec_push(&d->orders, o);
+	return o.seq;
 }
 
 static void move(struct daemon *d, const struct engine_action *a)
@@ -50,7 +51,8 @@ static void move(struct daemon *d, const struct engine_action *a)
 	d->fib.moves_cut |= !turns_plan(&facts, a->u.move, &plan);
 	if (turns_split(&plan, &first))
 		order(d, &first, &(struct daemon_order){.is_part = true});
-	order(d, &plan, &(struct daemon_order){.outcome = outcome_of(a, ENGINE_MOVED)});
+	chronicle_ordered(d->chronicle,
+		order(d, &plan, &(struct daemon_order){.outcome = outcome_of(a, ENGINE_MOVED)}));
 }
 
 static void set_endpoint(struct daemon *d, const struct engine_action *a)
@@ -93,7 +95,7 @@ static void report_endpoint(struct daemon *d, const struct daemon_order *o)
 			&o->outcome.u.endpoint_set.endpoint);
 }
 
-void actions_on_order_done(uint64_t seq, int err, fib_troubles *troubles, void *daemon)
+void actions_on_order_done(uint64_t seq, int err, instant at, fib_troubles *troubles, void *daemon)
 {
 	struct daemon *d = daemon;
 	struct daemon_order o = take_order(d, seq);
@@ -111,6 +113,7 @@ void actions_on_order_done(uint64_t seq, int err, fib_troubles *troubles, void *
 	} else {
 		o.outcome.u.err = err ? err : d->fib.part_error;
 		d->fib.part_error = 0;
+		say_order_done(d, seq, o.outcome.u.err, at);
 	}
 	actions_feed(d, &o.outcome);
 	if (o.outcome.type == ENGINE_ENDPOINT_SET && d->routes.reader)
@@ -129,15 +132,6 @@ static void resolve(struct daemon *d, const struct engine_action *a)
 static void put_generation(void *generation)
 {
 	generation_put(generation);
-}
-
-static void say(const struct engine_line *l, void *daemon)
-{
-	const struct daemon *d = daemon;
-	AUTO_BUF text = {0};
-
-	engine_line_text(d->engine, l, &text);
-	log_line((enum log_level)engine_line_severity(l), "%s", buf_str(&text));
 }
 
 /* Who ends leaves the device as it is. */
@@ -194,10 +188,10 @@ static void carry_out(struct daemon *d, const struct engine_action *a, outcomes 
 		discard(&d->loop, put_generation, (void *)(uintptr_t)a->u.generation);
 		break;
 	case ENGINE_LINE:
-		say(&a->u.line, d);
+		say_line(d, &a->u.line);
 		break;
 	case ENGINE_MOVED_LINES:
-		engine_moved_lines(a->u.move, say, d);
+		say_moves(d, a->u.move);
 		break;
 	}
 }
@@ -210,6 +204,7 @@ static void step(struct daemon *d, const struct engine_event *event, outcomes *r
 	const struct generation *before = d->gen;
 	engine_actions todo = {0};
 
+	say_step(d, event);
 	engine_step(d->engine, event, sys_now(), &todo);
 	d->gen = engine_generation(d->engine);
 	d->rib = engine_rib(d->engine);
@@ -219,6 +214,7 @@ static void step(struct daemon *d, const struct engine_event *event, outcomes *r
 		kernel_feed_verdicts(d, event);
 	for (size_t i = 0; i < todo.n; i++)
 		carry_out(d, &todo.items[i], ret);
+	say_step_end(d);
 	vec_done(&todo);
 }
 

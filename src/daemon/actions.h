@@ -11,7 +11,7 @@ void actions_feed(struct daemon *d, const struct engine_event *event);
 /* The same for events that are no more than their type. */
 void actions_feed_type(struct daemon *d, enum engine_event_type type);
 /* fib_thread_hooks.order_done with the daemon as data. */
-void actions_on_order_done(uint64_t seq, int err, fib_troubles *troubles, void *daemon);
+void actions_on_order_done(uint64_t seq, int err, instant at, fib_troubles *troubles, void *daemon);
 /* What was to be remembered is, or err says why it isn't. */
 void actions_on_remembered(
 	struct daemon *d, const struct engine_drain *drain, uint64_t generation, int err);

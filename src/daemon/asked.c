@@ -111,6 +111,13 @@ static void reload(void *data, control_reloaded_fn *done, void *arg)
 	reload_ask(d->reload, done, arg);
 }
 
+static struct events *happened(void *data)
+{
+	struct daemon *d = data;
+
+	return d->events;
+}
+
 const struct control_source asked_source = {
 	refresh,
 	young_snapshot,
@@ -121,4 +128,5 @@ const struct control_source asked_source = {
 	line,
 	drain,
 	reload,
+	happened,
 };

@@ -10,11 +10,22 @@
 
 #define LINES_MAX 100
 
-void changes_done(struct changes *c)
+void changes_forget(struct changes *c)
 {
 	for (size_t i = 0; i < c->lines.n; i++)
 		free(c->lines.items[i]);
+	for (size_t i = 0; i < c->moves.n; i++) {
+		free(c->moves.items[i].from);
+		free(c->moves.items[i].to);
+	}
+	c->lines.n = c->left_out = c->moves.n = 0;
+}
+
+void changes_done(struct changes *c)
+{
+	changes_forget(c);
 	vec_done(&c->lines);
+	vec_done(&c->moves);
 }
 
 void changes_add(struct changes *c, const char *fmt, ...)
@@ -32,6 +43,13 @@ void changes_add(struct changes *c, const char *fmt, ...)
 	vec_push(&c->lines, buf_steal(&line));
 }
 
+void changes_moved(struct changes *c, const struct fib_moved *m)
+{
+	if (c->moves.n < LINES_MAX)
+		vec_push(&c->moves, ((struct changes_move){mem_strdup(m->from), mem_strdup(m->to),
+					    m->first, m->n}));
+}
+
 static const char *endpoint_text(const sock_addr *a, char buf[static SOCK_ADDR_STRLEN])
 {
 	return a->sa.sa_family == AF_UNSPEC ? "none" : sock_addr_format(a, buf);
@@ -44,13 +62,6 @@ void changes_endpoint(
 
 	changes_add(c, "%s's endpoint: %s -> %s", name, endpoint_text(before, was),
 		endpoint_text(after, is));
-}
-
-void changes_forget(struct changes *c)
-{
-	for (size_t i = 0; i < c->lines.n; i++)
-		free(c->lines.items[i]);
-	c->lines.n = c->left_out = 0;
 }
 
 const char *changes_name(const struct changes *c, const struct generation *gen, const wg_key *key)

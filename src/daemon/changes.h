@@ -8,15 +8,25 @@
 
 #include "base/vec.h"
 #include "daemon/generation.h"
+#include "fib/tell.h"
+
+/* Prefixes that went from some to others: fib_moved's, and its own. */
+struct changes_move {
+	char *from, *to;
+	ip_prefix first;
+	size_t n;
+};
 
 struct changes {
 	VEC(char *) lines;
 	size_t left_out;		 /* lines beyond the bound */
+	VEC(struct changes_move) moves;	 /* each has a line as well */
 	const struct generation *before; /* where the names of peers that go stand; may be NULL */
 };
 
 void changes_done(struct changes *c);
 void changes_add(struct changes *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void changes_moved(struct changes *c, const struct fib_moved *m);
 /* "site-2's endpoint: 198.51.100.12:51820 -> 198.51.100.22:51820" */
 void changes_endpoint(
 	struct changes *c, const char *name, const sock_addr *before, const sock_addr *after);

@@ -18,6 +18,7 @@
 #define SHUNT_DAEMON_DAEMON_H
 
 #include "control/requests.h"
+#include "daemon/chronicle.h"
 #include "daemon/device_choice.h"
 #include "daemon/device_reader.h"
 #include "daemon/endpoint_ways.h"
@@ -105,6 +106,14 @@ struct daemon_problems {
 	uint64_t generation;
 };
 
+/* What a peer had said of its lines when it began to say something else. */
+struct daemon_reporter {
+	bool is_on;
+	uint32_t peer;
+	uint32_t lost[REPORTS_LOST_MAX];
+	size_t n_lost;
+};
+
 struct daemon {
 	const struct daemon_options *options;
 	uv_loop_t loop;
@@ -146,6 +155,9 @@ struct daemon {
 	struct snapshot *snapshot;	 /* the last that was made for it; NULL: none */
 	struct daemon_problems problems; /* as it shows them */
 	struct problem_log problem_log;
+	struct events *events; /* what happened lately, for those who ask */
+	struct chronicle *chronicle;
+	struct daemon_reporter reporter;
 	struct own_networks own_networks;   /* asked for second by second */
 	struct endpoint_ways endpoint_ways; /* likewise */
 	unsigned seconds;		    /* since the start, as the timer counts */

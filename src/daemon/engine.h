@@ -152,7 +152,7 @@ enum engine_action_type {
 };
 
 enum engine_line_type {
-	ENGINE_LINE_VERDICT,	  /* peer, state, cause */
+	ENGINE_LINE_VERDICT,	  /* peer, state, cause, at: when it was made */
 	ENGINE_LINE_SELF,	  /* self */
 	ENGINE_LINE_MOVED,	  /* moved */
 	ENGINE_LINE_REFUSED,	  /* err: of a MOVE */
@@ -174,6 +174,7 @@ struct engine_line {
 	sock_addr endpoint;
 	enum live_state state;
 	enum live_cause cause;
+	instant at;
 	struct {
 		bool drained, holding, flapping;
 	} self;

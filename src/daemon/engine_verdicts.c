@@ -205,6 +205,7 @@ static void emit_verdict(
 	l->peer = v->peer;
 	l->state = v->state;
 	l->cause = v->cause;
+	l->at = v->at;
 	/* It may be lost because it roamed to where its packets are caught by a route into the
 	 * tunnel: only the device knows. */
 	if (v->state == LIVE_DOWN)

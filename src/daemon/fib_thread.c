@@ -2,6 +2,7 @@
 #include "daemon/fib_thread.h"
 
 #include "fib/tell.h"
+#include "sys/clock.h"
 #include "sys/process.h"
 #include "sys/rounds.h"
 #include <assert.h>
@@ -40,6 +41,7 @@ struct word {
 		struct {
 			uint64_t seq;
 			int err;
+			instant at;
 			fib_troubles troubles;
 		} done;
 	} u;
@@ -165,6 +167,7 @@ static void on_order_done(uint64_t seq, const struct fib_plan *plan, int err,
 
 	w->u.done.seq = seq;
 	w->u.done.err = err;
+	w->u.done.at = sys_now();
 	fib_tell_failures(plan, failures, NULL, &w->u.done.troubles);
 	say(data, w);
 }
@@ -269,8 +272,8 @@ static void answer(struct fib_thread *t, struct word *w)
 {
 	switch (w->type) {
 	case WORD_ORDER_DONE:
-		t->hooks.order_done(
-			w->u.done.seq, w->u.done.err, &w->u.done.troubles, t->hooks.data);
+		t->hooks.order_done(w->u.done.seq, w->u.done.err, w->u.done.at, &w->u.done.troubles,
+			t->hooks.data);
 		break;
 	case WORD_WORK:
 		begin_work(t, w->u.task);

@@ -10,6 +10,7 @@
 #ifndef SHUNT_DAEMON_FIB_THREAD_H
 #define SHUNT_DAEMON_FIB_THREAD_H
 
+#include "base/time.h"
 #include "fib/core.h"
 #include "fib/trouble.h"
 #include <uv.h>
@@ -26,8 +27,9 @@ struct fib_task {
 };
 
 struct fib_thread_hooks {
-	/* seq: as fib_thread_order had it. troubles: of what was not done; may be moved away. */
-	void (*order_done)(uint64_t seq, int err, fib_troubles *troubles, void *data);
+	/* seq: as fib_thread_order had it; at: since then. troubles: of what was not done; may be
+	 * moved away. */
+	void (*order_done)(uint64_t seq, int err, instant at, fib_troubles *troubles, void *data);
 	/* The task is its owner's again; job.err as fib/core.h has it. */
 	void (*task_done)(struct fib_task *t, void *data);
 	void *data;

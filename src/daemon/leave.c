@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/leave.h"
 
-#include "daemon/log.h"
+#include "daemon/say.h"
 #include "daemon/takedown.h"
 #include "daemon/transit_watch.h"
 #include "sys/clock.h"
@@ -24,7 +24,8 @@ static void take_down(struct daemon *d)
 	if (err)
 		log_error("%s can't be taken down: %s", d->gen->self->interface, strerror(-err));
 	else
-		log_info("%s is down", d->gen->self->interface);
+		say_own(d, EVENT_STOP, "taken-down", LOG_LEVEL_INFO, "%s is down",
+			d->gen->self->interface);
 }
 
 static void stop_now(struct daemon *d)
@@ -35,7 +36,8 @@ static void stop_now(struct daemon *d)
 	if (d->options->stop_devices)
 		take_down(d);
 	else
-		log_info("ends; %s stays as it is", d->gen->self->interface);
+		say_own(d, EVENT_STOP, "left", LOG_LEVEL_INFO, "ends; %s stays as it is",
+			d->gen->self->interface);
 	uv_stop(&d->loop);
 }
 
@@ -54,7 +56,8 @@ static void on_timer(uv_timer_t *t)
 
 	transit_watch_step(d->transit, now);
 	if (has_been_left(d, now))
-		log_info("nobody sends through this node any more");
+		say_own(d, EVENT_DRAIN, "left", LOG_LEVEL_INFO,
+			"nobody sends through this node any more");
 	else if (instant_before(now, d->leave.until))
 		return;
 	stop_now(d);
@@ -78,7 +81,8 @@ static void begin(struct daemon *d, int64_t ns)
 	d->leave.until = instant_add(sys_now(), ns);
 	prober_drain(d->prober, true);
 	transit_watch_step(d->transit, sys_now());
-	log_info("drains for %s at most, then %s", duration_format(ns, text),
+	say_own(d, EVENT_DRAIN, "drained", LOG_LEVEL_INFO, "drains for %s at most, then %s",
+		duration_format(ns, text),
 		d->options->stop_devices ? "takes the device down" : "ends");
 	uv_timer_start(&d->stop_timer, on_timer, LOOK_EVERY_MS, LOOK_EVERY_MS);
 }

@@ -72,6 +72,7 @@ static void ask(struct daemon *d)
 			continue;
 		e.state = info.state;
 		e.cause = info.cause;
+		e.at = info.since;
 		vec_push(&d->standing, e);
 	}
 }

@@ -18,6 +18,11 @@ static void add(json_t *list, const char *what, const char *fix)
 	json_array_append_new(list, json_pack("{s:s, s:s?}", "what", what, "fix", fix));
 }
 
+static void add_logged(json_t *list, const char *what)
+{
+	json_array_append_new(list, json_pack("{s:s, s:b}", "what", what, "is_logged", 1));
+}
+
 static void add_health(const char *what, const char *fix, void *data)
 {
 	add(data, what, fix);
@@ -108,7 +113,7 @@ static void add_flapping(const struct daemon *d, json_t *list)
 					  "they are calm",
 		d->gen->self->name);
 
-	add(list, what, NULL);
+	add_logged(list, what);
 }
 
 static void add_foreign(const struct daemon *d, json_t *list)
@@ -142,7 +147,7 @@ static void add_trouble(const struct daemon *d, json_t *list)
 	AUTO_FREE char *what = mem_printf("%s can't be brought into line: %s; it is tried again",
 		d->gen->self->interface, engine_trouble(d->engine));
 
-	add(list, what, NULL);
+	add_logged(list, what);
 }
 
 static bool is_heard(uint32_t peer, void *daemon)
@@ -172,7 +177,7 @@ static void add_line(const struct lines_trouble *t, void *list)
 	add(list, t->what, t->fix);
 }
 
-json_t *problems_to_log(struct daemon *d)
+static json_t *problems_now(struct daemon *d)
 {
 	json_t *list = json_array();
 	char text[256];
@@ -195,16 +200,18 @@ json_t *problems_to_log(struct daemon *d)
 	diagnosis_problems(d->diagnosis, list);
 	routing_status_check(d, sys_now(), add_health, list);
 	problems_of_lines(d, add_line, list);
-	return list;
-}
-
-json_t *problems_now(struct daemon *d)
-{
-	json_t *list = problems_to_log(d);
-
 	if (engine_trouble(d->engine))
 		add_trouble(d, list);
 	if (prober_is_flapping(d->prober))
 		add_flapping(d, list);
 	return list;
+}
+
+void problems_look(struct daemon *d, struct when now)
+{
+	struct daemon_problems *known = &d->problems;
+
+	json_decref(known->list);
+	*known = (struct daemon_problems){problems_now(d), now.at, d->gen->number};
+	problem_log_update(&d->problem_log, json_incref(known->list), d->chronicle, &now);
 }

@@ -3,7 +3,7 @@
 
 #include "daemon/generation_load.h"
 #include "daemon/listen_port.h"
-#include "daemon/log.h"
+#include "daemon/say.h"
 #include "sys/process.h"
 #include <assert.h>
 #include <errno.h>
@@ -136,6 +136,44 @@ static void report_stale(struct reload *r)
 		changes_add(&r->changes, "%s", g->stale.items[i]);
 }
 
+static void tell_in_force(struct daemon *d, const struct generation *fresh)
+{
+	struct when now = say_now();
+	AUTO_FREE char *text = mem_printf(
+		"the new inventory %s is in force: %zu peers", d->options->file, fresh->n_peers);
+
+	chronicle_reload(d->chronicle, text, &now);
+}
+
+static const char *somebody(const char *names)
+{
+	return strcmp(names, "nobody") ? names : NULL;
+}
+
+static void tell_moves(const struct reload *r)
+{
+	struct when now = say_now();
+
+	for (size_t i = 0; i < r->changes.moves.n; i++) {
+		const struct changes_move *m = &r->changes.moves.items[i];
+		struct chronicle_move told = {
+			.from = somebody(m->from),
+			.to = somebody(m->to),
+			.first = m->first,
+			.n = (unsigned)m->n,
+		};
+
+		chronicle_reload_moved(r->daemon->chronicle, &told, &now);
+	}
+}
+
+static void tell_end(const struct reload *r, const char *state, const char *text)
+{
+	struct when now = say_now();
+
+	chronicle_reload_end(r->daemon->chronicle, state, text, &now);
+}
+
 /* From here on the new generation counts, whatever the device says. */
 static void put_in_force(struct reload *r, const struct generation *fresh)
 {
@@ -148,6 +186,7 @@ static void put_in_force(struct reload *r, const struct generation *fresh)
 	r->counts = (struct fib_counts){0};
 	r->mtu_before = d->gen->self->mtu;
 	d->fib.apart.n = 0;
+	tell_in_force(d, fresh);
 	d->feed(d, &e);
 	daemon_set_sysctls(d);
 }
@@ -170,6 +209,8 @@ void reload_on_synced(
 	r->changes = *changes;
 	*changes = (struct changes){0};
 	r->changes.before = NULL;
+	if (!err)
+		tell_moves(r);
 }
 
 void reload_on_endpoint(
@@ -185,12 +226,14 @@ void reload_settle(struct reload *r)
 {
 	struct daemon *d = r->daemon;
 	AUTO_BUF why = {0};
+	AUTO_FREE char *done = NULL;
 
 	if (r->phase != IN_FORCE || !r->is_synced || daemon_is_syncing(d))
 		return;
 	report_mtu(r);
 	report_stale(r);
-	log_info("reloaded %s: %zu peers", d->options->file, d->gen->n_peers);
+	done = mem_printf("reloaded %s: %zu peers", d->options->file, d->gen->n_peers);
+	log_info("%s", done);
 	if (r->err) {
 		buf_printf(&why,
 			"the new inventory is in force, but the device refused a part of it (%s); "
@@ -198,6 +241,7 @@ void reload_settle(struct reload *r)
 			strerror(-r->err));
 		log_error("%s", buf_str(&why));
 	}
+	tell_end(r, r->err ? "failed" : "done", r->err ? buf_str(&why) : done);
 	end(r, r->err ? buf_str(&why) : NULL);
 }
 
@@ -233,6 +277,15 @@ static void load(uv_work_t *req)
 	l->err = generation_load(l->file, l->node, l->before, &l->fresh, &l->why);
 }
 
+static void tell_refused(const struct reload *r, const char *why)
+{
+	AUTO_FREE char *text =
+		mem_printf("the new inventory is refused, the old one stays: %s", why);
+
+	log_error("%s", text);
+	tell_end(r, "refused", text);
+}
+
 static void after_load(uv_work_t *req, int status)
 {
 	struct loading *l = container_of(req, struct loading, req);
@@ -244,7 +297,7 @@ static void after_load(uv_work_t *req, int status)
 		generation_put(l->fresh);
 		free(r);
 	} else if (judge(r->daemon, l)) {
-		log_error("the new inventory is refused, the old one stays: %s", buf_str(&l->why));
+		tell_refused(r, buf_str(&l->why));
 		generation_put(l->fresh);
 		end(r, buf_str(&l->why));
 	} else {

@@ -12,11 +12,11 @@
 #include "daemon/kernel_feed.h"
 #include "daemon/leave.h"
 #include "daemon/listen_port.h"
-#include "daemon/log.h"
 #include "daemon/peers.h"
 #include "daemon/problems.h"
 #include "daemon/reload.h"
 #include "daemon/routing_status.h"
+#include "daemon/say.h"
 #include "daemon/signals.h"
 #include "daemon/sync.h"
 #include "daemon/takedown.h"
@@ -61,7 +61,7 @@ static void on_second(uv_timer_t *t)
 		&d->endpoint_ways, d->gen, engine_endpoints(d->engine), &d->fib, d->rtnl);
 	kernel_feed_second(d);
 	if (d->seconds++ % SECONDS_PER_LOOK == 0)
-		problem_log_update(&d->problem_log, problems_to_log(d));
+		problems_look(d, say_now());
 	log_tell_left_out();
 }
 
@@ -438,6 +438,7 @@ static bool stop_threads(struct daemon *d)
 {
 	d->stopping = true;
 	refuse_askers(d);
+	control_desk_flush(d->desk);
 	control_close(d->control);
 	client_watch_stop(d->client_watch);
 	device_reader_free(d->reader);
@@ -469,6 +470,8 @@ static bool stop(struct daemon *d)
 	snapshot_put(d->snapshot);
 	json_decref(d->problems.list);
 	problem_log_done(&d->problem_log);
+	chronicle_free(d->chronicle);
+	events_free(d->events);
 	own_networks_done(&d->own_networks);
 	endpoint_ways_done(&d->endpoint_ways);
 	device_state_done(&d->mirror);
@@ -563,6 +566,8 @@ struct daemon *daemon_new(const struct daemon_options *o, struct buf *why)
 	d->resolver = resolver_new(&d->loop, actions_on_resolved, d);
 	d->handshakes = handshakes_new();
 	d->reader = device_reader_new(&d->loop, daemon_take_reading, d);
+	d->events = say_events_new(o->node);
+	d->chronicle = chronicle_new(d->events);
 	d->desk = control_desk_new(&d->loop, &asked_source, d);
 	d->bfd_filter = bfd_filter_new();
 	d->transit = transit_watch_new(d);
@@ -605,7 +610,8 @@ int daemon_run(const struct daemon_options *o)
 		if (secret_lock_was_refused())
 			log_warning("keys can't all be locked in memory (see ulimit -l, or "
 				    "LimitMEMLOCK in the unit); they are kept out of core dumps");
-		log_info("ready: %zu peers, device %s", d->gen->n_peers, d->gen->self->interface);
+		say_own(d, EVENT_START, d->cold_start ? "made" : "adopted", LOG_LEVEL_INFO,
+			"ready: %zu peers, device %s", d->gen->n_peers, d->gen->self->interface);
 		run_loop(d);
 	}
 	if (!stop(d))

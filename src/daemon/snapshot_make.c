@@ -75,15 +75,13 @@ static void take_cut_pairs(struct snapshot *s, struct daemon *d)
 }
 
 /* What was found lately stands, unless another inventory came. */
-static const json_t *young_problems(struct daemon *d, instant now)
+static const json_t *young_problems(struct daemon *d, struct when now)
 {
-	struct daemon_problems *known = &d->problems;
+	const struct daemon_problems *known = &d->problems;
 
 	if (!known->list || known->generation != d->gen->number ||
-		instant_diff(now, known->at) >= PROBLEMS_AGE) {
-		json_decref(known->list);
-		*known = (struct daemon_problems){problems_now(d), now, d->gen->number};
-	}
+		instant_diff(now.at, known->at) >= PROBLEMS_AGE)
+		problems_look(d, now);
 	return known->list;
 }
 
@@ -190,7 +188,7 @@ struct snapshot *snapshot_make(struct daemon *d)
 		take_peer(s, d, &d->gen->peers[i]);
 	routing_status_show(d, s);
 	take_cut_pairs(s, d);
-	take_problems(s, young_problems(d, s->when.at));
+	take_problems(s, young_problems(d, s->when));
 	take_own(s, d->gen->self);
 	return s;
 }

@@ -3,8 +3,8 @@
 
 #include "daemon/discard.h"
 #include "daemon/kernel_feed.h"
-#include "daemon/log.h"
 #include "daemon/reload.h"
+#include "daemon/say.h"
 #include "sys/clock.h"
 #include "sys/process.h"
 #include <assert.h>
@@ -15,7 +15,8 @@
 /* So many prefixes are copied in one turn of the loop. */
 #define GATHER_SLICE 500
 
-static void log_counts(const char *what, const struct fib_counts *c)
+/* The events of a reload tell of it by themselves. */
+static void say_counts(struct daemon *d, const char *what, const struct fib_counts *c, bool is_told)
 {
 	char text[512];
 	size_t n = 0;
@@ -45,8 +46,10 @@ static void log_counts(const char *what, const struct fib_counts *c)
 		if (parts[i].count && n < sizeof(text))
 			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%u %s", n ? ", " : "",
 				parts[i].count, parts[i].name);
-	if (n)
+	if (n && is_told)
 		log_info("%s: %s", what, text);
+	else if (n)
+		say_own(d, EVENT_DEVICE, "mended", LOG_LEVEL_INFO, "%s: %s", what, text);
 }
 
 /* --- the device made anew ------------------------------------------------------------------------
@@ -93,7 +96,8 @@ static void after_reopen(uv_work_t *req, int status)
 	done.u.synced.trouble = r->trouble;
 	if (!done.u.synced.err) {
 		daemon_take_device(d, r->fresh);
-		log_warning("%s was gone and has been %s", r->ifname,
+		say_own(d, EVENT_DEVICE, r->created ? "made" : "adopted", LOG_LEVEL_WARNING,
+			"%s was gone and has been %s", r->ifname,
 			r->created ? "made anew" : "taken up again");
 		daemon_set_sysctls(d);
 	}
@@ -216,7 +220,7 @@ static void take_success(struct daemon *d, struct sync_task *t, struct engine_ev
 
 	for (size_t i = 0; i < t->shall.lines.n; i++)
 		log_info("%s", t->shall.lines.items[i]);
-	log_counts(t->why, &t->counts);
+	say_counts(d, t->why, &t->counts, t->before != NULL);
 	daemon_take_mirror(d, &t->mirror, t->began);
 	t->mirror = (struct device_state){0};
 	done->u.synced.device = &d->mirror;

@@ -157,6 +157,13 @@ static void add_line(const char *text, void *data)
 	changes_add(&t->changes, "%s", text);
 }
 
+static void add_move(const struct fib_moved *m, void *data)
+{
+	struct sync_task *t = data;
+
+	changes_moved(&t->changes, m);
+}
+
 /* What a verdict says of a peer has nothing to do with what isn't known. */
 static bool is_removal(const struct fib_op *op)
 {
@@ -178,7 +185,7 @@ static void keep_all(struct fib_plan *p)
 
 static void plan(struct sync_task *t)
 {
-	struct fib_teller teller = {name_of, add_line, t};
+	struct fib_teller teller = {name_of, add_line, t, add_move};
 	struct fib_job *job = &t->task.job;
 
 	fib_plan_make(&job->is, &t->shall.state, &t->shall.ours, &job->plan);

@@ -295,6 +295,8 @@ static void tell_turn(const struct turn *x, size_t n, const struct fib_teller *t
 		buf_printf(&others, " and %zu other%s", n - 1, n > 2 ? "s" : "");
 	say(t, "%s%s: %s -> %s", ip_prefix_format(&x->prefix, prefix), buf_str(&others), x->from,
 		x->to);
+	if (t->moved)
+		t->moved(&(struct fib_moved){x->from, x->to, x->prefix, n}, t->data);
 }
 
 static void tell_turns(const struct fib_plan *p, const struct fib_state *is,

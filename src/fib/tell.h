@@ -19,11 +19,20 @@ struct fib_counts {
 /* Of what was done. A peer counts as changed also where only its prefixes are others. */
 struct fib_counts fib_tell_counts(const struct fib_plan *p);
 
+/* Prefixes that go from some to others, in names; it ends with the call. */
+struct fib_moved {
+	const char *from, *to; /* "nobody", or several with commas between */
+	ip_prefix first;
+	size_t n;
+};
+
 /* Names of peers by their public keys, and where the lines go. */
 struct fib_teller {
 	const char *(*name)(const wg_key *key, void *data); /* never NULL; borrowed for the call */
 	void (*line)(const char *text, void *data);	    /* the text ends with the call */
 	void *data;					    /* theirs */
+	/* Beside its line; NULL: that is enough. */
+	void (*moved)(const struct fib_moved *m, void *data);
 };
 
 /* What the plan makes of the devices, before it is done: settings, peers, and one line for each

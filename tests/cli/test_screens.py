@@ -355,7 +355,9 @@ def test_schemas_are_what_requests_declare():
     """Member by member, and null where it may be."""
     text = (ROOT / "src" / "control" / "requests.c").read_text("utf-8")
     ops = {op: {"undrain": "drain"}.get(op, op) for op in re.findall(r'\.op = "(\w+)"', text)}
-    assert {p.stem for p in answers.FOLDER.glob("*.json")} == set(ops)
+    # What stands behind an answer, a line each, has a schema of its own.
+    assert {p.stem for p in answers.FOLDER.glob("*.json")} == {*ops, "event"}
+    of_event = re.findall(r'X\("([^"]+)", "([^"]+)"\)', text)
 
     def members(schema, path=""):
         for name, one in schema.get("properties", {}).items():
@@ -371,7 +373,118 @@ def test_schemas_are_what_requests_declare():
         if "items" in one:
             yield from member(one["items"], path + "[]")
 
+    def schema_of(name):
+        return json.loads((answers.FOLDER / f"{name}.json").read_text("utf-8"))
+
     for op, of in ops.items():
-        rows = re.search(rf"{of}_fields\[\] = {{(.*?)\n}};", text, re.S).group(1)
-        schema = json.loads((answers.FOLDER / f"{op}.json").read_text("utf-8"))
-        assert sorted(members(schema)) == sorted(re.findall(r'{"([^"]+)", "([^"]+)"}', rows)), op
+        rows = re.search(rf"{of}_fields\[\] = {{(.*?)}};", text, re.S).group(1)
+        declared = re.findall(r'{"([^"]+)", "([^"]+)"}', rows)
+        if "EVENT_FIELDS(IN_ANSWER)" in rows:
+            declared += [(f"events[].{name}", of_type) for name, of_type in of_event]
+        assert sorted(members(schema_of(op))) == sorted(declared), op
+    assert sorted(members(schema_of("event"))) == sorted(of_event)
+
+
+# --- events ----------------------------------------------------------------------------------------
+
+
+def event(number, kind, text, at="2026-11-28T07:04:31.123Z", **more):
+    return {"event": number, "at": at, "node": "site-1", "kind": kind, "because": None, "peer": None, "state": None,
+            "cause": None, "prefix": None, "prefixes": None, "from": None, "to": None, "gap_ms": None, "lost": None,
+            "text": text, "fix": None, **more}
+
+
+HAPPENED = [
+    event(1, "verdict", "hub-a is down: nothing heard of it, and it answers no echo", peer="hub-a", state="down"),
+    event(2, "move", "10.20.2.0/24 and 3 others: hub-a -> hub-b in 1.8 ms", because=1, state="done"),
+    event(3, "problem", "the line between hub-a and site-1 is down, though both live: packets go by hub-b",
+          state="begins", fix="look at it"),
+    event(4, "problem", "the line between hub-a and site-1 is down, though both live: packets go by hub-b",
+          state="over"),
+    event(5, "reload", "é" * 100, state="done")]
+
+
+def events(folder, *words, columns=None):
+    return screen(folder, "events", {"node": "site-1", "started": "x", "last": 5, "events": HAPPENED}, *words,
+                  columns=columns)
+
+
+def test_events_are_a_line_each_and_fit(tmp_path):
+    lines = events(tmp_path, columns=80).splitlines()
+    assert len(lines) == len(HAPPENED) and max(map(len, lines)) == 80
+    assert lines[1].endswith("  move      10.20.2.0/24 and 3 others: hub-a -> hub-b in 1.8 ms")
+    assert "  problem   the line between hub-a and site-1" in lines[2] and lines[2].endswith("…")
+    assert "  problem   over: the line between" in lines[3]
+    # Whole into a pipe, and with the date where it is asked for.
+    assert events(tmp_path).splitlines()[2].endswith("packets go by hub-b")
+    wide = events(tmp_path, "--wide", columns=80).splitlines()
+    assert re.match(r"2026-11-2[789] \d\d:04:31\.123  move  ", wide[1]) and wide[4].endswith("é" * 100)
+
+
+def test_events_as_json_are_an_object_a_line(tmp_path):
+    assert [json.loads(line) for line in events(tmp_path, "--json").splitlines()] == HAPPENED
+
+
+@pytest.mark.parametrize("words, why", [
+    (["--last", "-1"], "--last is a number of events, and -1 is none"), (["--last", "x"], "and x is none"),
+    (["--kind", "lost"], "--kind"), (["--kind", "verdict,move"], "--kind")])
+def test_events_that_nobody_can_mean(tmp_path, words, why):
+    done = shunt("events", *words, "--run-dir", str(tmp_path))
+    assert done.returncode == 2 and why in done.stderr
+
+
+def test_events_without_a_daemon(tmp_path):
+    for words in ((), ("--follow",)):
+        done = shunt("events", *words, "--run-dir", str(tmp_path))
+        assert (done.returncode, done.stdout) == (3, "") and "no shuntd answers" in done.stderr
+
+
+@contextlib.contextmanager
+def daemon_that_tells(folder, *lives):
+    """Each connection gets the next: the life's name and its events, and is closed then. Yields the requests."""
+    asked = []
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(folder / "control.sock"))
+        s.listen()
+
+        def serve():
+            for started, happened in lives:
+                with s.accept()[0] as one:
+                    asked.append(json.loads(one.recv(65536)))
+                    head = {"ok": True, "answer_version": 1, "node": "site-1", "started": started, "last": 9}
+                    # In pieces that end anywhere.
+                    text = "".join(json.dumps(line) + "\n" for line in (head, *happened)).encode()
+                    one.sendall(text[:200])
+                    one.sendall(text[200:])
+            s.accept()[0].close()  # and no more
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield asked
+        with socket.socket(socket.AF_UNIX) as last, contextlib.suppress(OSError):
+            last.connect(str(folder / "control.sock"))
+        thread.join()
+
+
+def test_following_goes_on_over_a_restart(tmp_path):
+    with daemon_that_tells(tmp_path, ("one", HAPPENED[:2]), ("one", HAPPENED[2:3]), ("two", HAPPENED)) as asked:
+        with subprocess.Popen([SHUNT, "events", "--follow", "--json", "--kind", "move", "--run-dir", tmp_path],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as one:
+            seen = [json.loads(one.stdout.readline())["event"] for _ in range(8)]
+            one.terminate()
+            told = one.stderr.read()
+    assert seen == [1, 2, 3, 1, 2, 3, 4, 5]
+    assert asked == [{"op": "subscribe", "kind": "move", "last": 20},
+                     {"op": "subscribe", "kind": "move", "started": "one", "after": 2},
+                     {"op": "subscribe", "kind": "move", "started": "one", "after": 3}]
+    assert "the daemon is gone; waiting for it\nshunt: the daemon is back\n" in told
+    assert "the daemon is back: it was restarted\n" in told
+
+
+def test_following_ends_with_its_reader(tmp_path):
+    with daemon_that_tells(tmp_path, ("one", HAPPENED)):
+        with subprocess.Popen([SHUNT, "events", "--follow", "--run-dir", tmp_path],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as one:
+            one.stdout.readline()
+            one.stdout.close()
+            assert one.wait(timeout=60) == 3

@@ -9,6 +9,7 @@ import socket
 import subprocess
 
 import pytest
+from followed import Followed
 from lab import wait_for
 from meshes import FOUR, PATIENCE, SHUNT, SmallMesh, new_lab, two_hubs
 
@@ -178,6 +179,8 @@ def test_a_refused_reload_is_told(mesh, hub_a):
     assert done.returncode != 0 and "inventory.yaml:" in done.stderr
     done = shunt(hub_a, "reload")
     assert done.returncode == 0
+    told = [e["state"] for e in hub_a.ask("events", kind="reload")["events"]]
+    assert told[-3:] == ["refused", "in-force", "done"]
 
 
 def test_a_reload_is_told_in_words(mesh, hub_a):
@@ -187,9 +190,17 @@ def test_a_reload_is_told_in_words(mesh, hub_a):
     networks.append("10.20.99.0/24")
     mesh.write()
     try:
-        done = shunt(hub_a, "reload")
+        with Followed(hub_a) as told:
+            done = shunt(hub_a, "reload")
+            told.wait("reload", PATIENCE, state="done")
+        told.check()
         assert done.stdout.startswith("hub-a has taken the new inventory: ")
         assert "1 prefixes added" in done.stdout and "_" not in done.stdout
+        in_force, moved, over = [e for e in told.events if e["kind"] in ("reload", "move")]
+        assert (in_force["state"], moved["because"], over["because"]) == (
+            "in-force", in_force["event"], in_force["event"])
+        assert (moved["prefix"], moved["from"]) == ("10.20.99.0/24", None)
+        assert moved["to"].startswith("site-1")
     finally:
         networks.pop()
         mesh.write()
@@ -220,9 +231,9 @@ def keys_in(answer):
 
 def test_every_member_of_an_answer_is_documented(hub_a):
     text = pathlib.Path(__file__, "../../../docs/control.md").resolve().read_text(encoding="utf-8")
-    keys = keys_in(hub_a.ask("status")) | keys_in(hub_a.ask("routes"))
+    keys = keys_in(hub_a.ask("status")) | keys_in(hub_a.ask("routes")) | keys_in(hub_a.ask("events"))
     assert {"hold_left_s", "candidates"} <= keys
-    assert [key for key in sorted(keys) if f'"{key}"' not in text] == []
+    assert [key for key in sorted(keys) if f'"{key}"' not in text and f'`{key}`' not in text] == []
 
 
 def test_nobody_there(hub_a):

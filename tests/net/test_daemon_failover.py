@@ -2,6 +2,7 @@
 """Who carries a prefix when nodes die, return and drain: on the device, in the kernel, on the wire."""
 
 import pytest
+from followed import Followed
 from lab import LabError, wait_for
 from meshes import PATIENCE, Pings, SmallMesh, Watch, dump, hub, inventory, new_lab, outside, site
 
@@ -181,6 +182,30 @@ def cut_pairs(daemon):
 
 def test_a_line_between_a_hub_and_a_site_is_named(up):
     hub_a, site_1 = up.daemons["hub-a"], up.daemons["site-1"]
+    with Followed(site_1) as told:
+        cut_and_mend_a_line(up, hub_a, site_1)
+        told.wait("problem", PATIENCE, "line between hub-a and site-1", state="over")
+        told.wait("move", PATIENCE, **{"from": "hub-b", "to": "hub-a"})
+    told.check()
+    # The verdict, its moves and what they took; the problem; and all of it back again.
+    down = told.of("verdict", peer="hub-a", state="down")[0]
+    away = told.of("move", because=down["event"])
+    assert ("hub-a", "hub-b", "done") in {(m["from"], m["to"], m["state"]) for m in away}
+    assert all(m["gap_ms"] >= 0 and m["prefix"] and m["prefixes"] for m in away)
+    begins = told.wait("problem", 1, "line between hub-a and site-1", state="begins")
+    over = told.wait("problem", 1, "line between hub-a and site-1", state="over")
+    returns = next(e for e in told.of("verdict", peer="hub-a")
+                   if e["event"] > down["event"] and e["state"] != "down")
+    assert down["event"] < begins["event"] < over["event"] and returns["event"] < over["event"]
+    back = told.of("move", **{"from": "hub-b", "to": "hub-a"})
+    causes = {e["event"]: e for e in told.events}
+    assert any(causes.get(m["because"], {}).get("peer") == "hub-a" for m in back)
+    last = site_1.shunt("events", "--last", "200", "--peer", "hub-a")
+    assert "hub-a is down" in last and "hub-a -> hub-b in " in last
+    assert "over: " in site_1.shunt("events", "--kind", "problem")
+
+
+def cut_and_mend_a_line(up, hub_a, site_1):
     assert cut_pairs(site_1) == cut_pairs(hub_a) == []
     up.cut("hub-a", "site-1")
     site_1.wait_peers(hub_a="down")
@@ -278,10 +303,14 @@ def test_on_dead_at_the_hub(lone):
     assert has_route(hub_a, "10.20.1.0/24"), "fall-back: nothing leaves in clear"
     assert has_route(hub_a, "10.20.2.0/24")
     assert not has_route(hub_a, "10.20.3.0/24"), "release: another line may have it"
-    # The same after a restart in the middle of it.
-    hub_a.kill()
-    lone.start("hub-a")
-    wait_for("release after a restart", lambda: not has_route(hub_a, "10.20.3.0/24"), PATIENCE)
+    # The same after a restart in the middle of it, over which who follows the events goes on.
+    with Followed(hub_a) as told:
+        hub_a.kill()
+        lone.start("hub-a")
+        wait_for("release after a restart", lambda: not has_route(hub_a, "10.20.3.0/24"), PATIENCE)
+        assert told.wait("start", PATIENCE)["state"] == "adopted"
+        wait_for("it is told", lambda: "it was restarted" in told.errors(), PATIENCE)
+    told.check()
     hub_a.wait_owner("10.20.1.0/24", None)
     assert hub_a.device_owner("10.20.2.0/24") == "site-2" and has_route(hub_a, "10.20.1.0/24")
     for n in (1, 2, 3):

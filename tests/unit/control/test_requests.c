@@ -26,6 +26,7 @@
 
 struct fake {
 	struct rib *rib;
+	struct events *events;
 	bool drained, is_asked, fails;
 	int64_t drained_for_ns;
 };
@@ -146,8 +147,39 @@ static void reload(void *data, control_reloaded_fn *done, void *arg)
 	json_decref(changes);
 }
 
+static struct events *happened(void *data)
+{
+	return ((struct fake *)data)->events;
+}
+
 static const struct control_source source = {
-	refresh, shown, routes_after, route_of, peer_state, name, line, drain, reload};
+	refresh, shown, routes_after, route_of, peer_state, name, line, drain, reload, happened};
+
+/* Each member as something else than null in one of them. */
+static struct events *all_events(void)
+{
+	struct events *s = events_new(100, "site-1", "2026-11-28T07:04:31.123Z");
+	struct event e = {.kind = EVENT_MOVE,
+		.because = 1,
+		.state = "done",
+		.cause = "session-up",
+		.peer = "hub-a",
+		.from = "hub-a",
+		.to = "hub-b",
+		.n_prefixes = 3,
+		.gap_ns = 1234567,
+		.lost = 7,
+		.text = "words",
+		.fix = "command"};
+
+	struct event first = {.kind = EVENT_PROBLEM, .gap_ns = -1, .text = "words"};
+
+	for (unsigned i = 1; i < 100; i++)
+		events_add(s, &first);
+	assert_true(ip_prefix_parse(&e.prefix, "10.20.2.0/24"));
+	events_add(s, &e);
+	return s;
+}
 
 static void add_route(struct rib *rib, const char *text)
 {
@@ -205,6 +237,8 @@ static json_t *ask_line(struct fake *f, const char *line)
 	uv_loop_t loop;
 
 	assert_int_equal(uv_loop_init(&loop), 0);
+	if (!f->events)
+		f->events = all_events();
 	desk = control_desk_new(&loop, &source, f);
 	control_take_line(
 		line, strlen(line), control_call_new(on_answer, &text), control_serve, desk);
@@ -213,6 +247,8 @@ static json_t *ask_line(struct fake *f, const char *line)
 	control_desk_free(desk);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&loop), 0);
+	events_free(f->events);
+	f->events = NULL;
 	answer = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(answer);
 	return answer;
@@ -298,8 +334,11 @@ static void test_answers_have_what_is_declared(void **state)
 	for (size_t i = 0; i < n; i++) {
 		AUTO_FREE bool *seen = mem_zalloc(list[i].n_fields, sizeof(*seen));
 		struct seen s = {&list[i], seen};
-		json_t *answer = ask(&f, list[i].op);
+		json_t *answer;
 
+		if (list[i].n_lines) /* needs a client that reads: test_streams.c */
+			continue;
+		answer = ask(&f, list[i].op);
 		assert_int_equal(json_integer_value(json_object_get(answer, "answer_version")),
 			list[i].version);
 		see_all(&s, "", answer);
@@ -327,6 +366,36 @@ static void test_all_pieces_come(void **state)
 		json_string_value(json_object_get(json_array_get(list, 200), "prefix")));
 	json_decref(status);
 	json_decref(routes);
+	rib_free(f.rib);
+}
+
+static void test_the_last_events(void **state)
+{
+	static const struct {
+		const char *line;
+		size_t n;
+	} cases[] = {
+		{"{\"op\":\"events\"}", 20},
+		{"{\"op\":\"events\",\"last\":90}", 90}, /* of several pieces */
+		{"{\"op\":\"events\",\"last\":1000}", 100},
+		{"{\"op\":\"events\",\"last\":0}", 0},
+		{"{\"op\":\"events\",\"kind\":\"move\"}", 1},
+		{"{\"op\":\"events\",\"kind\":\"move\",\"peer\":\"hub-b\"}", 1},
+		{"{\"op\":\"events\",\"peer\":\"hub-c\"}", 0},
+	};
+	struct fake f = fake_new();
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		json_t *answer = ask_line(&f, cases[i].line);
+		json_t *list = json_object_get(answer, "events");
+
+		assert_int_equal(json_array_size(list), cases[i].n);
+		if (cases[i].n)
+			assert_int_equal(json_integer_value(json_object_get(
+						 json_array_get(list, cases[i].n - 1), "event")),
+				100);
+		json_decref(answer);
+	}
 	rib_free(f.rib);
 }
 
@@ -477,6 +546,16 @@ static void test_refusals(void **state)
 			"367d is no time from 1s to 366d, as in 90s, 30m, 2h or 1d"},
 		{"{\"op\":\"undrain\"}", "the disk is full"},
 		{"{\"op\":\"reload\"}", "the device refused a part"},
+		{"{\"op\":\"events\",\"last\":\"1\"}",
+			"last is a number of events, not below zero"},
+		{"{\"op\":\"events\",\"last\":-1}", "last is a number of events, not below zero"},
+		{"{\"op\":\"events\",\"peer\":1}", "peer is the name of a node, as a string"},
+		{"{\"op\":\"events\",\"kind\":\"lost\"}",
+			"lost is no kind of event: " EVENT_KIND_WORDS},
+		{"{\"op\":\"subscribe\",\"kind\":[]}", "kind is a kind of event, as a string"},
+		{"{\"op\":\"subscribe\",\"after\":1.5}",
+			"after is the number of an event, not below zero"},
+		{"{\"op\":\"subscribe\"}", "as many follow the events as may (16 at most)"},
 	};
 	struct fake f = fake_new();
 
@@ -525,16 +604,22 @@ static void test_who_has_gone(void **state)
 	struct control_desk *desk;
 	uv_loop_t loop;
 
+	f.events = all_events();
 	assert_int_equal(uv_loop_init(&loop), 0);
 	desk = control_desk_new(&loop, &source, &f);
 	control_take_line(
 		"{\"op\":\"routes\"}", 15, control_call_new(NULL, NULL), control_serve, desk);
+	control_take_line(
+		"{\"op\":\"events\"}", 15, control_call_new(NULL, NULL), control_serve, desk);
+	control_take_line(
+		"{\"op\":\"subscribe\"}", 18, control_call_new(NULL, NULL), control_serve, desk);
 	control_take_line(
 		"{\"op\":\"status\"}", 15, control_call_new(NULL, NULL), control_serve, desk);
 	uv_run(&loop, UV_RUN_ONCE);
 	control_desk_free(desk);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&loop), 0);
+	events_free(f.events);
 	rib_free(f.rib);
 }
 
@@ -612,6 +697,19 @@ static void expect_in(const char *text, const char *what, const char *op)
 		fail_msg("docs/control.md doesn't say %s, of %s", what, op);
 }
 
+static void expect_members_in(
+	const char *docs, const struct control_field *fields, size_t n, const char *op)
+{
+	for (size_t k = 0; k < n; k++) {
+		const char *last = leaf(fields[k].path);
+		AUTO_FREE char *quoted = last ? mem_printf("\"%s\"", last) : NULL;
+		AUTO_FREE char *coded = last ? mem_printf("`%s`", last) : NULL;
+
+		if (last && !strstr(docs, coded))
+			expect_in(docs, quoted, op);
+	}
+}
+
 static void test_docs_say_the_same(void **state)
 {
 	size_t n;
@@ -629,16 +727,13 @@ static void test_docs_say_the_same(void **state)
 		end = strchr(row, '\n');
 		assert_true(strstr(row, summary) < end);
 		assert_memory_equal(end - 7, list[i].changes ? "| yes |" : " | no |", 7);
-		if (list[i].argument)
-			assert_true(strstr(row, list[i].argument) < end);
-		for (size_t k = 0; k < list[i].n_fields; k++) {
-			const char *last = leaf(list[i].fields[k].path);
-			AUTO_FREE char *quoted = last ? mem_printf("\"%s\"", last) : NULL;
-			AUTO_FREE char *coded = last ? mem_printf("`%s`", last) : NULL;
+		for (const struct control_argument *a = list[i].arguments; a->name; a++) {
+			AUTO_FREE char *quoted = mem_printf("\"%s\"", a->name);
 
-			if (last && !strstr(docs, coded))
-				expect_in(docs, quoted, list[i].op);
+			assert_true(strstr(row, quoted) && strstr(row, quoted) < end);
 		}
+		expect_members_in(docs, list[i].fields, list[i].n_fields, list[i].op);
+		expect_members_in(docs, list[i].lines, list[i].n_lines, list[i].op);
 	}
 }
 
@@ -648,11 +743,27 @@ static void test_the_command_line_says_the_same(void **state)
 	const struct control_request *list = control_requests(&n);
 
 	for (size_t i = 0; i < n; i++) {
-		const struct command_verb *verb = command_find(&cli_command, list[i].op);
+		const struct command_verb *verb =
+			command_find(&cli_command, list[i].verb ? list[i].verb : list[i].op);
 
 		assert_non_null(verb);
 		assert_string_equal(verb->summary, list[i].summary);
 	}
+}
+
+/* The words of --kind are the kinds there are. */
+static void test_the_command_line_knows_all_kinds_of_events(void **state)
+{
+	const struct command_verb *verb = command_find(&cli_command, "events");
+	const struct command_option *o = verb->options;
+	AUTO_BUF words = {0};
+
+	for (unsigned k = 0; k < EVENT_LOST; k++)
+		buf_printf(&words, "%s%s", k ? " " : "", event_kind_word((enum event_kind)k));
+	assert_string_equal(buf_str(&words), EVENT_KIND_WORDS);
+	while (strcmp(o->name, "kind"))
+		o++;
+	assert_string_equal(o->words, EVENT_KIND_WORDS);
 }
 
 int main(void)
@@ -660,6 +771,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers_have_what_is_declared),
 		cmocka_unit_test(test_all_pieces_come),
+		cmocka_unit_test(test_the_last_events),
 		cmocka_unit_test(test_no_routes_at_all),
 		cmocka_unit_test(test_queries),
 		cmocka_unit_test(test_shares),
@@ -670,6 +782,7 @@ int main(void)
 		cmocka_unit_test(test_no_member_goes_without_a_new_version),
 		cmocka_unit_test(test_docs_say_the_same),
 		cmocka_unit_test(test_the_command_line_says_the_same),
+		cmocka_unit_test(test_the_command_line_knows_all_kinds_of_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,7 @@ static void count(struct fib_task *t)
 	__atomic_add_fetch(&worked, 1, __ATOMIC_SEQ_CST);
 }
 
-static void on_order_done(uint64_t seq, int err, fib_troubles *troubles, void *data)
+static void on_order_done(uint64_t seq, int err, instant at, fib_troubles *troubles, void *data)
 {
 	fail();
 }
