@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The allowed IPs of every peer as each node programs them with everything up: the winners of
- * view.h, for many nodes at once, with clients at the first of their servers. A node is selected, then its peers are printed.
+ * view.h, for many nodes at once, with clients at the first of their servers. A node is selected,
+ * then its peers are printed.
  */
 #ifndef SHUNT_MESH_ALLOWED_H
 #define SHUNT_MESH_ALLOWED_H

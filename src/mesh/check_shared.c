@@ -89,8 +89,7 @@ static bool best(const struct trial *t, unsigned node, struct mesh_candidate *re
 			t->c->t, node, t->origins[i].node, t->origins[i].network, t->buf);
 
 		for (size_t k = 0; k < n; k++) {
-			if (is_seen_dead(t, node, &t->buf[k]) ||
-				is_elsewhere(t, node, &t->buf[k]))
+			if (is_seen_dead(t, node, &t->buf[k]) || is_elsewhere(t, node, &t->buf[k]))
 				continue;
 			if (!found || mesh_candidate_cmp(&t->buf[k], ret) < 0)
 				*ret = t->buf[k];
