@@ -116,6 +116,12 @@ def test_the_daemon_s_unit_starts_devices_by_theirs(root, tmp_path):
     assert done.stdout == "start shunt-wg@wg-a.1.service\n"
 
 
+def test_the_folders_that_the_readme_writes_to_are_there():
+    section = (ROOT / "README.md").read_text("utf-8").partition("## Two machines of your own")[2].partition("\n## ")[0]
+    folders = set(re.findall(r"/(etc/\w+)/", section))
+    assert folders and folders <= set(lines("shunt.dirs"))
+
+
 def test_the_packages_start_nothing():
     for script in DEBIAN.glob("*.postinst"):
         calls = re.findall(r"(?:deb-systemd-invoke|systemctl)(?: --system)? (\S+)", script.read_text("utf-8"))
