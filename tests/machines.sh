@@ -45,6 +45,7 @@ wait_for() {
 # --- networks
 
 underlay() {
+	trap stop_machines EXIT
 	# Names of namespaces and sockets of devices are its own.
 	mkdir -p /run/netns /run/wireguard
 	mount -t tmpfs netns /run/netns
