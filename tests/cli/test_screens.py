@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What `shunt routes` and `shunt status` make of a daemon's answers, which are made up here."""
+import contextlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
