@@ -13,16 +13,20 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define GUARD_PRIORITY                                                             \
-	1 /* of SCHED_FIFO's 1 to 99: above all ordinary threads, below all others \
-	   */
+/* Of SCHED_FIFO's 1 to 99: above all ordinary threads, below all others. */
+#define GUARD_PRIORITY 1
 #define GUARD_NAP_NS 2000000
+/* It naps so many times as long as it lent, at least: a tenth of a processor's time is lent. */
+#define REST 9
 #define GUARD_STACK (64 * 1024)
 
 struct rounds {
 	pthread_mutex_t locks[2]; /* that of the round under way is held */
 	_Atomic uint32_t round;
-	_Atomic bool ends;
+	pthread_mutex_t end_lock;
+	pthread_cond_t end;
+	bool ends;	/* under that lock */
+	clockid_t used; /* the thread's time on processors */
 	pthread_t guard;
 };
 
@@ -34,31 +38,53 @@ static pthread_mutex_t *lock_of(struct rounds *r, uint32_t round)
 /* --- the guard -----------------------------------------------------------------------------------
  */
 
-/* Until that round is over; at once if it is. */
-static void urge(struct rounds *r, uint32_t round)
+static int64_t ns_of(clockid_t clock)
 {
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* False: it is the end. */
+static bool nap(struct rounds *r, int64_t ns)
+{
+	int64_t until = ns_of(CLOCK_MONOTONIC) + ns;
+	const struct timespec t = {until / 1000000000, until % 1000000000};
+	int err = 0;
+	bool ends;
+
+	pthread_mutex_lock(&r->end_lock);
+	while (!r->ends && !err)
+		err = pthread_cond_timedwait(&r->end, &r->end_lock, &t);
+	ends = r->ends;
+	pthread_mutex_unlock(&r->end_lock);
+	return !ends;
+}
+
+/* Until that round is over; at once if it is. Returns how long it ran meanwhile, in ns. */
+static int64_t urge(struct rounds *r, uint32_t round)
+{
+	int64_t before = ns_of(r->used);
+
 	pthread_mutex_lock(lock_of(r, round));
 	pthread_mutex_unlock(lock_of(r, round));
+	return ns_of(r->used) - before;
 }
 
 static void *guard(void *data)
 {
-	const struct timespec nap = {.tv_nsec = GUARD_NAP_NS};
 	struct rounds *r = data;
 	uint32_t seen = atomic_load(&r->round);
+	int64_t lent = 0;
 
 	process_drop_cap(CAP_SYS_NICE);
 	pthread_setname_np(pthread_self(), "guard");
-	while (!atomic_load(&r->ends)) {
-		uint32_t round;
+	while (nap(r, lent * REST > GUARD_NAP_NS ? lent * REST : GUARD_NAP_NS)) {
+		uint32_t round = atomic_load(&r->round);
 
-		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
-		round = atomic_load(&r->round);
-		if (round == seen) {
-			urge(r, round);
-			round = atomic_load(&r->round);
-		}
-		seen = round;
+		lent = round == seen ? urge(r, round) : 0;
+		seen = atomic_load(&r->round);
 	}
 	return NULL;
 }
@@ -85,18 +111,26 @@ static int start_guard(struct rounds *r)
 static void init_locks(struct rounds *r)
 {
 	pthread_mutexattr_t attr;
+	pthread_condattr_t of_end;
 
 	pthread_mutexattr_init(&attr);
 	pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
 	for (unsigned i = 0; i < 2; i++)
 		pthread_mutex_init(&r->locks[i], &attr);
+	pthread_mutex_init(&r->end_lock, &attr);
 	pthread_mutexattr_destroy(&attr);
+	pthread_condattr_init(&of_end);
+	pthread_condattr_setclock(&of_end, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->end, &of_end);
+	pthread_condattr_destroy(&of_end);
 }
 
 static void free_all(struct rounds *r)
 {
 	for (unsigned i = 0; i < 2; i++)
 		pthread_mutex_destroy(&r->locks[i]);
+	pthread_mutex_destroy(&r->end_lock);
+	pthread_cond_destroy(&r->end);
 	free(r);
 }
 
@@ -106,6 +140,7 @@ static struct rounds *begin_guarded(void)
 
 	if (!r)
 		return NULL;
+	pthread_getcpuclockid(pthread_self(), &r->used);
 	init_locks(r);
 	pthread_mutex_lock(lock_of(r, 0));
 	if (!start_guard(r))
@@ -138,7 +173,10 @@ void rounds_end(struct rounds *r)
 {
 	if (!r)
 		return;
-	atomic_store(&r->ends, true);
+	pthread_mutex_lock(&r->end_lock);
+	r->ends = true;
+	pthread_cond_signal(&r->end);
+	pthread_mutex_unlock(&r->end_lock);
 	pthread_mutex_unlock(lock_of(r, atomic_load(&r->round)));
 	pthread_join(r->guard, NULL);
 	free_all(r);

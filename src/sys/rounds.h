@@ -5,7 +5,7 @@
  * when there is much to do. It always holds a lock that lends priority (PTHREAD_PRIO_INHERIT),
  * another one each round. A guard of real-time priority, which sleeps or waits, asks for that lock
  * whenever no round has ended for GUARD_NAP: so long as it waits, the thread runs at the guard's
- * priority, up to the end of its round and no further.
+ * priority, up to the end of its round and no further, and a tenth of the time at most.
  */
 #ifndef SHUNT_SYS_ROUNDS_H
 #define SHUNT_SYS_ROUNDS_H
