@@ -156,7 +156,8 @@ struct rounds *rounds_begin(void)
 }
 
 /* The next lock is taken before the last one is given: there is no moment without either, in which
- * the guard would find nobody to urge. */
+ * the guard would find nobody to urge. That holds one at a time, for an instant; to wait for it
+ * with the other in hand would be an order of locks without a first. */
 void rounds_next(struct rounds *r)
 {
 	uint32_t round;
@@ -164,7 +165,8 @@ void rounds_next(struct rounds *r)
 	if (!r)
 		return;
 	round = atomic_load_explicit(&r->round, memory_order_relaxed);
-	pthread_mutex_lock(lock_of(r, round + 1));
+	while (pthread_mutex_trylock(lock_of(r, round + 1)))
+		sched_yield();
 	atomic_store(&r->round, round + 1);
 	pthread_mutex_unlock(lock_of(r, round));
 }

@@ -5,7 +5,7 @@ import pytest
 from meshes import new_lab
 from scene import ACTS, FAIL, KILL, Player, Scene
 
-SAMPLES = {"failover": 2, "leave": 2, "reload": 4}  # 3 of others
+SAMPLES = {"failover": 2, "leave": 2, "stop": 2, "reload": 4}  # 3 of others
 
 
 @pytest.fixture(scope="module")

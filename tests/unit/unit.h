@@ -13,6 +13,18 @@
 
 #include <cmocka.h>
 
+/* Whether a sanitizer looks on, which takes several times as long, and memory of its own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 /* A splitmix64 sequence. */
 struct chance {
 	uint64_t state;

@@ -8,17 +8,6 @@
 
 #include <malloc.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 #define IDLE_PEERS 10000
 #define IDLE_LIMIT 2048 /* with a margin below 4,096 */
 #define PEERS (SANITIZED ? 100 : 1000)

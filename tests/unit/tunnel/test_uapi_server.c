@@ -313,7 +313,7 @@ static void at_once(void **state)
 
 static void hundred_thousand(void **state)
 {
-	enum { PEERS = 100000 };
+	enum { PEERS = SANITIZED ? 20000 : 100000 };
 	struct buf text = {0};
 	int fd = client();
 	unsigned n = 0;
@@ -339,7 +339,7 @@ static void hundred_thousand(void **state)
  * one moment: what a set did is in it whole or not at all. */
 static void set_between(void **state)
 {
-	enum { PEERS = 100000, SETS = 20 };
+	enum { PEERS = SANITIZED ? 20000 : 100000, SETS = 20 };
 	struct buf text = {0};
 	int reader = client(), mover = client();
 	unsigned n_seen = 0;
