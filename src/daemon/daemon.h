@@ -117,8 +117,6 @@ struct daemon_reporter {
 struct daemon {
 	const struct daemon_options *options;
 	uv_loop_t loop;
-	uv_prepare_t between_rounds;
-	struct rounds *rounds; /* the loop's */
 	/* Takes an event, from whoever began what has ended now: actions_feed. */
 	void (*feed)(struct daemon *d, const struct engine_event *event);
 	struct engine *engine;

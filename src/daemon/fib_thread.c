@@ -4,7 +4,6 @@
 #include "fib/tell.h"
 #include "sys/clock.h"
 #include "sys/process.h"
-#include "sys/rounds.h"
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -65,7 +64,6 @@ struct fib_thread {
 	/* The thread's own. */
 	struct fib_core *core;
 	struct fib_io *io;
-	struct rounds *rounds;
 	bool ends; /* who ended it reads it, too */
 };
 
@@ -195,8 +193,6 @@ static void hear(struct fib_thread *t, struct word *w)
 		break;
 	case WORD_URGENT:
 		process_set_nice(PROCESS_NICE_URGENT);
-		if (!t->rounds)
-			t->rounds = rounds_begin();
 		break;
 	case WORD_STOP:
 		t->ends = true;
@@ -215,14 +211,12 @@ static void *run(void *data)
 	while (!t->ends) {
 		struct word *w;
 
-		rounds_next(t->rounds);
 		while (!t->ends && (w = box_take(&t->in, !busy))) {
 			hear(t, w);
 			busy = true; /* perhaps: the step will tell */
 		}
 		busy = !t->ends && fib_core_step(t->core);
 	}
-	rounds_end(t->rounds);
 	return NULL;
 }
 

@@ -24,7 +24,6 @@
 #include "sys/clock.h"
 #include "sys/descriptors.h"
 #include "sys/process.h"
-#include "sys/rounds.h"
 #include <errno.h>
 #include <linux/capability.h>
 #include <signal.h>
@@ -528,8 +527,6 @@ static int init_loop(struct daemon *d, struct buf *why)
 	uv_timer_init(&d->loop, &d->second_timer);
 	uv_timer_init(&d->loop, &d->stop_timer);
 	uv_idle_init(&d->loop, &d->gather_idle);
-	uv_prepare_init(&d->loop, &d->between_rounds);
-	d->between_rounds.data = d;
 	d->engine_timer.data = d->second_timer.data = d->stop_timer.data = d;
 	d->gather_idle.data = d;
 	return 0;
@@ -575,23 +572,12 @@ struct daemon *daemon_new(const struct daemon_options *o, struct buf *why)
 	return d;
 }
 
-static void on_round(uv_prepare_t *h)
-{
-	struct daemon *d = h->data;
-
-	rounds_next(d->rounds);
-}
-
 /* From now on moves may be waited for. */
 static void run_loop(struct daemon *d)
 {
 	process_set_nice(PROCESS_NICE_URGENT);
 	fib_thread_set_urgent(d->fib_thread);
-	d->rounds = rounds_begin();
-	uv_prepare_start(&d->between_rounds, on_round);
 	uv_run(&d->loop, UV_RUN_DEFAULT);
-	rounds_end(d->rounds);
-	d->rounds = NULL;
 }
 
 int daemon_run(const struct daemon_options *o)
