@@ -29,7 +29,8 @@ def test_move():
 
 
 def test_forward():
-    sizes = report_of("forward", "--prefixes", "1,6", "--rounds", "1", "--seconds", "0.1", "--before", BUILD)["prefixes"]
+    sizes = report_of("forward", "--prefixes", "1,6", "--rounds", "1", "--processes", "1", "--seconds", "0.1", "--before",
+                      BUILD)["prefixes"]
     assert set(sizes["1"]) == {"one owner", "three ranks", "one owner, before"}
     assert set(sizes["6"]) == {"one owner", "three ranks", "three equals", "one owner, before"}
     assert all(r["ns"] > 0 for owning in sizes.values() for r in owning.values())
