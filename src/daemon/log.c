@@ -153,8 +153,14 @@ bool log_tell_left_out(void)
 	return false;
 }
 
-static void put_words(enum log_level level, const struct log_about *about, const char *words)
+__attribute__((format(printf, 3, 0))) static void put_words(
+	enum log_level level, const struct log_about *about, const char *fmt, va_list ap)
 {
+	char words[1024];
+
+	if (level == LOG_LEVEL_DEBUG && !logger.verbose)
+		return;
+	vsnprintf(words, sizeof(words), fmt, ap);
 	if (put_entry(level, about, words))
 		return;
 	if (!log_tell_left_out() || !put_line(level, words))
@@ -163,26 +169,18 @@ static void put_words(enum log_level level, const struct log_about *about, const
 
 void log_line(enum log_level level, const char *fmt, ...)
 {
-	char words[1024];
 	va_list ap;
 
-	if (level == LOG_LEVEL_DEBUG && !logger.verbose)
-		return;
 	va_start(ap, fmt);
-	vsnprintf(words, sizeof(words), fmt, ap);
+	put_words(level, &(struct log_about){NULL, NULL}, fmt, ap);
 	va_end(ap);
-	put_words(level, &(struct log_about){NULL, NULL}, words);
 }
 
 void log_about(enum log_level level, const struct log_about *about, const char *fmt, ...)
 {
-	char words[1024];
 	va_list ap;
 
-	if (level == LOG_LEVEL_DEBUG && !logger.verbose)
-		return;
 	va_start(ap, fmt);
-	vsnprintf(words, sizeof(words), fmt, ap);
+	put_words(level, about, fmt, ap);
 	va_end(ap);
-	put_words(level, about, words);
 }

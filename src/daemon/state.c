@@ -49,19 +49,27 @@ static int read_all(int fd, struct buf *ret)
 	}
 }
 
-static int read_journal(struct state *s)
+/* -ENOENT: it isn't there. */
+static int read_file(const struct state *s, const char *name, struct buf *ret)
 {
-	AUTO_BUF text = {0};
-	int fd = plain_file_open(s->state_fd, JOURNAL, O_RDONLY);
+	int fd = plain_file_open(s->state_fd, name, O_RDONLY);
 	int err;
 
 	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	err = read_all(fd, &text);
+		return fd;
+	err = read_all(fd, ret);
 	close(fd);
+	return err;
+}
+
+static int read_journal(struct state *s)
+{
+	AUTO_BUF text = {0};
+	int err = read_file(s, JOURNAL, &text);
+
 	if (!err)
 		journal_read(&s->journal, buf_str(&text), text.n);
-	return err;
+	return err == -ENOENT ? 0 : err;
 }
 
 static int take_lock(struct state *s, const char *run_dir, struct buf *why)
@@ -94,16 +102,11 @@ static int64_t parse_end(const char *text)
 static int read_drained(struct state *s)
 {
 	AUTO_BUF text = {0};
-	int fd = plain_file_open(s->state_fd, DRAINED, O_RDONLY);
-	int err;
+	int err = read_file(s, DRAINED, &text);
 
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	err = read_all(fd, &text);
-	close(fd);
 	if (!err)
 		s->drained_until = parse_end(buf_str(&text));
-	return err;
+	return err == -ENOENT ? 0 : err;
 }
 
 /* 1: it is there and ours, 0: it isn't there. */
