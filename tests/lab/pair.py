@@ -123,12 +123,12 @@ class End:
         """The program ends, and its interface with it."""
         if self.program == KERNEL:
             self.node.ip(f"link del {self.name}")
+        # Whoever is asked by its name has no name while its files are still being closed; this tells of the very end.
         for pid in self.pids():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-        # The threads of a process outlive its entry for a moment, and the interface needs them all.
-        wait_for(f"{self.program} ended", lambda: not self.pids() and
-                 not self.node.has_interface(self.name), 10)
+            with contextlib.suppress(ProcessLookupError), open(os.pidfd_open(pid), "rb") as f:
+                signal.pidfd_send_signal(f.fileno(), number)
+                wait_for(f"{self.program} ended", lambda f=f: select.select([f], [], [], 0)[0], 10)
+        wait_for(f"{self.program} left no interface", lambda: not self.node.has_interface(self.name), 10)
 
     def set(self, *words):
         self.node.run(["wg", "set", self.name, *(str(w) for w in words)])

@@ -329,7 +329,8 @@ static void costs_no_memory(void **state)
 	flood_of_all_types(100000);
 	before = resident_kb();
 	flood_of_all_types(300000);
-	assert_true(resident_kb() - before < 512);
+	if (!SANITIZED) /* what a sanitizer keeps grows besides */
+		assert_true(resident_kb() - before < 512);
 	assert_int_equal(pool_n_out(d.t->keypairs), 0);
 	assert_int_equal(peer->handshake.index, 0);
 	assert_true(handshake_within(40, NULL));

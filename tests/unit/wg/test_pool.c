@@ -101,21 +101,21 @@ static void smaller(void **state)
 	pool_free(p);
 }
 
-static size_t resident_pages(void)
+static long resident_pages(void)
 {
 	unsigned long all, resident = 0;
 	FILE *f = fopen("/proc/self/statm", "r");
 
 	assert_int_equal(fscanf(f, "%lu %lu", &all, &resident), 2);
 	fclose(f);
-	return resident;
+	return (long)resident;
 }
 
 /* Room alone costs nothing. */
 static void resident_only_when_taken(void **state)
 {
 	struct pool *p = pool_new(4096, false);
-	size_t before = resident_pages(), after;
+	long before = resident_pages(), after;
 	char *piece;
 
 	pool_set_size(p, 20000); /* 80 MB */
