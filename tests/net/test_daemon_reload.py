@@ -11,8 +11,8 @@ import time
 
 import pytest
 from lab import LabError, wait_for
-from meshes import (FOUR, PATIENCE, Proxy, SmallMesh, dump, hub, inventory, key_pair, new_lab,
-                    set_device, site, two_hubs, write_secret)
+from meshes import (FOUR, PATIENCE, Proxy, SmallMesh, dump, hub, key_pair, new_lab, set_device,
+                    two_hubs, write_secret)
 
 
 @pytest.fixture(scope="module")
