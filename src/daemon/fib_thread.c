@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#define LENT_MAX (10 * NS_PER_MS) /* an order may be large */
+
 enum word_type {
 	/* To the thread. */
 	WORD_ORDER,
@@ -31,6 +33,7 @@ struct word {
 		struct {
 			struct fib_plan plan;
 			uint64_t seq;
+			bool is_lent; /* priority, with it */
 		} order;
 		struct fib_task *task;
 		struct {
@@ -65,6 +68,8 @@ struct fib_thread {
 	struct fib_core *core;
 	struct fib_io *io;
 	bool ends; /* who ended it reads it, too */
+	enum process_nice nice;
+	instant lent_at; /* when it heard that it was lent priority; INSTANT_NEVER: it has none */
 };
 
 /* --- boxes ---------------------------------------------------------------------------------------
@@ -175,6 +180,8 @@ static void hear(struct fib_thread *t, struct word *w)
 	switch (w->type) {
 	case WORD_ORDER:
 		fib_core_order(t->core, &w->u.order.plan, w->u.order.seq);
+		if (w->u.order.is_lent)
+			t->lent_at = sys_now();
 		break;
 	case WORD_ANNOUNCE:
 		fib_core_announce(t->core, &w->u.task->job);
@@ -192,7 +199,8 @@ static void hear(struct fib_thread *t, struct word *w)
 		w->u.call.fn(t->io, w->u.call.arg);
 		break;
 	case WORD_URGENT:
-		process_set_nice(PROCESS_NICE_URGENT);
+		t->nice = PROCESS_NICE_URGENT;
+		process_set_nice(t->nice);
 		break;
 	case WORD_STOP:
 		t->ends = true;
@@ -203,19 +211,37 @@ static void hear(struct fib_thread *t, struct word *w)
 	word_free(w);
 }
 
+/* What was lent for an order is given back when nothing is left to do, or after a while. */
+static void give_back(struct fib_thread *t, bool busy)
+{
+	if (instant_is_never(t->lent_at))
+		return;
+	if (busy && instant_diff(sys_now(), t->lent_at) < LENT_MAX)
+		return;
+	t->lent_at = INSTANT_NEVER;
+	process_return_priority(t->nice);
+}
+
+/* All that is in the box; waits for something. */
+static void hear_all(struct fib_thread *t, bool wait)
+{
+	struct word *w;
+
+	while (!t->ends && (w = box_take(&t->in, wait))) {
+		hear(t, w);
+		wait = false;
+	}
+}
+
 static void *run(void *data)
 {
 	struct fib_thread *t = data;
 	bool busy = false;
 
 	while (!t->ends) {
-		struct word *w;
-
-		while (!t->ends && (w = box_take(&t->in, !busy))) {
-			hear(t, w);
-			busy = true; /* perhaps: the step will tell */
-		}
+		hear_all(t, !busy);
 		busy = !t->ends && fib_core_step(t->core);
+		give_back(t, busy);
 	}
 	return NULL;
 }
@@ -315,6 +341,10 @@ uint64_t fib_thread_order(struct fib_thread *t, struct fib_plan *plan)
 	w->u.order.plan = *plan;
 	*plan = (struct fib_plan){0};
 	w->u.order.seq = ++t->last_seq;
+	/* Who orders in a hurry, hurries whom he asks. */
+	w->u.order.is_lent = process_has_lent_priority();
+	if (w->u.order.is_lent)
+		process_lend_priority(t->thread);
 	box_put(&t->in, w);
 	return t->last_seq;
 }
@@ -381,6 +411,7 @@ int fib_thread_start(uv_loop_t *loop, const struct fib_thread_hooks *hooks, stru
 	t->loop = loop;
 	t->hooks = *hooks;
 	t->io = io;
+	t->lent_at = INSTANT_NEVER;
 	t->core = fib_core_new(io, &of_core);
 	box_init(&t->in);
 	box_init(&t->out);

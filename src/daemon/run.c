@@ -67,6 +67,7 @@ static void on_second(uv_timer_t *t)
 static void on_prober(uv_poll_t *p, int status, int events)
 {
 	peers_take_events(p->data);
+	process_return_priority(PROCESS_NICE_URGENT);
 }
 
 static void watch_kernel(struct daemon *d);
@@ -577,6 +578,7 @@ static void run_loop(struct daemon *d)
 {
 	process_set_nice(PROCESS_NICE_URGENT);
 	fib_thread_set_urgent(d->fib_thread);
+	prober_urge(d->prober, pthread_self());
 	uv_run(&d->loop, UV_RUN_DEFAULT);
 }
 

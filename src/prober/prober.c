@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "prober/prober_internal.h"
 #include "sys/clock.h"
+#include "sys/process.h"
 #include "sys/wake.h"
 #include <errno.h>
 #include <signal.h>
@@ -52,6 +53,9 @@ static void on_event(const struct live_event *e, void *data)
 {
 	struct prober *p = data;
 
+	/* Before it is woken, so that whatever is lent is given back after. */
+	if (p->urges && e->type == LIVE_EVENT_PEER && e->state == LIVE_DOWN)
+		process_lend_priority(p->urged);
 	vec_push(&p->events, *e);
 	if (p->events.n - p->events_taken == 1)
 		wake_up(p->readable);
@@ -304,6 +308,14 @@ void prober_reopen(struct prober *p)
 	p->reopen = true;
 	pthread_mutex_unlock(&p->lock);
 	wake_up(p->wake);
+}
+
+void prober_urge(struct prober *p, pthread_t thread)
+{
+	pthread_mutex_lock(&p->lock);
+	p->urges = true;
+	p->urged = thread;
+	pthread_mutex_unlock(&p->lock);
 }
 
 int prober_fd(const struct prober *p)

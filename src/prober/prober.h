@@ -14,6 +14,7 @@
 #define SHUNT_PROBER_PROBER_H
 
 #include "live/live.h"
+#include <pthread.h>
 
 struct prober;
 
@@ -37,6 +38,9 @@ bool prober_report(struct prober *p, uint32_t peer, struct live_report *ret);
 /* The device was made anew: open all sockets again. */
 void prober_reopen(struct prober *p);
 
+/* That a peer is down is urgent: from now on the thread that takes events is lent priority for that
+ * by process_lend_priority, and gives it back when it has passed the news on. */
+void prober_urge(struct prober *p, pthread_t thread);
 /* Readable while events wait. */
 int prober_fd(const struct prober *p);
 /* Takes up to max events, oldest first; returns how many. */

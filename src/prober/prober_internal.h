@@ -56,6 +56,8 @@ struct prober {
 	int error;		       /* the last of a socket, and its sentence; 0: none */
 	char error_text[160];
 	struct prober_stats stats; /* the thread counts */
+	bool urges;		   /* somebody is lent priority to take events: */
+	pthread_t urged;
 };
 
 /* Closes and frees what no peer uses, unless something queued refers to it; under the lock. */

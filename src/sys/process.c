@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <link.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,6 +171,30 @@ static void set_nice(int nice)
 
 void process_set_nice(enum process_nice nice)
 {
+	set_nice((int)nice);
+}
+
+#define LENT_PRIORITY 1 /* of SCHED_FIFO's 1 to 99 */
+
+void process_lend_priority(pthread_t thread)
+{
+	const struct sched_param param = {.sched_priority = LENT_PRIORITY};
+
+	(void)pthread_setschedparam(thread, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
+}
+
+bool process_has_lent_priority(void)
+{
+	return sched_getscheduler(0) == (SCHED_FIFO | SCHED_RESET_ON_FORK);
+}
+
+void process_return_priority(enum process_nice nice)
+{
+	const struct sched_param param = {0};
+
+	if (!process_has_lent_priority())
+		return;
+	(void)sched_setscheduler(0, SCHED_OTHER, &param);
 	set_nice((int)nice);
 }
 

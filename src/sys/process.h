@@ -3,6 +3,7 @@
 #ifndef SHUNT_SYS_PROCESS_H
 #define SHUNT_SYS_PROCESS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -38,6 +39,14 @@ void process_notify(const char *state);
  * the right to go first, so be it. */
 enum process_nice { PROCESS_NICE_URGENT = -10, PROCESS_NICE_ROUTES = -5, PROCESS_NICE_BULK = 0 };
 void process_set_nice(enum process_nice nice);
+/* Real-time priority, the lowest, that one thread of this process lends another for what it
+ * is about to ask of it; until that one gives it back. Where it may not be lent, nothing. What
+ * the thread starts meanwhile has none. */
+void process_lend_priority(pthread_t thread);
+/* The calling thread was lent it, and has it still. */
+bool process_has_lent_priority(void);
+/* The calling thread is as nice again as it says; without anything lent, nothing. */
+void process_return_priority(enum process_nice nice);
 /* Does so for a process that was given a niceness below 0, and for its session if that is its own:
  * where the scheduler groups processes by session (sched(7), "autogroup"), a niceness counts within
  * one alone. Waits for up to half a second; safe between fork and exec. */

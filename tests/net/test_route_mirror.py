@@ -188,17 +188,16 @@ def some_routes(chance):
     return routes
 
 
-def sweep(node, engine, twin):
-    """The engine's next life removes what it doesn't know. On a busy machine zebra now and then leaves it all."""
+def sweep(engine, twin):
+    """The engine's next life removes what it doesn't know. On a busy machine zebra now and then leaves some of it, or
+    all: then the kernel has it as the mirror says, and a further life is tried."""
     for _ in range(3):
         engine.start({})
         try:
             twin.wait(dict.fromkeys(PREFIXES, "swept"))
             return
         except LabError:
-            left = node.ip("-4 route") + node.ip("-6 route")
-            if not all(f"{p} " in left for p in PREFIXES):
-                raise
+            twin.check()
         engine.kill()
     raise LabError("the engine removes nothing after its start")
 
@@ -223,7 +222,7 @@ def test_engines(lab, make, compat):
     engine.kill()
     twin.check()
     twin.wait(dict.fromkeys(PREFIXES, "stands"))
-    sweep(node, engine, twin)
+    sweep(engine, twin)
     twin.check()
     engine.kill()
     twin.close()

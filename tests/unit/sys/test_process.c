@@ -4,8 +4,11 @@
 #include "sys/process.h"
 #include <errno.h>
 #include <linux/capability.h>
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -44,6 +47,67 @@ static int as_root_test(void)
 	process_drop_cap(CAP_NET_RAW);
 	process_drop_cap(-1);
 	return system("grep -q '^CapEff:.0*1000$' /proc/self/status") ? 5 : 0;
+}
+
+/* To a thread that is nice to nobody: it has it, what it starts hasn't, and it is as nice as before
+ * when it has given it back. */
+struct borrower {
+	pthread_barrier_t lent, seen;
+	int policy, child_policy, nice_after;
+};
+
+static void *borrow(void *data)
+{
+	struct borrower *b = data;
+	int status;
+	pid_t pid;
+
+	process_set_nice(PROCESS_NICE_URGENT);
+	pthread_barrier_wait(&b->seen);
+	pthread_barrier_wait(&b->lent);
+	b->policy = process_has_lent_priority() ? sched_getscheduler(0) & ~SCHED_RESET_ON_FORK : -1;
+	pid = fork();
+	if (!pid)
+		_exit(sched_getscheduler(0));
+	waitpid(pid, &status, 0);
+	b->child_policy = WEXITSTATUS(status);
+	process_return_priority(PROCESS_NICE_URGENT);
+	b->nice_after = process_has_lent_priority() ? 99 : getpriority(PRIO_PROCESS, 0);
+	return NULL;
+}
+
+static int lend_test(void)
+{
+	struct borrower b = {.policy = -1};
+	pthread_t thread;
+
+	pthread_barrier_init(&b.lent, NULL, 2);
+	pthread_barrier_init(&b.seen, NULL, 2);
+	if (pthread_create(&thread, NULL, borrow, &b))
+		return 2;
+	pthread_barrier_wait(&b.seen);
+	process_lend_priority(thread);
+	pthread_barrier_wait(&b.lent);
+	pthread_join(thread, NULL);
+	if (b.policy != SCHED_FIFO)
+		return 3;
+	if (b.child_policy != SCHED_OTHER)
+		return 4;
+	return b.nice_after == PROCESS_NICE_URGENT ? 0 : 5;
+}
+
+/* Nothing was lent, so nothing is given back, and nobody who may not lend it does any harm. */
+static int lend_nothing_test(void)
+{
+	if (setpriority(PRIO_PROCESS, 0, 3))
+		return 2;
+	process_return_priority(PROCESS_NICE_URGENT);
+	if (getpriority(PRIO_PROCESS, 0) != 3)
+		return 3;
+	if (setresuid(65534, 65534, 65534) < 0)
+		return 4;
+	process_lend_priority(pthread_self());
+	return process_has_lent_priority() ? 5 : 0;
 }
 
 static void in_a_child(int (*fn)(void))
@@ -141,10 +205,19 @@ static void forgets_its_start(void **state)
 	assert_true(process_has_cap(-1) == false);
 }
 
+static void lends_priority(void **state)
+{
+	if (geteuid() != 0)
+		skip();
+	in_a_child(lend_test);
+	in_a_child(lend_nothing_test);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_capabilities),
+		cmocka_unit_test(lends_priority),
 		cmocka_unit_test(notifies),
 		cmocka_unit_test(sysctls),
 		cmocka_unit_test(forgets_its_start),
