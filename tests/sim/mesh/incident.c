@@ -170,11 +170,16 @@ static bool happens_to_engine(struct world *w, const struct incident *x)
 }
 
 /* Some end by themselves, after one to ten seconds. */
+int64_t incident_drain_ns(const struct world *w, const struct incident *x)
+{
+	bool ends = x->what == DRAIN && !w->nodes[x->a].drain.drained && x->ops % 4 == 3;
+
+	return ends ? (1 + x->ops / 4) * NS_PER_S : 0;
+}
+
 static void drain(struct world *w, const struct incident *x)
 {
-	bool drained = !w->nodes[x->a].drain.drained;
-
-	node_drain(w, x->a, drained, drained && x->ops % 4 == 3 ? (1 + x->ops / 4) * NS_PER_S : 0);
+	node_drain(w, x->a, !w->nodes[x->a].drain.drained, incident_drain_ns(w, x));
 }
 
 void incident_happen(struct world *w, const struct incident *x)

@@ -47,6 +47,8 @@ struct incident {
 /* Not one engine, but all of the mesh at once. */
 bool incident_is_of_all(const struct incident *x);
 void incident_happen(struct world *w, const struct incident *x);
+/* How long the drain is to last that this begins; 0: for good, or it is none. Before it happens. */
+int64_t incident_drain_ns(const struct world *w, const struct incident *x);
 
 /* --- what is lost by it --- */
 

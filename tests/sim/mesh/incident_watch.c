@@ -211,8 +211,11 @@ static void watch_for(struct world *w, struct flows *f, int64_t ns)
 
 static void watch_harmless(struct world *w, const struct incident *x)
 {
-	struct flows f = {
-		.limit_ns = may_lose_nothing(x) ? 0 : WORD_NS, .only_to = is_sweep(x), .to = x->a};
+	/* A drain for a time is a word, and another one that it is over. */
+	int64_t words = incident_drain_ns(w, x) ? 2 : 1;
+	struct flows f = {.limit_ns = may_lose_nothing(x) ? 0 : words * WORD_NS,
+		.only_to = is_sweep(x),
+		.to = x->a};
 
 	each_flow(w, &f, choose_flow);
 	w->watcher = f.limit_ns ? NULL : look_between;
