@@ -194,7 +194,9 @@ void process_return_priority(enum process_nice nice)
 
 	if (!process_has_lent_priority())
 		return;
-	(void)sched_setscheduler(0, SCHED_OTHER, &param);
+	/* Only who has CAP_SYS_NICE may have children as usual again. */
+	if (sched_setscheduler(0, SCHED_OTHER, &param) < 0)
+		(void)sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &param);
 	set_nice((int)nice);
 }
 

@@ -110,6 +110,17 @@ static int lend_nothing_test(void)
 	return process_has_lent_priority() ? 5 : 0;
 }
 
+/* Who may have it by a limit alone (RLIMIT_RTPRIO), without the capability, gives it back, too. */
+static int return_without_cap_test(void)
+{
+	process_lend_priority(pthread_self());
+	if (!process_has_lent_priority())
+		return 2;
+	process_drop_cap(CAP_SYS_NICE);
+	process_return_priority(PROCESS_NICE_BULK);
+	return sched_getscheduler(0) == (SCHED_OTHER | SCHED_RESET_ON_FORK) ? 0 : 3;
+}
+
 static void in_a_child(int (*fn)(void))
 {
 	pid_t pid = fork();
@@ -211,6 +222,7 @@ static void lends_priority(void **state)
 		skip();
 	in_a_child(lend_test);
 	in_a_child(lend_nothing_test);
+	in_a_child(return_without_cap_test);
 }
 
 int main(void)
